@@ -1,0 +1,25 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test quick lint
+
+repro: .venv/complete  ## regenerate every table and figure
+	$(BIN)/dvc repro
+	@echo "Look at reports/index.html"
+
+test: .venv/complete  ## the whole test suite
+	$(BIN)/pytest
+
+quick: .venv/complete  ## the tests that take about two minutes
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/complete
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/complete: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] >= (3, 11) else f"error: Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@

@@ -1,0 +1,75 @@
+"""The command line: `python -m palimpsest models` and `python -m palimpsest inpaint`."""
+
+import argparse
+from pathlib import Path
+
+from palimpsest.config import InputError, read_yaml, stage
+
+
+def models(arguments: argparse.Namespace) -> None:
+    """Prints every run with the parameter count of each of its networks and their parts."""
+    import torch
+
+    from palimpsest import data, runs
+    from palimpsest.config import part
+    from palimpsest.models import count_parameters, create
+
+    params = read_yaml("params.yaml")
+    for name in runs.names(params):
+        run = runs.resolve(params, name, arguments.profile)
+        crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
+        with torch.device("meta"):
+            counts = count_parameters(create(run, crops.size))
+        print(f"{name}  (profile {run.profile}, {run.model}.py, {crops.dataset} at {crops.size} px)")
+        for network, count in counts.items():
+            print(f"  {network:<44}{count:>12,}")
+        if not counts:
+            print("  learns nothing")
+
+
+def inpaint(arguments: argparse.Namespace) -> None:
+    """Fills the hole of one picture with a trained run and writes the result."""
+    import numpy as np
+    from PIL import Image
+
+    from palimpsest import checkpoints, inpainting, runs
+    from palimpsest.data import read_hole, read_picture
+    from palimpsest.masks import check_hole
+    from palimpsest.runtime import choose_device, read_runtime
+    from palimpsest.storage import replacing
+
+    known = runs.names(read_yaml("params.yaml"))
+    if arguments.run not in known:
+        raise InputError(f"asked for run {arguments.run!r}; accepted: {', '.join(known)}")
+    if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
+        raise InputError(f"{arguments.out}: accepted: .png, .tif or .bmp, which keep the known pixels as they are")
+    picture = read_picture(arguments.image)
+    hole = check_hole(read_hole(arguments.hole), picture.shape[:2], str(arguments.hole))
+    device = choose_device(read_runtime())
+    model, _ = checkpoints.load(Path("runs") / arguments.run / "weights.safetensors", device)
+    results, _ = inpainting.inpaint(model, np.stack([picture]), np.stack([hole]), device)
+    with replacing(arguments.out) as temporary:
+        Image.fromarray(results[0]).save(temporary)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m palimpsest", description="Trained inpainting methods, by hand.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("models", help="every run, with the parameter counts of its networks")
+    command.add_argument("--profile", help="tiny, photos or paper; params.yaml's own when left out")
+    command.set_defaults(run_command=models)
+
+    command = commands.add_parser("inpaint", help="fill the hole of one picture of any size")
+    command.add_argument("--run", required=True, help="a section of params.yaml's runs that has been trained")
+    command.add_argument("--image", required=True, type=Path, help="8-bit RGB picture")
+    command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
+    command.add_argument("--out", required=True, type=Path, help="where the result goes")
+    command.set_defaults(run_command=inpaint)
+
+    arguments = parser.parse_args()
+    arguments.run_command(arguments)
+
+
+if __name__ == "__main__":
+    stage(main)

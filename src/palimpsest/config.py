@@ -1,0 +1,110 @@
+"""YAML files → frozen settings, strictly: every refusal names the full dotted key."""
+
+import errno
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+Tree = dict[str, Any]
+
+
+class InputError(Exception):
+    """Something a person gave cannot be used; the text says what was asked, what was found, what would be accepted."""
+
+
+class Settings(BaseModel):
+    """A frozen group of settings: no key may be missing, none may be extra, no value is converted in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_yaml(path: Path | str) -> Tree:
+    """The mapping in a YAML 1.2 file; InputError where there is none."""
+    try:
+        tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; run this from the project's folder") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: found {type(tree).__name__}, expected a mapping of settings")
+    return tree
+
+
+def section(tree: Tree, *keys: str) -> Any:
+    """The sub-tree under keys; InputError names the first key that is missing and its siblings."""
+    for depth, key in enumerate(keys):
+        if not isinstance(tree, Mapping) or key not in tree:
+            found = ", ".join(map(str, tree)) if isinstance(tree, Mapping) else repr(tree)
+            raise InputError(f"params: {'.'.join(keys[: depth + 1])} is missing; found here: {found or 'nothing'}")
+        tree = tree[key]
+    return tree
+
+
+def build(kind: type[S], tree: Any, at: str) -> S:
+    """`tree` as a `kind`; InputError lists every offending key by its full dotted name under `at`."""
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(problem, at) for problem in error.errors())) from error
+
+
+def part(tree: Tree, kind: type[S], *keys: str) -> S:
+    """The sub-tree under keys as a `kind`."""
+    return build(kind, section(tree, *keys), ".".join(keys))
+
+
+def _explain(problem: Mapping[str, Any], at: str) -> str:
+    key = ".".join([at, *map(str, problem["loc"])]) if at else ".".join(map(str, problem["loc"]))
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"params: {key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
+        case "missing":
+            return f"params: {key} is missing"
+        case _:
+            return f"params: {key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def merge(base: Tree, changes: Tree, at: str) -> Tree:
+    """`base` with the leaves of `changes` put in; a key that `base` lacks is an InputError.
+
+    Lists and scalars are replaced, mappings are merged.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        if key not in base:
+            raise InputError(f"params: {at}.{key} changes nothing: no such setting; accepted: {', '.join(base)}")
+        nested = isinstance(base[key], dict)
+        if nested != isinstance(value, dict):
+            raise InputError(f"params: {at}.{key} is {value!r}, where the settings hold {base[key]!r}")
+        merged[key] = merge(base[key], value, f"{at}.{key}") if nested else value
+    return merged
+
+
+def digest(value: Any) -> str:
+    """sha256 of a JSON-like value, the same for equal values whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def stage(main: Callable[[], None]) -> None:
+    """Runs a stage's main; a bad input or a full disk ends in one clear line and exit status 1."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        sys.exit(
+            f"error: no room to write {error.filename or 'the output'}: {error.strerror}; earlier files are intact"
+        )

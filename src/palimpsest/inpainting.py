@@ -1,0 +1,42 @@
+"""A trained method applied: 8-bit pictures and holes in, 8-bit results out, known pixels untouched."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def to_tensors(pictures: np.ndarray, holes: np.ndarray, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """uint8 (B, H, W, 3), bool (B, H, W) → `image` (B, 3, H, W) in [0, 1], `hole` (B, 1, H, W)."""
+    image = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(dtype) / 255
+    return image, torch.from_numpy(holes[:, None]).to(dtype)
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """(B, 3, H, W) in [0, 1] → uint8 (B, H, W, 3), clipped and rounded."""
+    return (image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def composite(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+    """`result`: the output in the hole, the image elsewhere, bit for bit."""
+    return torch.where(hole > 0, output, image)
+
+
+def predict(model, image: Tensor, hole: Tensor) -> Tensor:
+    """The raw output for pictures of any size: they are continued to the model's multiple by repeating their border."""
+    height, width = image.shape[-2:]
+    margin = (0, -width % model.multiple, 0, -height % model.multiple)
+    hidden = image * (1 - hole)
+    output = model.inpaint(pad(hidden, margin, mode="replicate"), pad(hole, margin, mode="replicate"))
+    return output[..., :height, :width]
+
+
+def inpaint(
+    model, pictures: np.ndarray, holes: np.ndarray, device: torch.device | str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 (B, H, W, 3), bool (B, H, W) → result and raw output, uint8; known pixels are copied, not computed."""
+    image, hole = (tensor.to(device) for tensor in to_tensors(pictures, holes))
+    with torch.inference_mode():
+        output = predict(model, image, hole)
+    raw = to_pixels(output)
+    return np.where(holes[..., None], raw, pictures), raw

@@ -1,0 +1,42 @@
+"""The adversarial games: for each, what the critic and what the generator minimise, from raw scores (B, 1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@dataclass(frozen=True)
+class Game:
+    critic: Callable[[Tensor, Tensor], Tensor]  # (scores of real, scores of fake) → loss
+    generator: Callable[[Tensor], Tensor]  # scores of fake → loss
+    penalised: bool  # the critic also pays the gradient penalty
+
+
+GAMES = {
+    # Gulrajani et al. 2017, "Improved Training of Wasserstein GANs"
+    "wgan-gp": Game(lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean(), penalised=True),
+    # Radford et al. 2016, the non-saturating form of Goodfellow et al. 2014
+    "dcgan": Game(
+        lambda real, fake: softplus(-real).mean() + softplus(fake).mean(),
+        lambda fake: softplus(-fake).mean(),
+        penalised=False,
+    ),
+    # Mao et al. 2016, with a = 0, b = c = 1
+    "lsgan": Game(
+        lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
+        lambda fake: (fake - 1).square().mean() / 2,
+        penalised=False,
+    ),
+}
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, hole: Tensor) -> Tensor:
+    """mean((‖∇D(x̂) ⊙ hole‖₂ − 1)²), x̂ = x + t(x̃ − x), t ~ U[0, 1] a sample: DeepFill v1 equation 4, without λ."""
+    t = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(real, fake, t).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    norm = ((gradient * hole).square().sum((1, 2, 3)) + 1e-24).sqrt()
+    return (norm - 1).square().mean()

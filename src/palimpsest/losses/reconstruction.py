@@ -1,0 +1,30 @@
+"""Losses that compare a prediction with the picture."""
+
+import torch
+from torch import Tensor
+
+
+def discounted_l1(prediction: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    """mean(|prediction - image| · weight), over all elements; `weight` broadcasts."""
+    return ((prediction - image).abs() * weight).mean()
+
+
+def known_l1(prediction: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+    """mean(|prediction - image| · known) / mean(known)."""
+    known = 1 - hole
+    return ((prediction - image).abs() * known).mean() / known.mean()
+
+
+def spatial_discount(side: int, gamma: float, device: torch.device | None = None) -> Tensor:
+    """(1, 1, side, side): γ^(distance to the nearest edge), DeepFill v1 section 3.2.
+
+    The distance is 0 at the first row and 1 at the last, as in the released code.
+    """
+    steps = torch.arange(side, device=device)
+    decay = gamma ** torch.minimum(steps, side - steps).double()
+    return torch.maximum(decay[:, None], decay[None, :]).float()[None, None]
+
+
+def total_variation(result: Tensor) -> Tensor:
+    """mean|∂x| + mean|∂y|."""
+    return result.diff(dim=-1).abs().mean() + result.diff(dim=-2).abs().mean()

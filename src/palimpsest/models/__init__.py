@@ -1,0 +1,69 @@
+"""One file a method; the file's name is its registration.
+
+A file holds `Config`, its settings, and `Model(config, size)`:
+    networks      ModuleDict: everything a checkpoint's weights hold; empty for a method that learns nothing
+    multiple      px: `inpaint` takes pictures whose sides are multiples of it
+    inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
+A method that learns has `schedule: Schedule` in its Config and, in its Model, besides:
+    optimisers    name → optimiser
+    batches       how many batches of its schedule one step takes
+    begin(phase)              sets learning rates, freezes, switches losses on
+    step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
+It may have `diagnose(image, hole)` → {name: (B, ...) tensor}, what the figures show of its inside.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import PositiveInt
+
+from palimpsest.config import InputError, Settings, build
+from palimpsest.runs import Run
+
+
+class Phase(Settings):
+    """One stretch of training; what it means is the method's to say, in `begin`."""
+
+    name: str
+    iterations: PositiveInt
+
+
+class Schedule(Settings):
+    """How a method trains."""
+
+    hole: str  # kind of the training holes
+    one_hole_a_batch: bool  # else every sample has its own
+    batch_size: PositiveInt  # pictures, over all processes
+    flip: bool  # half of the crops mirrored
+    phases: list[Phase]
+
+
+def available() -> list[str]:
+    return sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def find(model: str) -> ModuleType:
+    """The method's file; InputError names what there is."""
+    if model not in available():
+        raise InputError(f"no method {model!r}; accepted: {', '.join(available())}")
+    return import_module(f"{__name__}.{model}")
+
+
+def configure(run: Run) -> Settings:
+    """A run's settings, checked by its method's Config."""
+    return build(find(run.model).Config, run.settings, run.at)
+
+
+def create(run: Run, size: int):
+    """A run's Model for training pictures of `size` px."""
+    return find(run.model).Model(configure(run), size)
+
+
+def count_parameters(model) -> dict[str, int]:
+    """Parameters of each network and of its named parts, two levels down: {dotted name: count}."""
+    return {
+        name: sum(parameter.numel() for parameter in module.parameters())
+        for name, module in model.networks.named_modules()
+        if name and name.count(".") <= 2 and not any(piece.isdigit() for piece in name.split("."))
+    }

@@ -1,0 +1,391 @@
+"""DeepFill v1: J. Yu et al., "Generative Image Inpainting with Contextual Attention", CVPR 2018 (arXiv 1801.07892v2).
+
+Sections 3 (coarse to fine, losses), 4 (contextual attention) and appendix D (layers); released code, branch v1.0.0.
+
+    x, z          image, image with the hole at 0, both in [-1, 1]
+    x1, x2        outputs of the coarse and the refinement network
+    x̃             result: x2 in the hole, z elsewhere
+    1 - m         hole
+    P             crop of the square that the hole was drawn in
+    W             spatial discount of the l1 loss
+
+Departures
+- Widths of the two refinement encoders follow the released code, half of appendix D's at layers 2 and 4: 3,601,542
+  parameters. The paper's "2.9 M" is met by its baseline alone, two coarse networks: 2,896,454.
+- γ of the discounted l1 is 0.9 (released settings, and the author's advice at 256 px), 0.99 in the paper.
+- Zero padding as in the released code; the paper says mirror padding (`padding: reflect`).
+- Stride-2 convolutions pad both sides alike; TensorFlow pads more after than before.
+- Attention excludes hole patches with -inf and divides overlapping patches by their true count; the released code
+  multiplies scores by 0 and divides by 4 (`attention.masking: multiply`, `attention.overlap: constant`).
+- Each sample has its own hole; the released code shares one a batch (`schedule.one_hole_a_batch: true`).
+- The hole's square P is found from the hole, about the middle of its bounding box, so that other holes train too.
+- 150,000 iterations, about what the authors' reported training time allows; their cap of 1,000,000 was not reached.
+- Spatial transformer (localisation network) and appearance flow (tanh range) are not specified in the paper.
+- Perceptual and style losses (section 5.1, found to bring nothing) wait for the feature networks.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from palimpsest.config import InputError, Settings
+from palimpsest.layers.contextual_attention import contextual_attention
+from palimpsest.losses.adversarial import GAMES, gradient_penalty
+from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
+from palimpsest.models import Phase, Schedule
+
+
+class Attention(Settings):
+    """What stands between the two halves of the attention branch; `none` is the two-stage baseline."""
+
+    kind: Literal["contextual", "none", "spatial-transformer", "appearance-flow"]
+    softmax_scale: PositiveFloat  # λ of section 4.1
+    fuse: bool  # attention propagation, equation 6
+    masking: Literal["exclude", "multiply"]  # hole patches: -inf, or score times 0
+    overlap: Literal["true", "constant"]  # pasted patches: divided by their count, or by 4
+    normalise_foreground: bool  # cosine on both sides, as in equation 5
+
+
+class Loss(Settings):
+    """Weights of the terms; 0 switches a term off."""
+
+    l1_hole: NonNegativeFloat
+    l1_known: NonNegativeFloat
+    coarse: NonNegativeFloat  # l1 of the coarse output, times l1_hole and l1_known
+    refinement: NonNegativeFloat  # l1 of the refined output, likewise
+    discount: Annotated[float, Field(gt=0, le=1)]  # γ, a row of pixels
+    adversarial: NonNegativeFloat
+    global_critic: NonNegativeFloat  # beside 1 for the local critic
+    gradient_penalty: NonNegativeFloat  # λ of equation 4
+    perceptual: NonNegativeFloat
+    style: NonNegativeFloat
+    total_variation: NonNegativeFloat
+
+
+class Config(Settings):
+    width: PositiveInt  # channels of the first layer
+    critic_width: PositiveInt
+    patch_size: PositiveInt  # px, side of P and of what the local critic sees
+    padding: Literal["zeros", "reflect"]
+    attention: Attention
+    adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
+    critic_steps: NonNegativeInt  # to one of the generator, algorithm 1
+    learning_rate: PositiveFloat  # Adam, generator and critics
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    loss: Loss
+    schedule: Schedule
+
+
+def conv(
+    inputs: int, outputs: int, kernel=3, stride=1, dilation=1, padding="zeros", activation=nn.ELU
+) -> nn.Sequential:
+    """A convolution that keeps the size (over its stride), then its activation."""
+    margin = dilation * (kernel - 1) // 2
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, margin, dilation, padding_mode=padding), activation()
+    )
+
+
+def up(inputs: int, outputs: int, padding: str) -> nn.Sequential:
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv(inputs, outputs, padding=padding))
+
+
+def dilated(channels: int, padding: str) -> list[nn.Module]:
+    return [conv(channels, channels, dilation=d, padding=padding) for d in (2, 4, 8, 16)]
+
+
+def to_picture(width: int, padding: str) -> list[nn.Module]:
+    """4 · width channels at a quarter of the size → 3 at full size, clipped."""
+    return [
+        up(4 * width, 2 * width, padding),
+        conv(2 * width, 2 * width, padding=padding),
+        up(2 * width, width, padding),
+        conv(width, width // 2, padding=padding),
+        conv(width // 2, 3, padding=padding, activation=lambda: nn.Hardtanh(-1, 1)),
+    ]
+
+
+class Coarse(nn.Sequential):
+    """Stage 1: (B, 5, H, W) → (B, 3, H, W). Appendix D."""
+
+    def __init__(self, width: int, padding: str):
+        w, p = width, padding
+        super().__init__(
+            conv(5, w, kernel=5, padding=p),
+            conv(w, 2 * w, stride=2, padding=p),
+            conv(2 * w, 2 * w, padding=p),
+            conv(2 * w, 4 * w, stride=2, padding=p),
+            conv(4 * w, 4 * w, padding=p),
+            conv(4 * w, 4 * w, padding=p),
+            *dilated(4 * w, p),
+            conv(4 * w, 4 * w, padding=p),
+            conv(4 * w, 4 * w, padding=p),
+            *to_picture(w, p),
+        )
+
+
+class ContextualAttention(nn.Module):
+    """Section 4.1; it has no weights."""
+
+    def __init__(self, config: Attention):
+        super().__init__()
+        self.options = config.model_dump(exclude={"kind"})
+
+    def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        return contextual_attention(features, features, hole, **self.options)
+
+
+class SpatialTransformer(nn.Module):
+    """Section 5.1's first rival: one affine warp of the whole map (Jaderberg et al. 2015), the identity at first."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.localise = nn.Sequential(
+            conv(channels + 1, 32, stride=2),
+            conv(32, 32, stride=2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(32, 64),
+            nn.ELU(),
+            nn.Linear(64, 6),
+        )
+
+    def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        identity = features.new_tensor([[1, 0, 0], [0, 1, 0]])
+        theta = identity + self.localise(torch.cat([features, hole], 1)).view(-1, 2, 3)
+        grid = F.affine_grid(theta, list(features.shape), align_corners=False)
+        return sample(features, grid)
+
+
+class AppearanceFlow(nn.Module):
+    """Section 5.1's second rival: a convolution predicts each position's offset (Zhou et al. 2016)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.flow = nn.Conv2d(channels, 2, 3, padding=1)
+
+    def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        theta = features.new_tensor([[1, 0, 0], [0, 1, 0]]).expand(len(features), 2, 3)
+        still = F.affine_grid(theta, list(features.shape), align_corners=False)
+        return sample(features, still + 2 * self.flow(features).tanh().permute(0, 2, 3, 1))
+
+
+def sample(features: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Features at `grid`, (B, H, W, 2) as (x, y) in [-1, 1], and the offsets (dy, dx) of contextual attention's map."""
+    sampled = F.grid_sample(features, grid, padding_mode="border", align_corners=False)
+    height, width = features.shape[-2:]
+    size = grid.new_tensor([width, height])
+    own = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy"), -1).to(grid)
+    offsets = ((grid + 1) * size - 1) / 2 - own
+    return sampled, offsets.flip(-1).permute(0, 3, 1, 2)[:, :, ::2, ::2].div(2).round().long()
+
+
+class AttentionBranch(nn.Module):
+    """The refinement network's second encoder: the attention stands after its sixth layer, a ReLU."""
+
+    def __init__(self, width: int, padding: str, attention: Attention):
+        super().__init__()
+        w, p = width, padding
+        self.before = nn.Sequential(
+            conv(5, w, kernel=5, padding=p),
+            conv(w, w, stride=2, padding=p),
+            conv(w, 2 * w, padding=p),
+            conv(2 * w, 4 * w, stride=2, padding=p),
+            conv(4 * w, 4 * w, padding=p),
+            conv(4 * w, 4 * w, padding=p, activation=nn.ReLU),
+        )
+        match attention.kind:
+            case "contextual":
+                self.attention = ContextualAttention(attention)
+            case "spatial-transformer":
+                self.attention = SpatialTransformer(4 * w)
+            case "appearance-flow":
+                self.attention = AppearanceFlow(4 * w)
+        self.after = nn.Sequential(conv(4 * w, 4 * w, padding=p), conv(4 * w, 4 * w, padding=p))
+
+    def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        attended, offsets = self.attention(self.before(inputs), hole[:, :, ::4, ::4])
+        return self.after(attended), offsets
+
+
+class Refinement(nn.Module):
+    """Stage 2, two encoders and one decoder: (B, 5, H, W) → (B, 3, H, W) and the attention's offsets. Figure 4."""
+
+    def __init__(self, width: int, padding: str, attention: Attention):
+        super().__init__()
+        w, p = width, padding
+        self.conv_branch = nn.Sequential(
+            conv(5, w, kernel=5, padding=p),
+            conv(w, w, stride=2, padding=p),
+            conv(w, 2 * w, padding=p),
+            conv(2 * w, 2 * w, stride=2, padding=p),
+            conv(2 * w, 4 * w, padding=p),
+            conv(4 * w, 4 * w, padding=p),
+            *dilated(4 * w, p),
+        )
+        self.attention_branch = AttentionBranch(w, p, attention)
+        self.decoder = nn.Sequential(conv(8 * w, 4 * w, padding=p), conv(4 * w, 4 * w, padding=p), *to_picture(w, p))
+
+    def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        attended, offsets = self.attention_branch(inputs, hole)
+        return self.decoder(torch.cat([self.conv_branch(inputs), attended], 1)), offsets
+
+
+class Generator(nn.Module):
+    """Image and hole → (x1, x2, offsets); the baseline has no attention and offsets None. Figure 2."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.coarse = Coarse(config.width, config.padding)
+        if config.attention.kind == "none":
+            self.refinement = Coarse(config.width, config.padding)
+        else:
+            self.refinement = Refinement(config.width, config.padding, config.attention)
+
+    def forward(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        z = x * (1 - hole)
+        planes = torch.cat([torch.ones_like(hole), hole], 1)
+        x1 = self.coarse(torch.cat([z, planes], 1))
+        inputs = torch.cat([paste(x1, x, hole), planes], 1)
+        if isinstance(self.refinement, Coarse):
+            return x1, self.refinement(inputs), None
+        x2, offsets = self.refinement(inputs, hole)
+        return x1, x2, offsets
+
+
+class Critic(nn.Sequential):
+    """(B, 3, size, size) → scores (B, 1); `widths` in units of the first layer's channels. Appendix D."""
+
+    def __init__(self, size: int, width: int, widths: list[int]):
+        channels = [3, *(width * w for w in widths)]
+        layers = []
+        for inputs, outputs in pairwise(channels):
+            layers += [conv(inputs, outputs, kernel=5, stride=2, activation=lambda: nn.LeakyReLU(0.2))]
+            size = (size + 1) // 2
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels[-1] * size * size, 1))
+
+
+def paste(prediction: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+    """x̃: the prediction in the hole, the image elsewhere."""
+    return prediction * hole + image * (1 - hole)
+
+
+def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:
+    """P: from each picture the `side` px square about the middle of each sample's hole, moved inside the picture."""
+    starts = [_first(hole.amax(axis)[:, 0], side) for axis in (3, 2)]
+    rows, columns = (start[:, None] + torch.arange(side, device=hole.device) for start in starts)
+    sample = torch.arange(len(hole), device=hole.device)[:, None, None]
+    return [p.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2) for p in pictures]
+
+
+def _first(line: Tensor, side: int) -> Tensor:
+    """Where a window of `side` begins that has the ones of each row of `line`, (B, L), in its middle."""
+    length = line.shape[1]
+    first, last = line.argmax(1), length - 1 - line.flip(1).argmax(1)
+    return ((first + last + 1 - side) // 2).clamp(0, length - side)
+
+
+def glorot(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+class Model:
+    multiple = 8
+
+    def __init__(self, config: Config, size: int):
+        if waiting := [name for name in ("perceptual", "style") if getattr(config.loss, name)]:
+            raise InputError(
+                f"deepfill_v1: loss.{waiting[0]} needs feature networks that are not here yet; accepted: 0"
+            )
+        if config.patch_size > size:
+            raise InputError(f"deepfill_v1: patch_size is {config.patch_size} px on pictures of {size} px")
+        self.config = config
+        self.batches = config.critic_steps + 1
+        self.networks = nn.ModuleDict(
+            {
+                "generator": Generator(config),
+                "local_critic": Critic(config.patch_size, config.critic_width, [1, 2, 4, 8]),
+                "global_critic": Critic(size, config.critic_width, [1, 2, 4, 4]),
+            }
+        ).apply(glorot)
+        attention = getattr(self.generator.refinement, "attention_branch", None)
+        if attention is not None and config.attention.kind == "spatial-transformer":
+            nn.init.zeros_(attention.attention.localise[-1].weight)
+        critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
+        adam = {"lr": config.learning_rate, "betas": tuple(config.betas)}
+        self.optimisers = {
+            "critics": torch.optim.Adam(critics, **adam),
+            "generator": torch.optim.Adam(self.generator.parameters(), **adam),
+        }
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks["generator"]
+
+    def begin(self, phase: Phase) -> None:
+        """The networks train jointly from the start: there is one phase."""
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""
+        *critic_batches, generator_batch = zip(
+            (image * 2 - 1).chunk(self.batches), hole.chunk(self.batches), strict=True
+        )
+        log = {}
+        for batch in critic_batches:
+            log = self._step_critics(*batch)
+        return {**log, **self._step_generator(*generator_batch)}
+
+    def _step_critics(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        game = GAMES[self.config.adversarial]
+        with torch.no_grad():
+            fake = paste(self.generator(x, hole)[1], x, hole)
+        p_x, p_fake, p_hole = crop_about(hole, self.config.patch_size, x, fake, hole)
+        loss, penalty = x.new_zeros(()), x.new_zeros(())
+        for critic, *batch in (("local_critic", p_x, p_fake, p_hole), ("global_critic", x, fake, hole)):
+            network = self.networks[critic]
+            loss = loss + game.critic(*network(torch.cat(batch[:2])).chunk(2))
+            if game.penalised:
+                penalty = penalty + gradient_penalty(network, *batch)
+        self._descend("critics", loss + self.config.loss.gradient_penalty * penalty)
+        return {"critic": loss, "gradient_penalty": penalty} if game.penalised else {"critic": loss}
+
+    def _step_generator(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        weight, game = self.config.loss, GAMES[self.config.adversarial]
+        x1, x2, _ = self.generator(x, hole)
+        result = paste(x2, x, hole)
+        p_x, p_x1, p_x2, p_result = crop_about(hole, self.config.patch_size, x, x1, x2, result)
+        discount = spatial_discount(self.config.patch_size, weight.discount, x.device)
+        l1_hole = weight.coarse * discounted_l1(p_x1, p_x, discount) + weight.refinement * discounted_l1(
+            p_x2, p_x, discount
+        )
+        l1_known = weight.coarse * known_l1(x1, x, hole) + weight.refinement * known_l1(x2, x, hole)
+        adversarial = game.generator(self.networks["local_critic"](p_result))
+        adversarial = adversarial + weight.global_critic * game.generator(self.networks["global_critic"](result))
+        loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
+        if weight.total_variation:
+            loss = loss + weight.total_variation * total_variation(result)
+        self._descend("generator", loss)
+        return {"l1_hole": l1_hole, "l1_known": l1_known, "adversarial": adversarial, "generator": loss}
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        optimiser = self.optimisers[name]
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        return (self.generator(image * 2 - 1, hole)[1] + 1) / 2
+
+    def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """The coarse prediction in [0, 1] and, with attention, the offsets (dy, dx) in units of 8 px."""
+        coarse, _, offsets = self.generator(image * 2 - 1, hole)
+        shown = {"coarse": (coarse + 1) / 2}
+        return shown if offsets is None else {**shown, "offsets": offsets}

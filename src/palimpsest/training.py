@@ -1,0 +1,241 @@
+"""The one training loop: phases as data, the method's own step, exact resume.
+
+Batch, noise and dropout of an iteration are functions of (seed, iteration), so a run that was killed and goes on from
+its last resume point ends in the same bytes as one that was not.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from palimpsest import data, masks
+from palimpsest.config import InputError, Settings
+from palimpsest.inpainting import inpaint, to_tensors
+from palimpsest.models import Phase, Schedule
+from palimpsest.runtime import Runtime
+from palimpsest.storage import replacing, write_text
+
+
+class Config(Settings):
+    """A profile's `training`."""
+
+    seed: NonNegativeInt
+    log_every: PositiveInt  # iterations that a row of the log averages over
+    sample_every: PositiveInt  # iterations between two sheets of sample pictures
+    samples: PositiveInt  # pictures on a sheet, from the validation split
+
+
+@dataclass
+class Batches(Dataset):
+    """`batches[iteration]` is (image, hole): one process's share of the batches that a step takes."""
+
+    shard: data.Shard
+    crops: data.Config
+    holes: masks.Config
+    schedule: Schedule
+    a_step: int  # batches that one step takes
+    seed: int
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if self.schedule.batch_size % self.world:
+            raise InputError(
+                f"schedule.batch_size is {self.schedule.batch_size}; accepted: a multiple of {self.world} processes"
+            )
+        self.holes.kind(self.schedule.hole)
+
+    def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        size, batch = self.crops.size, self.schedule.batch_size
+        first = iteration * self.a_step * batch
+        mine = [n for n in range(first, first + self.a_step * batch) if n % self.world == self.rank]
+        crops = [data.random_crop(self.shard, n, size, self.schedule.flip, self.seed) for n in mine]
+        numbers = [n // batch * batch if self.schedule.one_hole_a_batch else n for n in mine]
+        holes = [masks.training_hole(self.holes, self.schedule.hole, n, size) for n in numbers]
+        return to_tensors(np.stack(crops), np.stack(holes))
+
+
+@dataclass
+class Progress:
+    """What training has come to; with the networks and optimisers, all that a resume point holds."""
+
+    iteration: int = 0
+    log: list[dict[str, Any]] = field(default_factory=list)
+    sheets: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → results, uint8 (K, H, W, 3)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Validation pictures, spread evenly, with fixed holes: what the sample sheets show as training goes on."""
+
+    pictures: np.ndarray  # uint8 (K, H, W, 3)
+    holes: np.ndarray  # bool (K, H, W)
+
+    @classmethod
+    def of(cls, shard: data.Shard, holes: masks.Config, kind: str, count: int) -> "Sheet":
+        chosen = data.spread(len(shard), count)
+        pictures = np.stack([shard[i] for i in chosen])
+        return cls(pictures, np.stack([masks.fixed_hole(holes, kind, shard.ids[i], pictures.shape[1]) for i in chosen]))
+
+    def results(self, model, device: torch.device) -> np.ndarray:
+        model.networks.eval()
+        results, _ = inpaint(model, self.pictures, self.holes, device)
+        model.networks.train()
+        return results
+
+
+class ResumePoint:
+    """The state of a run on disk, in a folder that belongs to exactly these settings, data and code."""
+
+    def __init__(self, folder: Path, model):
+        self.path, self.model = folder / "state.pt", model
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path.exists() else "the start: no resume point was written yet"
+
+    def save(self, progress: Progress) -> None:
+        sheets = {iteration: torch.from_numpy(sheet) for iteration, sheet in progress.sheets.items()}
+        optimisers = {name: optimiser.state_dict() for name, optimiser in self.model.optimisers.items()}
+        state = {"iteration": progress.iteration, "log": progress.log, "sheets": sheets, "optimisers": optimisers}
+        with replacing(self.path) as temporary:
+            torch.save({**state, "networks": self.model.networks.state_dict()}, temporary)
+
+    def restore(self) -> Progress:
+        """The progress saved last, its networks and optimisers put back; a new one where nothing was saved."""
+        if not self.path.exists():
+            return Progress()
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            self.model.networks.load_state_dict(state["networks"])
+            for name, optimiser in self.model.optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][name])
+            sheets = {iteration: sheet.numpy() for iteration, sheet in state["sheets"].items()}
+            return Progress(state["iteration"], state["log"], sheets)
+        except (RuntimeError, KeyError, EOFError, ValueError, UnpicklingError) as error:
+            raise InputError(
+                f"{self.path}: the resume point is damaged; remove its folder to train from the start"
+            ) from error
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+class Display:
+    """A progress bar on a terminal, a plain line every few seconds elsewhere: losses, rate, time left."""
+
+    def __init__(self, total: int, start: int, seconds_between_lines: float = 5.0):
+        self.total, self.start, self.pause = total, start, seconds_between_lines
+        self.bar = tqdm(total=total, initial=start, unit="it") if sys.stderr.isatty() else None
+        self.began = self.shown = time.monotonic()
+
+    def show(self, iteration: int, losses: dict[str, float]) -> None:
+        values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        now = time.monotonic()
+        if self.bar is not None:
+            self.bar.set_postfix_str(values, refresh=False)
+            self.bar.update()
+        elif now - self.shown > self.pause or iteration == self.total:
+            rate = (iteration - self.start) / (now - self.began)
+            left = (self.total - iteration) / rate
+            print(f"{iteration}/{self.total}: {values}; {rate:.2f} it/s, {left:.0f} s left", flush=True)
+            self.shown = now
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def train(
+    model, batches: Batches, sheet: Sheet, config: Config, fabric: Fabric, folder: Path, runtime: Runtime
+) -> Progress:
+    """Trains `model` through its schedule, going on from the resume point in `folder` where there is one.
+
+    Raises InputError with the iteration and the last good state when a loss is not finite.
+    """
+    phases = [phase for phase in batches.schedule.phases for _ in range(phase.iterations)]
+    model.networks.to(fabric.device, memory_format=torch.channels_last).train()
+    resume = ResumePoint(folder, model)
+    progress = resume.restore()
+    for optimiser in model.optimisers.values():
+        optimiser.register_step_pre_hook(_average_gradients(fabric))
+    order = range(progress.iteration, len(phases))
+    display = Display(len(phases), progress.iteration)
+    current: Phase | None = None
+    recent: list[dict[str, float]] = []
+    saved = time.monotonic()
+    for image, hole in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
+        if phases[progress.iteration] is not current:
+            current = phases[progress.iteration]
+            model.begin(current)
+        torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
+        with fabric.autocast():
+            losses = model.step(image.to(fabric.device), hole.to(fabric.device))
+        recent.append({name: float(loss.detach()) for name, loss in losses.items()})
+        if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
+            raise InputError(
+                f"training stopped at iteration {progress.iteration + 1} of {len(phases)}: the loss {bad[0]} is "
+                f"{recent[-1][bad[0]]}; the last good state is {resume}"
+            )
+        progress.iteration += 1
+        display.show(progress.iteration, recent[-1])
+        done = progress.iteration == len(phases)
+        if progress.iteration % config.sample_every == 0 or done:
+            progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
+        if progress.iteration % config.log_every == 0 or done:
+            progress.log.append({"iteration": progress.iteration, "phase": current.name, **_means(recent)})
+            recent = []
+            if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
+                resume.save(progress)
+                saved = time.monotonic()
+    display.close()
+    return progress
+
+
+def _seed(seed: int, iteration: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, 3, iteration, rank]).generate_state(1, np.uint64)[0])
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def write(progress: Progress, sheet: Sheet | None, folder: Path) -> None:
+    """log.json, one row a line, and samples.npz: iterations (T,), results (T, K, H, W, 3), pictures and holes."""
+    rows = ",\n".join(json.dumps(row) for row in progress.log)
+    write_text(folder / "log.json", f"[\n{rows}\n]\n")
+    kept = {"iterations": np.array(list(progress.sheets), int)}
+    if sheet is not None:
+        kept |= {"results": np.stack(list(progress.sheets.values())), "pictures": sheet.pictures, "holes": sheet.holes}
+    with replacing(folder / "samples.npz") as temporary:
+        np.savez_compressed(temporary, **kept)
+
+
+def _average_gradients(fabric: Fabric):
+    """Before an optimiser's step: its gradients become their mean over all processes, in one message.
+
+    DistributedDataParallel does this in its backward, and does not support the critics' penalty on a gradient.
+    """
+
+    def average(optimiser: torch.optim.Optimizer, *_) -> None:
+        if fabric.world_size == 1:
+            return
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+        for gradient, part in zip(gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    return average

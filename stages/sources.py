@@ -1,0 +1,22 @@
+"""code/<stage>.json and code/<stage>-<model>.json: the source files each stage runs."""
+
+from pathlib import Path
+
+from palimpsest.config import stage
+from palimpsest.sources import MODELS, STAGES, manifest
+from palimpsest.storage import write_json
+
+BY_MODEL = {"train", "evaluate"}
+
+
+def main() -> None:
+    for name in sorted(file.stem for file in STAGES.glob("*.py")):
+        if name in BY_MODEL:
+            for model in MODELS:
+                write_json(Path("code") / f"{name}-{model}.json", manifest(name, [model]))
+        else:
+            write_json(Path("code") / f"{name}.json", manifest(name, MODELS if name == "check" else []))
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,43 @@
+"""runs/<run>: one run's weights, its log and its sample sheets."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from palimpsest import checkpoints, data, masks, runs, sources, training
+from palimpsest.config import digest, part, read_yaml, stage
+from palimpsest.models import create
+from palimpsest.runtime import launch, read_runtime
+
+
+def main() -> None:
+    params, runtime = read_yaml("params.yaml"), read_runtime()
+    run = runs.resolve(params, sys.argv[1])
+    crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
+    holes = part(params, masks.Config, "profiles", run.profile, "holes")
+    config = part(params, training.Config, "profiles", run.profile, "training")
+    learn, validate = (data.Shard(Path("data") / run.data / "shards" / split) for split in ("train", "val"))
+    origin = checkpoints.Origin(run, crops.dataset, crops.size)
+    made_from = [origin.settings, crops.model_dump(), holes.model_dump(), config.model_dump()]
+    made_from += [learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model])]
+    scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
+
+    fabric = launch(runtime)
+    torch.manual_seed(config.seed)
+    model = create(run, crops.size)
+    progress, sheet = training.Progress(), None
+    if hasattr(model, "step"):
+        schedule = model.config.schedule
+        share = (fabric.global_rank, fabric.world_size)
+        batches = training.Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
+        sheet = training.Sheet.of(validate, holes, schedule.hole, config.samples)
+        progress = training.train(model, batches, sheet, config, fabric, scratch, runtime)
+    if fabric.is_global_zero:
+        checkpoints.save(Path("runs") / run.name / "weights.safetensors", model, origin)
+        training.write(progress, sheet, Path("runs") / run.name)
+        training.ResumePoint(scratch, model).remove()
+
+
+if __name__ == "__main__":
+    stage(main)

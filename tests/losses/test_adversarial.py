@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from palimpsest.losses.adversarial import GAMES, gradient_penalty
+
+
+class Linear(nn.Module):
+    """D(x) = ⟨a, x⟩."""
+
+    def __init__(self, a):
+        super().__init__()
+        self.a = nn.Parameter(a)
+
+    def forward(self, x):
+        return (self.a * x).sum((1, 2, 3))[:, None]
+
+
+def test_the_penalty_of_a_linear_critic_has_a_closed_form():
+    torch.manual_seed(0)
+    a, hole = torch.randn(3, 8, 8), torch.zeros(2, 1, 8, 8)
+    hole[0, :, :4], hole[1, :, 2:3] = 1, 1
+    expected = sum(((a * h).norm() - 1) ** 2 for h in hole) / 2
+    for _ in range(3):
+        penalty = gradient_penalty(Linear(a), torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8), hole)
+        assert penalty.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_penalty_sees_nothing_outside_the_hole():
+    torch.manual_seed(0)
+    critic, hole = Linear(torch.randn(3, 8, 8)), torch.zeros(2, 1, 8, 8)
+    hole[:, :, :4] = 1
+    gradient_penalty(critic, torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8), hole).backward()
+    assert (critic.a.grad[:, 4:] == 0).all()
+    assert (critic.a.grad[:, :4] != 0).all()
+
+
+def test_a_critic_of_slope_zero_has_a_finite_gradient():
+    critic = Linear(torch.zeros(3, 4, 4))
+    penalty = gradient_penalty(critic, torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4), torch.ones(1, 1, 4, 4))
+    penalty.backward()
+    assert penalty.item() == pytest.approx(1)
+    assert critic.a.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "critic", "generator"),
+    [
+        ("wgan-gp", 0.5 - 2.0, -0.5),
+        ("dcgan", math.log1p(math.exp(-2.0)) + math.log1p(math.exp(0.5)), math.log1p(math.exp(-0.5))),
+        ("lsgan", ((2 - 1) ** 2 + 0.5**2) / 2, (0.5 - 1) ** 2 / 2),
+    ],
+)
+def test_the_games_in_closed_form(name, critic, generator):
+    real, fake = torch.full((3, 1), 2.0), torch.full((3, 1), 0.5)
+    assert GAMES[name].critic(real, fake).item() == pytest.approx(critic, rel=1e-6)
+    assert GAMES[name].generator(fake).item() == pytest.approx(generator, rel=1e-6)
+    assert GAMES[name].penalised == (name == "wgan-gp")

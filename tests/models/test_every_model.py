@@ -1,0 +1,143 @@
+"""What every run of params.yaml keeps to, models to come included."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from palimpsest import data, masks, runs
+from palimpsest.config import build, read_yaml
+from palimpsest.inpainting import composite, inpaint, predict, to_tensors
+from palimpsest.models import available, configure, create
+from palimpsest.training import Batches
+
+SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
+RUNS = runs.names(SHIPPED)
+BASES = [name for name in RUNS if SHIPPED["runs"][name]["base"] == name]
+SIZE = 64
+
+
+def made(name):
+    torch.manual_seed(0)
+    return create(runs.resolve(SHIPPED, name, "tiny"), SIZE)
+
+
+def learns(name):
+    return hasattr(made(name), "step")
+
+
+def test_every_file_in_models_has_a_run():
+    assert {SHIPPED["runs"][name]["model"] for name in RUNS} == set(available())
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("profile", SHIPPED["profiles"])
+def test_settings_hold_at_every_profile(name, profile):
+    assert configure(runs.resolve(SHIPPED, name, profile))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_output_is_a_picture_and_the_known_pixels_stay(name, four):
+    image, hole = to_tensors(*four)
+    with torch.no_grad():
+        output = predict(made(name), image, hole)
+    assert output.shape == image.shape
+    assert output.min() >= 0 and output.max() <= 1
+    result = composite(output, image, hole)
+    known = (hole == 0).expand_as(image)
+    assert torch.equal(result[known], image[known])
+    results, _ = inpaint(made(name), *four)
+    assert (results[~four[1]] == four[0][~four[1]]).all()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_pixels_under_the_hole_cannot_change_the_output(name, four):
+    image, hole = (tensor.contiguous() for tensor in to_tensors(*four))
+    other = torch.where(hole > 0, torch.rand(image.shape, generator=torch.Generator().manual_seed(1)), image)
+    model = made(name)
+    with torch.no_grad():
+        assert torch.equal(model.inpaint(image, hole), model.inpaint(other, hole))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_one_sample_does_not_touch_another(name, four):
+    pictures, holes = four[0], four[1].copy()
+    holes[1] = np.roll(holes[1], 12, 0)
+    holes[2, 20:44, 30:44] = False
+    model = made(name)
+    together, _ = inpaint(model, pictures, holes)
+    for i in range(4):
+        alone, _ = inpaint(model, pictures[i : i + 1], holes[i : i + 1])
+        assert np.abs(together[i].astype(int) - alone[0]).max() <= 1
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("shape", [(37, 61), (8, 24), (64, 40)])
+def test_pictures_of_any_size(name, shape):
+    draw = np.random.default_rng(0)
+    picture = draw.integers(0, 256, (1, *shape, 3), np.uint8)
+    hole = np.zeros((1, *shape), bool)
+    hole[:, 2:6, 3:9] = True
+    results, outputs = inpaint(made(name), picture, hole)
+    assert results.shape == outputs.shape == picture.shape
+    assert (results[~hole] == picture[~hole]).all()
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if learns(name)])
+def test_a_step_changes_every_network_and_logs_finite_losses(name, four):
+    model = made(name)
+    before = {key: value.clone() for key, value in model.networks.state_dict().items()}
+    schedule = model.config.schedule
+    model.begin(schedule.phases[0])
+    pictures, holes = (np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four)
+    log = model.step(*to_tensors(pictures, holes))
+    assert log and all(torch.isfinite(value) for value in log.values())
+    after = model.networks.state_dict()
+    assert {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])} == set(model.networks)
+
+
+class Fixed:
+    """The same pictures and holes at every step."""
+
+    def __init__(self, pictures, holes, batches):
+        self.batch = to_tensors(np.tile(pictures, (batches, 1, 1, 1)), np.tile(holes, (batches, 1, 1)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in BASES if learns(name)])
+def test_four_pictures_can_be_learned_by_heart(name, four):
+    """The l1 in the hole falls to half of the constant fill's, within the steps that a minute on two cores allows."""
+    image, hole = to_tensors(*four)
+    fill = made("constant-fill").inpaint(image, hole)
+    goal = ((fill - image).abs() * hole).sum().item() / 2
+    model = made(name)
+    model.networks.to(memory_format=torch.channels_last)
+    batch = Fixed(*four, model.batches).batch
+    model.begin(model.config.schedule.phases[0])
+    for step in range(400):
+        model.step(*batch)
+        if step % 10 == 9:
+            with torch.no_grad():
+                error = ((model.inpaint(image, hole) - image).abs() * hole).sum().item()
+            if error <= goal:
+                return
+    pytest.fail(f"after 400 steps the l1 in the hole is {error / goal / 2:.2f} of the constant fill's")
+
+
+def test_batches_are_a_function_of_the_iteration(shards, crops):
+    holes = build(masks.Config, SHIPPED["profiles"]["tiny"]["holes"], "")
+    schedule = configure(runs.resolve(SHIPPED, "deepfill-v1", "tiny")).schedule
+    shard = data.Shard(shards / "train")
+    batches = Batches(shard, crops, holes, schedule, 6, 1)
+    image, hole = batches[7]
+    again = Batches(shard, crops, holes, schedule, 6, 1)[7]
+    assert torch.equal(image, again[0]) and torch.equal(hole, again[1])
+    assert image.shape == (6 * schedule.batch_size, 3, SIZE, SIZE)
+    assert set(hole.unique().tolist()) == {0, 1}
+    halves = [Batches(shard, crops, holes, schedule, 6, 1, rank, 2)[7][0] for rank in range(2)]
+    assert torch.equal(torch.stack(halves, 1).flatten(0, 1), image)
+    shared = schedule.model_copy(update={"one_hole_a_batch": True})
+    _, hole = Batches(shard, crops, holes, shared, 6, 1)[7]
+    assert all((batch == batch[0]).all() for batch in hole.chunk(6))
+    assert len({batch[0].numpy().tobytes() for batch in hole.chunk(6)}) == 6

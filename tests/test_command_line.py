@@ -1,0 +1,135 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from palimpsest import checkpoints, runs
+from palimpsest.models import create
+
+ROOT = Path(__file__).parents[1]
+
+
+def palimpsest(*arguments, cwd=ROOT):
+    command = [sys.executable, "-m", "palimpsest", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def project(tmp_path, shipped):
+    """A folder with untrained runs, a picture and a hole."""
+    for file in ("params.yaml", "runtime.yaml"):
+        (tmp_path / file).write_text((ROOT / file).read_text())
+    for name in ("deepfill-v1", "constant-fill"):
+        run = runs.resolve(shipped, name)
+        origin = checkpoints.Origin(run, "bundled-photos", 64)
+        checkpoints.save(tmp_path / "runs" / name / "weights.safetensors", create(run, 64), origin)
+    picture = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    hole = np.zeros((50, 70), np.uint8)
+    hole[10:30, 20:40] = 255
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    return tmp_path
+
+
+def inpaint(project, **changes):
+    options = {"run": "deepfill-v1", "image": "picture.png", "hole": "hole.png", "out": "result.png", **changes}
+    return palimpsest(
+        "inpaint", *(word for name, value in options.items() for word in (f"--{name}", value)), cwd=project
+    )
+
+
+def test_models_prints_the_counts_of_the_paper():
+    lines = palimpsest("models", "--profile", "paper").stdout.splitlines()
+    start = lines.index("deepfill-v1  (profile paper, deepfill_v1.py, places2 at 256 px)")
+    assert lines[start + 1].split() == ["generator", "3,601,542"]
+    start = lines.index("deepfill-v1-baseline  (profile paper, deepfill_v1.py, places2 at 256 px)")
+    assert lines[start + 1].split() == ["generator", "2,896,454"]
+    assert palimpsest("models").stdout.splitlines()[0].startswith("constant-fill  (profile tiny,")
+
+
+def test_models_refuses_an_unknown_profile():
+    run = palimpsest("models", "--profile", "huge")
+    assert run.returncode == 1
+    assert run.stderr == "error: params: profiles.huge is missing; found here: tiny, photos, paper\n"
+
+
+@pytest.mark.parametrize("name", ["deepfill-v1", "constant-fill"])
+def test_inpaint_fills_the_hole_and_nothing_else(project, name):
+    run = inpaint(project, run=name)
+    assert (run.returncode, run.stderr) == (0, "")
+    picture, hole, result = (np.asarray(Image.open(project / f"{n}.png")) for n in ("picture", "hole", "result"))
+    assert (result[hole == 0] == picture[hole == 0]).all()
+    assert (result[hole == 255] != picture[hole == 255]).any()
+
+
+@pytest.mark.parametrize(
+    ("option", "make", "said"),
+    [
+        (
+            "run",
+            lambda folder: "deepfill-v9",
+            "asked for run 'deepfill-v9'; accepted: constant-fill, patchmatch, deepfill-v1",
+        ),
+        ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
+        ("image", lambda folder: "none.png", "none.png: asked for an 8-bit RGB picture, found no such file"),
+        ("image", lambda folder: "hole.png", "asked for an 8-bit RGB picture, found a grey picture"),
+        ("image", lambda folder: "params.yaml", "found a file that is no picture"),
+        ("hole", lambda folder: "picture.png", "asked for a hole, an 8-bit grey picture, found a RGB picture"),
+        (
+            "hole",
+            lambda folder: save(folder, np.zeros((50, 71), np.uint8)),
+            "the hole is 71 x 50 px, the picture 70 x 50",
+        ),
+        ("hole", lambda folder: save(folder, np.zeros((50, 70), np.uint8)), "every pixel is known"),
+        ("hole", lambda folder: save(folder, np.full((50, 70), 255, np.uint8)), "every pixel is missing"),
+        ("hole", lambda folder: save(folder, np.eye(50, 70, dtype=np.uint8) * 100), "the hole holds 2 grey levels"),
+        ("out", lambda folder: "result.jpg", "result.jpg: accepted: .png, .tif or .bmp"),
+    ],
+)
+def test_inpaint_refuses_in_one_line(project, option, make, said):
+    (project / "result.png").write_bytes(b"what was there")
+    run = inpaint(project, **{option: make(project)})
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: ") and said in run.stderr and run.stderr.count("\n") == 1
+    assert (project / "result.png").read_bytes() == b"what was there"
+
+
+def save(folder, hole):
+    Image.fromarray(hole).save(folder / "other.png")
+    return "other.png"
+
+
+def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project):
+    path = project / "runs" / "deepfill-v1" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    run = inpaint(project)
+    assert run.returncode == 1
+    assert "weights.safetensors: not a whole checkpoint of this project" in run.stderr and run.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_full_hd_picture_stays_under_four_gib(project, shipped):
+    run = runs.resolve(shipped, "deepfill-v1", "paper")
+    origin = checkpoints.Origin(run, "places2", 256)
+    checkpoints.save(project / "runs" / "deepfill-v1" / "weights.safetensors", create(run, 256), origin)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)).save(project / "picture.png")
+    save(project, np.pad(np.full((300, 500), 255, np.uint8), ((400, 380), (700, 720))))
+    arguments = [
+        "inpaint",
+        "--run",
+        "deepfill-v1",
+        "--image",
+        "picture.png",
+        "--hole",
+        "other.png",
+        "--out",
+        "result.png",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "palimpsest", *arguments], cwd=project)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    assert usage.ru_maxrss * 1024 < 4 * 2**30

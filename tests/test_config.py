@@ -1,0 +1,124 @@
+import copy
+from typing import Literal
+
+import pytest
+
+from palimpsest import runs
+from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
+from palimpsest.settings import check
+
+
+class Inner(Settings):
+    count: int
+    kind: Literal["a", "b"]
+
+
+class Outer(Settings):
+    inner: Inner
+    weight: float
+
+
+GOOD = {"inner": {"count": 1, "kind": "a"}, "weight": 1}
+
+
+def changed(path: str, value) -> dict:
+    tree = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    section(tree, *parents)[last] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("inner.cuont", 1, "params: top.inner.cuont is not a setting (found 1)"),
+        ("inner.count", "1", "params: top.inner.count is '1': input should be a valid integer"),
+        ("inner.count", 1.5, "params: top.inner.count is 1.5"),
+        ("inner.kind", "c", "params: top.inner.kind is 'c': input should be 'a' or 'b'"),
+        ("weight", float("nan"), "params: top.weight is nan: input should be a finite number"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_full(path, value, said):
+    with pytest.raises(InputError) as error:
+        build(Outer, changed(path, value), "top")
+    assert said in str(error.value)
+
+
+def test_a_missing_setting_is_named_in_full():
+    with pytest.raises(InputError, match=r"params: top\.inner\.kind is missing"):
+        build(Outer, {"inner": {"count": 1}, "weight": 1.0}, "top")
+
+
+def test_a_whole_number_serves_where_a_fraction_may_stand():
+    assert build(Outer, GOOD, "top").weight == 1.0
+
+
+def test_merge_replaces_leaves_and_refuses_what_changes_nothing():
+    assert merge(GOOD, {"inner": {"kind": "b"}}, "at") == {"inner": {"count": 1, "kind": "b"}, "weight": 1}
+    assert GOOD["inner"]["kind"] == "a"
+    with pytest.raises(InputError, match=r"at\.inner\.knid changes nothing.*accepted: count, kind"):
+        merge(GOOD, {"inner": {"knid": "b"}}, "at")
+    with pytest.raises(InputError, match=r"at\.inner is 3, where the settings hold"):
+        merge(GOOD, {"inner": 3}, "at")
+
+
+def test_section_names_the_first_key_that_is_missing():
+    with pytest.raises(InputError, match=r"params: inner\.deep is missing; found here: count, kind"):
+        section(GOOD, "inner", "deep", "deeper")
+
+
+def test_digest_ignores_the_order_of_keys_and_sees_every_value():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_unreadable_yaml_is_one_line(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
+    with pytest.raises(InputError) as error:
+        read_yaml(tmp_path / "params.yaml")
+    assert "params.yaml: not readable as YAML" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_shipped_settings_are_accepted(params):
+    check(params)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("profile",), "huge", "profile is 'huge': input should be 'tiny', 'photos' or 'paper'"),
+        (("profile",), "photos", "profiles.photos.data.scenes: dataset 'debian-photos' cannot be had"),
+        (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
+        (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
+        (("runs", "deepfill-v1", "profiles", "photos", "widht"), 8, "runs.deepfill-v1.profiles.photos.widht"),
+        (
+            ("runs", "deepfill-v1-lsgan", "settings", "adversarial"),
+            "gan",
+            "runs.deepfill-v1-lsgan.settings.adversarial",
+        ),
+        (("runs", "deepfill-v1-lsgan", "base"), "patchmatch", "a run of deepfill_v1 that is its own base"),
+        (("runs", "deepfill-v1-lsgan", "data"), "faces", "profiles.tiny.data.faces is missing"),
+        (("runs", "patchmatch", "model"), "patchmtach", "no method 'patchmtach'; accepted: constant_fill"),
+        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style needs feature networks"),
+        (("profiles", "paper", "holes", "rectangle", "side"), 0, "profiles.paper.holes.rectangle.side is 0"),
+        (("profiles", "tiny", "holes", "rectangle", "side"), 64, "does not fit 64 px"),
+        (("profiles", "tiny", "data", "scenes", "size"), 60, "a multiple of 8"),
+        (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
+        (("extra",), 1, "params: extra is not a setting"),
+    ],
+)
+def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said):
+    *parents, last = keys
+    section(params, *parents)[last] = value
+    with pytest.raises(InputError) as error:
+        check(params)
+    assert said in str(error.value)
+
+
+def test_a_run_is_base_then_profile_then_variant(params):
+    run = runs.resolve(params, "deepfill-v1-dcgan")
+    assert run.settings["adversarial"] == "dcgan"
+    assert run.settings["width"] == params["runs"]["deepfill-v1"]["profiles"]["tiny"]["width"]
+    assert run.settings["loss"]["l1_hole"] == params["runs"]["deepfill-v1"]["settings"]["loss"]["l1_hole"]
+    assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == 32
+    with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
+        runs.resolve(params, "deepfill-v3")

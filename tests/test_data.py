@@ -1,0 +1,174 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from palimpsest import data
+from palimpsest.config import InputError
+
+
+def save(path, pixels, mode=None, **options):
+    Image.fromarray(pixels, mode).save(path, **options) if mode is None else Image.fromarray(pixels).convert(mode).save(
+        path
+    )
+    return path
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+
+
+def test_the_photographs_are_those_of_the_list(tmp_path):
+    data.fetch("bundled-photos", tmp_path)
+    rows = data.photos("bundled-photos")
+    assert {path.name for path in tmp_path.iterdir()} == {row.name for row in rows} | {"NOTICE"}
+    notice = (tmp_path / "NOTICE").read_text()
+    assert all(row.name in notice and row.credit in notice and row.licence in notice for row in rows)
+
+
+def test_another_file_in_the_package_is_refused(tmp_path, monkeypatch):
+    rows = data.photos("bundled-photos")
+    monkeypatch.setattr(
+        data, "photos", lambda _: [row.__class__(**{**row.__dict__, "sha256": "0" * 64}) for row in rows]
+    )
+    with pytest.raises(InputError, match=r"astronaut\.png of scikit-image 0\.26\.0: sha256 is 8843.*expected 0000"):
+        data.fetch("bundled-photos", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_group_of_photographs_stands_in_two_splits(tmp_path, monkeypatch):
+    rows = data.photos("bundled-photos")
+    groups = {split: {row.group for row in rows if row.split == split} for split in data.SPLITS}
+    assert groups["train"] and groups["val"] and groups["test"]
+    assert (
+        not groups["train"] & groups["test"]
+        and not groups["train"] & groups["val"]
+        and not groups["val"] & groups["test"]
+    )
+
+    monkeypatch.setattr(data, "DATASETS", tmp_path)
+    with (tmp_path / "leaky.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["package", "version", "path", "subject", "group", "split", "licence", "credit", "sha256"])
+        writer.writerows(
+            [["p", "1", f"{split}.png", "s", "twins", split, "l", "c", "0"] for split in ("train", "test")]
+        )
+    with pytest.raises(InputError, match="group twins stands in two splits"):
+        data.photos("leaky")
+
+
+def test_tiles_are_a_centred_grid_that_does_not_overlap(noise):
+    tiles = list(data.tiles(noise, 32))
+    assert [(top, left) for top, left, _ in tiles] == [
+        (13 + 32 * row, 12 + 32 * column) for row in range(2) for column in range(3)
+    ]
+    assert all((tile == noise[top : top + 32, left : left + 32]).all() for top, left, tile in tiles)
+
+
+def test_shrink_keeps_the_aspect_and_refuses_to_enlarge(noise):
+    assert data.shrink(noise, 45, "lanczos").shape == (45, 60, 3)
+    assert (data.shrink(noise, 90, "lanczos") == noise).all()
+    with pytest.raises(InputError, match="found a picture of 120 x 90 px; accepted: 91 px or more"):
+        data.shrink(noise, 91, "lanczos")
+
+
+def test_a_shard_gives_back_its_pictures(tmp_path, noise):
+    pictures = [("a", "a.png", noise), ("b", "b.png", noise[:10, :7])]
+    data.write_shard(tmp_path / "some", pictures)
+    shard = data.Shard(tmp_path / "some")
+    assert shard.ids == ["a", "b"]
+    assert all((shard[i] == picture).all() for i, (_, _, picture) in enumerate(pictures))
+    first = shard.fingerprint
+    data.write_shard(tmp_path / "some", [("a", "a.png", noise), ("b", "b.png", 255 - noise[:10, :7])])
+    assert data.Shard(tmp_path / "some").fingerprint != first
+
+
+def test_a_shard_that_is_cut_short_or_empty_is_refused(tmp_path, noise):
+    data.write_shard(tmp_path / "some", [("a", "a.png", noise)])
+    whole = (tmp_path / "some.bin").read_bytes()
+    (tmp_path / "some.bin").write_bytes(whole[:-1])
+    with pytest.raises(InputError, match=f"found {len(whole) - 1} bytes, its index expects {len(whole)}"):
+        data.Shard(tmp_path / "some")
+    with pytest.raises(InputError, match="the split holds no pictures"):
+        data.write_shard(tmp_path / "none", [])
+    assert not (tmp_path / "none.bin").exists()
+    with pytest.raises(InputError, match="no readable shard"):
+        data.Shard(tmp_path / "none")
+
+
+def test_a_dataset_without_test_pictures_is_refused(tmp_path, crops, monkeypatch):
+    rows = [row for row in data.photos("bundled-photos") if row.split != "test"]
+    data.fetch("bundled-photos", tmp_path / "raw")
+    monkeypatch.setattr(data, "photos", lambda _: rows)
+    with pytest.raises(InputError, match=r"test: the split holds no pictures"):
+        data.split(crops, tmp_path / "raw", tmp_path / "shards")
+
+
+def test_the_shards_are_the_photographs(shards, crops):
+    assert {entry.photo for entry in data.Shard(shards / "test").entries} == {"rocket.jpg", "china.jpg"}
+    train = data.Shard(shards / "train")
+    assert len(train) == 5 and all(min(train[i].shape[:2]) == crops.short_side for i in range(5))
+    index = json.loads((shards / "test.json").read_text())
+    assert len({entry["sha256"] for entry in index}) == len(index) == 24
+
+
+def test_a_crop_depends_on_its_number_and_the_seed_alone(shards):
+    shard = data.Shard(shards / "train")
+    forwards = [data.random_crop(shard, n, 64, True, 1).copy() for n in range(20)]
+    backwards = [data.random_crop(shard, n, 64, True, 1).copy() for n in reversed(range(20))][::-1]
+    assert all((a == b).all() for a, b in zip(forwards, backwards, strict=True))
+    assert any((a != data.random_crop(shard, n, 64, True, 2)).any() for n, a in enumerate(forwards))
+
+
+def test_an_epoch_shows_every_picture_once_and_flips_half(tmp_path):
+    pictures = [
+        (str(i), "p", np.full((4, 4, 3), 2 * i, np.uint8) + (np.arange(4) > 1)[None, :, None]) for i in range(10)
+    ]
+    data.write_shard(tmp_path / "some", [(name, photo, picture.astype(np.uint8)) for name, photo, picture in pictures])
+    shard = data.Shard(tmp_path / "some")
+    crops = [data.random_crop(shard, n, 4, True, 0) for n in range(400)]
+    for epoch in range(40):
+        assert {int(crop.min()) // 2 for crop in crops[10 * epoch : 10 * epoch + 10]} == set(range(10))
+    flipped = np.mean([crop[0, 0, 0] > crop[0, -1, 0] for crop in crops])
+    assert 0.4 < flipped < 0.6
+
+
+def test_spread_keeps_both_ends():
+    assert data.spread(10, 4).tolist() == [0, 3, 6, 9]
+    assert data.spread(3, 8).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path, noise: save(path, noise, "L"), "found a grey picture"),
+        (lambda path, noise: save(path.with_suffix(".jpg"), noise, "CMYK"), "found a CMYK picture"),
+        (lambda path, noise: save(path, noise, "RGBA"), "found a RGB with transparency picture"),
+        (lambda path, noise: save(path, noise[..., 0].astype(np.uint16) * 257), "found a 16-bit grey picture"),
+        (lambda path, noise: path, "found no such file"),
+    ],
+)
+def test_a_picture_of_another_kind_is_refused(tmp_path, noise, make, found):
+    path = make(tmp_path / "picture.png", noise)
+    with pytest.raises(InputError) as error:
+        data.read_picture(path)
+    assert str(path) in str(error.value) and "asked for an 8-bit RGB picture" in str(error.value)
+    assert found in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_truncated_picture_is_refused(tmp_path, noise, suffix):
+    path = save(tmp_path / f"picture{suffix}", noise)
+    assert data.read_picture(path).shape == noise.shape
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InputError, match="cut short or damaged"):
+        data.read_picture(path)
+
+
+def test_a_text_is_no_picture(tmp_path):
+    (tmp_path / "picture.png").write_text("<html>not found</html>")
+    with pytest.raises(InputError, match="found a file that is no picture"):
+        data.read_picture(tmp_path / "picture.png")

@@ -1,0 +1,231 @@
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from palimpsest import checkpoints, data, masks, runs, training
+from palimpsest.config import InputError, build
+from palimpsest.models import create
+from palimpsest.runtime import launch, read_runtime
+
+ROOT = Path(__file__).parents[1]
+RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
+CONFIG = training.Config(seed=1, log_every=2, sample_every=3, samples=2)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture
+def job(params, crops, shards, tmp_path):
+    """Trains eight iterations of a small DeepFill v1, going on from what lies in tmp_path; stops after `kill`."""
+    settings = params["runs"]["deepfill-v1"]["profiles"]["tiny"]
+    settings |= {"width": 2, "critic_width": 2}
+    settings["schedule"] |= {
+        "batch_size": 2,
+        "phases": [{"name": "first", "iterations": 5}, {"name": "last", "iterations": 3}],
+    }
+    holes = build(masks.Config, params["profiles"]["tiny"]["holes"], "")
+    fabric = launch(RUNTIME)
+
+    def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch"):
+        torch.manual_seed(CONFIG.seed)
+        model = create(runs.resolve(params, "deepfill-v1"), 64)
+        step, calls = model.step, []
+
+        def watched(image, hole):
+            calls.append(1)
+            if kill is not None and len(calls) > kill:
+                raise KilledError
+            losses = step(image, hole)
+            return {**losses, "generator": losses["generator"] * math.nan} if len(calls) - 1 == spoil else losses
+
+        model.step = watched
+        schedule = model.config.schedule
+        batches = training.Batches(data.Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed)
+        sheet = training.Sheet.of(data.Shard(shards / "val"), holes, "rectangle", CONFIG.samples)
+        progress = training.train(model, batches, sheet, CONFIG, fabric, tmp_path / folder, RUNTIME)
+        return model, progress, sheet, len(calls)
+
+    return run
+
+
+def state(model):
+    return {
+        **model.networks.state_dict(),
+        **{
+            f"{n}.{i}.{k}": torch.as_tensor(v)
+            for n, o in model.optimisers.items()
+            for i, s in o.state_dict()["state"].items()
+            for k, v in s.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("kill", [1, 3, 6, 7])
+def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kill):
+    unbroken, whole, _, _ = job(folder="other")
+    with pytest.raises(KilledError):
+        job(kill=kill)
+    resumed, rest, _, steps = job()
+    assert steps == 8 - kill // 2 * 2
+    assert state(resumed).keys() == state(unbroken).keys()
+    assert all(torch.equal(value, state(unbroken)[name]) for name, value in state(resumed).items())
+    assert rest.log == whole.log
+    assert rest.sheets.keys() == whole.sheets.keys() == {3, 6, 8}
+    assert all((rest.sheets[i] == whole.sheets[i]).all() for i in whole.sheets)
+
+
+def test_the_log_has_a_row_every_few_iterations_and_the_phase(job):
+    _, progress, _, _ = job()
+    assert [(row["iteration"], row["phase"]) for row in progress.log] == [
+        (2, "first"),
+        (4, "first"),
+        (6, "last"),
+        (8, "last"),
+    ]
+    assert all(math.isfinite(row["generator"]) for row in progress.log)
+
+
+def test_what_is_written_can_be_read(job, tmp_path):
+    _, progress, sheet, _ = job()
+    training.write(progress, sheet, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "log.json").read_text()) == progress.log
+    kept = np.load(tmp_path / "run" / "samples.npz")
+    assert kept["iterations"].tolist() == [3, 6, 8]
+    assert kept["results"].shape == (3, 2, 64, 64, 3) and kept["results"].dtype == np.uint8
+    known = ~kept["holes"]
+    assert all((result[known] == kept["pictures"][known]).all() for result in kept["results"])
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(job, tmp_path):
+    said = re.escape(
+        f"stopped at iteration 6 of 8: the loss generator is nan; the last good state is {tmp_path}/scratch/state.pt"
+    )
+    with pytest.raises(InputError, match=said):
+        job(spoil=5)
+    assert torch.load(tmp_path / "scratch" / "state.pt", weights_only=True)["iteration"] == 4
+    with pytest.raises(InputError, match=r"iteration 1 of 8.*no resume point was written yet"):
+        job(spoil=0, folder="fresh")
+
+
+def test_a_resume_point_that_is_cut_short_is_refused(job, tmp_path):
+    with pytest.raises(KilledError):
+        job(kill=5)
+    path = tmp_path / "scratch" / "state.pt"
+    whole = path.read_bytes()
+    for length in (0, 10, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"state\.pt: the resume point is damaged; remove its folder"):
+            job()
+
+
+def test_processes_must_divide_the_batch(shards, crops, params):
+    holes = build(masks.Config, params["profiles"]["tiny"]["holes"], "")
+    schedule = create(runs.resolve(params, "deepfill-v1"), 64).config.schedule
+    with pytest.raises(InputError, match="accepted: a multiple of 3 processes"):
+        training.Batches(data.Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)
+
+
+def test_plain_lines_tell_losses_rate_and_time_left(capsys):
+    display = training.Display(10, 4, seconds_between_lines=0)
+    display.show(5, {"l1": 0.25})
+    assert re.fullmatch(r"5/10: l1 0\.25; [\d.]+ it/s, \d+ s left\n", capsys.readouterr().out)
+
+
+@pytest.fixture
+def project(tmp_path, params, shards):
+    """A folder in which stages/train.py runs, on two small nets of six iterations."""
+    from ruamel.yaml import YAML
+
+    tiny = params["runs"]["deepfill-v1"]["profiles"]["tiny"]
+    tiny |= {"width": 2, "critic_width": 2}
+    tiny["schedule"] |= {"batch_size": 4, "phases": [{"name": "joint", "iterations": 6}]}
+    params["profiles"]["tiny"]["training"] |= {"log_every": 1, "sample_every": 100}
+    YAML().dump(params, tmp_path / "params.yaml")
+    (tmp_path / "runtime.yaml").write_text((ROOT / "runtime.yaml").read_text())
+    (tmp_path / "data" / "scenes").mkdir(parents=True)
+    (tmp_path / "data" / "scenes" / "shards").symlink_to(shards)
+    return tmp_path
+
+
+def start(project, run="deepfill-v1", **environment):
+    environment = {
+        "PALIMPSEST_DEVICE": "cpu",
+        "PALIMPSEST_CHECKPOINT_SECONDS": "0.0",
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    command = [sys.executable, ROOT / "stages" / "train.py", run]
+    return subprocess.Popen(
+        command,
+        cwd=project,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+@pytest.mark.slow
+def test_a_process_killed_from_outside_resumes_to_the_same_bytes(project):
+    assert finish(start(project))[0] == 0
+    weights = project / "runs" / "deepfill-v1" / "weights.safetensors"
+    files = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
+    assert not list((project / "scratch").iterdir())
+
+    weights.unlink()
+    process = start(project)
+    while not list((project / "scratch").glob("*/state.pt")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not weights.exists()
+    assert finish(start(project))[0] == 0
+    assert {path.name: path.read_bytes() for path in weights.parent.iterdir()} == files
+
+
+@pytest.mark.slow
+def test_other_settings_never_resume_from_an_old_state(project):
+    process = start(project)
+    while not list((project / "scratch").glob("*/state.pt")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    old = set((project / "scratch").iterdir())
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("gradient_penalty: 10.0", "gradient_penalty: 9.0"))
+    status, output = finish(start(project))
+    assert status == 0, output
+    log = json.loads((project / "runs" / "deepfill-v1" / "log.json").read_text())
+    assert [row["iteration"] for row in log] == [1, 2, 3, 4, 5, 6]
+    assert set((project / "scratch").iterdir()) == old
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(project):
+    assert finish(start(project))[0] == 0
+    alone, _ = checkpoints.load(project / "runs" / "deepfill-v1" / "weights.safetensors")
+    status, output = finish(start(project, PALIMPSEST_DEVICES="2"))
+    assert status == 0, output
+    both, _ = checkpoints.load(project / "runs" / "deepfill-v1" / "weights.safetensors")
+    for (name, a), b in zip(
+        alone.generator.coarse.state_dict().items(), both.generator.coarse.state_dict().values(), strict=True
+    ):
+        assert torch.allclose(a, b, atol=5e-3), name
