@@ -1,14 +1,19 @@
-"""data/settings-checked: every setting of every profile and run was read strictly before anything is computed."""
+"""data/settings-checked, data/runs.json: every setting was read strictly before anything is computed.
+
+The first never changes: it stands before the stages that must wait for the check. The second is {run: fingerprint of
+its settings}, by which the tables know a result that other settings made.
+"""
 
 from pathlib import Path
 
 from palimpsest.config import read_yaml, stage
 from palimpsest.settings import check
-from palimpsest.storage import write_text
+from palimpsest.storage import write_json, write_text
 
 
 def main() -> None:
-    check(read_yaml("params.yaml"))
+    fingerprints = check(read_yaml("params.yaml"))
+    write_json(Path("data") / "runs.json", fingerprints)
     write_text(Path("data") / "settings-checked", "Every setting of params.yaml is one that some part reads.\n")
 
 

@@ -117,10 +117,10 @@ def test_the_shards_are_the_photographs(shards, crops):
 
 def test_a_crop_depends_on_its_number_and_the_seed_alone(shards):
     shard = data.Shard(shards / "train")
-    forwards = [data.random_crop(shard, n, 64, True, 1).copy() for n in range(20)]
-    backwards = [data.random_crop(shard, n, 64, True, 1).copy() for n in reversed(range(20))][::-1]
+    forwards = [data.random_crop(shard, n, 64, ["flip"], 1).copy() for n in range(20)]
+    backwards = [data.random_crop(shard, n, 64, ["flip"], 1).copy() for n in reversed(range(20))][::-1]
     assert all((a == b).all() for a, b in zip(forwards, backwards, strict=True))
-    assert any((a != data.random_crop(shard, n, 64, True, 2)).any() for n, a in enumerate(forwards))
+    assert any((a != data.random_crop(shard, n, 64, ["flip"], 2)).any() for n, a in enumerate(forwards))
 
 
 def test_an_epoch_shows_every_picture_once_and_flips_half(tmp_path):
@@ -129,11 +129,23 @@ def test_an_epoch_shows_every_picture_once_and_flips_half(tmp_path):
     ]
     data.write_shard(tmp_path / "some", [(name, photo, picture.astype(np.uint8)) for name, photo, picture in pictures])
     shard = data.Shard(tmp_path / "some")
-    crops = [data.random_crop(shard, n, 4, True, 0) for n in range(400)]
+    crops = [data.random_crop(shard, n, 4, ["flip"], 0) for n in range(400)]
     for epoch in range(40):
         assert {int(crop.min()) // 2 for crop in crops[10 * epoch : 10 * epoch + 10]} == set(range(10))
     flipped = np.mean([crop[0, 0, 0] > crop[0, -1, 0] for crop in crops])
     assert 0.4 < flipped < 0.6
+
+
+def test_recolour_keeps_structure_and_changes_colour(noise):
+    draws = [data.recolour(noise, np.random.default_rng(i)) for i in range(40)]
+    assert all(crop.dtype == np.uint8 and crop.shape == noise.shape for crop in draws)
+    inverted = 0
+    for crop in draws:
+        table = np.abs(np.corrcoef(noise.reshape(-1, 3).T, crop.reshape(-1, 3).T)[:3, 3:])
+        assert sorted(table.argmax(1)) == [0, 1, 2] and table.max(1).min() > 0.999
+        inverted += np.corrcoef(noise[..., 0].ravel(), crop[..., table[0].argmax()].ravel())[0, 1] < 0
+        assert all(np.ptp(crop[..., c]) >= 127 for c in range(3))
+    assert 10 < inverted < 30
 
 
 def test_spread_keeps_both_ends():

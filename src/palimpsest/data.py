@@ -7,7 +7,7 @@ one entry a picture with id, photo, height, width, offset in bytes and sha256 of
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -242,10 +242,11 @@ def spread(length: int, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
-def random_crop(shard: Shard, number: int, size: int, flip: bool, seed: int) -> np.ndarray:
+def random_crop(shard: Shard, number: int, size: int, augment: Sequence[str], seed: int) -> np.ndarray:
     """The training crop with this running number, uint8 (size, size, 3): a function of (seed, number) alone.
 
-    Every epoch shows each picture once, in an order of its own.
+    Every epoch shows each picture once, in an order of its own. `augment` names what else happens to a crop: `flip`
+    mirrors half of them, `recolour` gives each colours of its own.
     """
     epoch, place = divmod(number, len(shard))
     index = np.random.default_rng([seed, 0, epoch]).permutation(len(shard))[place]
@@ -253,4 +254,18 @@ def random_crop(shard: Shard, number: int, size: int, flip: bool, seed: int) -> 
     picture = shard[index]
     top, left = (draw.integers(side - size + 1) for side in picture.shape[:2])
     crop = picture[top : top + size, left : left + size]
-    return crop[:, ::-1] if flip and draw.random() < 0.5 else crop
+    if "flip" in augment and draw.random() < 0.5:
+        crop = crop[:, ::-1]
+    return recolour(crop, draw) if "recolour" in augment else crop
+
+
+def recolour(crop: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Channels in random order, half of the crops inverted, each channel squeezed into a random half or more of its range.
+
+    No paper's: it makes up for a handful of training photographs, whose colours a network would learn by heart.
+    """
+    crop = crop[..., draw.permutation(3)].astype(np.float32)
+    if draw.random() < 0.5:
+        crop = 255 - crop
+    gain = draw.uniform(0.5, 1, 3)
+    return np.rint(crop * gain + 255 * draw.uniform(0, 1 - gain)).astype(np.uint8)

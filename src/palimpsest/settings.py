@@ -26,10 +26,11 @@ class Params(Settings):
     runs: dict[str, Tree]
 
 
-def check(tree: Tree) -> None:
+def check(tree: Tree) -> dict[str, str]:
     """Reads every profile and every run at every profile; InputError at the first setting that cannot be.
 
-    The active profile's datasets must be at hand, its holes must fit and its networks can be built.
+    The active profile's datasets must be at hand, its holes must fit and its networks can be built. Returns each run's
+    fingerprint at the active profile.
     """
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
@@ -45,7 +46,11 @@ def check(tree: Tree) -> None:
             raise InputError(f"params: profiles.{params.profile}.data.{slot}: {error}") from error
         for kind in active.holes.kinds:
             masks.fixed_hole(active.holes, kind, "any", crops.size)
-    with torch.device("meta"):
-        for name in runs.names(tree):
-            run = runs.resolve(tree, name)
-            create(run, active.data[run.data].size)
+    fingerprints = {}
+    for name in runs.names(tree):
+        run = runs.resolve(tree, name)
+        size = active.data[run.data].size
+        with torch.device("meta"):
+            create(run, size)
+        fingerprints[name] = runs.fingerprint(run, size)
+    return fingerprints

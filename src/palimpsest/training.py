@@ -63,7 +63,7 @@ class Batches(Dataset):
         size, batch = self.crops.size, self.schedule.batch_size
         first = iteration * self.a_step * batch
         mine = [n for n in range(first, first + self.a_step * batch) if n % self.world == self.rank]
-        crops = [data.random_crop(self.shard, n, size, self.schedule.flip, self.seed) for n in mine]
+        crops = [data.random_crop(self.shard, n, size, self.schedule.augment, self.seed) for n in mine]
         numbers = [n // batch * batch if self.schedule.one_hole_a_batch else n for n in mine]
         holes = [masks.training_hole(self.holes, self.schedule.hole, n, size) for n in numbers]
         return to_tensors(np.stack(crops), np.stack(holes))

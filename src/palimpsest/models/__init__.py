@@ -15,6 +15,7 @@ It may have `diagnose(image, hole)` → {name: (B, ...) tensor}, what the figure
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from pydantic import PositiveInt
 
@@ -35,7 +36,7 @@ class Schedule(Settings):
     hole: str  # kind of the training holes
     one_hole_a_batch: bool  # else every sample has its own
     batch_size: PositiveInt  # pictures, over all processes
-    flip: bool  # half of the crops mirrored
+    augment: list[Literal["flip", "recolour"]]  # of the training crops, see data.random_crop
     phases: list[Phase]
 
 

@@ -1,0 +1,204 @@
+"""Reads what the papers published: the spec of each table, the numbers, and the metrics they are given in.
+
+Three kinds of file beside this one: `<paper>.yaml` says how a paper's tables are laid out and which run stands for which
+row, `values.csv` holds every published number as printed, `metrics.yaml` says what each metric means.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+from pydantic import Field, NonNegativeInt
+
+from palimpsest.config import InputError, Settings, build, read_yaml
+
+PAPERS = Path(__file__).parent
+S = TypeVar("S", bound=Settings)
+
+
+class Metric(Settings):
+    """One metric, as a report explains it."""
+
+    label: str
+    unit: str  # "" where it has none
+    direction: Literal["lower", "higher"]  # which is better
+    digits: NonNegativeInt  # after the point
+    definition: str  # one sentence with the formula
+
+    @property
+    def head(self) -> str:
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.label}{unit} {'↓' if self.direction == 'lower' else '↑'}"
+
+
+class Condition(Settings):
+    """Data and holes under which a table was measured; a paper's table has one or several."""
+
+    dataset: str  # the paper's
+    label: str  # the paper's name for it
+    slot: str  # of a profile's `data`: whose pictures stand here
+    mask: str  # the paper's
+    ratio: str  # the paper's bin of hole areas; "" without bins
+    hole: str  # kind of our holes
+
+
+class Column(Settings):
+    """One measured column."""
+
+    metric: str
+    published: str | None  # the published metric it corresponds to
+    compares: bool  # whether the two measure the same, so that data alone decides on a difference
+    reason: str
+
+
+class Group(Settings):
+    """Measured columns under one head."""
+
+    group: str
+    columns: list[Column]
+
+
+class Row(Settings):
+    """One method."""
+
+    label: str
+    method: str | None  # its name in values.csv; none where the paper has no such row
+    runs: dict[str, str]  # slot of data → the run that stands for it
+
+
+class TableSpec(Settings):
+    """One table, in the paper's own order of rows and columns."""
+
+    title: str
+    protocol: list[str]  # what the paper says of its measurement, and what it leaves open
+    data: list[Condition] = Field(min_length=1)
+    published: list[str]  # metrics
+    measured: list[Group]
+    rows: list[Row]
+
+
+class ParameterRow(Settings):
+    """One run whose parameters are counted."""
+
+    label: str
+    run: str
+    published: str | None  # as printed
+
+
+class Parameters(Settings):
+    """The paper's claim about the size of its networks."""
+
+    title: str
+    claim: str
+    remark: str
+    networks: list[str]
+    rows: list[ParameterRow]
+
+
+class Paper(Settings):
+    """One paper."""
+
+    label: str
+    title: str
+    authors: str
+    venue: str
+    tables: dict[str, TableSpec]
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number."""
+
+    text: str  # as printed
+    legible: bool  # where not, the text is a guess: never shown as a number, never compared
+
+    @property
+    def number(self) -> float | None:
+        return float(self.text) if self.legible else None
+
+
+class Place(NamedTuple):
+    """Where a published number stands: the key columns of values.csv, in its order."""
+
+    paper: str
+    table: str
+    dataset: str
+    mask: str
+    ratio: str
+    method: str
+    metric: str
+
+
+Metrics = dict[str, Metric]
+Values = dict[Place, Published]
+
+
+def names(folder: Path = PAPERS) -> list[str]:
+    """Keys of the papers."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "metrics")
+
+
+def read_metrics(folder: Path = PAPERS) -> Metrics:
+    """{id: metric}; InputError names file and key of what is wrong."""
+    path = folder / "metrics.yaml"
+    return {name: _build(Metric, tree, path, name) for name, tree in read_yaml(path).items()}
+
+
+def read_values(folder: Path = PAPERS) -> Values:
+    """Every published number; InputError for a number twice, or a legible one that is none."""
+    path = folder / "values.csv"
+    values: Values = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        wanted = [*Place._fields, "value", "legible", "note"]
+        if rows.fieldnames != wanted:
+            raise InputError(f"{path.name}: found columns {rows.fieldnames}; accepted: {wanted}")
+        for line, row in enumerate(rows, 2):
+            place = Place(*(row[field] for field in Place._fields))
+            if place in values:
+                raise InputError(f"{path.name}, line {line}: {', '.join(filter(None, place))} stands here twice")
+            _one_of(row["legible"], ["yes", "no"], f"{path.name}, line {line}: legible")
+            values[place] = Published(row["value"], row["legible"] == "yes")
+            try:
+                _ = values[place].number
+            except ValueError as error:
+                raise InputError(f"{path.name}, line {line}: value {row['value']!r} is no number") from error
+    return values
+
+
+def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPERS) -> Paper:
+    """The spec of a paper; InputError for a key, metric, slot or method that is not known."""
+    path = folder / f"{name}.yaml"
+    paper = _build(Paper, read_yaml(path), path)
+    for key, table in paper.tables.items():
+        at = f"{path.name}: tables.{key}"
+        here = {place for place in values if (place.paper, place.table) == (name, key)}
+        columns = [column for group in table.measured for column in group.columns]
+        for metric in table.published:
+            _one_of(metric, metrics, f"{at}.published")
+        for column in columns:
+            _one_of(column.metric, metrics, f"{at}.measured: metric")
+            _one_of(column.published, [*table.published, None], f"{at}.measured: published")
+        for condition in table.data:
+            found = {(place.dataset, place.mask, place.ratio) for place in here}
+            _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
+        for row in table.rows:
+            _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
+            for slot in row.runs:
+                _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: runs")
+    return paper
+
+
+def _build(kind: type[S], tree: object, path: Path, at: str = "") -> S:
+    try:
+        return build(kind, tree, at)
+    except InputError as error:
+        raise InputError(str(error).replace("params: ", f"{path.name}: ")) from error
+
+
+def _one_of(value: object, accepted: Iterable[object], at: str) -> None:
+    if value not in (accepted := list(accepted)):
+        raise InputError(f"{at}: found {value!r}; accepted: {', '.join(map(str, accepted))}")

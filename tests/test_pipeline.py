@@ -1,0 +1,262 @@
+"""The pipeline as its users run it: a copy of the project with small nets, under real `dvc`."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline"]
+TRAINED = {"train@deepfill-v1", "train@deepfill-v1-baseline"}
+EVALUATED = {f"evaluate@{name}" for name in KEPT}
+REPORTED = {"tables", "figures", "report"}
+
+TOY = '''
+"""Toy: black, with one weight that learns nothing."""
+
+import torch
+from torch import nn
+
+from palimpsest.config import Settings
+from palimpsest.models import Schedule
+
+
+class Config(Settings):
+    shade: float
+    schedule: Schedule
+
+
+class Model:
+    multiple = 1
+    batches = 1
+
+    def __init__(self, config, size):
+        self.config = config
+        self.networks = nn.ModuleDict({"shade": nn.Linear(1, 1)})
+        self.optimisers = {"shade": torch.optim.SGD(self.networks.parameters(), 0.1)}
+
+    def begin(self, phase):
+        pass
+
+    def step(self, image, hole):
+        loss = (self.networks["shade"](image.new_ones(1, 1)) - self.config.shade).square().mean()
+        self.optimisers["shade"].zero_grad()
+        loss.backward()
+        self.optimisers["shade"].step()
+        return {"loss": loss}
+
+    def inpaint(self, image, hole):
+        return torch.full_like(image, self.config.shade)
+'''
+
+
+class Project:
+    """A clone with its own settings; `repro` returns the stages that ran."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(root / "src"),
+            "OMP_NUM_THREADS": "1",
+            "PALIMPSEST_DEVICE": "cpu",
+            **{
+                f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+            },
+        }
+
+    def call(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        run = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        assert not check or run.returncode == 0, run.stdout + run.stderr
+        return run
+
+    def repro(self, *arguments: str) -> set[str]:
+        lines = self.call("dvc", "repro", *arguments).stdout.splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+    def settings(self) -> dict:
+        return YAML(typ="safe").load((self.root / "params.yaml").read_text())
+
+    def write(self, settings: dict) -> None:
+        YAML().dump(settings, self.root / "params.yaml")
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.root / file).read_text()
+        assert old in text
+        (self.root / file).write_text(text.replace(old, new))
+
+    def outputs(self) -> dict[str, str]:
+        """{path: hash} of every output in dvc.lock."""
+        lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
+        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """The project with three runs of two iterations, reproduced once."""
+    project = Project(tmp_path_factory.mktemp("project") / "clone")
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in files.stdout.splitlines():
+        if not name.startswith(("results/", "reports/", "tests/")) and name != "dvc.lock" and (ROOT / name).exists():
+            (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, project.root / name)
+    settings = project.settings()
+    settings["runs"] = {name: settings["runs"][name] for name in KEPT}
+    tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
+    tiny |= {"width": 2, "critic_width": 2}
+    tiny["schedule"] |= {"batch_size": 2, "phases": [{"name": "joint", "iterations": 2}]}
+    project.write(settings)
+    project.call("git", "init", "-q")
+    project.call("git", "add", "-A")
+    project.call("git", "commit", "-qm", "clone")
+    everything = project.repro()
+    assert everything >= TRAINED | EVALUATED | REPORTED | {
+        "sources",
+        "check",
+        "download@scenes",
+        "split@scenes",
+        "masks@scenes",
+    }
+    return project
+
+
+@pytest.fixture
+def clean(project):
+    """The project as it was reproduced first, put back afterwards from the run-cache."""
+    before = {name: (project.root / name).read_text() for name in ("params.yaml", "dvc.lock")}
+    yield project
+    project.call("git", "checkout", "-q", "--", "src", "stages", "dvc.yaml", "params.yaml")
+    for name, text in before.items():
+        (project.root / name).write_text(text)
+    project.call("dvc", "checkout", "-q", check=False)
+    project.repro()
+
+
+def test_nothing_to_do_runs_nothing(project):
+    assert project.repro() == set()
+
+
+def test_two_reproductions_from_scratch_are_equal_byte_for_byte(project):
+    first = project.outputs()
+    for folder in ("data", "runs", "results", "reports", "code", ".dvc/cache", "dvc.lock"):
+        path = project.root / folder
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    project.repro()
+    assert project.outputs() == first
+    assert len(first) > 25
+
+
+def test_a_loss_weight_reruns_its_models_runs_and_what_is_downstream(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 5.0
+    clean.write(settings)
+    assert clean.repro() == {"check"} | TRAINED | (EVALUATED - {"evaluate@constant-fill"}) | REPORTED
+
+
+def test_a_variants_difference_reruns_the_variant_alone(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1-baseline"]["settings"]["critic_steps"] = 1
+    clean.write(settings)
+    expected = {"check", "train@deepfill-v1-baseline", "evaluate@deepfill-v1-baseline"} | REPORTED
+    assert clean.repro() == expected
+
+
+def test_another_profiles_value_reruns_no_run(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["profiles"]["photos"]["width"] = 16
+    clean.write(settings)
+    assert clean.repro() == {"check"}
+
+
+def test_a_metric_retrains_nothing(clean):
+    clean.edit(
+        "src/palimpsest/metrics/pixel.py",
+        "return 100 * _mean((result - image).abs())",
+        "return 99 * _mean((result - image).abs())",
+    )
+    assert clean.repro() == {"sources", "check"} | EVALUATED | REPORTED
+
+
+def test_a_word_of_the_report_rebuilds_the_report_alone(clean):
+    clean.edit("src/palimpsest/reporting/templates/index.html", "</title>", " again</title>")
+    assert clean.repro() == {"sources", "report"}
+
+
+def test_a_comment_reruns_no_stage_of_the_pipeline(clean):
+    clean.edit("src/palimpsest/training.py", "import json\n", "# A comment.\nimport json\n")
+    assert clean.repro() == {"sources"}
+
+
+def test_a_wrong_setting_stops_everything_at_the_start(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["settings"]["loss"]["l1_hloe"] = 1.0
+    clean.write(settings)
+    outputs = clean.outputs()
+    run = clean.call("dvc", "repro", check=False)
+    assert run.returncode != 0
+    assert "runs.deepfill-v1.settings.loss.l1_hloe is not a setting" in run.stdout + run.stderr
+    assert "train@" not in run.stdout
+    assert clean.outputs() == outputs
+
+
+def test_an_ablation_runs_as_an_experiment(clean):
+    clean.call("git", "add", "-A")
+    clean.call("git", "commit", "-qm", "reproduced")
+    clean.call("dvc", "exp", "run", "-q", "-S", "runs.deepfill-v1.settings.attention.masking=multiply")
+    assert clean.settings()["runs"]["deepfill-v1"]["settings"]["attention"]["masking"] == "multiply"
+    difference = json.loads(clean.call("dvc", "metrics", "diff", "--json", "HEAD").stdout)
+    assert set(difference["diff"]) >= {"results/deepfill-v1/metrics.json"}
+
+
+def test_two_reproductions_at_once_lose_nothing(clean):
+    settings = copy.deepcopy(clean.settings())
+    settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 3.0
+    clean.write(settings)
+    first = subprocess.Popen(["dvc", "repro"], cwd=clean.root, env=clean.environment, stdout=subprocess.PIPE, text=True)
+    time.sleep(4)
+    second = clean.call("dvc", "repro", check=False)
+    output, _ = first.communicate()
+    assert first.returncode == 0, output
+    assert second.returncode != 0
+    assert any(word in second.stderr for word in ("Unable to acquire lock", "is busy")), second.stderr
+    assert clean.repro() == set()
+
+
+def test_a_new_method_is_a_file_a_section_and_a_row(clean):
+    (clean.root / "src" / "palimpsest" / "models" / "toy.py").write_text(TOY.lstrip())
+    settings = clean.settings()
+    schedule = copy.deepcopy(settings["runs"]["deepfill-v1"]["settings"]["schedule"])
+    schedule["phases"] = [{"name": "only", "iterations": 3}]
+    settings["runs"]["toy"] = {
+        "model": "toy", "data": "scenes", "base": "toy", "settings": {"shade": 0.25, "schedule": schedule},
+        "profiles": {"tiny": {"schedule": {"batch_size": 2}}, "photos": {}, "paper": {}},
+    }
+    clean.write(settings)
+    spec = YAML(typ="safe").load((clean.root / "src/palimpsest/papers/deepfill-v1.yaml").read_text())
+    spec["tables"]["1"]["rows"].append({"label": "Toy method", "run": "toy"})
+    YAML().dump(spec, clean.root / "src/palimpsest/papers/deepfill-v1.yaml")
+
+    ran = clean.repro()
+    assert {"train@toy", "evaluate@toy", "tables"} <= ran and not TRAINED & ran
+    measured = json.loads((clean.root / "results" / "toy" / "metrics.json").read_text())["holes"]["rectangle"]
+    (row,) = [
+        line
+        for line in (clean.root / "reports/tables/deepfill-v1-1.md").read_text().splitlines()
+        if "Toy method" in line
+    ]
+    assert f"{measured['psnr_hole']:.2f}" in row
+    (clean.root / "src" / "palimpsest" / "models" / "toy.py").unlink()
+    for folder in ("runs", "results"):
+        shutil.rmtree(clean.root / folder / "toy")
