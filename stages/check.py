@@ -1,7 +1,7 @@
 """data/settings-checked, data/runs.json: every setting was read strictly before anything is computed.
 
-The first never changes: it stands before the stages that must wait for the check. The second is {run: fingerprint of
-its settings}, by which the tables know a result that other settings made.
+The first never changes: it stands before the stages that must wait for the check. The second holds each run's
+fingerprint, by which the tables know a result that other settings made, and the parameters of its networks.
 """
 
 from pathlib import Path
@@ -12,8 +12,8 @@ from palimpsest.storage import write_json, write_text
 
 
 def main() -> None:
-    fingerprints = check(read_yaml("params.yaml"))
-    write_json(Path("data") / "runs.json", fingerprints)
+    described = check(read_yaml("params.yaml"))
+    write_json(Path("data") / "runs.json", described)
     write_text(Path("data") / "settings-checked", "Every setting of params.yaml is one that some part reads.\n")
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from palimpsest import data
 from palimpsest.config import build, read_yaml, section
 
 ROOT = Path(__file__).parents[1]
+
+torch.set_num_threads(1)  # threads that wait for one another cost more than they bring at these sizes
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def project(tmp_path_factory) -> Project:
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
     tiny |= {"width": 2, "critic_width": 2}
-    tiny["schedule"] |= {"batch_size": 2, "phases": [{"name": "joint", "iterations": 2}]}
+    tiny["schedule"] |= {"batch_size": 2, "phases": [{"name": "joint", "iterations": 2, "learning_rate": 1e-3}]}
     project.write(settings)
     project.call("git", "init", "-q")
     project.call("git", "add", "-A")
@@ -238,9 +238,12 @@ def test_a_new_method_is_a_file_a_section_and_a_row(clean):
     (clean.root / "src" / "palimpsest" / "models" / "toy.py").write_text(TOY.lstrip())
     settings = clean.settings()
     schedule = copy.deepcopy(settings["runs"]["deepfill-v1"]["settings"]["schedule"])
-    schedule["phases"] = [{"name": "only", "iterations": 3}]
+    schedule["phases"] = [{"name": "only", "iterations": 3, "learning_rate": 0.1}]
     settings["runs"]["toy"] = {
-        "model": "toy", "data": "scenes", "base": "toy", "settings": {"shade": 0.25, "schedule": schedule},
+        "model": "toy",
+        "data": "scenes",
+        "base": "toy",
+        "settings": {"shade": 0.25, "schedule": schedule},
         "profiles": {"tiny": {"schedule": {"batch_size": 2}}, "photos": {}, "paper": {}},
     }
     clean.write(settings)

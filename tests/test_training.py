@@ -33,7 +33,10 @@ def job(params, crops, shards, tmp_path):
     settings |= {"width": 2, "critic_width": 2}
     settings["schedule"] |= {
         "batch_size": 2,
-        "phases": [{"name": "first", "iterations": 5}, {"name": "last", "iterations": 3}],
+        "phases": [
+            {"name": "first", "iterations": 5, "learning_rate": 1e-3},
+            {"name": "last", "iterations": 3, "learning_rate": 1e-4},
+        ],
     }
     holes = build(masks.Config, params["profiles"]["tiny"]["holes"], "")
     fabric = launch(RUNTIME)
@@ -150,7 +153,7 @@ def project(tmp_path, params, shards):
 
     tiny = params["runs"]["deepfill-v1"]["profiles"]["tiny"]
     tiny |= {"width": 2, "critic_width": 2}
-    tiny["schedule"] |= {"batch_size": 4, "phases": [{"name": "joint", "iterations": 6}]}
+    tiny["schedule"] |= {"batch_size": 4, "phases": [{"name": "joint", "iterations": 6, "learning_rate": 1e-3}]}
     params["profiles"]["tiny"]["training"] |= {"log_every": 1, "sample_every": 100}
     YAML().dump(params, tmp_path / "params.yaml")
     (tmp_path / "runtime.yaml").write_text((ROOT / "runtime.yaml").read_text())

@@ -1,4 +1,4 @@
-"""The command line: `python -m palimpsest models` and `python -m palimpsest inpaint`."""
+"""The command line: `python -m palimpsest models`, `inpaint` and `readme`."""
 
 import argparse
 from pathlib import Path
@@ -52,8 +52,16 @@ def inpaint(arguments: argparse.Namespace) -> None:
         Image.fromarray(results[0]).save(temporary)
 
 
+def readme(arguments: argparse.Namespace) -> None:
+    """Copies the generated tables into README.md, each between its own pair of markers."""
+    from palimpsest.reporting.readme import refresh
+    from palimpsest.storage import write_text
+
+    write_text("README.md", refresh(Path("README.md").read_text(encoding="utf-8"), Path("reports/tables")))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m palimpsest", description="Trained inpainting methods, by hand.")
+    parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("models", help="every run, with the parameter counts of its networks")
@@ -66,6 +74,9 @@ def main() -> None:
     command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
     command.add_argument("--out", required=True, type=Path, help="where the result goes")
     command.set_defaults(run_command=inpaint)
+
+    command = commands.add_parser("readme", help="copy the generated tables into README.md")
+    command.set_defaults(run_command=readme)
 
     arguments = parser.parse_args()
     arguments.run_command(arguments)

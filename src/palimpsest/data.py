@@ -260,7 +260,7 @@ def random_crop(shard: Shard, number: int, size: int, augment: Sequence[str], se
 
 
 def recolour(crop: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Channels in random order, half of the crops inverted, each channel squeezed into a random half or more of its range.
+    """Channels in random order, half of the crops inverted, each channel squeezed into half or more of its range.
 
     No paper's: it makes up for a handful of training photographs, whose colours a network would learn by heart.
     """

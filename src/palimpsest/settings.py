@@ -6,7 +6,7 @@ import torch
 
 from palimpsest import data, evaluation, masks, runs, training
 from palimpsest.config import InputError, Settings, Tree, build
-from palimpsest.models import configure, create
+from palimpsest.models import configure, count_parameters, create
 
 
 class Profile(Settings):
@@ -26,11 +26,11 @@ class Params(Settings):
     runs: dict[str, Tree]
 
 
-def check(tree: Tree) -> dict[str, str]:
+def check(tree: Tree) -> dict[str, Tree]:
     """Reads every profile and every run at every profile; InputError at the first setting that cannot be.
 
-    The active profile's datasets must be at hand, its holes must fit and its networks can be built. Returns each run's
-    fingerprint at the active profile.
+    The active profile's datasets must be at hand, its holes must fit and its networks can be built. Returns for each
+    run: the fingerprint of its settings and the parameters of its networks, at the active profile and the paper's.
     """
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
@@ -46,11 +46,20 @@ def check(tree: Tree) -> dict[str, str]:
             raise InputError(f"params: profiles.{params.profile}.data.{slot}: {error}") from error
         for kind in active.holes.kinds:
             masks.fixed_hole(active.holes, kind, "any", crops.size)
-    fingerprints = {}
-    for name in runs.names(tree):
-        run = runs.resolve(tree, name)
-        size = active.data[run.data].size
+    return {name: describe(tree, params, name) for name in runs.names(tree)}
+
+
+def describe(tree: Tree, params: Params, name: str) -> Tree:
+    """A run's fingerprint and parameter counts, from networks that hold no numbers."""
+    counts, fingerprints = {}, {}
+    for profile in (params.profile, "paper"):
+        run = runs.resolve(tree, name, profile)
+        size = params.profiles[profile].data[run.data].size
         with torch.device("meta"):
-            create(run, size)
-        fingerprints[name] = runs.fingerprint(run, size)
-    return fingerprints
+            counts[profile] = count_parameters(create(run, size))
+        fingerprints[profile] = runs.fingerprint(run, size)
+    return {
+        "settings": fingerprints[params.profile],
+        "parameters": counts[params.profile],
+        "parameters_at_paper_scale": counts["paper"],
+    }

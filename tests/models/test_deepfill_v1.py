@@ -6,7 +6,7 @@ import torch
 from palimpsest import runs
 from palimpsest.config import InputError
 from palimpsest.inpainting import to_tensors
-from palimpsest.models import count_parameters, create
+from palimpsest.models import Phase, count_parameters, create
 from palimpsest.models.deepfill_v1 import AppearanceFlow, Critic, SpatialTransformer, crop_about
 
 
@@ -122,8 +122,15 @@ def test_a_step_is_five_of_the_critics_and_one_of_the_generator(params, four):
     assert taken == ["critics"] * 5 + ["generator"]
 
 
+def test_a_phase_sets_the_learning_rate_of_every_optimiser(params):
+    model = made(params, "deepfill-v1", "tiny", 64)
+    model.begin(Phase(name="slow", iterations=1, learning_rate=1e-5))
+    assert {group["lr"] for optimiser in model.optimisers.values() for group in optimiser.param_groups} == {1e-5}
+
+
 def test_the_critics_step_leaves_the_generator_alone(params, four):
     model = made(params, "deepfill-v1", "tiny", 64)
+    model.begin(model.config.schedule.phases[0])
     before = {name: value.clone() for name, value in model.networks.state_dict().items()}
     model._step_critics(*to_tensors(*four))
     changed = {n for n, value in model.networks.state_dict().items() if not torch.equal(value, before[n])}

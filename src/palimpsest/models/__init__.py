@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from palimpsest.config import InputError, Settings, build
 from palimpsest.runs import Run
@@ -28,6 +28,7 @@ class Phase(Settings):
 
     name: str
     iterations: PositiveInt
+    learning_rate: PositiveFloat
 
 
 class Schedule(Settings):

@@ -74,7 +74,6 @@ class Config(Settings):
     attention: Attention
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
     critic_steps: NonNegativeInt  # to one of the generator, algorithm 1
-    learning_rate: PositiveFloat  # Adam, generator and critics
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
     loss: Loss
     schedule: Schedule
@@ -318,7 +317,7 @@ class Model:
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)
         critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
-        adam = {"lr": config.learning_rate, "betas": tuple(config.betas)}
+        adam = {"lr": 0.0, "betas": tuple(config.betas)}  # the rate is the phase's
         self.optimisers = {
             "critics": torch.optim.Adam(critics, **adam),
             "generator": torch.optim.Adam(self.generator.parameters(), **adam),
@@ -329,7 +328,10 @@ class Model:
         return self.networks["generator"]
 
     def begin(self, phase: Phase) -> None:
-        """The networks train jointly from the start: there is one phase."""
+        """All networks train jointly; a phase sets their learning rate alone."""
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = phase.learning_rate
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""

@@ -1,7 +1,7 @@
 """Reads what the papers published: the spec of each table, the numbers, and the metrics they are given in.
 
-Three kinds of file beside this one: `<paper>.yaml` says how a paper's tables are laid out and which run stands for which
-row, `values.csv` holds every published number as printed, `metrics.yaml` says what each metric means.
+Three kinds of file beside this one: `<paper>.yaml` says how a paper's tables are laid out and which run stands for
+which row, `values.csv` holds every published number as printed, `metrics.yaml` says what each metric means.
 """
 
 import csv
@@ -64,8 +64,12 @@ class Row(Settings):
     """One method."""
 
     label: str
-    method: str | None  # its name in values.csv; none where the paper has no such row
-    runs: dict[str, str]  # slot of data → the run that stands for it
+    run: str | dict[str, str]  # the run that stands for it; {slot of data: run} where each slot has its own
+    method: str | None = None  # its name in values.csv; none where the paper has no such row
+
+    def run_on(self, slot: str) -> str | None:
+        """The run on a slot's data; none where the method has none there."""
+        return self.run if isinstance(self.run, str) else self.run.get(slot)
 
 
 class TableSpec(Settings):
@@ -105,19 +109,20 @@ class Paper(Settings):
     authors: str
     venue: str
     tables: dict[str, TableSpec]
-    parameters: Parameters
+    parameters: Parameters | None = None
 
 
 @dataclass(frozen=True)
 class Published:
     """One published number."""
 
-    text: str  # as printed
+    text: str  # as printed; "" where the paper prints no number, for the reason in the note
     legible: bool  # where not, the text is a guess: never shown as a number, never compared
+    note: str
 
     @property
     def number(self) -> float | None:
-        return float(self.text) if self.legible else None
+        return float(self.text) if self.legible and self.text else None
 
 
 class Place(NamedTuple):
@@ -161,7 +166,7 @@ def read_values(folder: Path = PAPERS) -> Values:
             if place in values:
                 raise InputError(f"{path.name}, line {line}: {', '.join(filter(None, place))} stands here twice")
             _one_of(row["legible"], ["yes", "no"], f"{path.name}, line {line}: legible")
-            values[place] = Published(row["value"], row["legible"] == "yes")
+            values[place] = Published(row["value"], row["legible"] == "yes", row["note"])
             try:
                 _ = values[place].number
             except ValueError as error:
@@ -187,8 +192,8 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
             _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
         for row in table.rows:
             _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
-            for slot in row.runs:
-                _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: runs")
+            for slot in row.run if isinstance(row.run, dict) else ():
+                _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: run")
     return paper
 
 
