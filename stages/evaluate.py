@@ -7,7 +7,6 @@ import numpy as np
 
 from palimpsest import checkpoints, data, evaluation, masks, runs
 from palimpsest.config import InputError, part, read_yaml, stage
-from palimpsest.models import count_parameters
 from palimpsest.runtime import choose_device, read_runtime
 from palimpsest.storage import replacing, write_json, write_text
 
@@ -36,7 +35,6 @@ def main() -> None:
         "images": len(shard),
         "photos": len({entry.photo for entry in shard.entries}),
         "settings": origin.settings,
-        "parameters": count_parameters(model),
         "holes": scores.means(),
     }
     write_text(out / "per-image.csv", scores.table())

@@ -154,7 +154,7 @@ def draw_grid(columns: Columns, labels: Sequence[str], wheel: bool = False, side
             if x == 0:
                 axes.set_ylabel(label, fontsize=6, color="0.4")
     if wheel:
-        _draw_wheel(figure.add_subplot(grid[0, -1]))
+        _draw_wheel(figure.add_subplot(grid[: min(2, len(labels)), -1]))
     return figure
 
 

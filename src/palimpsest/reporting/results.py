@@ -29,7 +29,6 @@ class Result(Settings):
     images: int
     photos: int
     settings: str  # fingerprint
-    parameters: dict[str, int]
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
 
 

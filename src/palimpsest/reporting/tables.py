@@ -18,8 +18,8 @@ from palimpsest.papers.spec import Condition, Metric, Metrics, Paper, Place, Row
 from palimpsest.reporting.results import Measured, Pictures
 
 SMOKE = (
-    "Profile tiny trains narrow networks for about a hundred steps. Its numbers prove that the pipeline "
-    "works and say nothing about the methods."
+    "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
+    "prove that the pipeline works and say nothing about the methods."
 )
 
 
@@ -146,7 +146,9 @@ def _columns(context: Context, layout: TableSpec, condition: Condition) -> Itera
     for name in layout.published:
         metric = context.metrics[name]
         yield Printed(Head(published, metric.head), lambda row, n=name: _published(context, condition, n, row), metric)
-    yield Printed(Head(f"{prefix}ours", "measured on", numeric=False), lambda row: _data(context, condition, pictures, row))
+    yield Printed(
+        Head(f"{prefix}ours", "measured on", numeric=False), lambda row: _data(context, condition, pictures, row)
+    )
     for group in layout.measured:
         for column in group.columns:
             metric = context.metrics[column.metric]
