@@ -1,4 +1,4 @@
-"""reports/figures: every figure as PNG and PDF, and their captions; reports/sample: the picture that the README shows."""
+"""reports/figures: every figure as PNG and PDF, and their captions; reports/sample: the README's picture."""
 
 from pathlib import Path
 

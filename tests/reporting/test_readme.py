@@ -11,20 +11,15 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_readme_shows_the_tables_of_its_commit(tmp_path):
     """Against the commit, not the working tree: a repro on another machine may differ in a last digit."""
-    tables = subprocess.run(
-        ["git", "ls-tree", "--name-only", "HEAD", "reports/tables/"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    tables = git("ls-tree", "--name-only", "HEAD", "reports/tables/").split()
     assert tables
     for name in tables:
-        shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=ROOT, capture_output=True, text=True, check=True)
-        (tmp_path / Path(name).name).write_text(shown.stdout)
-    text = subprocess.run(
-        ["git", "show", "HEAD:README.md"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+        (tmp_path / Path(name).name).write_text(git("show", f"HEAD:{name}"))
+    text = git("show", "HEAD:README.md")
     assert refresh(text, tmp_path) == text
 
 

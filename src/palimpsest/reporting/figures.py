@@ -243,8 +243,8 @@ def curves(root: Path, measured: Measured) -> Drawing:
     logs = {run: rows for run, rows in logs.items() if rows}
     absent = [f"{run} is left out: {_why(run, measured)}" for run in measured.absent]
     caption = (
-        f"Each quantity of the training log against the iteration, profile {measured.profile}; methods that do not learn "
-        f"have no curve. Adversarial terms of different losses have scales of their own."
+        f"Each quantity of the training log against the iteration, profile {measured.profile}; a method that learns "
+        f"nothing has no curve. Adversarial terms of different losses have scales of their own."
     )
     figure = draw_curves(logs) if logs else None
     return Drawing(f"{PAPER}-curves", "Training curves", caption, figure, absent)

@@ -1,0 +1,61 @@
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from palimpsest.config import InputError
+from palimpsest.papers import spec
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the shipped specs, to be spoilt."""
+    for path in spec.PAPERS.iterdir():
+        if path.suffix in (".yaml", ".csv"):
+            shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def spoil(folder: Path, file: str, old: str, new: str) -> None:
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+
+
+def read(folder):
+    return spec.read_paper("deepfill-v1", spec.read_metrics(folder), spec.read_values(folder), folder)
+
+
+def test_every_shipped_paper_and_value_is_read():
+    metrics, values = spec.read_metrics(), spec.read_values()
+    assert all(spec.read_paper(name, metrics, values).tables for name in spec.names())
+    with (spec.PAPERS / "values.csv").open() as file:
+        assert len(values) == len(list(csv.DictReader(file)))
+    place = spec.Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")
+    assert (values[place].text, values[place].number) == ("18.91", 18.91)
+
+
+def test_an_illegible_number_is_none():
+    illegible = [published for published in spec.read_values().values() if not published.legible]
+    assert illegible and all(published.number is None for published in illegible)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("deepfill-v1.yaml", "protocol:", "protocoll:", r"deepfill-v1\.yaml: tables\.1\.protocoll is not a setting"),
+        ("deepfill-v1.yaml", "published: [l1_percent", "published: [l1_pecent", r"tables\.1\.published"),
+        ("deepfill-v1.yaml", "metric: l1_hole_percent", "metric: l1_whole", r"tables\.1\.measured: metric"),
+        ("deepfill-v1.yaml", "dataset: places2", "dataset: places3", r"tables\.1\.data: dataset, mask, ratio"),
+        ("deepfill-v1.yaml", "method: PatchMatch", "method: PachMatch", r"tables\.1\.rows: method"),
+        ("metrics.yaml", "direction: lower", "direction: down", r"metrics\.yaml: .*direction is 'down'"),
+        ("values.csv", "PatchMatch,l1_percent,16.1", "PatchMatch,l1_percent,x", "value 'x' is no number"),
+        ("values.csv", "PatchMatch,l2_percent", "PatchMatch,l1_percent", "stands here twice"),
+        ("values.csv", "legible", "readable", "found columns"),
+    ],
+)
+def test_a_spoilt_file_is_named_with_its_key(folder, file, old, new, said):
+    spoil(folder, file, old, new)
+    with pytest.raises(InputError, match=said):
+        read(folder)

@@ -1,0 +1,65 @@
+"""A project folder with results that no run made: known numbers, so that a report's can be checked."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from palimpsest import data, masks
+from palimpsest.config import build
+from palimpsest.papers.spec import read_metrics
+from palimpsest.reporting.results import read_results
+
+RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
+SAMPLES = [0, 10, 20]
+
+
+def value(run: str, metric: str) -> float:
+    """A number of its own for each run and metric, the same in every process."""
+    return 10 + 3.001 * RUNS.index(run) + 0.137 * list(read_metrics()).index(metric)
+
+
+class Fake:
+    """Writes results; `measured` reads them back."""
+
+    def __init__(self, root: Path, shards: Path, holes: masks.Config):
+        self.root = root
+        folder = root / "data" / "scenes"
+        folder.mkdir(parents=True)
+        (folder / "shards").symlink_to(shards)
+        shard = data.Shard(shards / "test")
+        masks.write_bank(holes, shard.ids, 64, folder / "holes")
+        self.pictures = np.stack([shard[i] for i in SAMPLES])
+        (folder / "raw").mkdir()
+        (folder / "raw" / "NOTICE").write_text("rocket.jpg: SpaceX & others <credit>.\n")
+        counts = {"generator": 2_896_454, "local_critic": 7}
+        described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
+        (root / "data" / "runs.json").write_text(json.dumps(dict.fromkeys(RUNS, described)))
+        for run in RUNS:
+            self.write(run)
+
+    def write(self, run: str, dataset="bundled-photos", profile="tiny", settings="a" * 64, **changes):
+        values = {metric: value(run, metric) for metric in read_metrics()} | changes
+        folder = self.root / "results" / run
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {"run": run, "model": "m", "profile": profile, "data": "scenes", "dataset": dataset, "size": 64}
+        about |= {"images": 24, "photos": 2, "settings": settings, "holes": {"rectangle": values}}
+        (folder / "metrics.json").write_text(json.dumps(about))
+        offsets = np.zeros((3, 2, 8, 8), np.int16)
+        offsets[:, 0, 0, 0] = 3
+        samples = {"index": np.array(SAMPLES), "rectangle/result": self.pictures, "rectangle/output": self.pictures}
+        samples |= {"rectangle/offsets": offsets} if run == "deepfill-v1" else {}
+        np.savez(folder / "samples.npz", **samples)
+        log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []
+        (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
+        (self.root / "runs" / run / "log.json").write_text(json.dumps(log))
+
+    @property
+    def measured(self):
+        return read_results(self.root)
+
+
+@pytest.fixture
+def fake(tmp_path, shards, shipped) -> Fake:
+    return Fake(tmp_path, shards, build(masks.Config, shipped["profiles"]["tiny"]["holes"], ""))

@@ -1,0 +1,66 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from palimpsest.config import InputError
+from palimpsest.reporting.figures import colour_code, colour_wheel, draw_all, read_samples
+
+
+def colour(dy, dx):
+    """The colour of one offset where it is the largest."""
+    return colour_code(np.array([[[dy]], [[dx]]]))[0, 0].astype(int)
+
+
+def test_the_wheel_has_the_steps_of_the_flow_benchmark():
+    wheel = colour_wheel()
+    assert wheel.shape == (55, 3)
+    assert wheel[0].tolist() == [1, 0, 0] and wheel[15].tolist() == [1, 1, 0] and wheel[21].tolist() == [0, 1, 0]
+    assert wheel[25].tolist() == [0, 1, 1] and wheel[36].tolist() == [0, 0, 1] and wheel[49].tolist() == [1, 0, 1]
+
+
+def test_white_is_the_patch_itself_and_saturation_the_length():
+    assert colour(0, 0).tolist() == [255, 255, 255]
+    offsets = np.array([[[0, 1, 2, 4]], [[0, 1, 2, 4]]])
+    saturation = 255 - colour_code(offsets)[0].astype(int).min(1)
+    assert saturation[0] == 0 and (np.diff(saturation) > 0).all() and saturation[-1] >= 254
+
+
+def test_pink_is_bottom_left_and_green_top_right_as_in_the_paper():
+    red, green, blue = colour(5, -5)
+    assert red > 200 and blue > 150 and green < 60
+    red, green, blue = colour(-5, 5)
+    assert green > 200 and red < 150 and blue < 150
+
+
+def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
+    for folder in ("one", "two"):
+        drawings = draw_all(fake.root, fake.measured, fake.root / folder)
+    names = {path.name for path in (fake.root / "one").iterdir()}
+    assert names >= {
+        f"deepfill-v1-{name}.{end}" for name in ("qualitative", "curves", "holes") for end in ("png", "pdf")
+    }
+    for name in names:
+        assert (fake.root / "one" / name).read_bytes() == (fake.root / "two" / name).read_bytes(), name
+    assert all(drawing.caption and drawing.title for drawing in drawings)
+    assert np.ptp(np.asarray(Image.open(fake.root / "one" / "deepfill-v1-qualitative.png").convert("L"))) > 200
+
+
+def test_a_run_that_is_absent_is_left_out_and_named(fake):
+    (fake.root / "results" / "deepfill-v1-baseline" / "metrics.json").unlink()
+    drawing = draw_all(fake.root, fake.measured, fake.root / "figures")[0]
+    assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
+
+
+def test_runs_that_kept_other_pictures_are_refused(fake):
+    path = fake.root / "results" / "patchmatch" / "samples.npz"
+    arrays = dict(np.load(path))
+    np.savez(path, **{**arrays, "index": arrays["index"] + 1})
+    with pytest.raises(InputError, match=r"samples\.npz: holds other pictures"):
+        read_samples(fake.root, fake.measured)
+
+
+def test_the_captions_can_be_kept_as_json(fake):
+    about = [drawing.about for drawing in draw_all(fake.root, fake.measured, fake.root / "figures")]
+    assert json.loads(json.dumps(about)) == about

@@ -1,0 +1,70 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from palimpsest.config import InputError
+from palimpsest.reporting.page import read_report, render
+
+STAGES = Path(__file__).parents[2] / "stages"
+
+
+@pytest.fixture
+def project(fake):
+    """A folder in which the stages tables, figures and report have run."""
+    for stage in ("tables", "figures", "report"):
+        run = subprocess.run(
+            [sys.executable, STAGES / f"{stage}.py"], cwd=fake.root, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+    return fake.root
+
+
+def test_the_page_needs_nothing_from_elsewhere(project):
+    page = (project / "reports" / "index.html").read_text()
+    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert sources and all(source.startswith(("#", "data:image/png;base64,")) for source in sources)
+    assert "<script" not in page and "@import" not in page and "url(" not in page
+
+
+def test_the_page_shows_every_table_figure_and_credit(project):
+    page = (project / "reports" / "index.html").read_text()
+    for path in (project / "reports" / "tables").glob("*.html"):
+        assert path.read_text() in page
+        assert f'id="{path.stem}"' in page
+    figures = list((project / "reports" / "figures").glob("*.png"))
+    assert len(figures) >= 3 and page.count("<img ") == len(figures)
+    assert all(f'id="{path.stem}"' in page for path in figures)
+    assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img [^>]*>", page))
+    assert "SpaceX &amp; others &lt;credit&gt;" in page
+    assert "Smoke run." in page
+
+
+def test_every_link_leads_to_an_anchor(project):
+    page = (project / "reports" / "index.html").read_text()
+    anchors = re.findall(r' id="([^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(anchors)
+
+
+def test_equal_inputs_give_equal_pages(project):
+    report = read_report(project)
+    for name in ("index.html", "report.tex"):
+        assert render(report, name) == (project / "reports" / name).read_text()
+
+
+def test_a_missing_part_is_named(project):
+    (project / "reports" / "figures" / "figures.json").unlink()
+    with pytest.raises(InputError, match=r"figures\.json: asked for by the report"):
+        read_report(project)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="LaTeX is not installed")
+def test_the_latex_report_compiles(project):
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    run = subprocess.run(command, cwd=project / "reports", capture_output=True, check=False)
+    assert run.returncode == 0, run.stdout.decode(errors="replace")[-2000:]
+    assert (project / "reports" / "report.pdf").stat().st_size > 10_000

@@ -1,0 +1,196 @@
+import csv
+import html.parser
+import io
+import math
+import re
+import subprocess
+
+import pytest
+
+from palimpsest.config import InputError
+from palimpsest.papers.spec import read_metrics
+from palimpsest.reporting.results import commit, read_results
+from palimpsest.reporting.tables import FORMATS, all_tables, tex, to_csv, to_html, to_markdown, to_tex
+from reporting.conftest import RUNS, value
+
+METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
+
+
+def table_one(fake):
+    return all_tables(fake.measured, "abc1234")[0]
+
+
+def column(table, group, text):
+    (place,) = [i for i, head in enumerate(table.heads) if head.group == group and head.text == text]
+    return {label: cells[place] for label, cells in table.rows}
+
+
+class Rows(html.parser.HTMLParser):
+    """The texts of a table's body, row by row."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.inside = [], False
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.inside = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.inside = False
+
+    def handle_data(self, text):
+        if self.inside:
+            self.rows[-1][-1] += text
+
+
+def test_every_format_prints_the_same_texts(fake):
+    table = table_one(fake)
+    expected = [[label, *(cell.text for cell in cells)] for label, cells in table.rows]
+    assert list(csv.reader(io.StringIO(to_csv(table))))[1:] == expected
+
+    parser = Rows()
+    parser.feed(to_html(table))
+    assert parser.rows[2:] == expected
+
+    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")][2:]
+    plain = [[re.sub(r"\*\*|</?u>", "", cell.strip()) for cell in line.strip("|").split("|")] for line in lines]
+    assert plain == expected
+
+    body = to_tex(table).split("\\midrule\n")[1].split("\n\\bottomrule")[0]
+    cells = [
+        [re.sub(r"\\(textbf|underline)\{(.*)\}", r"\2", c.strip()) for c in line[:-3].split(" & ")]
+        for line in body.splitlines()
+    ]
+    assert cells == [[tex(text) for text in row] for row in expected]
+
+
+def test_rows_stand_in_the_papers_order_with_its_numbers_and_ours(fake):
+    table = table_one(fake)
+    assert [label for label, _ in table.rows] == METHODS
+    published = column(table, "published (other data), Places2", "PSNR (dB) ↑")
+    assert [cell.text for cell in published.values()] == ["16.62", "18.15", "18.91", "–"]
+    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    assert [cell.text for cell in ours.values()] == [f"{value(run, 'psnr_hole'):.2f}" for run in RUNS]
+
+
+def test_best_and_second_follow_the_direction_of_the_metric(fake):
+    table = table_one(fake)
+    marks = {
+        label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑").items()
+    }
+    assert marks == dict(zip(METHODS, ["", "", "second", "best"], strict=True))
+    marks = {label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "l1 (%) ↓").items()}
+    assert marks == dict(zip(METHODS, ["best", "second", "", ""], strict=True))
+    published = column(table, "published (other data), Places2", "TV (%) ↓")
+    assert [cell.mark for cell in published.values()] == ["best", "", "second", ""]
+
+
+def test_numbers_that_print_alike_share_their_mark(fake):
+    fake.write("patchmatch", psnr=20.001)
+    fake.write("deepfill-v1", psnr=20.002)
+    cells = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")
+    assert [cells[name].mark for name in ("PatchMatch", "Our method")] == ["best", "best"]
+
+
+@pytest.mark.parametrize("cause", ["absent", "other settings"])
+def test_a_missing_measurement_prints_as_missing(fake, cause):
+    if cause == "absent":
+        (fake.root / "results" / "deepfill-v1" / "metrics.json").unlink()
+    else:
+        fake.write("deepfill-v1", settings="b" * 64)
+    table = table_one(fake)
+    cells = dict(table.rows)["Our method"]
+    ours = [cell for head, cell in zip(table.heads, cells, strict=True) if head.group.startswith("ours on")]
+    assert ours and all(cell.text == "missing" and cell.number is None and not cell.mark for cell in ours)
+    for render in FORMATS.values():
+        assert "missing" in render(table) and f"{value('deepfill-v1', 'psnr'):.2f}" not in render(table)
+
+
+def test_a_stand_in_is_never_called_by_the_papers_name_nor_compared(fake):
+    table = table_one(fake)
+    assert "bundled-photos (a stand-in)" in table.caption and "Places2" not in table.caption
+    assert not any(
+        "Places2" in head.group for head in table.heads if not head.group.startswith("published (other data)")
+    )
+    assert {head.group for head in table.heads if "Places2" in head.group} == {"published (other data), Places2"}
+    assert not any("−" in head.group for head in table.heads)
+    assert {cell.text for cell in column(table, "ours", "measured on").values()} == {"bundled-photos"}
+
+
+def test_the_papers_own_data_is_compared_where_the_protocol_agrees(fake):
+    for run in RUNS:
+        fake.write(run, dataset="places2", profile="paper")
+    table = table_one(fake)
+    differences = [head for head in table.heads if head.group.startswith("ours − published")]
+    assert {(head.group, head.text) for head in differences} == {
+        ("ours − published, hole only", text) for text in ("l1 (%) ↓", "l2 (%) ↓", "PSNR (dB) ↑")
+    }
+    cell = column(table, "ours − published, hole only", "PSNR (dB) ↑")["Our method"]
+    assert float(cell.text) == pytest.approx(value("deepfill-v1", "psnr_hole") - 18.91, abs=0.005)
+    assert "stand-in" not in table.caption and not any(
+        head.group.startswith("published (other") for head in table.heads
+    )
+    assert not any(term == "Smoke run" for term, _ in table.notes)
+
+
+def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
+    fake.write("patchmatch", psnr=math.inf, ssim=math.nan)
+    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")["PatchMatch"]
+    assert (cell.text, cell.mark) == ("∞", "best")
+
+
+def test_the_notes_say_what_was_measured_how_and_by_which_code(fake):
+    notes = table_one(fake).notes
+    text = "\n".join(f"{term}: {line}" for term, line in notes)
+    assert "24 test pictures of 64 × 64 px from 2 photographs; profile tiny" in text
+    assert "rectangle, a fixed one for each picture, 24 in all" in text
+    assert "deepfill-v1 aaaaaaaaaaaa" in text and "commit abc1234" in text
+    shown = ("l1_hole_percent", "psnr", "tv_relative_percent")
+    assert all(read_metrics()[metric].definition in text for metric in shown)
+    assert notes[0][0] == "Smoke run"
+
+
+def test_results_on_other_pictures_are_not_put_in_one_table(fake):
+    fake.write("patchmatch", dataset="other-photos")
+    with pytest.raises(InputError, match=r"found test pictures of 'scenes'.*accepted: one of them"):
+        table_one(fake)
+
+
+def test_parameters_stand_beside_the_papers_claim(fake):
+    table = all_tables(fake.measured, "abc1234")[1]
+    assert table.key == "deepfill-v1-parameters"
+    assert dict(table.rows)["Our method"][0].text == "2.9 M"
+    assert dict(table.rows)["Our method"][1].text == "2,896,454"
+
+
+def test_results_that_cannot_be_read_are_named(fake):
+    (fake.root / "results" / "patchmatch" / "metrics.json").write_text('{"run": ')
+    with pytest.raises(InputError, match=r"patchmatch/metrics\.json: not readable"):
+        read_results(fake.root)
+
+
+def test_commit_is_the_last_that_touched_code(tmp_path):
+    assert commit(tmp_path) == "unknown"
+
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "params.yaml").write_text("a: 1\n")
+    git("add", "-A")
+    git("commit", "-qm", "code")
+    first = git("log", "-1", "--format=%h")
+    (tmp_path / "README.md").write_text("words\n")
+    git("add", "-A")
+    git("commit", "-qm", "words")
+    assert commit(tmp_path) == first
+    (tmp_path / "params.yaml").write_text("a: 2\n")
+    assert commit(tmp_path) == f"{first} + uncommitted changes"
