@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -7,12 +8,27 @@ from palimpsest.storage import replacing, write_text
 
 FULL_DISK = """
 import resource, signal, sys
+from pathlib import Path
+import numpy as np, torch
+from palimpsest import checkpoints, data, runs, training
+from palimpsest.config import read_yaml, stage
+from palimpsest.models import create
+from palimpsest.storage import write_text
+
+target = Path(sys.argv[2])
+run = runs.resolve(read_yaml(sys.argv[3]), "deepfill-v1")
+model = create(run, 64)
+write = {
+    "text": lambda: write_text(target, "x" * 100_000),
+    "shard.bin": lambda: data.write_shard(target.with_suffix(""), [("a", "a.png", np.zeros((200, 200, 3), np.uint8))]),
+    "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64)),
+    "state.pt": lambda: training.ResumePoint(target.parent, model).save(training.Progress()),
+}[target.name]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-from palimpsest.config import stage
-from palimpsest.storage import write_text
-stage(lambda: write_text(sys.argv[1], "x" * 100_000))
+stage(write)
 """
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -31,10 +47,12 @@ def test_a_failure_keeps_what_was_there(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
-    target = tmp_path / "file.txt"
+@pytest.mark.parametrize("name", ["text", "shard.bin", "weights.safetensors", "state.pt"])
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, name):
+    target = tmp_path / name
     write_text(target, "one")
-    run = subprocess.run([sys.executable, "-c", FULL_DISK, target], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", FULL_DISK, name, target, ROOT / "params.yaml"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith(f"error: no room to write {target}")
     assert run.stderr.count("\n") == 1

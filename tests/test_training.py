@@ -141,7 +141,8 @@ def test_processes_must_divide_the_batch(shards, crops, params):
 
 
 def test_plain_lines_tell_losses_rate_and_time_left(capsys):
-    display = training.Display(10, 4, seconds_between_lines=0)
+    display = training.Display(10, 4)
+    display.seconds_between_lines = 0
     display.show(5, {"l1": 0.25})
     assert re.fullmatch(r"5/10: l1 0\.25; [\d.]+ it/s, \d+ s left\n", capsys.readouterr().out)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
 from palimpsest.config import InputError
 from palimpsest.models import create
@@ -31,7 +31,7 @@ def save(path: Path, model, origin: Origin) -> None:
     """Writes the weights of `model` and where they come from; equal weights give equal bytes."""
     weights = {name: value.contiguous().cpu() for name, value in model.networks.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(weights, temporary, {"origin": json.dumps(asdict(origin), sort_keys=True)})
+        temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
 
 
 def load(path: Path, device: torch.device | str = "cpu"):

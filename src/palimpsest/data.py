@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal, Self
@@ -249,7 +250,7 @@ def random_crop(shard: Shard, number: int, size: int, augment: Sequence[str], se
     mirrors half of them, `recolour` gives each colours of its own.
     """
     epoch, place = divmod(number, len(shard))
-    index = np.random.default_rng([seed, 0, epoch]).permutation(len(shard))[place]
+    index = _order(len(shard), seed, epoch)[place]
     draw = np.random.default_rng([seed, 1, number])
     picture = shard[index]
     top, left = (draw.integers(side - size + 1) for side in picture.shape[:2])
@@ -257,6 +258,11 @@ def random_crop(shard: Shard, number: int, size: int, augment: Sequence[str], se
     if "flip" in augment and draw.random() < 0.5:
         crop = crop[:, ::-1]
     return recolour(crop, draw) if "recolour" in augment else crop
+
+
+@lru_cache(maxsize=2)
+def _order(length: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, 0, epoch]).permutation(length)
 
 
 def recolour(crop: np.ndarray, draw: np.random.Generator) -> np.ndarray:

@@ -48,34 +48,32 @@ def evaluate(
     model, shard: Shard, banks: Mapping[str, np.ndarray], config: Config, device: torch.device | str
 ) -> Scores:
     """Scores every test picture with its hole of every kind; `banks` is {kind: bool (N, H, W)} in the shard's order."""
-    pictures = np.stack([shard[i] for i in range(len(shard))])
     kept = spread(len(shard), config.samples)
     scores = Scores(shard.ids, {}, {"index": kept})
     for kind, holes in banks.items():
-        results, outputs = np.empty_like(pictures), np.empty_like(pictures)
-        for start in range(0, len(pictures), config.batch_size):
-            batch = slice(start, start + config.batch_size)
-            results[batch], outputs[batch] = inpaint(model, pictures[batch], holes[batch], device)
-        scores.values[kind] = score(results, pictures, holes, config.batch_size)
-        shown = {
-            "result": results[kept],
-            "output": outputs[kept],
-            **diagnose(model, pictures[kept], holes[kept], device),
-        }
-        scores.samples |= {f"{kind}/{name}": array for name, array in shown.items()}
+        values, samples = [], []
+        for start in range(0, len(shard), config.batch_size):
+            places = np.arange(start, min(start + config.batch_size, len(shard)))
+            pictures, missing = np.stack([shard[i] for i in places]), holes[places]
+            results, outputs = inpaint(model, pictures, missing, device)
+            values.append(score(results, pictures, missing))
+            if (shown := np.isin(places, kept)).any():
+                inside = diagnose(model, pictures[shown], missing[shown], device)
+                samples.append({"result": results[shown], "output": outputs[shown], **inside})
+        scores.values[kind] = _joined(values)
+        scores.samples |= {f"{kind}/{name}": array for name, array in _joined(samples).items()}
     return scores
 
 
-def score(results: np.ndarray, pictures: np.ndarray, holes: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
-    """Every metric of every picture: {metric: float64 (N,)} from uint8 (N, H, W, 3), twice, and bool (N, H, W)."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in METRICS}
-    for start in range(0, len(pictures), batch_size):
-        batch = slice(start, start + batch_size)
-        image, hole = to_tensors(pictures[batch], holes[batch], torch.float64)
-        result, _ = to_tensors(results[batch], holes[batch], torch.float64)
-        for name, metric in METRICS.items():
-            parts[name].append(metric(result, image, hole).numpy())
-    return {name: np.concatenate(values) for name, values in parts.items()}
+def score(results: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of every picture: {metric: float64 (B,)} from uint8 (B, H, W, 3), twice, and bool (B, H, W)."""
+    image, hole = to_tensors(pictures, holes, torch.float64)
+    result, _ = to_tensors(results, holes, torch.float64)
+    return {name: metric(result, image, hole).numpy() for name, metric in METRICS.items()}
+
+
+def _joined(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def diagnose(model, pictures: np.ndarray, holes: np.ndarray, device: torch.device | str) -> dict[str, np.ndarray]:

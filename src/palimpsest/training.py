@@ -4,6 +4,7 @@ Batch, noise and dropout of an iteration are functions of (seed, iteration), so 
 its last resume point ends in the same bytes as one that was not.
 """
 
+import io
 import json
 import math
 import shutil
@@ -111,8 +112,10 @@ class ResumePoint:
         sheets = {iteration: torch.from_numpy(sheet) for iteration, sheet in progress.sheets.items()}
         optimisers = {name: optimiser.state_dict() for name, optimiser in self.model.optimisers.items()}
         state = {"iteration": progress.iteration, "log": progress.log, "sheets": sheets, "optimisers": optimisers}
+        buffer = io.BytesIO()
+        torch.save({**state, "networks": self.model.networks.state_dict()}, buffer)
         with replacing(self.path) as temporary:
-            torch.save({**state, "networks": self.model.networks.state_dict()}, temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
     def restore(self) -> Progress:
         """The progress saved last, its networks and optimisers put back; a new one where nothing was saved."""
@@ -137,8 +140,10 @@ class ResumePoint:
 class Display:
     """A progress bar on a terminal, a plain line every few seconds elsewhere: losses, rate, time left."""
 
-    def __init__(self, total: int, start: int, seconds_between_lines: float = 5.0):
-        self.total, self.start, self.pause = total, start, seconds_between_lines
+    seconds_between_lines = 5.0
+
+    def __init__(self, total: int, start: int):
+        self.total, self.start = total, start
         self.bar = tqdm(total=total, initial=start, unit="it") if sys.stderr.isatty() else None
         self.began = self.shown = time.monotonic()
 
@@ -148,7 +153,7 @@ class Display:
         if self.bar is not None:
             self.bar.set_postfix_str(values, refresh=False)
             self.bar.update()
-        elif now - self.shown > self.pause or iteration == self.total:
+        elif now - self.shown > self.seconds_between_lines or iteration == self.total:
             rate = (iteration - self.start) / (now - self.began)
             left = (self.total - iteration) / rate
             print(f"{iteration}/{self.total}: {values}; {rate:.2f} it/s, {left:.0f} s left", flush=True)
@@ -173,7 +178,7 @@ def train(
     for optimiser in model.optimisers.values():
         optimiser.register_step_pre_hook(_average_gradients(fabric))
     order = range(progress.iteration, len(phases))
-    display = Display(len(phases), progress.iteration)
+    display = Display(len(phases), progress.iteration) if fabric.is_global_zero else None
     current: Phase | None = None
     recent: list[dict[str, float]] = []
     saved = time.monotonic()
@@ -191,7 +196,8 @@ def train(
                 f"{recent[-1][bad[0]]}; the last good state is {resume}"
             )
         progress.iteration += 1
-        display.show(progress.iteration, recent[-1])
+        if display:
+            display.show(progress.iteration, recent[-1])
         done = progress.iteration == len(phases)
         if progress.iteration % config.sample_every == 0 or done:
             progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
@@ -201,7 +207,8 @@ def train(
             if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
                 resume.save(progress)
                 saved = time.monotonic()
-    display.close()
+    if display:
+        display.close()
     return progress
 
 

@@ -22,7 +22,6 @@ from torch import Tensor
 
 sys.path.append(str(Path(__file__).parents[1]))
 from layers.textbook_attention import textbook_attention
-
 from palimpsest.layers.contextual_attention import contextual_attention
 
 FORMS = {

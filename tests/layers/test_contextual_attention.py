@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 import torch
-from layers.textbook_attention import textbook_attention
 
+from layers.textbook_attention import textbook_attention
 from palimpsest.layers import contextual_attention as module
 from palimpsest.layers.contextual_attention import Canvas, Matching, attention, contextual_attention, patch_sum
 

@@ -29,7 +29,7 @@ def test_every_value_of_the_vectors(case):
     prediction = vectors.prediction(kind, image, hole)
     assert hashlib.sha256(image.tobytes()).hexdigest() == vectors.VECTORS["images"][name]["sha256_uint8_hwc"]
     assert hashlib.sha256(prediction.tobytes()).hexdigest() == expected["pred_sha256"]
-    values = score(prediction[None], image[None], hole[None], 1)
+    values = score(prediction[None], image[None], hole[None])
     for ours, (theirs, scale) in SAME_AS.items():
         assert values[ours][0] == pytest.approx(expected[theirs] * scale, rel=1e-9), ours
     plain = 200 * expected["tv_pred"]["mean_dx_plus_mean_dy_frac"]
@@ -48,7 +48,7 @@ def random_pair(count=5, size=40):
 
 def test_ssim_and_psnr_agree_with_scikit_image():
     results, pictures, holes = random_pair()
-    ours = score(results, pictures, holes, 2)
+    ours = score(results, pictures, holes)
     for i, (result, picture, hole) in enumerate(zip(results, pictures, holes, strict=True)):
         options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
         mean, full = structural_similarity(picture, result, channel_axis=2, full=True, **options)
@@ -59,7 +59,7 @@ def test_ssim_and_psnr_agree_with_scikit_image():
 
 def test_hole_and_whole_are_tied_by_the_area():
     results, pictures, holes = random_pair()
-    values, area = score(results, pictures, holes, 5), holes.mean((1, 2))
+    values, area = score(results, pictures, holes), holes.mean((1, 2))
     np.testing.assert_allclose(values["psnr_hole"], values["psnr"] + 10 * np.log10(area), atol=1e-4)
     np.testing.assert_allclose(values["l1_hole_percent"], values["l1_percent"] / area, rtol=1e-6)
     np.testing.assert_allclose(values["l2_hole_percent"], values["l2_percent"] / area, rtol=1e-6)
@@ -111,8 +111,10 @@ def test_ssim_is_symmetric():
     assert torch.equal(ssim_map(a, b), ssim_map(b, a))
 
 
-def test_the_batch_size_changes_no_value():
-    pair = random_pair()
-    whole, single = score(*pair, 5), score(*pair, 1)
-    for name in METRICS:
-        np.testing.assert_allclose(whole[name], single[name], rtol=1e-12)
+def test_a_picture_is_scored_alone_as_in_a_batch():
+    results, pictures, holes = random_pair()
+    together = score(results, pictures, holes)
+    for i in range(len(pictures)):
+        alone = score(results[i : i + 1], pictures[i : i + 1], holes[i : i + 1])
+        for name in METRICS:
+            assert alone[name][0] == pytest.approx(together[name][i], rel=1e-12), name
