@@ -162,7 +162,7 @@ def _show(axes: Axes, picture: np.ndarray) -> None:
     axes.imshow(picture, cmap="gray", interpolation="nearest" if min(picture.shape[:2]) < 128 else None)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
 
 
 def _draw_wheel(axes: Axes) -> None:
