@@ -51,12 +51,12 @@ def section(tree: Tree, *keys: str) -> Any:
     return tree
 
 
-def build(kind: type[S], tree: Any, at: str) -> S:
-    """`tree` as a `kind`; InputError lists every offending key by its full dotted name under `at`."""
+def build(kind: type[S], tree: Any, at: str, source: str = "params") -> S:
+    """`tree` as a `kind`; InputError lists every offending key of `source` by its full dotted name under `at`."""
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise InputError("\n".join(_explain(problem, at) for problem in error.errors())) from error
+        raise InputError("\n".join(f"{source}: {_explain(problem, at)}" for problem in error.errors())) from error
 
 
 def part(tree: Tree, kind: type[S], *keys: str) -> S:
@@ -68,11 +68,11 @@ def _explain(problem: Mapping[str, Any], at: str) -> str:
     key = ".".join([at, *map(str, problem["loc"])]) if at else ".".join(map(str, problem["loc"]))
     match problem["type"]:
         case "extra_forbidden":
-            return f"params: {key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
+            return f"{key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
         case "missing":
-            return f"params: {key} is missing"
+            return f"{key} is missing"
         case _:
-            return f"params: {key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def merge(base: Tree, changes: Tree, at: str) -> Tree:

@@ -33,7 +33,7 @@ def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
     for key in tree:
         if text := os.environ.get(f"PALIMPSEST_{key.upper()}"):
             tree[key] = YAML(typ="safe", pure=True).load(text)
-    runtime = build(Runtime, tree, str(path))
+    runtime = build(Runtime, tree, "", Path(path).name)
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.yaml: device is cuda, but there is no CUDA device; accepted: auto, cpu")
     if runtime.threads:

@@ -8,14 +8,13 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
 from palimpsest.config import InputError, Settings, build, read_yaml
 
 PAPERS = Path(__file__).parent
-S = TypeVar("S", bound=Settings)
 
 
 class Metric(Settings):
@@ -149,7 +148,7 @@ def names(folder: Path = PAPERS) -> list[str]:
 def read_metrics(folder: Path = PAPERS) -> Metrics:
     """{id: metric}; InputError names file and key of what is wrong."""
     path = folder / "metrics.yaml"
-    return {name: _build(Metric, tree, path, name) for name, tree in read_yaml(path).items()}
+    return {name: build(Metric, tree, name, path.name) for name, tree in read_yaml(path).items()}
 
 
 def read_values(folder: Path = PAPERS) -> Values:
@@ -177,7 +176,7 @@ def read_values(folder: Path = PAPERS) -> Values:
 def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPERS) -> Paper:
     """The spec of a paper; InputError for a key, metric, slot or method that is not known."""
     path = folder / f"{name}.yaml"
-    paper = _build(Paper, read_yaml(path), path)
+    paper = build(Paper, read_yaml(path), "", path.name)
     for key, table in paper.tables.items():
         at = f"{path.name}: tables.{key}"
         here = {place for place in values if (place.paper, place.table) == (name, key)}
@@ -195,13 +194,6 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
             for slot in row.run if isinstance(row.run, dict) else ():
                 _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: run")
     return paper
-
-
-def _build(kind: type[S], tree: object, path: Path, at: str = "") -> S:
-    try:
-        return build(kind, tree, at)
-    except InputError as error:
-        raise InputError(str(error).replace("params: ", f"{path.name}: ")) from error
 
 
 def _one_of(value: object, accepted: Iterable[object], at: str) -> None:

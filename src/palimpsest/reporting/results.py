@@ -5,13 +5,11 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import ConfigDict
 
 from palimpsest.config import InputError, Settings, build
 
-S = TypeVar("S", bound=Settings)
 CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
 
@@ -99,24 +97,17 @@ class Measured:
 def read_results(root: Path) -> Measured:
     """The results of the runs in data/runs.json; one that other settings made counts as absent."""
     listed = root / "data" / "runs.json"
-    runs = {run: _build(Described, tree, listed, run) for run, tree in _read(listed).items()}
+    runs = {run: build(Described, tree, run, str(listed)) for run, tree in _read(listed).items()}
     results, absent = {}, {}
     for run, described in runs.items():
         path = root / "results" / run / "metrics.json"
         if not path.is_file():
             absent[run] = "not run"
-        elif (result := _build(Result, _read(path), path)).settings == described.settings:
+        elif (result := build(Result, _read(path), "", str(path))).settings == described.settings:
             results[run] = result
         else:
             absent[run] = "its result was made under other settings"
     return Measured(runs, results, absent)
-
-
-def _build(kind: type[S], tree: dict, path: Path, at: str = "") -> S:
-    try:
-        return build(kind, tree, at)
-    except InputError as error:
-        raise InputError(str(error).replace("params: ", f"{path}: ")) from error
 
 
 def _read(path: Path) -> dict:

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from palimpsest.config import InputError
+from palimpsest.runtime import choose_device, read_runtime
+
+SHIPPED = Path(__file__).parents[1] / "runtime.yaml"
+
+
+def test_the_shipped_settings_are_accepted():
+    assert read_runtime(SHIPPED).device == "auto"
+
+
+def test_an_environment_variable_replaces_a_key(monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
+    monkeypatch.setenv("PALIMPSEST_WORKERS", "3")
+    runtime = read_runtime(SHIPPED)
+    assert (str(choose_device(runtime)), runtime.workers) == ("cpu", 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("device: auto", "device: gpu", r"runtime\.yaml: device is 'gpu': input should be 'auto', 'cpu' or 'cuda'"),
+        ("workers: 0", "wokers: 0", r"runtime\.yaml: workers is missing"),
+        ("threads: null", "threads: 0", r"runtime\.yaml: threads.* is 0: input should be greater than 0"),
+        ("num_nodes: 1", "num_nodes: many", r"runtime\.yaml: num_nodes is 'many'"),
+    ],
+)
+def test_a_wrong_runtime_yaml_is_refused(tmp_path, old, new, said):
+    text = SHIPPED.read_text()
+    assert old in text
+    (tmp_path / "runtime.yaml").write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=said):
+        read_runtime(tmp_path / "runtime.yaml")
