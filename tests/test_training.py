@@ -224,12 +224,15 @@ def test_other_settings_never_resume_from_an_old_state(project):
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does(project):
-    assert finish(start(project))[0] == 0
-    alone, _ = checkpoints.load(project / "runs" / "deepfill-v1" / "weights.safetensors")
-    status, output = finish(start(project, PALIMPSEST_DEVICES="2"))
-    assert status == 0, output
-    both, _ = checkpoints.load(project / "runs" / "deepfill-v1" / "weights.safetensors")
-    for (name, a), b in zip(
-        alone.generator.coarse.state_dict().items(), both.generator.coarse.state_dict().values(), strict=True
-    ):
-        assert torch.allclose(a, b, atol=5e-3), name
+    """Without critic steps nothing is drawn at random in a step, so that only the order of sums may differ."""
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("critic_steps: 5", "critic_steps: 0"))
+    weights = project / "runs" / "deepfill-v1" / "weights.safetensors"
+    found = []
+    for devices in ("1", "2"):
+        status, output = finish(start(project, PALIMPSEST_DEVICES=devices))
+        assert status == 0, output
+        found.append(checkpoints.load(weights)[0].networks["generator"].state_dict())
+    alone, both = found
+    gap = sum((alone[name] - both[name]).abs().mean().item() for name in alone) / len(alone)
+    assert gap < 1e-4  # 7e-4 where each process keeps its own gradients
