@@ -1,18 +1,17 @@
 """results/<run>: one run's values for every test picture, their means, and the pictures that the figures show."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from palimpsest import checkpoints, data, evaluation, masks, runs
-from palimpsest.config import InputError, part, read_yaml, stage
+from palimpsest.config import InputError, argument, part, read_yaml, stage
 from palimpsest.runtime import choose_device, read_runtime
 from palimpsest.storage import replacing, write_json, write_text
 
 
 def main() -> None:
-    params, name = read_yaml("params.yaml"), sys.argv[1]
+    params, name = read_yaml("params.yaml"), argument("a run of params.yaml")
     weights, out = Path("runs") / name / "weights.safetensors", Path("results") / name
     device = choose_device(read_runtime())
     model, origin = checkpoints.load(weights, device)
@@ -22,7 +21,8 @@ def main() -> None:
         )
     folder = Path("data") / run.data
     shard = data.Shard(folder / "shards" / "test")
-    banks = {path.stem: masks.read_bank(path) for path in sorted((folder / "holes").glob("*.npy"))}
+    holes = part(params, masks.Config, "profiles", run.profile, "holes")
+    banks = {kind: masks.read_bank(folder / "holes", kind, len(shard)) for kind in holes.kinds}
     config = part(params, evaluation.Config, "profiles", run.profile, "evaluation")
     scores = evaluation.evaluate(model, shard, banks, config, device)
     summary = {

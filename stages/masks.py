@@ -1,17 +1,17 @@
 """data/<slot>/holes: a fixed hole of every kind for every test picture of a slot."""
 
-import sys
 from pathlib import Path
 
 from palimpsest import data, masks
-from palimpsest.config import part, read_yaml, section, stage
+from palimpsest.config import argument, part, read_yaml, section, stage
 
 
 def main() -> None:
-    folder = Path("data") / sys.argv[1]
+    slot = argument("a slot of the profile's data")
+    folder = Path("data") / slot
     params = read_yaml("params.yaml")
     profile = section(params, "profile")
-    crops = part(params, data.Config, "profiles", profile, "data", sys.argv[1])
+    crops = part(params, data.Config, "profiles", profile, "data", slot)
     holes = part(params, masks.Config, "profiles", profile, "holes")
     masks.write_bank(holes, data.Shard(folder / "shards" / "test").ids, crops.size, folder / "holes")
 

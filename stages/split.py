@@ -1,14 +1,13 @@
 """data/<slot>/shards: the photographs of a slot as packed shards, one a split."""
 
-import sys
 from pathlib import Path
 
 from palimpsest import data
-from palimpsest.config import part, read_yaml, section, stage
+from palimpsest.config import argument, part, read_yaml, section, stage
 
 
 def main() -> None:
-    slot = sys.argv[1]
+    slot = argument("a slot of the profile's data")
     params = read_yaml("params.yaml")
     config = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
     data.split(config, Path("data") / slot / "raw", Path("data") / slot / "shards")

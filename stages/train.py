@@ -1,19 +1,18 @@
 """runs/<run>: one run's weights, its log and its sample sheets."""
 
-import sys
 from pathlib import Path
 
 import torch
 
 from palimpsest import checkpoints, data, masks, runs, sources, training
-from palimpsest.config import digest, part, read_yaml, stage
+from palimpsest.config import argument, digest, part, read_yaml, stage
 from palimpsest.models import create
 from palimpsest.runtime import launch, read_runtime
 
 
 def main() -> None:
     params, runtime = read_yaml("params.yaml"), read_runtime()
-    run = runs.resolve(params, sys.argv[1])
+    run = runs.resolve(params, argument("a run of params.yaml"))
     crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
     holes = part(params, masks.Config, "profiles", run.profile, "holes")
     config = part(params, training.Config, "profiles", run.profile, "training")

@@ -7,6 +7,8 @@ from palimpsest import runs
 from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
 from palimpsest.settings import check
 
+FACES = {"dataset": "bundled-photos", "short_side": 64, "size": 64, "resize": "box"}
+
 
 class Inner(Settings):
     count: int
@@ -97,13 +99,48 @@ def test_the_shipped_settings_are_accepted(params):
         ),
         (("runs", "deepfill-v1-lsgan", "base"), "patchmatch", "a run of deepfill_v1 that is its own base"),
         (("runs", "deepfill-v1-lsgan", "data"), "faces", "profiles.tiny.data.faces is missing"),
-        (("runs", "patchmatch", "model"), "patchmtach", "no method 'patchmtach'; accepted: constant_fill"),
+        (
+            ("runs", "patchmatch", "model"),
+            "patchmtach",
+            "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
+        ),
         (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style needs feature networks"),
         (("profiles", "paper", "holes", "rectangle", "side"), 0, "profiles.paper.holes.rectangle.side is 0"),
         (("profiles", "tiny", "holes", "rectangle", "side"), 64, "does not fit 64 px"),
         (("profiles", "tiny", "data", "scenes", "size"), 60, "a multiple of 8"),
         (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
         (("extra",), 1, "params: extra is not a setting"),
+        (("runs",), {}, "params: runs is {}"),
+        (
+            ("profiles", "paper", "holes", "rectangle", "side"),
+            300,
+            "paper.holes.rectangle: 300 px square",
+        ),
+        (("profiles", "tiny", "data", "faces"), FACES, "profiles.tiny.data.faces: no run uses it; accepted: scenes"),
+        (
+            ("runs", "deepfill-v1", "profiles", "tinny"),
+            {},
+            "deepfill-v1.profiles.tinny is no profile; accepted",
+        ),
+        (("runs", "deepfill-v1-lsgan", "profiles"), {}, "runs.deepfill-v1-lsgan.profiles is not a setting"),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "hole"),
+            "star",
+            "settings.schedule.hole: asked for",
+        ),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "phases"),
+            [],
+            "settings.schedule.phases is []",
+        ),
+        (("runs", "deepfill-v1", "settings", "padding"), "reflect", "accepted: zeros, or pictures above 64 px"),
+        (
+            ("runs", "deepfill-v1", "settings", "patch_size"),
+            512,
+            "patch_size is 512 px; accepted: at most",
+        ),
+        (("runs", "deepfill-v1", "profiles", "tiny", "width"), 1, "runs.deepfill-v1.settings.width is 1"),
+        (("runs", "patchmatch", "settings", "seed"), -1, "runs.patchmatch.settings.seed is -1"),
     ],
 )
 def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said):

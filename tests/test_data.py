@@ -3,16 +3,22 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from palimpsest import data
 from palimpsest.config import InputError
 
 
-def save(path, pixels, mode=None, **options):
-    Image.fromarray(pixels, mode).save(path, **options) if mode is None else Image.fromarray(pixels).convert(mode).save(
-        path
-    )
+def save(path, pixels, mode=None):
+    picture = Image.fromarray(pixels)
+    (picture.convert(mode) if mode else picture).save(path)
+    return path
+
+
+def save_16_bit(path, noise):
+    path = path.with_suffix(".tif")
+    tifffile.imwrite(path, noise.astype(np.uint16) * 257, photometric="rgb")
     return path
 
 
@@ -95,8 +101,11 @@ def test_a_shard_that_is_cut_short_or_empty_is_refused(tmp_path, noise):
     with pytest.raises(InputError, match="the split holds no pictures"):
         data.write_shard(tmp_path / "none", [])
     assert not (tmp_path / "none.bin").exists()
-    with pytest.raises(InputError, match="no readable shard"):
+    with pytest.raises(InputError, match=r"none\.json: asked for JSON, found none"):
         data.Shard(tmp_path / "none")
+    (tmp_path / "some.json").write_text("[]")
+    with pytest.raises(InputError, match=r"some\.json: found no pictures"):
+        data.Shard(tmp_path / "some")
 
 
 def test_a_dataset_without_test_pictures_is_refused(tmp_path, crops, monkeypatch):
@@ -160,6 +169,7 @@ def test_spread_keeps_both_ends():
         (lambda path, noise: save(path.with_suffix(".jpg"), noise, "CMYK"), "found a CMYK picture"),
         (lambda path, noise: save(path, noise, "RGBA"), "found a RGB with transparency picture"),
         (lambda path, noise: save(path, noise[..., 0].astype(np.uint16) * 257), "found a 16-bit grey picture"),
+        (save_16_bit, "found one of 16 bits a channel"),
         (lambda path, noise: path, "found no such file"),
     ],
 )
@@ -169,6 +179,13 @@ def test_a_picture_of_another_kind_is_refused(tmp_path, noise, make, found):
         data.read_picture(path)
     assert str(path) in str(error.value) and "asked for an 8-bit RGB picture" in str(error.value)
     assert found in str(error.value)
+
+
+def test_a_picture_is_read_upright(tmp_path, noise):
+    tags = Image.Exif()
+    tags[0x0112] = 6  # turned by a quarter
+    Image.fromarray(noise).save(tmp_path / "picture.png", exif=tags)
+    assert (data.read_picture(tmp_path / "picture.png") == np.rot90(noise, -1)).all()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -8,7 +8,7 @@ from torch import nn
 
 from palimpsest import data
 from palimpsest.evaluation import Config, evaluate, score
-from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
+from palimpsest.inpainting import inpaint, to_pixels, to_tensors
 from palimpsest.metrics import METRICS
 from palimpsest.papers.spec import read_metrics
 
@@ -68,14 +68,6 @@ def test_eight_bits_survive_the_way_through_tensors():
     image, hole = to_tensors(every, np.zeros((1, 16, 16), bool))
     assert (to_pixels(image) == every).all()
     assert image.dtype == hole.dtype == torch.float32 and image.max() == 1
-
-
-def test_composite_keeps_known_pixels_bit_for_bit():
-    torch.manual_seed(0)
-    image, output, hole = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), (torch.rand(2, 1, 8, 8) > 0.5).float()
-    result = composite(output, image, hole)
-    missing = (hole > 0).expand_as(image)
-    assert torch.equal(result[~missing], image[~missing]) and torch.equal(result[missing], output[missing])
 
 
 def test_a_model_never_sees_the_pixels_under_the_hole():

@@ -46,20 +46,24 @@ def test_a_bank_gives_back_its_holes_byte_for_byte(tmp_path):
     names = ["a", "b", "c"]
     masks.write_bank(config, names, 64, tmp_path)
     first = (tmp_path / "rectangle.npy").read_bytes()
-    bank = masks.read_bank(tmp_path / "rectangle.npy")
+    bank = masks.read_bank(tmp_path, "rectangle", 3)
     assert bank.shape == (3, 64, 64)
     assert all((bank[i] == masks.fixed_hole(config, "rectangle", name, 64)).all() for i, name in enumerate(names))
     masks.write_bank(config, names, 64, tmp_path)
     assert (tmp_path / "rectangle.npy").read_bytes() == first
+    with pytest.raises(InputError, match="found 3 holes for 24 pictures"):
+        masks.read_bank(tmp_path, "rectangle", 24)
     (tmp_path / "rectangle.npy").write_bytes(first[:100])
-    with pytest.raises(InputError, match="no readable bank of holes"):
-        masks.read_bank(tmp_path / "rectangle.npy")
+    with pytest.raises(InputError, match=r"rectangle\.npy: asked for arrays, found a file that is cut short"):
+        masks.read_bank(tmp_path, "rectangle", 3)
+    with pytest.raises(InputError, match=r"other\.npy: asked for arrays, found no file"):
+        masks.read_bank(tmp_path, "other", 3)
 
 
 def test_an_unknown_kind_or_one_that_does_not_fit_is_refused():
     with pytest.raises(InputError, match="asked for holes of kind 'star'; accepted: rectangle"):
         PAPER.kind("star")
-    with pytest.raises(InputError, match="128 px shrunk by 16 does not fit 128 px"):
+    with pytest.raises(InputError, match=r"128 px square, shrunk by 16 px a side.*does not fit 128 px"):
         masks.fixed_hole(PAPER, "rectangle", "a", 128)
 
 

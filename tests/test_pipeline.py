@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -232,7 +231,8 @@ def test_two_reproductions_at_once_lose_nothing(clean):
     settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 3.0
     clean.write(settings)
     first = subprocess.Popen(["dvc", "repro"], cwd=clean.root, env=clean.environment, stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
+    lines = iter(first.stdout.readline, "")
+    assert any("train@deepfill-v1" in line for line in lines)
     second = clean.call("dvc", "repro", check=False)
     output, _ = first.communicate()
     assert first.returncode == 0, output

@@ -24,7 +24,7 @@ def test_an_environment_variable_replaces_a_key(monkeypatch):
     [
         ("device: auto", "device: gpu", r"runtime\.yaml: device is 'gpu': input should be 'auto', 'cpu' or 'cuda'"),
         ("workers: 0", "wokers: 0", r"runtime\.yaml: workers is missing"),
-        ("threads: null", "threads: 0", r"runtime\.yaml: threads.* is 0: input should be greater than 0"),
+        ("threads: 2", "threads: 0", r"runtime\.yaml: threads.* is 0: input should be greater than 0"),
         ("num_nodes: 1", "num_nodes: many", r"runtime\.yaml: num_nodes is 'many'"),
     ],
 )
@@ -34,3 +34,16 @@ def test_a_wrong_runtime_yaml_is_refused(tmp_path, old, new, said):
     (tmp_path / "runtime.yaml").write_text(text.replace(old, new))
     with pytest.raises(InputError, match=said):
         read_runtime(tmp_path / "runtime.yaml")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("PALIMPSEST_DEVISE", "cpu", r"runtime\.yaml: devise is not a setting"),
+        ("PALIMPSEST_THREADS", "[", r"PALIMPSEST_THREADS: found '\['; accepted: a value as in runtime\.yaml"),
+    ],
+)
+def test_a_wrong_environment_variable_is_refused(monkeypatch, variable, text, said):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(InputError, match=said):
+        read_runtime(SHIPPED)

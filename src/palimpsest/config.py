@@ -103,8 +103,13 @@ def stage(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        sys.exit(
-            f"error: no room to write {error.filename or 'the output'}: {error.strerror}; earlier files are intact"
-        )
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        what = "no room to write" if full else "cannot read or write"
+        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; earlier files are intact")
+
+
+def argument(wanted: str) -> str:
+    """The one word that a stage's script is called with."""
+    if len(sys.argv) != 2:
+        raise InputError(f"{sys.argv[0]}: asked for {wanted}, found {sys.argv[1:] or 'nothing'}")
+    return sys.argv[1]

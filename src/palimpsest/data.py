@@ -6,7 +6,6 @@ one entry a picture with id, photo, height, width, offset in bytes and sha256 of
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import PositiveInt, model_validator
 
 from palimpsest.config import InputError, Settings
-from palimpsest.storage import replacing, sha256, write_json, write_text
+from palimpsest.storage import read_json, replacing, sha256, write_json, write_text
 
 DATASETS = Path(__file__).parent / "datasets"
 SPLITS = ("train", "val", "test")
@@ -115,7 +114,7 @@ def _notice(dataset: str, rows: list[Photo]) -> str:
 
 
 def read_picture(path: Path | str) -> np.ndarray:
-    """An 8-bit RGB picture as uint8 (H, W, 3); InputError for any other file."""
+    """An 8-bit RGB picture as uint8 (H, W, 3), upright as its EXIF tag says; InputError for any other file."""
     return _read(path, {"RGB"}, "an 8-bit RGB picture")
 
 
@@ -132,7 +131,9 @@ def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
             if picture.mode not in modes:
                 found = names.get(picture.mode, "16-bit grey" if picture.mode.startswith("I") else picture.mode)
                 raise InputError(f"{path}: asked for {wanted}, found a {found} picture")
-            return np.array(picture)
+            if any("16" in str(tile.args) for tile in picture.tile):
+                raise InputError(f"{path}: asked for {wanted}, found one of 16 bits a channel")
+            return np.array(ImageOps.exif_transpose(picture))
     except FileNotFoundError as error:
         raise InputError(f"{path}: asked for {wanted}, found no such file") from error
     except UnidentifiedImageError as error:
@@ -211,11 +212,14 @@ class Shard:
 
     def __init__(self, stem: Path | str):
         self.stem = Path(stem)
+        index = self.stem.with_suffix(".json")
         try:
-            self.entries = [Entry(**entry) for entry in json.loads(self.stem.with_suffix(".json").read_text())]
+            self.entries = [Entry(**entry) for entry in read_json(index, list)]
             self.pixels = np.memmap(self.stem.with_suffix(".bin"), np.uint8, "r")
         except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{self.stem}: no readable shard ({error}); `dvc repro split` makes it") from error
+            raise InputError(f"{self.stem}: no readable shard ({error}); `dvc repro` makes it") from error
+        if not self.entries:
+            raise InputError(f"{index}: found no pictures; `dvc repro` makes it")
         wanted = max(entry.offset + 3 * entry.height * entry.width for entry in self.entries)
         if len(self.pixels) != wanted:
             raise InputError(f"{self.stem}.bin: found {len(self.pixels)} bytes, its index expects {wanted}")

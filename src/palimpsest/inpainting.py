@@ -17,11 +17,6 @@ def to_pixels(image: Tensor) -> np.ndarray:
     return (image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def composite(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """`result`: the output in the hole, the image elsewhere, bit for bit."""
-    return torch.where(hole > 0, output, image)
-
-
 def predict(model, image: Tensor, hole: Tensor) -> Tensor:
     """The raw output for pictures of any size: they are continued to the model's multiple by repeating their border."""
     height, width = image.shape[-2:]

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
 from palimpsest.config import InputError, Settings
-from palimpsest.storage import replacing
+from palimpsest.storage import read_arrays, replacing
 
 
 class Rectangle(Settings):
@@ -26,7 +26,10 @@ class Rectangle(Settings):
         """bool (size, size). The last place at the far border is never drawn, as in the released code."""
         room = size - 2 * self.margin - self.side
         if room < 1 or 2 * self.max_shrink >= self.side:
-            raise InputError(f"holes.rectangle: {self.side} px shrunk by {self.max_shrink} does not fit {size} px")
+            raise InputError(
+                f"{self.side} px square, shrunk by {self.max_shrink} px a side and {self.margin} px from the border, "
+                f"does not fit {size} px; accepted: side + 2 · margin below {size}, max_shrink below half the side"
+            )
         top, left = self.margin + draw.integers(room, size=2)
         shrink_y, shrink_x = draw.integers(self.max_shrink + 1, size=2)
         hole = np.zeros((size, size), bool)
@@ -71,12 +74,12 @@ def write_bank(config: Config, image_ids: Sequence[str], size: int, folder: Path
             temporary.write_bytes(buffer.getvalue())
 
 
-def read_bank(path: Path) -> np.ndarray:
-    """bool (N, H, W)."""
-    try:
-        return np.unpackbits(np.load(path), axis=-1).astype(bool)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no readable bank of holes ({error}); `dvc repro masks` makes it") from error
+def read_bank(folder: Path, kind: str, count: int) -> np.ndarray:
+    """The `count` holes of a kind, bool (count, H, W); InputError for any other number of them."""
+    packed = read_arrays(folder / f"{kind}.npy")["array"]
+    if len(packed) != count:
+        raise InputError(f"{folder / kind}.npy: found {len(packed)} holes for {count} pictures; `dvc repro` makes it")
+    return np.unpackbits(packed, axis=-1).astype(bool)
 
 
 def check_hole(hole: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:

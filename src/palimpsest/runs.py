@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 
-from pydantic import Field
-
-from palimpsest.config import InputError, Settings, Tree, build, digest, merge, section
+from palimpsest.config import InputError, Settings, Tree, digest, merge, part, section
 
 
-class Entry(Settings):
-    """One section of params.yaml's `runs`."""
+class Variant(Settings):
+    """A section of params.yaml's `runs` that holds its differences from another run alone."""
 
     model: str  # file in palimpsest/models
     data: str  # slot in profiles.<profile>.data
-    base: str  # the run whose settings this one starts from; its own name when it holds them all
-    settings: Tree  # every setting at paper scale, or a variant's differences
-    profiles: dict[str, Tree] = Field(default_factory=dict)  # of a base: what each profile makes smaller
+    base: str  # the run whose settings this one starts from
+    settings: Tree
+
+
+class Base(Variant):
+    """A section that is its own base: every setting at paper scale, and what each profile makes smaller."""
+
+    profiles: dict[str, Tree]
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,25 @@ def resolve(params: Tree, name: str, profile: str | None = None) -> Run:
     """
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
-    entry = build(Entry, section(params, "runs", name), f"runs.{name}")
-    base = build(Entry, section(params, "runs", entry.base), f"runs.{entry.base}")
+    known = params["profiles"]
+    entry = _entry(params, name)
+    base = _entry(params, entry.base)
     if base.base != entry.base or base.model != entry.model:
-        raise InputError(
-            f"params: runs.{name}.base is {entry.base!r}; accepted: a run of {entry.model} that is its own base"
-        )
+        found = f"runs.{name}.base is {entry.base!r}"
+        raise InputError(f"params: {found}; accepted: a run of {entry.model} that is its own base")
+    if strange := [key for key in base.profiles if key not in known]:
+        raise InputError(f"params: runs.{entry.base}.profiles.{strange[0]} is no profile; accepted: {', '.join(known)}")
     scale = section(params, "runs", entry.base, "profiles", profile)
     settings = merge(base.settings, scale, f"runs.{entry.base}.profiles.{profile}")
     if entry.base != name:
         settings = merge(settings, entry.settings, f"runs.{name}.settings")
     section(params, "profiles", profile, "data", entry.data)
     return Run(name, entry.model, entry.data, profile, settings)
+
+
+def _entry(params: Tree, name: str) -> Variant | Base:
+    is_base = section(params, "runs", name, "base") == name
+    return part(params, Base if is_base else Variant, "runs", name)
 
 
 def fingerprint(run: Run, size: int) -> str:

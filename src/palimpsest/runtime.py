@@ -2,16 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from palimpsest.config import InputError, Settings, build, read_yaml
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+PREFIX = "PALIMPSEST_"
 
 
 class Runtime(Settings):
@@ -30,15 +34,22 @@ class Runtime(Settings):
 def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
     """runtime.yaml, each key replaceable by an environment variable such as PALIMPSEST_DEVICE=cpu."""
     tree = read_yaml(path)
-    for key in tree:
-        if text := os.environ.get(f"PALIMPSEST_{key.upper()}"):
-            tree[key] = YAML(typ="safe", pure=True).load(text)
+    for variable, text in os.environ.items():
+        if variable.startswith(PREFIX):
+            tree[variable.removeprefix(PREFIX).lower()] = _value(variable, text)
     runtime = build(Runtime, tree, "", Path(path).name)
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.yaml: device is cuda, but there is no CUDA device; accepted: auto, cpu")
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     return runtime
+
+
+def _value(variable: str, text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise InputError(f"{variable}: found {text!r}; accepted: a value as in runtime.yaml") from error
 
 
 def choose_device(runtime: Runtime) -> torch.device:

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from palimpsest.config import InputError
 
 
 @contextmanager
@@ -39,3 +44,26 @@ def write_json(path: Path | str, value: Any) -> None:
 def sha256(path: Path | str) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path | str, kind: type) -> Any:
+    """The `kind` (dict or list) in a JSON file; InputError where there is none."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: asked for JSON, found none that can be read ({error}); `dvc repro` makes it"
+        ) from error
+    if not isinstance(value, kind):
+        raise InputError(f"{path}: asked for a {kind.__name__}, found a {type(value).__name__}; `dvc repro` makes it")
+    return value
+
+
+def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, or of an .npy file under the name `array`; InputError where there are none."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return {"array": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        why = "no file" if isinstance(error, FileNotFoundError) else "a file that is cut short or damaged"
+        raise InputError(f"{path}: asked for arrays, found {why}; `dvc repro` makes it") from error

@@ -128,7 +128,7 @@ class ResumePoint:
                 optimiser.load_state_dict(state["optimisers"][name])
             sheets = {iteration: sheet.numpy() for iteration, sheet in state["sheets"].items()}
             return Progress(state["iteration"], state["log"], sheets)
-        except (RuntimeError, KeyError, EOFError, ValueError, UnpicklingError) as error:
+        except (RuntimeError, LookupError, TypeError, EOFError, ValueError, UnpicklingError) as error:
             raise InputError(
                 f"{self.path}: the resume point is damaged; remove its folder to train from the start"
             ) from error

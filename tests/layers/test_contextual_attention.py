@@ -11,7 +11,7 @@ from palimpsest.layers.contextual_attention import Canvas, Matching, attention, 
 
 SWITCHES = [
     dict(zip(("fuse", "masking", "overlap", "normalise_foreground"), values, strict=True))
-    for values in itertools.product((False, True), ("exclude", "multiply"), ("true", "constant"), (False, True))
+    for values in itertools.product((False, True), ("exclude", "multiply"), ("counted", "constant"), (False, True))
 ]
 ONE_CHUNK = 10**9
 SMALLEST_CHUNKS = 1
@@ -168,7 +168,7 @@ def test_a15_constant_overlap_dims_the_border():
         output, _ = contextual_attention(features, features, hole, overlap=overlap)
         return (output - features).abs()[..., border].mean()
 
-    assert border_error("true") < 1e-4
+    assert border_error("counted") < 1e-4
     assert border_error("constant") > 0.1
 
 
@@ -225,7 +225,7 @@ def test_features_of_zero_have_finite_gradients():
         ((1, 3, 8, 8), (1, 1, 8, 8), {"rate": 3}, "found rate 3; accepted: an even number"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"rate": 6}, "found features of 8 x 8 at rate 6; accepted: .* multiples of 6"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"masking": "add"}, "found masking 'add'; accepted: exclude, multiply"),
-        ((1, 3, 8, 8), (1, 1, 8, 8), {"overlap": "4"}, "found overlap '4'; accepted: true, constant"),
+        ((1, 3, 8, 8), (1, 1, 8, 8), {"overlap": "4"}, "found overlap '4'; accepted: counted, constant"),
     ],
 )
 def test_errors_say_what_was_found_and_what_is_accepted(background, hole, switches, text):

@@ -20,7 +20,7 @@ def textbook_attention(
     softmax_scale: float = 10.0,
     fuse: bool = True,
     masking: str = "exclude",
-    overlap: str = "true",
+    overlap: str = "counted",
     normalise_foreground: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The arguments and results of `contextual_attention`, one sample at a time."""

@@ -93,10 +93,12 @@ def test_the_weights_of_the_l1_terms(params, four):
     model.networks.double()
     log = model._step_generator(x, hole)
     discount = _discount(32, 0.9)
-    assert log["l1_hole"].item() == pytest.approx((1.2 * 0.25 + 0.5) * discount, rel=1e-6)
-    assert log["l1_known"].item() == pytest.approx(1.2 * 0.25 + 0.5, rel=1e-6)
-    expected = 1.2 * log["l1_hole"] + 1.2 * log["l1_known"] + 0.001 * log["adversarial"]
-    assert log["generator"].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert log["l1_hole_coarse"].item() == pytest.approx(0.25 * discount, rel=1e-6)
+    assert log["l1_hole_refined"].item() == pytest.approx(0.5 * discount, rel=1e-6)
+    assert log["l1_known_coarse"].item() == pytest.approx(0.25, rel=1e-6)
+    assert log["l1_known_refined"].item() == pytest.approx(0.5, rel=1e-6)
+    l1 = (1.44 * 0.25 + 1.2 * 0.5) * discount + 1.44 * 0.25 + 1.2 * 0.5
+    assert log["generator"].item() == pytest.approx(l1 + 0.001 * log["adversarial"].item(), rel=1e-6)
 
 
 def _discount(side, gamma):
@@ -108,8 +110,11 @@ def test_refinement_without_l1_gets_no_gradient_from_it(params, four):
     model = made(params, "deepfill-v1-no-l1", "tiny", 64)
     model.generator.forward = lambda x, hole: (x + 0.25, x + 0.5, None)
     model._descend = lambda name, loss: None
-    log = model._step_generator(*to_tensors(*four))
-    assert log["l1_known"].item() == pytest.approx(1.2 * 0.25, rel=1e-5)
+    x, hole = (t.double() for t in to_tensors(*four))
+    model.networks.double()
+    log = model._step_generator(x, hole)
+    expected = 1.44 * 0.25 * (1 + _discount(32, 0.9)) + 0.001 * log["adversarial"].item()
+    assert log["generator"].item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_step_is_five_of_the_critics_and_one_of_the_generator(params, four):
@@ -210,7 +215,7 @@ def test_total_variation_is_a_term_when_asked(params, four):
     params["runs"]["deepfill-v1"]["settings"]["loss"]["total_variation"] = 0.0
     without = made(params, "deepfill-v1", "tiny", 64)._step_generator(*to_tensors(*four))
     assert with_tv["generator"] > without["generator"]
-    assert with_tv["l1_hole"] == without["l1_hole"]
+    assert with_tv["l1_hole_refined"] == without["l1_hole_refined"]
 
 
 @pytest.mark.parametrize(("size", "last"), [(64, 4), (60, 4), (33, 3)])

@@ -58,7 +58,7 @@ def test_equal_inputs_give_equal_pages(project):
 
 def test_a_missing_part_is_named(project):
     (project / "reports" / "figures" / "figures.json").unlink()
-    with pytest.raises(InputError, match=r"figures\.json: asked for by the report"):
+    with pytest.raises(InputError, match=r"figures\.json: asked for JSON, found none"):
         read_report(project)
 
 

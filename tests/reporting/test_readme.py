@@ -21,6 +21,7 @@ def test_the_readme_shows_the_tables_of_its_commit(tmp_path):
         (tmp_path / Path(name).name).write_text(git("show", f"HEAD:{name}"))
     text = git("show", "HEAD:README.md")
     assert refresh(text, tmp_path) == text
+    assert "_TIME" not in text
 
 
 def test_a_table_is_put_between_its_markers(tmp_path):

@@ -139,9 +139,11 @@ def test_the_papers_own_data_is_compared_where_the_protocol_agrees(fake):
 
 
 def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
-    fake.write("patchmatch", psnr=math.inf, ssim=math.nan)
+    fake.write("patchmatch", psnr=math.inf, tv_percent=math.nan)
     cell = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")["PatchMatch"]
     assert (cell.text, cell.mark) == ("∞", "best")
+    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "TV (%) ↓")["PatchMatch"]
+    assert (cell.text, cell.mark) == ("undefined", "")
 
 
 def test_the_notes_say_what_was_measured_how_and_by_which_code(fake):
@@ -170,7 +172,7 @@ def test_parameters_stand_beside_the_papers_claim(fake):
 
 def test_results_that_cannot_be_read_are_named(fake):
     (fake.root / "results" / "patchmatch" / "metrics.json").write_text('{"run": ')
-    with pytest.raises(InputError, match=r"patchmatch/metrics\.json: not readable"):
+    with pytest.raises(InputError, match=r"patchmatch/metrics\.json: asked for JSON, found none"):
         read_results(fake.root)
 
 

@@ -12,7 +12,7 @@ the sum of nine pixel products, and pasting overlapping patches is pasting disjo
 framed grid, whose rows share one column of zeros, such a sum is one along (x, u) and then one along (y, v).
 
 Departures from the released code (inpaint_ops.py), each a switch: `masking="exclude"` gives hole patches no share of
-the softmax, where the code multiplies by zero before and after it; `overlap="true"` divides by the number of patches
+the softmax, where the code multiplies by zero before and after it; `overlap="counted"` divides by the number of patches
 that meet at a pixel, where the code divides by 4 at the border too. Each sample has its own hole; the code takes the
 first sample's for all. As in the code, and unlike the paper, scores are fused before the softmax, only the background
 patch is normalised, and fusing wraps round the ends of rows and columns.
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Masking = Literal["exclude", "multiply"]
-Overlap = Literal["true", "constant"]
+Overlap = Literal["counted", "constant"]
 
 SMALLEST_NORM = 1e-4
 CHUNK_BYTES = 16 * 2**20  # of one score matrix; larger ones leave the cache and cost fresh pages on each allocation
@@ -43,7 +43,7 @@ def contextual_attention(
     softmax_scale: float = 10.0,
     fuse: bool = True,
     masking: Masking = "exclude",
-    overlap: Overlap = "true",
+    overlap: Overlap = "counted",
     normalise_foreground: bool = False,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> tuple[Tensor, Tensor]:

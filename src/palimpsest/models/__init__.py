@@ -15,9 +15,9 @@ It may have `diagnose(image, hole)` → {name: (B, ...) tensor}, what the figure
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from palimpsest.config import InputError, Settings, build
 from palimpsest.runs import Run
@@ -38,7 +38,7 @@ class Schedule(Settings):
     one_hole_a_batch: bool  # else every sample has its own
     batch_size: PositiveInt  # pictures, over all processes
     augment: list[Literal["flip", "recolour"]]  # of the training crops, see data.random_crop
-    phases: list[Phase]
+    phases: Annotated[list[Phase], Field(min_length=1)]
 
 
 def available() -> list[str]:
@@ -54,7 +54,11 @@ def find(model: str) -> ModuleType:
 
 def configure(run: Run) -> Settings:
     """A run's settings, checked by its method's Config."""
-    return build(find(run.model).Config, run.settings, run.at)
+    try:
+        kind = find(run.model).Config
+    except InputError as error:
+        raise InputError(f"params: runs.{run.name}.model: {error}") from error
+    return build(kind, run.settings, run.at)
 
 
 def create(run: Run, size: int):

@@ -21,6 +21,7 @@ Departures
 - The hole's square P is found from the hole, about the middle of its bounding box, so that other holes train too.
 - 150,000 iterations, about what the authors' reported training time allows; their cap of 1,000,000 was not reached.
 - Spatial transformer (localisation network) and appearance flow (tanh range) are not specified in the paper.
+- The DCGAN variant weighs its adversarial loss 0.0008, as a comment of the released settings does.
 - Perceptual and style losses (section 5.1, found to bring nothing) wait for the feature networks.
 """
 
@@ -46,7 +47,7 @@ class Attention(Settings):
     softmax_scale: PositiveFloat  # λ of section 4.1
     fuse: bool  # attention propagation, equation 6
     masking: Literal["exclude", "multiply"]  # hole patches: -inf, or score times 0
-    overlap: Literal["true", "constant"]  # pasted patches: divided by their count, or by 4
+    overlap: Literal["counted", "constant"]  # pasted patches: divided by their count, or by 4
     normalise_foreground: bool  # cosine on both sides, as in equation 5
 
 
@@ -67,7 +68,7 @@ class Loss(Settings):
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the first layer
+    width: Annotated[int, Field(ge=2)]  # channels of the first layer
     critic_width: PositiveInt
     patch_size: PositiveInt  # px, side of P and of what the local critic sees
     padding: Literal["zeros", "reflect"]
@@ -95,6 +96,17 @@ def up(inputs: int, outputs: int, padding: str) -> nn.Sequential:
 
 def dilated(channels: int, padding: str) -> list[nn.Module]:
     return [conv(channels, channels, dilation=d, padding=padding) for d in (2, 4, 8, 16)]
+
+
+def encoder(width: int, at_quarter: int, padding: str) -> list[nn.Module]:
+    """The first five layers of a refinement encoder: 5 → 4 · width channels at a quarter of the size."""
+    return [
+        conv(5, width, kernel=5, padding=padding),
+        conv(width, width, stride=2, padding=padding),
+        conv(width, 2 * width, padding=padding),
+        conv(2 * width, at_quarter, stride=2, padding=padding),
+        conv(at_quarter, 4 * width, padding=padding),
+    ]
 
 
 def to_picture(width: int, padding: str) -> list[nn.Module]:
@@ -190,11 +202,7 @@ class AttentionBranch(nn.Module):
         super().__init__()
         w, p = width, padding
         self.before = nn.Sequential(
-            conv(5, w, kernel=5, padding=p),
-            conv(w, w, stride=2, padding=p),
-            conv(w, 2 * w, padding=p),
-            conv(2 * w, 4 * w, stride=2, padding=p),
-            conv(4 * w, 4 * w, padding=p),
+            *encoder(w, 4 * w, p),
             conv(4 * w, 4 * w, padding=p, activation=nn.ReLU),
         )
         match attention.kind:
@@ -218,11 +226,7 @@ class Refinement(nn.Module):
         super().__init__()
         w, p = width, padding
         self.conv_branch = nn.Sequential(
-            conv(5, w, kernel=5, padding=p),
-            conv(w, w, stride=2, padding=p),
-            conv(w, 2 * w, padding=p),
-            conv(2 * w, 2 * w, stride=2, padding=p),
-            conv(2 * w, 4 * w, padding=p),
+            *encoder(w, 2 * w, p),
             conv(4 * w, 4 * w, padding=p),
             *dilated(4 * w, p),
         )
@@ -299,11 +303,11 @@ class Model:
 
     def __init__(self, config: Config, size: int):
         if waiting := [name for name in ("perceptual", "style") if getattr(config.loss, name)]:
-            raise InputError(
-                f"deepfill_v1: loss.{waiting[0]} needs feature networks that are not here yet; accepted: 0"
-            )
+            raise InputError(f"loss.{waiting[0]} needs feature networks that are not here yet; accepted: 0")
         if config.patch_size > size:
-            raise InputError(f"deepfill_v1: patch_size is {config.patch_size} px on pictures of {size} px")
+            raise InputError(f"patch_size is {config.patch_size} px; accepted: at most the pictures' {size} px")
+        if config.padding == "reflect" and size // 4 <= 16:
+            raise InputError(f"padding is reflect on pictures of {size} px; accepted: zeros, or pictures above 64 px")
         self.config = config
         self.batches = config.critic_steps + 1
         self.networks = nn.ModuleDict(
@@ -363,17 +367,24 @@ class Model:
         result = paste(x2, x, hole)
         p_x, p_x1, p_x2, p_result = crop_about(hole, self.config.patch_size, x, x1, x2, result)
         discount = spatial_discount(self.config.patch_size, weight.discount, x.device)
-        l1_hole = weight.coarse * discounted_l1(p_x1, p_x, discount) + weight.refinement * discounted_l1(
-            p_x2, p_x, discount
-        )
-        l1_known = weight.coarse * known_l1(x1, x, hole) + weight.refinement * known_l1(x2, x, hole)
+        hole_coarse, hole_refined = (discounted_l1(p, p_x, discount) for p in (p_x1, p_x2))
+        known_coarse, known_refined = (known_l1(output, x, hole) for output in (x1, x2))
+        l1_hole = weight.coarse * hole_coarse + weight.refinement * hole_refined
+        l1_known = weight.coarse * known_coarse + weight.refinement * known_refined
         adversarial = game.generator(self.networks["local_critic"](p_result))
         adversarial = adversarial + weight.global_critic * game.generator(self.networks["global_critic"](result))
         loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
         if weight.total_variation:
             loss = loss + weight.total_variation * total_variation(result)
         self._descend("generator", loss)
-        return {"l1_hole": l1_hole, "l1_known": l1_known, "adversarial": adversarial, "generator": loss}
+        return {
+            "l1_hole_coarse": hole_coarse,
+            "l1_hole_refined": hole_refined,
+            "l1_known_coarse": known_coarse,
+            "l1_known_refined": known_refined,
+            "adversarial": adversarial,
+            "generator": loss,
+        }
 
     def _descend(self, name: str, loss: Tensor) -> None:
         optimiser = self.optimisers[name]

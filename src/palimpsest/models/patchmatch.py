@@ -7,18 +7,20 @@ Departures: the authors' hole filler is part of a closed editor; the package `py
 It takes and returns 8-bit pixels.
 """
 
+from typing import Annotated
+
 import numpy as np
 import patchmatch
 import torch
-from pydantic import PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
 from palimpsest.config import Settings
 
 
 class Config(Settings):
-    patch_radius: PositiveInt  # px: patches are 2 · radius + 1 px wide
-    seed: int  # of the random search, the same for every picture
+    patch_radius: Annotated[int, Field(gt=0, le=15)]  # px: patches are 2 · radius + 1 px wide
+    seed: Annotated[int, Field(ge=0, lt=2**32)]  # of the random search, the same for every picture
 
 
 class Model:

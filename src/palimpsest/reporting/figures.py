@@ -1,6 +1,5 @@
 """Figures of DeepFill v1 from kept samples and training logs, as PNG and PDF; equal inputs give equal bytes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
 from palimpsest.masks import read_bank
 from palimpsest.reporting.results import Measured
-from palimpsest.storage import replacing
+from palimpsest.storage import read_arrays, read_json, replacing
 
 PAPER, SLOT, HOLE = "deepfill-v1", "scenes", "rectangle"
 METHODS = {
@@ -108,12 +107,12 @@ class Samples:
 def read_samples(root: Path, measured: Measured) -> Samples:
     """The kept samples of every run that has results in the slot; InputError where runs kept other pictures."""
     shard = Shard(root / "data" / SLOT / "shards" / "test")
-    holes = read_bank(root / "data" / SLOT / "holes" / f"{HOLE}.npy")
+    holes = read_bank(root / "data" / SLOT / "holes", HOLE, len(shard))
     index, kept = None, {}
     for run, result in measured.results.items():
         if result.data != SLOT:
             continue
-        arrays = _load(root / "results" / run / "samples.npz")
+        arrays = read_arrays(root / "results" / run / "samples.npz")
         if index is not None and not np.array_equal(index, arrays["index"]):
             raise InputError(
                 f"results/{run}/samples.npz: holds other pictures than the runs before; `dvc repro` mends it"
@@ -125,14 +124,6 @@ def read_samples(root: Path, measured: Measured) -> Samples:
     pictures = np.stack([shard[i] for i in index])
     inputs = np.where(holes[index][..., None], np.uint8(255), pictures)
     return Samples([shard.ids[i] for i in index], pictures, inputs, kept)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no readable samples ({error}); `dvc repro` makes them") from error
 
 
 Columns = list[tuple[str, Sequence[np.ndarray]]]  # head, one picture a row
@@ -239,7 +230,7 @@ def adversarial(samples: Samples, measured: Measured, scene: str) -> Drawing:
 
 def curves(root: Path, measured: Measured) -> Drawing:
     """Every logged quantity against the iteration, one panel a quantity, one line a run."""
-    logs = {run: _read_log(root / "runs" / run / "log.json") for run in measured.results}
+    logs = {run: read_json(root / "runs" / run / "log.json", list) for run in measured.results}
     logs = {run: rows for run, rows in logs.items() if rows}
     absent = [f"{run} is left out: {_why(run, measured)}" for run in measured.absent]
     caption = (
@@ -248,13 +239,6 @@ def curves(root: Path, measured: Measured) -> Drawing:
     )
     figure = draw_curves(logs) if logs else None
     return Drawing(f"{PAPER}-curves", "Training curves", caption, figure, absent)
-
-
-def _read_log(path: Path) -> list[dict]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error}); `dvc repro` makes it") from error
 
 
 def draw_curves(logs: dict[str, list[dict]]) -> Figure:
@@ -285,7 +269,7 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
 def progress(root: Path, measured: Measured, scene: str) -> Drawing:
     """Results of the full model on the same pictures as its training goes on."""
     path = root / "runs" / PAPER / "samples.npz"
-    arrays = _load(path) if PAPER in measured.results and path.exists() else {}
+    arrays = read_arrays(path) if PAPER in measured.results and path.exists() else {}
     figure = None
     if len(arrays.get("iterations", [])):
         chosen = spread(len(arrays["iterations"]), 6)
@@ -301,7 +285,7 @@ def progress(root: Path, measured: Measured, scene: str) -> Drawing:
 
 def holes(root: Path, measured: Measured) -> Drawing:
     """A sheet of the fixed test holes, and how much of a picture they take."""
-    bank = read_bank(root / "data" / SLOT / "holes" / f"{HOLE}.npy")
+    bank = read_bank(root / "data" / SLOT / "holes", HOLE, measured.pictures(SLOT).images)
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     sheet, chart = figure.subfigures(1, 2, width_ratios=[1.7, 1])
     chosen = spread(len(bank), 18)

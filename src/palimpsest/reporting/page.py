@@ -1,7 +1,6 @@
 """The report: tables, figures and credits as one HTML file that needs no network, and as LaTeX."""
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from palimpsest.config import InputError
 from palimpsest.papers import spec
 from palimpsest.reporting.tables import SMOKE, tex
+from palimpsest.storage import read_json
 
 HTML = {"autoescape": True}
 LATEX = {
@@ -56,10 +56,10 @@ def read_report(root: Path) -> Report:
     """What lies in reports/tables, reports/figures and the data's NOTICE files; InputError for what is absent."""
     folder = root / "reports"
     metrics, values = spec.read_metrics(), spec.read_values()
-    summary = json.loads(_text(folder / "tables" / "summary.json"))
+    summary = read_json(folder / "tables" / "summary.json", dict)
     return Report(
         summary=summary,
-        figures=json.loads(_text(folder / "figures" / "figures.json")),
+        figures=read_json(folder / "figures" / "figures.json", list),
         credits={slot: _text(root / "data" / slot / "raw" / "NOTICE") for slot in summary["data"]},
         papers={name: spec.read_paper(name, metrics, values) for name in spec.names()},
         folder=folder,

@@ -1,6 +1,5 @@
 """What was measured: the results on disk that the present settings made."""
 
-import json
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from palimpsest.config import InputError, Settings, build
+from palimpsest.storage import read_json
 
 CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
@@ -97,24 +97,17 @@ class Measured:
 def read_results(root: Path) -> Measured:
     """The results of the runs in data/runs.json; one that other settings made counts as absent."""
     listed = root / "data" / "runs.json"
-    runs = {run: build(Described, tree, run, str(listed)) for run, tree in _read(listed).items()}
+    runs = {run: build(Described, tree, run, str(listed)) for run, tree in read_json(listed, dict).items()}
     results, absent = {}, {}
     for run, described in runs.items():
         path = root / "results" / run / "metrics.json"
         if not path.is_file():
             absent[run] = "not run"
-        elif (result := build(Result, _read(path), "", str(path))).settings == described.settings:
+        elif (result := build(Result, read_json(path, dict), "", str(path))).settings == described.settings:
             results[run] = result
         else:
             absent[run] = "its result was made under other settings"
     return Measured(runs, results, absent)
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); `dvc repro` makes it") from error
 
 
 def commit(root: Path) -> str:
