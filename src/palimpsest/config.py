@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,7 +56,7 @@ def build(kind: type[S], tree: Any, at: str, source: str = "params") -> S:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise InputError("\n".join(f"{source}: {_explain(problem, at)}" for problem in error.errors())) from error
+        raise InputError("\n".join(f"{source}: {_explain(problem, at, tree)}" for problem in error.errors())) from error
 
 
 def part(tree: Tree, kind: type[S], *keys: str) -> S:
@@ -64,8 +64,8 @@ def part(tree: Tree, kind: type[S], *keys: str) -> S:
     return build(kind, section(tree, *keys), ".".join(keys))
 
 
-def _explain(problem: Mapping[str, Any], at: str) -> str:
-    key = ".".join([at, *map(str, problem["loc"])]) if at else ".".join(map(str, problem["loc"]))
+def _explain(problem: Mapping[str, Any], at: str, tree: Any) -> str:
+    key = ".".join([at] * bool(at) + list(map(str, _keys(problem["loc"], tree))))
     match problem["type"]:
         case "extra_forbidden":
             return f"{key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
@@ -73,6 +73,15 @@ def _explain(problem: Mapping[str, Any], at: str) -> str:
             return f"{key} is missing"
         case _:
             return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
+    """The keys of the YAML file on the way to `location`, in which pydantic puts the names of a union's members too."""
+    for key in location[:-1]:
+        if isinstance(key, int) or (isinstance(tree, Mapping) and key in tree):
+            tree = tree[key]
+            yield key
+    yield from location[-1:]
 
 
 def merge(base: Tree, changes: Tree, at: str) -> Tree:

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 
@@ -64,6 +66,6 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     try:
         loaded = np.load(path, allow_pickle=False)
         return {"array": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, ZlibError, TokenError, NotImplementedError) as error:
         why = "no file" if isinstance(error, FileNotFoundError) else "a file that is cut short or damaged"
         raise InputError(f"{path}: asked for arrays, found {why}; `dvc repro` makes it") from error

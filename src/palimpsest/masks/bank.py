@@ -1,0 +1,69 @@
+"""The fixed holes of a test set, as files, and a hole that a user brings along.
+
+A bank is `<kind>.npz`, one a kind: the holes in the order of the test pictures, bit-packed (N, H, ⌈W / 8⌉), and W.
+Beside them lies `index.json`: how many holes, the hash of the packed bytes, and the mean, least and largest share.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palimpsest.config import InputError
+from palimpsest.masks.config import Config, fixed_hole
+from palimpsest.storage import read_arrays, replacing, write_json
+
+
+def write_bank(config: Config, image_ids: Sequence[str], size: int, folder: Path) -> None:
+    """Draws one hole a test picture and kind; kinds of an earlier bank in the folder go."""
+    index: dict[str, dict[str, Any]] = {}
+    for kind in config.names:
+        holes, counts = [], []
+        for image_id in image_ids:
+            hole = fixed_hole(config, kind, image_id, size)
+            holes.append(np.packbits(hole, axis=-1))
+            counts.append(np.count_nonzero(hole))
+        packed, shares = np.stack(holes), np.array(counts) / size**2
+        with replacing(folder / f"{kind}.npz") as temporary:
+            np.savez_compressed(temporary, holes=packed, width=size)
+        index[kind] = {
+            "count": len(packed),
+            "sha256": hashlib.sha256(packed.tobytes()).hexdigest(),
+            "mean": round(float(shares.mean()), 6),
+            "min": round(float(shares.min()), 6),
+            "max": round(float(shares.max()), 6),
+        }
+    for path in folder.glob("*.npz"):
+        if path.stem not in index:
+            path.unlink()
+    write_json(folder / "index.json", index)
+
+
+def read_bank(folder: Path, kind: str, count: int) -> np.ndarray:
+    """The `count` holes of a kind, bool (count, H, W); InputError for any other number of them."""
+    path = folder / f"{kind}.npz"
+    arrays = read_arrays(path)
+    if set(arrays) != {"holes", "width"}:
+        raise InputError(f"{path}: asked for holes and their width, found {', '.join(arrays)}; `dvc repro` makes it")
+    packed = arrays["holes"]
+    if len(packed) != count:
+        raise InputError(f"{path}: found {len(packed)} holes for {count} pictures; `dvc repro` makes it")
+    return np.unpackbits(packed, axis=-1, count=int(arrays["width"])).view(bool)
+
+
+def check_hole(hole: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:
+    """A grey uint8 picture as a bool hole; InputError unless it is binary, of `shape` and neither all nor nothing."""
+    if hole.shape != shape:
+        found, wanted = (f"{width} x {height}" for height, width in (hole.shape, shape))
+        raise InputError(f"{name}: the hole is {found} px, the picture {wanted}; accepted: equal sizes")
+    values = np.unique(hole)
+    if not set(values.tolist()) <= {0, 255}:
+        raise InputError(
+            f"{name}: the hole holds {len(values)} grey levels; accepted: 0 (known) and 255 (missing) alone"
+        )
+    if len(values) == 1:
+        state = "missing" if values[0] else "known"
+        raise InputError(f"{name}: every pixel is {state}; accepted: a hole with known and missing pixels")
+    return hole > 0

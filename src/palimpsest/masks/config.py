@@ -1,0 +1,84 @@
+"""The kinds of holes in the settings, and the hole of one picture."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, NonNegativeInt, model_validator
+
+from palimpsest.config import InputError, Settings
+from palimpsest.masks.binned import Binned
+from palimpsest.masks.nvidia import Nvidia
+from palimpsest.masks.objects import Blob, Silhouettes, Stamps
+from palimpsest.masks.rectangles import Centre, PicnetRegular, RandomSquare, ShrunkSquare, Square
+from palimpsest.masks.strokes import Brush, PicnetIrregular, Strokes
+
+
+class Union(Settings):
+    """What is missing in any of several holes, each drawn anew from a kind of its own."""
+
+    shape: Literal["union"]
+    of: Annotated[list[str], Field(min_length=2)]  # names of kinds
+
+
+Rectangular = ShrunkSquare | Square | RandomSquare | Centre | PicnetRegular
+Irregular = Brush | Strokes | PicnetIrregular | Binned | Nvidia
+ObjectShaped = Blob | Silhouettes | Stamps
+Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union, Field(discriminator="shape")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # it names a file
+
+
+class Config(Settings):
+    """The section `holes`: every kind of hole that a run may train or be tested on."""
+
+    seed: NonNegativeInt
+    kinds: dict[Name, Kind]
+
+    @model_validator(mode="after")
+    def _unions_end(self) -> Self:
+        for name in self.kinds:
+            self._parts(name)
+        return self
+
+    def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
+        """A kind and all that its union is made of; InputError for a kind that is none, or is part of itself."""
+        if above and name not in self.kinds:
+            raise InputError(f"hole kind {above[-1]!r} is a union of {name!r}; accepted: {', '.join(self.kinds)}")
+        if name in above:
+            raise InputError(f"hole kind {' is a union of '.join([*above, name])}; accepted: unions without a circle")
+        shape = self.kind(name)
+        inner = shape.of if isinstance(shape, Union) else []
+        return {name}.union(*(self._parts(part, (*above, name)) for part in inner))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.kinds)
+
+    def kind(self, name: str) -> Kind:
+        if name not in self.kinds:
+            raise InputError(f"asked for holes of kind {name!r}; accepted: {', '.join(self.kinds)}")
+        return self.kinds[name]
+
+    def only(self, names: Iterable[str]) -> Self:
+        """The same with these kinds alone, and those that their unions are made of."""
+        kept = set().union(*(self._parts(name) for name in names))
+        return self.model_copy(update={"kinds": {name: kind for name, kind in self.kinds.items() if name in kept}})
+
+    def draw(self, name: str, size: int, rng: np.random.Generator) -> np.ndarray:
+        """A hole of a kind, bool (size, size)."""
+        shape = self.kind(name)
+        if isinstance(shape, Union):
+            return np.logical_or.reduce([self.draw(part, size, rng) for part in shape.of])
+        return shape.draw(size, rng)
+
+
+def fixed_hole(config: Config, kind: str, image_id: str, size: int) -> np.ndarray:
+    """The fixed hole of one test picture, bool (size, size)."""
+    number = int.from_bytes(hashlib.sha256(f"{kind}/{image_id}".encode()).digest()[:8])
+    return config.draw(kind, size, np.random.default_rng([config.seed, number]))
+
+
+def training_hole(config: Config, kind: str, number: int, size: int) -> np.ndarray:
+    """The hole of the training crop with this running number, bool (size, size)."""
+    return config.draw(kind, size, np.random.default_rng([config.seed, 2, number]))
