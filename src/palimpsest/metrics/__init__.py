@@ -1,8 +1,10 @@
-"""Metrics by id: each a pure function of a batch, one number a picture.
+"""Metrics by id: each a pure function of one picture's result, original and hole.
 
-A metric takes `result` and `image`, (B, 3, H, W) in [0, 1] after rounding to 8 bits, and `hole` (B, 1, H, W).
-Ids that end in `_hole…` look at hole pixels only. Unit, direction and digits stand in papers/metrics.yaml.
+Ids that end in `_hole…` look at hole pixels only, ids that end in `_raw` at the output before the known pixels are put
+back. Unit, direction, digits and definition stand in papers/metrics.yaml. Metrics on features of networks, and those of
+a whole set of pictures, stand in `features`.
 """
 
-from palimpsest.metrics import pixel as pixel
+from palimpsest.metrics.pixel import Pair as Pair
 from palimpsest.metrics.registry import METRICS as METRICS
+from palimpsest.metrics.registry import RAW as RAW

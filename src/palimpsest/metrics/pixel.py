@@ -1,113 +1,312 @@
-"""Metrics on pixels: l1, l2, PSNR, SSIM and total variation, of the whole picture and of the hole."""
+"""Metrics on pixels of one picture: errors, PSNR, SSIM, total variation, NCC and LMSE.
 
-import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
+x is the result, y the original, both in [0, 1] after rounding to 8 bits: the code works on the 8-bit levels, whose sums
+are exact, and scales at the end. OpenCV's filters are the fastest exact form on a CPU; scikit-image is the reference in
+the tests.
+"""
 
-from palimpsest.metrics.registry import metric
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from palimpsest.metrics.registry import metric, whole
 
 
-def _mean(values: Tensor, where: Tensor | None = None) -> Tensor:
-    """Mean over all but the first axis, of the elements with `where` = 1; NaN where there are none."""
-    if where is None:
-        return values.flatten(1).mean(1)
-    where = where.expand_as(values)
-    return (values * where).flatten(1).sum(1) / where.flatten(1).sum(1)
+@dataclass(frozen=True)
+class Pair:
+    """What a metric sees: a result (or a raw output) and the original, uint8 (H, W, 3), and the hole, bool (H, W)."""
+
+    result: np.ndarray
+    image: np.ndarray
+    hole: np.ndarray
+
+    @cached_property
+    def absolute(self) -> np.ndarray:
+        return cv2.absdiff(self.result, self.image)
+
+    @cached_property
+    def squared(self) -> np.ndarray:
+        return cv2.multiply(self.absolute, self.absolute, dtype=cv2.CV_16U)
+
+    @cached_property
+    def ssim(self) -> np.ndarray:
+        return ssim_map(self.result, self.image, GAUSSIAN)
+
+    @cached_property
+    def ssim_uniform(self) -> np.ndarray:
+        return ssim_map(self.result, self.image, UNIFORM)
+
+
+def _mean(values: np.ndarray, where: np.ndarray | None = None) -> float:
+    """Mean of (H, W, 3), or of its pixels where the bool `where` holds; NaN where there are none."""
+    if not (values.size if where is None else where.any()):
+        return math.nan
+    return sum(cv2.mean(values, None if where is None else where.view(np.uint8))[:3]) / 3
+
+
+def _ratio(over: float, under: float) -> float:
+    return over / under if under else math.nan
+
+
+def _decibel(mse: float) -> float:
+    return -10 * math.log10(mse) if mse > 0 else math.inf if mse == 0 else math.nan
+
+
+@whole
+def l1(pair: Pair) -> float:
+    """mean|x − y|."""
+    return _mean(pair.absolute) / 255
 
 
 @metric
-def l1_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def l1_hole(pair: Pair) -> float:
+    """mean|x − y| over the hole."""
+    return _mean(pair.absolute, pair.hole) / 255
+
+
+@whole
+def l1_percent(pair: Pair) -> float:
     """100 · mean|x − y|, %."""
-    return 100 * _mean((result - image).abs())
+    return 100 * l1(pair)
 
 
 @metric
-def l1_hole_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def l1_hole_percent(pair: Pair) -> float:
     """100 · mean|x − y| over the hole, %."""
-    return 100 * _mean((result - image).abs(), hole)
+    return 100 * l1_hole(pair)
+
+
+@whole
+def l1_relative(pair: Pair) -> float:
+    """Σ|x − y| / Σ y; NaN where the original is black."""
+    return _ratio(_mean(pair.absolute), _mean(pair.image))
+
+
+@whole
+def l1_symmetric(pair: Pair) -> float:
+    """Σ|x − y| / Σ (x + y), the MAE of EdgeConnect's script, here on RGB; NaN where both are black."""
+    return _ratio(_mean(pair.absolute), _mean(pair.image) + _mean(pair.result))
+
+
+@whole
+def l2(pair: Pair) -> float:
+    """mean (x − y)²."""
+    return _mean(pair.squared) / 255**2
 
 
 @metric
-def l2_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def l2_hole(pair: Pair) -> float:
+    """mean (x − y)² over the hole."""
+    return _mean(pair.squared, pair.hole) / 255**2
+
+
+@whole
+def l2_percent(pair: Pair) -> float:
     """100 · mean (x − y)², %."""
-    return 100 * _mean((result - image).square())
+    return 100 * l2(pair)
 
 
 @metric
-def l2_hole_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def l2_hole_percent(pair: Pair) -> float:
     """100 · mean (x − y)² over the hole, %."""
-    return 100 * _mean((result - image).square(), hole)
+    return 100 * l2_hole(pair)
 
 
-@metric
-def psnr(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+@whole
+def l2_relative(pair: Pair) -> float:
+    """Σ (x − y)² / Σ y²; NaN where the original is black."""
+    return _ratio(_mean(pair.squared) * pair.image.size, cv2.norm(pair.image, cv2.NORM_L2SQR))
+
+
+@whole
+def psnr(pair: Pair) -> float:
     """10 · log10(1 / mean (x − y)²), dB; infinite for equal pictures. A constant error of 0.1 gives 20 dB."""
-    return -10 * torch.log10(_mean((result - image).square()))
+    return _decibel(l2(pair))
 
 
 @metric
-def psnr_hole(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def psnr_hole(pair: Pair) -> float:
     """PSNR of the hole's pixels, dB."""
-    return -10 * torch.log10(_mean((result - image).square(), hole))
+    return _decibel(l2_hole(pair))
 
 
-def ssim_map(result: Tensor, image: Tensor) -> Tensor:
-    """(B, 3, H, W): SSIM of each channel at each pixel (Wang et al. 2004): Gaussian window of 11 taps, σ 1.5.
+@whole
+def psnr_channels(pair: Pair) -> float:
+    """Mean over R, G and B of each channel's PSNR, dB (ERRNet's evaluation): never below the joint one."""
+    return sum(_decibel(channel / 255**2) for channel in cv2.mean(pair.squared)[:3]) / 3
 
-    Population covariance, K1 = 0.01, K2 = 0.03, mirrored borders.
+
+@dataclass(frozen=True)
+class Window:
+    """The window of an SSIM: its mean of a picture, its width, and whether covariances are a sample's."""
+
+    width: int  # px, odd
+    mean: Callable[[np.ndarray], np.ndarray]
+    covariance_factor: float  # 1 for a population's, n / (n − 1) for a sample's of n pixels
+
+    def inside(self, values: np.ndarray) -> np.ndarray:
+        """`values` without the border where the window leaves the picture."""
+        border = self.width // 2
+        return values[border : len(values) - border, border : values.shape[1] - border]
+
+
+def gaussian(width: int, sigma: float) -> Window:
+    """Gaussian weights, population covariance: Wang et al. 2004."""
+    weights = cv2.getGaussianKernel(width, sigma, cv2.CV_64F)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.sepFilter2D(values, cv2.CV_64F, weights, weights, borderType=cv2.BORDER_REFLECT)
+
+    return Window(width, mean, 1.0)
+
+
+def uniform(width: int) -> Window:
+    """Equal weights, sample covariance: scikit-image's default."""
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(values, cv2.CV_64F, (width, width), borderType=cv2.BORDER_REFLECT)
+
+    return Window(width, mean, width**2 / (width**2 - 1))
+
+
+GAUSSIAN, UNIFORM = gaussian(11, 1.5), uniform(7)
+
+
+def ssim_map(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
+    """SSIM of each channel at each pixel of (H, W) or (H, W, 3) in levels of 0 to 255 (Wang et al. 2004).
+
+    K1 = 0.01, K2 = 0.03, mirrored borders. It is 1 where the window sees no difference, so only the rest is computed.
     """
-    taps = torch.exp(-torch.arange(-5.0, 6.0, dtype=image.dtype, device=image.device).square() / (2 * 1.5**2))
-    taps = taps / taps.sum()
+    similarity = np.ones(x.shape)
+    differs = cv2.absdiff(x, y).reshape(len(x), -1)
+    changed = np.flatnonzero(differs.max(1)), np.flatnonzero(differs.max(0).reshape(x.shape[1], -1).max(1))
+    if changed[0].size:
+        reach = window.width // 2
+        seen, context = (
+            tuple(slice(max(0, line[0] - margin), line[-1] + 1 + margin) for line in changed)
+            for margin in (reach, 2 * reach)
+        )
+        inner = tuple(slice(s.start - c.start, s.stop - c.start) for s, c in zip(seen, context, strict=True))
+        similarity[seen] = _ssim(x[context], y[context], window)[inner]
+    return similarity
 
-    def blur(values: Tensor) -> Tensor:
-        planes = values.flatten(0, 1)[:, None]
-        planes = torch.cat([planes[..., :5].flip(-1), planes, planes[..., -5:].flip(-1)], -1)
-        planes = torch.cat([planes[..., :5, :].flip(-2), planes, planes[..., -5:, :].flip(-2)], -2)
-        return conv2d(conv2d(planes, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1)).view_as(values)
 
-    mean_x, mean_y = blur(result), blur(image)
-    variance_x = blur(result.square()) - mean_x.square()
-    variance_y = blur(image.square()) - mean_y.square()
-    covariance = blur(result * image) - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return luminance * (2 * covariance + c2) / (variance_x + variance_y + c2)
+def _ssim(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
+    """(2 x̄ȳ + c1)(2 cov + c2) / ((x̄² + ȳ² + c1)(var x + var y + c2)), in place: new arrays cost more than the sums."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mean_x, mean_y = window.mean(x), window.mean(y)
+    covariance = window.mean(cv2.multiply(x, y, dtype=cv2.CV_64F))
+    variances = cv2.multiply(x, x, dtype=cv2.CV_64F)
+    variances = window.mean(cv2.accumulateSquare(y, variances))
+    means = mean_x * mean_y
+    squares = cv2.accumulateSquare(mean_y, np.square(mean_x, out=mean_x))
+    covariance -= means
+    variances -= squares
+    covariance *= 2 * window.covariance_factor
+    variances *= window.covariance_factor
+    means *= 2
+    for sums, constant in ((means, c1), (squares, c1), (covariance, c2), (variances, c2)):
+        sums += constant
+    means *= covariance
+    squares *= variances
+    return np.divide(means, squares, out=means)
+
+
+@whole
+def ssim(pair: Pair) -> float:
+    """Mean of the SSIM map with a Gaussian window, without its border of 5 px; NaN below 11 px."""
+    return _mean(GAUSSIAN.inside(pair.ssim))
 
 
 @metric
-def ssim(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """Mean of the SSIM map without its border of 5 px, where the window leaves the picture."""
-    return _mean(ssim_map(result, image)[..., 5:-5, 5:-5])
+def ssim_hole(pair: Pair) -> float:
+    """Mean over the hole of the SSIM map with a Gaussian window."""
+    return _mean(pair.ssim, pair.hole)
+
+
+@whole
+def ssim_uniform(pair: Pair) -> float:
+    """Mean of the SSIM map with a uniform window of 7 px, without its border of 3 px; NaN below 7 px."""
+    return _mean(UNIFORM.inside(pair.ssim_uniform))
 
 
 @metric
-def ssim_hole(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """Mean of the SSIM map over the hole."""
-    return _mean(ssim_map(result, image), hole)
+def ssim_uniform_hole(pair: Pair) -> float:
+    """Mean over the hole of the SSIM map with a uniform window of 7 px."""
+    return _mean(pair.ssim_uniform, pair.hole)
 
 
-def _steps(result: Tensor) -> tuple[Tensor, Tensor]:
-    """|∂x| and |∂y| on the scale [-1, 1] that the network works in."""
-    return 2 * result.diff(dim=-1).abs(), 2 * result.diff(dim=-2).abs()
+def _steps(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """|∂x| and |∂y| in levels."""
+    return cv2.absdiff(picture[:, 1:], picture[:, :-1]), cv2.absdiff(picture[1:], picture[:-1])
 
 
-@metric
-def tv_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+@whole
+def tv_percent(pair: Pair) -> float:
     """100 · (mean|∂x| + mean|∂y|) of the result on [-1, 1], %."""
-    dx, dy = _steps(result)
-    return 100 * (_mean(dx) + _mean(dy))
+    dx, dy = _steps(pair.result)
+    return 200 / 255 * (_mean(dx) + _mean(dy))
 
 
 @metric
-def tv_hole_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+def tv_hole_percent(pair: Pair) -> float:
     """The same over pairs of pixels of which at least one lies in the hole, %."""
-    dx, dy = _steps(result)
-    touches_x = torch.maximum(hole[..., 1:], hole[..., :-1])
-    touches_y = torch.maximum(hole[..., 1:, :], hole[..., :-1, :])
-    return 100 * (_mean(dx, touches_x) + _mean(dy, touches_y))
+    dx, dy = _steps(pair.result)
+    hole = pair.hole
+    return 200 / 255 * (_mean(dx, hole[:, 1:] | hole[:, :-1]) + _mean(dy, hole[1:] | hole[:-1]))
 
 
-@metric
-def tv_relative_percent(result: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+FROM_THE_MIDDLE = np.abs(2 * np.arange(256) - 255).astype(np.uint8)  # level → 255 · |x| on [-1, 1]
+
+
+@whole
+def tv_relative_percent(pair: Pair) -> float:
     """tv_percent over mean|x| of the result on [-1, 1], %."""
-    return tv_percent(result, image, hole) / _mean((2 * result - 1).abs())
+    return _ratio(tv_percent(pair), _mean(cv2.LUT(pair.result, FROM_THE_MIDDLE)) / 255)
+
+
+@whole
+def tv_anisotropic_percent(pair: Pair) -> float:
+    """100 · (Σ|∂x| + Σ|∂y|) / (H · W) of the result on [0, 1], channels summed, %."""
+    dx, dy = _steps(pair.result)
+    return 100 / 255 * (float(dx.sum()) + float(dy.sum())) / pair.hole.size
+
+
+@whole
+def tv_isotropic(pair: Pair) -> float:
+    """mean √(∂x² + ∂y²) of the result in levels of 0 to 255, steps wrapping round (PICNet's evaluation)."""
+    x = pair.result
+    dx, dy = (cv2.absdiff(np.roll(x, -1, axis), x).astype(np.float64) for axis in (1, 0))
+    return _mean(cv2.magnitude(dx, dy))
+
+
+@whole
+def ncc(pair: Pair) -> float:
+    """mean (x − x̄)(y − ȳ) / (σx σy), one value over all pixels and channels (ERRNet); NaN for a constant picture."""
+    if not (np.ptp(pair.result) and np.ptp(pair.image)):
+        return math.nan
+    x, y = (picture - picture.mean() for picture in (pair.result, pair.image))
+    return float(np.vdot(x, y) / math.sqrt(np.vdot(x, x) * np.vdot(y, y)))
+
+
+@whole
+def lmse(pair: Pair) -> float:
+    """Local error after the best gain a of each window: Σ (y − a·x)² / Σ y² (Grosse et al. 2009, ERRNet's form).
+
+    Windows of 20 × 20 px every 10 px in each channel, numerator and denominator summed over all; the gain is 0 where
+    Σ x² of a window is 1e-5 or less. NaN where no window fits or the original is black.
+    """
+    x, y = pair.result, pair.image
+    xx, yy, xy = (_window_sums(cv2.multiply(a, b, dtype=cv2.CV_16U)) for a, b in ((x, x), (y, y), (x, y)))
+    explained = np.divide(xy * xy, xx, out=np.zeros_like(xx), where=xx > 1e-5 * 255**2)
+    return _ratio(float((yy - explained).sum()), float(yy.sum()))
+
+
+def _window_sums(values: np.ndarray) -> np.ndarray:
+    """Sums over windows of 20 × 20 px every 10 px that lie inside, float64 (H // 10 − 1, W // 10 − 1, 3)."""
+    sums = cv2.boxFilter(values, cv2.CV_64F, (20, 20), anchor=(0, 0), normalize=False)
+    return sums[: max(0, len(values) - 19) : 10, : max(0, values.shape[1] - 19) : 10]

@@ -1,14 +1,23 @@
 """Where a metric is found by its id."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from palimpsest.metrics.pixel import Pair
 
-Metric = Callable[[Tensor, Tensor, Tensor], Tensor]  # (result, image, hole) → one number a picture
-METRICS: dict[str, Metric] = {}
+Metric = Callable[["Pair"], float]
+METRICS: dict[str, Metric] = {}  # of the result
+RAW: dict[str, Metric] = {}  # of the raw output, before the known pixels are put back; ids end in `_raw`
 
 
 def metric(function: Metric) -> Metric:
     """Registers a metric under its function's name."""
     METRICS[function.__name__] = function
     return function
+
+
+def whole(function: Metric) -> Metric:
+    """Registers a metric of the whole picture, which says something of the raw output too."""
+    RAW[f"{function.__name__}_raw"] = function
+    return metric(function)

@@ -1,0 +1,49 @@
+"""One number for a set of pictures: the mean of their values, with a bootstrap interval over pictures."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+RESAMPLES, BLOCK, SEED = 1000, 100, 1
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A mean, and the range that holds 95 % of the means of resampled sets of pictures."""
+
+    mean: float
+    low: float | None  # none for a metric of the whole set, which has no values of single pictures
+    high: float | None
+    count: int  # pictures with a value
+    undefined: int = 0  # pictures without one, such as the NCC of a constant picture
+
+
+def aggregate(values: np.ndarray) -> Aggregate:
+    """Mean and 95 % percentile interval of (N,) values over `RESAMPLES` draws of N pictures with replacement.
+
+    NaN marks a picture without a value and is left out and counted; an infinite value makes every mean that holds it
+    infinite. The draws depend on N alone, so that two runs on the same pictures are resampled alike.
+    """
+    defined = values[~np.isnan(values)]
+    undefined = len(values) - len(defined)
+    if not len(defined):
+        return Aggregate(math.nan, math.nan, math.nan, 0, undefined)
+    finite = np.isfinite(defined)
+    means = np.concatenate([counts @ np.where(finite, defined, 0) for counts in _draws(len(defined))]) / len(defined)
+    if not finite.all():
+        means[np.concatenate([counts @ ~finite for counts in _draws(len(defined))]) > 0] = math.inf
+    low, high = np.quantile(means, [0.025, 0.975], method="nearest")
+    return Aggregate(float(defined.mean()), float(low), float(high), len(defined), undefined)
+
+
+@lru_cache(maxsize=2)
+def _draws(count: int) -> list[np.ndarray]:
+    """How often each of `count` pictures is drawn, (RESAMPLES, count) in blocks of rows."""
+    draw = np.random.default_rng([SEED, count])
+    return [np.stack([_counts(draw, count) for _ in range(BLOCK)]) for _ in range(RESAMPLES // BLOCK)]
+
+
+def _counts(draw: np.random.Generator, count: int) -> np.ndarray:
+    return np.bincount(draw.integers(count, size=count), minlength=count).astype(np.float32)
