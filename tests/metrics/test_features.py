@@ -1,0 +1,314 @@
+"""LPIPS against its package and the frozen vectors; Fréchet distances in closed form and against pytorch-fid."""
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from metrics import vectors
+from palimpsest import data
+from palimpsest.config import InputError
+from palimpsest.metrics.features import (
+    FRECHET,
+    Features,
+    Statistics,
+    frechet_distance,
+    read_reference,
+    write_reference,
+)
+
+ROOT = Path(__file__).parents[2]
+NETS = {"lpips_alex": ("alexnet", "alex"), "lpips_vgg": ("vgg16", "vgg")}
+RAW = {f"{metric}_raw" for metric in NETS}
+
+
+def only(features: Features, trunk: str) -> Features:
+    """The same with one trunk, for the tests that need no other."""
+    part = Features.__new__(Features)
+    part.__dict__ |= {**vars(features), "lpips": {trunk: features.lpips[trunk]}}
+    return part
+
+
+def check_vectors(features: Features, metric: str, name: str, mask: str) -> None:
+    trunk, net = NETS[metric]
+    picture, hole = vectors.picture(name), vectors.hole(mask)
+    result, output = (vectors.prediction(kind, picture, hole) for kind in ("comp_mean", "raw_mean"))
+    values, _ = only(features, trunk).score(result[None], output[None], picture[None])
+    expected = {kind: vectors.VECTORS["cases"][f"{name}/{mask}/{kind}"] for kind in ("comp_mean", "raw_mean")}
+    tolerance = vectors.VECTORS["about"]["tolerance"]["lpips"]
+    assert values[metric] == pytest.approx(expected["comp_mean"][f"lpips_v01_{net}"], abs=tolerance)
+    assert values[f"{metric}_raw"] == pytest.approx(expected["raw_mean"][f"lpips_v01_{net}"], abs=tolerance)
+
+
+def as_tensor(pictures: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2).contiguous() / 255
+
+
+CASES = [(name, mask) for name in vectors.VECTORS["images"] for mask in vectors.VECTORS["masks"]]
+
+
+@pytest.mark.parametrize(("name", "mask"), CASES)
+def test_lpips_alex_of_the_vectors(features, name, mask):
+    check_vectors(features, "lpips_alex", name, mask)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mask"), CASES)
+def test_lpips_vgg_of_the_vectors(features, name, mask):
+    check_vectors(features, "lpips_vgg", name, mask)
+
+
+def test_lpips_of_constant_pictures(features):
+    grey, white, black = (np.full((1, 64, 64, 3), value, np.uint8) for value in (0, 255, 0))
+    values, _ = features.score(white, black, grey)
+    constants = vectors.VECTORS["lpips_constant_64x64"]["minus1_vs_plus1"]
+    for metric, (_, net) in NETS.items():
+        assert values[metric] == pytest.approx(constants[net], abs=2e-5)
+        assert values[f"{metric}_raw"] == 0
+
+
+@pytest.mark.parametrize("metric", NETS)
+def test_lpips_is_the_packages_own(features, pictures, metric):
+    network = features.lpips[NETS[metric][0]]
+    outputs, results = pictures[::-1], np.roll(pictures, 3, axis=0)
+    values, _ = features.score(results, outputs, pictures)
+    with torch.inference_mode():
+        x, y, z = (as_tensor(each) for each in (results, outputs, pictures))
+        np.testing.assert_allclose(values[metric], network(x, z, normalize=True).flatten(), atol=1e-7, rtol=0)
+        np.testing.assert_allclose(values[f"{metric}_raw"], network(y, z, normalize=True).flatten(), atol=1e-7, rtol=0)
+    assert values[metric].dtype == np.float64
+    assert values[metric].min() > 0.01
+
+
+def test_lpips_is_symmetric_and_zero_for_equal_pictures(features, pictures):
+    others = np.roll(pictures, 1, axis=0)
+    there, _ = features.score(pictures, pictures, others)
+    back, _ = features.score(others, pictures, pictures)
+    for metric in NETS:
+        np.testing.assert_array_equal(there[metric], back[metric])
+        np.testing.assert_array_equal(there[metric], there[f"{metric}_raw"])
+        np.testing.assert_array_equal(back[f"{metric}_raw"], 0)
+
+
+def test_the_range_trap_is_avoided(features):
+    """Pictures in [0, 1] where LPIPS wants [-1, 1] give another number, and it is not ours."""
+    picture = vectors.picture("astronaut")
+    result = vectors.prediction("comp_mean", picture, vectors.hole("square128"))
+    x, y = (as_tensor(each[None]) for each in (result, picture))
+    alone = only(features, "alexnet")
+    with torch.inference_mode():
+        assert alone.lpips["alexnet"](x, y).item() == pytest.approx(0.2555, abs=5e-5)
+    values, _ = alone.score(result[None], result[None], picture[None])
+    assert values["lpips_alex"] == pytest.approx(0.2866, abs=5e-5)
+
+
+def test_each_trunk_sees_each_picture_once(features, pictures, monkeypatch):
+    seen = []
+    for trunk, network in features.lpips.items():
+        forward = network.net.forward
+        monkeypatch.setattr(network.net, "forward", lambda x, t=trunk, f=forward: seen.append((t, len(x))) or f(x))
+    features.score(pictures, pictures, pictures)
+    assert sorted(seen) == [("alexnet", 8)] * 3 + [("vgg16", 8)] * 3
+
+
+def test_a_picture_is_measured_alone_as_in_a_batch(features, pictures):
+    together, pooled = features.score(pictures[::-1], pictures[::-1], pictures)
+    alone, pooled_alone = features.score(pictures[:-2:-1], pictures[:-2:-1], pictures[:1])
+    for metric, values in alone.items():
+        assert values[0] == pytest.approx(together[metric][0], rel=1e-5)
+    np.testing.assert_allclose(pooled_alone["vgg16"][0], pooled["vgg16"][0], rtol=1e-4, atol=1e-5)
+
+
+def test_pooled_features_are_of_the_results_and_the_same_for_real_pictures(features, pictures):
+    _, pooled = features.score(pictures, pictures[::-1], np.roll(pictures, 1, axis=0))
+    assert {name: values.shape for name, values in pooled.items()} == {"vgg16": (8, 512)}
+    np.testing.assert_array_equal(features.pool(pictures)["vgg16"], pooled["vgg16"])
+    network = features.lpips["vgg16"]
+    with torch.inference_mode():
+        maps = network.net(network.scaling_layer(2 * as_tensor(pictures) - 1))
+    np.testing.assert_allclose(pooled["vgg16"], maps.relu5_3.mean((2, 3)), rtol=1e-4, atol=1e-4)
+
+
+def test_what_cannot_be_measured_is_left_out_and_named(features, weights_folder, tmp_path, pictures):
+    assert set(features.missing) == {"fid"} and "pt_inception" in features.missing["fid"]
+    everything = {*NETS, *RAW, *FRECHET.values()}
+    nowhere = Features(tmp_path / "nowhere", "cpu")
+    assert set(nowhere.missing) == everything
+    assert all("`dvc repro weights` makes it" in reason for reason in nowhere.missing.values())
+    assert nowhere.score(pictures, pictures, pictures) == ({}, {}) and nowhere.pool(pictures) == {}
+
+    shutil.copytree(weights_folder, tmp_path / "weights")
+    about = tmp_path / "weights" / "vgg16" / "about.json"
+    shutil.copy(tmp_path / "weights" / "vgg19" / "about.json", about)
+    half = Features(tmp_path / "weights", "cpu")
+    assert set(half.missing) == {"lpips_vgg", "lpips_vgg_raw", "fd_vgg16", "fid"}
+    values, pooled = half.score(pictures, pictures, pictures)
+    assert set(values) == {"lpips_alex", "lpips_alex_raw"} and pooled == {}
+
+
+def test_too_small_a_picture_is_refused(features):
+    def score(height, width):
+        picture = np.zeros((1, height, width, 3), np.uint8)
+        return features.score(picture, picture, picture)[0]
+
+    with pytest.raises(InputError, match="lpips_alex of pictures of 16 x 16 px; accepted: 31 px or more"):
+        score(16, 16)
+    with pytest.raises(InputError, match="40 x 30 px; accepted: 31 px or more"):
+        score(30, 40)
+    assert score(31, 40)["lpips_alex"] == 0
+    with pytest.raises(InputError, match="lpips_vgg of pictures of 15 x 40 px; accepted: 16 px or more"):
+        only(features, "vgg16").pool(np.zeros((1, 40, 15, 3), np.uint8))
+    assert only(features, "vgg16").pool(np.zeros((1, 16, 16, 3), np.uint8))["vgg16"].shape == (1, 512)
+
+
+def gaussian(mean, covariance) -> Statistics:
+    return Statistics(np.array(mean, float), np.array(covariance, float), 2)
+
+
+def test_frechet_distance_in_closed_form():
+    unit = np.eye(2)
+    assert frechet_distance(gaussian([0, 0], unit), gaussian([3, 4], unit)) == pytest.approx(25, abs=1e-12)
+    assert frechet_distance(gaussian([0, 0], unit), gaussian([0, 0], 4 * unit)) == pytest.approx(2, abs=1e-12)
+    # of commuting covariances: the squared distance of their roots
+    one, other = np.diag([1.0, 9, 0]), np.diag([4.0, 1, 16])
+    assert frechet_distance(gaussian([0] * 3, one), gaussian([0] * 3, other)) == pytest.approx(1 + 4 + 16, abs=1e-12)
+    # of a point and a cloud: the cloud's variance
+    assert frechet_distance(gaussian([0] * 3, np.zeros((3, 3))), gaussian([0] * 3, other)) == pytest.approx(21)
+
+
+def test_frechet_distance_of_the_sine_and_cosine_arrays():
+    i, j = np.mgrid[:64, :8]
+    x, y = np.sin(0.37 * (i + 1) * (j + 1)), 1.1 * np.cos(0.21 * (i + 2) * (j + 1)) + 0.05 * j
+    expected = vectors.VECTORS["frechet"]["sincos"]["value_unbiased_cov"]
+    assert frechet_distance(Statistics.of(x), Statistics.of(y)) == pytest.approx(expected, abs=1e-10)
+    assert frechet_distance(Statistics.of(y), Statistics.of(x)) == pytest.approx(expected, abs=1e-10)
+
+
+def test_frechet_distance_of_fewer_pictures_than_features():
+    """Straight from the features: tr (S1 S2)^½ is the nuclear norm of X Yᵀ over (N - 1), centred."""
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(12, 60)), 3 + 2 * draw.normal(size=(12, 60)) @ np.diag(draw.random(60))
+    a, b = x - x.mean(0), y - y.mean(0)
+    shared = np.linalg.norm(a @ b.T, "nuc") / 11
+    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + ((a**2).sum() + (b**2).sum()) / 11 - 2 * shared
+    assert np.linalg.matrix_rank(np.cov(x, rowvar=False)) == 11
+    assert frechet_distance(Statistics.of(x), Statistics.of(y)) == pytest.approx(expected, rel=1e-12)
+    assert frechet_distance(Statistics.of(x), Statistics.of(x)) == pytest.approx(0, abs=1e-10)
+    two = Statistics.of(np.repeat(x[:1], 2, axis=0))  # no variance at all
+    assert frechet_distance(two, two) == 0
+
+
+@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")
+def test_frechet_distance_agrees_with_pytorch_fid():
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    draw = np.random.default_rng(1)
+    x, y = (Statistics.of(draw.normal(size=(100, 20)) @ draw.normal(size=(20, 20)) + k) for k in (0, 0.5))
+    theirs = calculate_frechet_distance(x.mean, x.covariance, y.mean, y.covariance)
+    assert frechet_distance(x, y) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_statistics_are_those_of_numpy():
+    features = np.random.default_rng(2).normal(size=(7, 3))
+    found = Statistics.of(features)
+    np.testing.assert_allclose(found.mean, features.mean(0))
+    np.testing.assert_allclose(found.covariance, (features - found.mean).T @ (features - found.mean) / 6)
+    assert found.count == 7
+    assert Statistics.of(features[:, :1]).covariance.shape == (1, 1)
+
+
+def test_sets_that_have_no_distance_are_refused():
+    with pytest.raises(InputError, match="statistics of a set of pictures, found 1; accepted: 2 or more"):
+        Statistics.of(np.zeros((1, 3)))
+    with pytest.raises(InputError, match="between 3 and 4 features; accepted: the same network"):
+        frechet_distance(Statistics.of(np.zeros((2, 3))), Statistics.of(np.zeros((2, 4))))
+
+
+def test_a_reference_is_read_as_it_was_written_and_written_alike(tmp_path):
+    draw = np.random.default_rng(3)
+    reference = {name: Statistics.of(draw.normal(size=(5, 4))) for name in FRECHET}
+    for folder in ("one", "two"):
+        write_reference(reference, tmp_path / folder)
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["inception.npz", "vgg16.npz"]
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    found = read_reference(tmp_path / "one")
+    assert set(found) == set(reference)
+    for name, statistics in found.items():
+        np.testing.assert_array_equal(statistics.mean, reference[name].mean)
+        np.testing.assert_array_equal(statistics.covariance, reference[name].covariance)
+        assert statistics.count == 5
+    write_reference({"vgg16": reference["vgg16"]}, tmp_path / "one")
+    assert set(read_reference(tmp_path / "one")) == {"vgg16"}
+
+
+def test_a_reference_that_is_not_there_or_damaged_is_refused(tmp_path):
+    with pytest.raises(InputError, match="dvc repro"):
+        read_reference(tmp_path / "nowhere")
+    np.savez(tmp_path / "vgg16.npz", mean=np.zeros(3))
+    with pytest.raises(InputError, match="mean, covariance and count, found mean"):
+        read_reference(tmp_path)
+
+
+def test_the_stages_make_weights_and_reference(tmp_path, shards, monkeypatch):
+    shutil.copytree(shards, tmp_path / "data" / "scenes" / "shards")
+    (tmp_path / "params.yaml").write_text("weights: {folder: null, download: false}\n")
+    shutil.copy(ROOT / "runtime.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
+    monkeypatch.setenv("PALIMPSEST_THREADS", "1")
+    for argv in (["weights"], ["reference", "scenes"]):
+        monkeypatch.setattr(sys, "argv", argv)
+        runpy.run_path(str(ROOT / "stages" / f"{argv[0]}.py"), run_name="__main__")
+    shard = data.Shard(shards / "test")
+    found = read_reference(tmp_path / "data" / "scenes" / "reference")
+    assert {name: statistics.count for name, statistics in found.items()} == {"vgg16": len(shard)}
+    pooled = Features(tmp_path / "data" / "weights", "cpu").pool(np.stack([shard[i] for i in range(len(shard))]))
+    np.testing.assert_allclose(found["vgg16"].mean, pooled["vgg16"].mean(0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def two_folders(tmp_path, pictures) -> list[str]:
+    """The pictures, and the same shifted and darkened, as folders of PNG."""
+    for name, shown in (("one", pictures), ("two", darker(pictures))):
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate(shown):
+            Image.fromarray(picture).save(tmp_path / name / f"{number}.png")
+    return [str(tmp_path / "one"), str(tmp_path / "two")]
+
+
+def darker(pictures: np.ndarray) -> np.ndarray:
+    return np.roll(pictures, 7, axis=2) // 2
+
+
+def test_inception_features_are_those_of_pytorch_fid(folder_with_inception, pictures, two_folders):
+    from pytorch_fid.fid_score import compute_statistics_of_path
+
+    features = Features(folder_with_inception, "cpu")
+    assert features.missing == {}
+    mean, covariance = compute_statistics_of_path(two_folders[0], features.inception, 8, 2048, "cpu", 0)
+    ours = Statistics.of(features.pool(pictures)["inception"])
+    np.testing.assert_allclose(ours.mean, mean, rtol=1e-6)
+    np.testing.assert_allclose(ours.covariance, covariance, rtol=1e-5, atol=1e-8 * covariance.max())
+    _, pooled = features.score(pictures, darker(pictures), darker(pictures))
+    np.testing.assert_array_equal(pooled["inception"].mean(0), ours.mean)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning", "ignore:Matrix is singular")
+def test_fid_is_that_of_pytorch_fid(folder_with_inception, random_inception, pictures, two_folders):
+    from pytorch_fid import fid_score, inception
+
+    state = torch.load(random_inception, weights_only=True)
+    with patch.object(inception, "load_state_dict_from_url", lambda url, progress: state):
+        theirs = fid_score.calculate_fid_given_paths(two_folders, 8, "cpu", 2048, 0)
+    features = Features(folder_with_inception, "cpu")
+    one, two = (Statistics.of(features.pool(each)["inception"]) for each in (pictures, darker(pictures)))
+    assert frechet_distance(one, two) == pytest.approx(theirs, rel=1e-4)
+    assert theirs > 1
