@@ -1,19 +1,24 @@
-"""data/settings-checked, data/runs.json: every setting was read strictly before anything is computed.
+"""data/settings-checked, data/runs.json, data/training: every setting was read strictly before anything is computed.
 
 The first never changes: it stands before the stages that must wait for the check. The second holds each run's
-fingerprint, by which the tables know a result that other settings made, and the parameters of its networks.
+fingerprint, by which the tables know a result that other settings made, and the parameters of its networks. The third
+holds for each run the settings that its training depends on.
 """
 
 from pathlib import Path
 
+from palimpsest import runs
 from palimpsest.config import read_yaml, stage
-from palimpsest.settings import check
+from palimpsest.settings import check, describe, training_inputs
 from palimpsest.storage import write_json, write_text
 
 
 def main() -> None:
-    described = check(read_yaml("params.yaml"))
-    write_json(Path("data") / "runs.json", described)
+    tree = read_yaml("params.yaml")
+    params = check(tree)
+    write_json(Path("data") / "runs.json", describe(tree, params))
+    for name in runs.names(tree):
+        write_json(Path("data") / "training" / f"{name}.json", training_inputs(tree, params, name))
     write_text(Path("data") / "settings-checked", "Every setting of params.yaml is one that some part reads.\n")
 
 

@@ -10,9 +10,8 @@ def main() -> None:
     slot = argument("a slot of the profile's data")
     folder = Path("data") / slot
     params = read_yaml("params.yaml")
-    profile = section(params, "profile")
-    crops = part(params, data.Config, "profiles", profile, "data", slot)
-    holes = part(params, masks.Config, "profiles", profile, "holes")
+    crops = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
+    holes = part(params, masks.Config, "holes")
     masks.write_bank(holes, data.Shard(folder / "shards" / "test").ids, crops.size, folder / "holes")
 
 

@@ -5,21 +5,23 @@ from pathlib import Path
 import torch
 
 from palimpsest import checkpoints, data, masks, runs, sources, training
-from palimpsest.config import argument, digest, part, read_yaml, stage
+from palimpsest.config import argument, build, digest, section, stage
 from palimpsest.models import create
 from palimpsest.runtime import launch, read_runtime
+from palimpsest.storage import read_json
 
 
 def main() -> None:
-    params, runtime = read_yaml("params.yaml"), read_runtime()
-    run = runs.resolve(params, argument("a run of params.yaml"))
-    crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
-    holes = part(params, masks.Config, "profiles", run.profile, "holes")
-    config = part(params, training.Config, "profiles", run.profile, "training")
+    path = Path("data") / "training" / f"{argument('a run of params.yaml')}.json"
+    inputs, runtime = read_json(path, dict), read_runtime()
+    run = runs.Run(**section(inputs, "run"))
+    crops, holes, config = (
+        build(kind, section(inputs, name), name, str(path))
+        for name, kind in {"crops": data.Config, "holes": masks.Config, "training": training.Config}.items()
+    )
     learn, validate = (data.Shard(Path("data") / run.data / "shards" / split) for split in ("train", "val"))
     origin = checkpoints.Origin(run, crops.dataset, crops.size)
-    made_from = [origin.settings, crops.model_dump(), holes.model_dump(), config.model_dump()]
-    made_from += [learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model])]
+    made_from = [inputs, learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model])]
     scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
 
     fabric = launch(runtime)

@@ -7,6 +7,7 @@ from palimpsest import runs
 from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
 from palimpsest.settings import check
 
+ELSEWHERE = {"label": "theirs", "source": "a page", "data": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
 FACES = {"dataset": "bundled-photos", "short_side": 64, "size": 64, "resize": "box"}
 
 
@@ -104,17 +105,26 @@ def test_the_shipped_settings_are_accepted(params):
             "patchmtach",
             "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
         ),
-        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style needs feature networks"),
-        (("profiles", "paper", "holes", "rectangle", "side"), 0, "profiles.paper.holes.rectangle.side is 0"),
-        (("profiles", "tiny", "holes", "rectangle", "side"), 64, "does not fit 64 px"),
+        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style is a term that this"),
+        (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
+        (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
+        (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
+        (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is a union of 'star'; accepted"),
+        (("runs", "patchmatch", "holes"), ["star"], "runs.patchmatch.holes: asked for holes of kind 'star'"),
+        (("runs", "patchmatch", "holes"), [], "params: runs.patchmatch.holes is []"),
+        (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
+        (("external", "theirs"), {**ELSEWHERE, "data": "faces"}, "external.theirs: data is 'faces'; accepted: scenes"),
+        (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
+        (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
+        (("weights", "download"), "yes", "params: weights.download is 'yes'"),
         (("profiles", "tiny", "data", "scenes", "size"), 60, "a multiple of 8"),
         (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
         (("extra",), 1, "params: extra is not a setting"),
         (("runs",), {}, "params: runs is {}"),
         (
-            ("profiles", "paper", "holes", "rectangle", "side"),
+            ("holes", "kinds", "rectangle", "side"),
             300,
-            "paper.holes.rectangle: 300 px square",
+            "holes.kinds.rectangle: ",
         ),
         (("profiles", "tiny", "data", "faces"), FACES, "profiles.tiny.data.faces: no run uses it; accepted: scenes"),
         (

@@ -1,16 +1,20 @@
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from palimpsest import data
-from palimpsest.evaluation import Config, evaluate, score
+from palimpsest import data, evaluation, masks
+from palimpsest.config import InputError, build
+from palimpsest.evaluation import Config, Elsewhere, Trained, evaluate
 from palimpsest.inpainting import inpaint, to_pixels, to_tensors
-from palimpsest.metrics import METRICS
-from palimpsest.papers.spec import read_metrics
+from palimpsest.metrics import METRICS, RAW
+from palimpsest.metrics.features import Features, write_reference
+from palimpsest.scoring import table
 
 
 class Grey:
@@ -31,36 +35,87 @@ def shard(shards):
     return data.Shard(shards / "test")
 
 
-def test_every_picture_hole_and_metric_has_a_value(shard):
+@pytest.fixture
+def blind(tmp_path):
+    """Features without any weights: metrics on pixels are left."""
+    return Features(tmp_path / "no weights", "cpu")
+
+
+def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 8:40, 8:40] = True
-    scores = evaluate(
-        Grey(), shard, {"square": holes, "upper": np.flip(holes, 1).copy()}, Config(batch_size=7, samples=3), "cpu"
-    )
-    rows = list(csv.DictReader(io.StringIO(scores.table())))
-    assert len(rows) == 24 * 2 * len(METRICS)
-    for kind, means in scores.means().items():
+    banks = {"square": holes, "upper": np.flip(holes, 1).copy()}
+    scores, samples = evaluate(Trained(Grey(), "cpu"), shard, banks, blind, {}, Config(batch_size=7, samples=3))
+    rows = list(csv.DictReader(io.StringIO(table(scores))))
+    assert [(row["hole"], row["image"]) for row in rows] == [(kind, name) for kind in banks for name in shard.ids]
+    assert {float(row["share"]) for row in rows} == {0.25}
+    for kind, found in scores.items():
+        means = found.aggregates()
+        assert list(means) == [*METRICS, *RAW]
+        assert set(found.missing) == {
+            "lpips_alex",
+            "lpips_vgg",
+            "lpips_alex_raw",
+            "lpips_vgg_raw",
+            "fd_vgg16",
+            "fid",
+        }
         for name, mean in means.items():
-            values = [float(row["value"]) for row in rows if row["hole"] == kind and row["metric"] == name]
-            assert mean == pytest.approx(np.mean(values), rel=1e-12)
-    assert scores.samples["index"].tolist() == [0, 12, 23]
-    assert (scores.samples["square/output"] == 128).all()
-    kept = scores.samples["square/result"]
+            values = [float(row[name]) for row in rows if row["hole"] == kind]
+            assert mean.mean == pytest.approx(np.mean(values), rel=1e-12, nan_ok=name == "ncc_raw")
+        assert (means["ncc_raw"].count, means["ncc_raw"].undefined) == (0, 24)  # a grey output has no correlation
+    assert samples["index"].tolist() == [0, 12, 23]
+    assert (samples["square/output"] == 128).all()
+    kept = samples["square/result"]
     assert (kept[holes[:3]] == 128).all() and (
         kept[~holes[:3]] == np.stack([shard[i] for i in (0, 12, 23)])[~holes[:3]]
     ).all()
-    assert scores.samples["square/offsets"].dtype == np.int16 and (scores.samples["square/offsets"] == -3).all()
-    assert scores.samples["square/coarse"].shape == (3, 64, 64, 3)
+    assert samples["square/offsets"].dtype == np.int16 and (samples["square/offsets"] == -3).all()
+    assert samples["square/coarse"].shape == (3, 64, 64, 3)
 
 
-def test_a_perfect_result_is_ideal(shard):
-    pictures, holes = np.stack([shard[i] for i in range(3)]), np.ones((3, 64, 64), bool)
-    values = score(pictures, pictures, holes)
-    assert (values["l1_percent"] == 0).all() and np.isinf(values["psnr"]).all()
+def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_path):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 20:50, 8:40] = True
+    (tmp_path / "square").mkdir()
+    for number, name in enumerate(shard.ids):
+        result, _ = inpaint(Grey(), shard[number][None], holes[:1])
+        Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
+    config = Config(batch_size=5, samples=2)
+    own, _ = evaluate(Trained(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
+    theirs, kept = evaluate(Elsewhere(tmp_path), shard, {"square": holes}, blind, {}, config)
+    for name in METRICS:
+        np.testing.assert_array_equal(own["square"].values[name], theirs["square"].values[name])
+    assert set(kept) == {"index", "square/result", "square/output"}
+
+    wrong = tmp_path / "square" / f"{shard.ids[7]}.png"
+    Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(wrong)
+    with pytest.raises(InputError, match=r"result and picture are 32 x 64 px and 64 x 64 px; accepted: equal"):
+        evaluate(Elsewhere(tmp_path), shard, {"square": holes}, blind, {}, config)
+    wrong.unlink()
+    with pytest.raises(InputError, match="found no such file"):
+        evaluate(Elsewhere(tmp_path), shard, {"square": holes}, blind, {}, config)
 
 
-def test_every_metric_is_explained_to_the_reader():
-    assert list(read_metrics()) == list(METRICS)
+def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slot = tmp_path / "data" / "scenes"
+    slot.mkdir(parents=True)
+    (slot / "shards").symlink_to(shards)
+    holes = build(masks.Config, shipped["holes"], "holes").only(["rectangle", "square"])
+    masks.write_bank(holes, shard.ids, 64, slot / "holes")
+    write_reference({}, slot / "reference")
+    about = {"run": "grey", "model": "m", "profile": "tiny", "data": "scenes", "dataset": "bundled-photos"}
+    kinds = ["square", "rectangle"]
+    evaluation.measure(Trained(Grey(), "cpu"), about, kinds, Config(batch_size=8, samples=3), "cpu")
+    written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
+    assert {name: written[name] for name in about} == about
+    assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
+    assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")
+    rows = list(csv.DictReader((tmp_path / "results/grey/per-image.csv").open()))
+    for kind in kinds:
+        values = [float(row["psnr_hole"]) for row in rows if row["hole"] == kind]
+        assert len(values) == 24 and written["holes"][kind]["psnr_hole"] == pytest.approx(np.mean(values))
 
 
 def test_eight_bits_survive_the_way_through_tensors():

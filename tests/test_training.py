@@ -39,7 +39,7 @@ def job(params, crops, shards, tmp_path):
             {"name": "last", "iterations": 3, "learning_rate": 1e-4},
         ],
     }
-    holes = build(masks.Config, params["profiles"]["tiny"]["holes"], "")
+    holes = build(masks.Config, params["holes"], "")
     fabric = launch(RUNTIME)
 
     def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch"):
@@ -135,7 +135,7 @@ def test_a_resume_point_that_is_cut_short_is_refused(job, tmp_path):
 
 
 def test_processes_must_divide_the_batch(shards, crops, params):
-    holes = build(masks.Config, params["profiles"]["tiny"]["holes"], "")
+    holes = build(masks.Config, params["holes"], "")
     schedule = create(runs.resolve(params, "deepfill-v1"), 64).config.schedule
     with pytest.raises(InputError, match="accepted: a multiple of 3 processes"):
         training.Batches(data.Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)

@@ -1,4 +1,4 @@
-"""The command line: `python -m palimpsest models`, `inpaint` and `readme`."""
+"""The command line: `python -m palimpsest models`, `inpaint`, `export`, `score` and `readme`."""
 
 import argparse
 from pathlib import Path
@@ -52,6 +52,39 @@ def inpaint(arguments: argparse.Namespace) -> None:
         Image.fromarray(results[0]).save(temporary)
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Writes the test pictures of a slot and their holes of one kind as PNG."""
+    from palimpsest import exchange
+    from palimpsest.config import section
+
+    params = read_yaml("params.yaml")
+    section(params, "profiles", section(params, "profile"), "data", arguments.dataset)
+    count = exchange.export(Path("data") / arguments.dataset, arguments.holes, arguments.out)
+    print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Scores a folder of results by every metric and prints the means."""
+    from palimpsest import exchange
+    from palimpsest.papers.spec import read_metrics
+    from palimpsest.reporting.scores import to_csv, to_json, to_text
+    from palimpsest.runtime import choose_device, read_runtime
+    from palimpsest.storage import write_text
+
+    formats = {".csv": to_csv, ".json": to_json}
+    if arguments.out and arguments.out.suffix.lower() not in formats:
+        raise InputError(f"{arguments.out}: accepted: a name that ends in .csv or .json")
+    folders = (arguments.results, arguments.images, arguments.holes)
+    device = choose_device(read_runtime())
+    scores, left_out = exchange.score_folders(*folders, Path("data/weights"), device)
+    print(to_text(scores, read_metrics()))
+    if arguments.out:
+        write_text(arguments.out, formats[arguments.out.suffix.lower()](scores, left_out))
+    if left_out:
+        reasons = "\n".join(f"  {name}: {why}" for name, why in left_out.items())
+        raise InputError(f"{len(scores.ids)} pictures were scored, {len(left_out)} left out:\n{reasons}")
+
+
 def readme(arguments: argparse.Namespace) -> None:
     """Copies the generated tables into README.md, each between its own pair of markers."""
     from palimpsest.reporting.readme import refresh
@@ -74,6 +107,19 @@ def main() -> None:
     command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
     command.add_argument("--out", required=True, type=Path, help="where the result goes")
     command.set_defaults(run_command=inpaint)
+
+    command = commands.add_parser("export", help="the test pictures and holes as PNG, for another tool")
+    command.add_argument("--dataset", required=True, help="a slot of the profile's data in params.yaml, such as scenes")
+    command.add_argument("--holes", required=True, help="a kind of params.yaml's holes, such as rectangle")
+    command.add_argument("--out", required=True, type=Path, help="a new or empty folder")
+    command.set_defaults(run_command=export)
+
+    command = commands.add_parser("score", help="score a folder of anyone's results by every metric")
+    command.add_argument("--results", required=True, type=Path, help="folder of filled pictures, 8-bit RGB")
+    command.add_argument("--images", required=True, type=Path, help="folder of originals with the same names")
+    command.add_argument("--holes", required=True, type=Path, help="folder of holes with the same names: 255 missing")
+    command.add_argument("--out", type=Path, help="where every picture's values go: .csv or .json")
+    command.set_defaults(run_command=score)
 
     command = commands.add_parser("readme", help="copy the generated tables into README.md")
     command.set_defaults(run_command=readme)

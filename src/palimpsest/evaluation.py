@@ -1,18 +1,21 @@
-"""A run measured on the fixed test pictures and holes, in one pass: infer, composite, round to 8 bits, score."""
+"""Results measured on the fixed test pictures and holes, in one pass: fill, composite, round to 8 bits, score."""
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from palimpsest.config import Settings
-from palimpsest.data import Shard, spread
-from palimpsest.inpainting import inpaint, to_pixels, to_tensors
-from palimpsest.metrics import METRICS
+from palimpsest.config import InputError, Settings
+from palimpsest.data import Shard, read_picture, spread
+from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
+from palimpsest.masks import read_bank
+from palimpsest.metrics.features import Features, Statistics, read_reference
+from palimpsest.scoring import Ruler, Scores, joined, table
+from palimpsest.storage import replacing, write_json, write_text
 
 
 class Config(Settings):
@@ -22,71 +25,111 @@ class Config(Settings):
     samples: PositiveInt  # pictures kept for the figures, spread evenly over the test split
 
 
-@dataclass
-class Scores:
-    """All values of a run: {hole kind: {metric: one value a picture}}, and the pictures kept."""
+class Source(Protocol):
+    """Where results come from."""
 
-    ids: list[str]
-    values: dict[str, dict[str, np.ndarray]]
-    samples: dict[str, np.ndarray]
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        """Raw outputs, uint8 (B, H, W, 3), for pictures of the test split and their holes of a kind."""
 
-    def means(self) -> dict[str, dict[str, float]]:
-        return {kind: {name: float(v.mean()) for name, v in scores.items()} for kind, scores in self.values.items()}
-
-    def table(self) -> str:
-        """CSV, one row a picture, hole kind and metric."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", "hole", "metric", "value"])
-        for kind, scores in self.values.items():
-            for name, values in scores.items():
-                writer.writerows([image, kind, name, repr(float(v))] for image, v in zip(self.ids, values, strict=True))
-        return text.getvalue()
+    def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+        """What a method shows of its inside: pictures as uint8, whole numbers as int16; {} where it shows nothing."""
 
 
-def evaluate(
-    model, shard: Shard, banks: Mapping[str, np.ndarray], config: Config, device: torch.device | str
-) -> Scores:
-    """Scores every test picture with its hole of every kind; `banks` is {kind: bool (N, H, W)} in the shard's order."""
-    kept = spread(len(shard), config.samples)
-    scores = Scores(shard.ids, {}, {"index": kept})
-    for kind, holes in banks.items():
-        values, samples = [], []
-        for start in range(0, len(shard), config.batch_size):
-            places = np.arange(start, min(start + config.batch_size, len(shard)))
-            pictures, missing = np.stack([shard[i] for i in places]), holes[places]
-            results, outputs = inpaint(model, pictures, missing, device)
-            values.append(score(results, pictures, missing))
-            if (shown := np.isin(places, kept)).any():
-                inside = diagnose(model, pictures[shown], missing[shown], device)
-                samples.append({"result": results[shown], "output": outputs[shown], **inside})
-        scores.values[kind] = _joined(values)
-        scores.samples |= {f"{kind}/{name}": array for name, array in _joined(samples).items()}
-    return scores
+@dataclass(frozen=True)
+class Trained:
+    """A run's own model."""
 
+    model: Any
+    device: torch.device | str
 
-def score(results: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of every picture: {metric: float64 (B,)} from uint8 (B, H, W, 3), twice, and bool (B, H, W)."""
-    image, hole = to_tensors(pictures, holes, torch.float64)
-    result, _ = to_tensors(results, holes, torch.float64)
-    return {name: metric(result, image, hole).numpy() for name, metric in METRICS.items()}
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        return inpaint(self.model, pictures, holes, self.device)[1]
 
-
-def _joined(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-
-
-def diagnose(model, pictures: np.ndarray, holes: np.ndarray, device: torch.device | str) -> dict[str, np.ndarray]:
-    """What a method shows of its inside: pictures as uint8, whole numbers as int16; {} where it shows nothing."""
-    if not hasattr(model, "diagnose"):
-        return {}
-    image, hole = (tensor.to(device) for tensor in to_tensors(pictures, holes))
-    with torch.inference_mode():
-        shown = model.diagnose(image, hole)
-    return {name: _packed(value) for name, value in shown.items()}
+    def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+        if not hasattr(self.model, "diagnose"):
+            return {}
+        image, hole = (tensor.to(self.device) for tensor in to_tensors(pictures, holes))
+        with torch.inference_mode():
+            shown = self.model.diagnose(image, hole)
+        return {name: _packed(value) for name, value in shown.items()}
 
 
 def _packed(value: torch.Tensor) -> np.ndarray:
     if not value.is_floating_point():
         return value.cpu().numpy().astype(np.int16)
     return to_pixels(value)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A folder of results made by another tool: `<hole kind>/<picture>.png`."""
+
+    folder: Path
+
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        found = [read_picture(self.folder / kind / f"{name}.png") for name in ids]
+        for name, output, picture in zip(ids, found, pictures, strict=True):
+            if output.shape != picture.shape:
+                sizes = " and ".join(f"{width} x {height} px" for height, width, _ in (output.shape, picture.shape))
+                raise InputError(f"{self.folder / kind / name}.png: result and picture are {sizes}; accepted: equal")
+        return np.stack(found)
+
+    def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+        return {}
+
+
+def evaluate(
+    source: Source,
+    shard: Shard,
+    banks: Mapping[str, np.ndarray],
+    features: Features,
+    reference: dict[str, Statistics],
+    config: Config,
+) -> tuple[dict[str, Scores], dict[str, np.ndarray]]:
+    """Scores every test picture with its hole of every kind; `banks` is {kind: bool (N, H, W)} in the shard's order.
+
+    Returns {kind: scores} and the pictures kept, each array named `kind/what`.
+    """
+    kept = spread(len(shard), config.samples)
+    scores, samples = {}, {"index": kept}
+    for kind, holes in banks.items():
+        ruler, shown = Ruler(features), []
+        for start in range(0, len(shard), config.batch_size):
+            places = np.arange(start, min(start + config.batch_size, len(shard)))
+            ids, pictures, missing = [shard.ids[i] for i in places], np.stack([shard[i] for i in places]), holes[places]
+            outputs = source.outputs(kind, ids, pictures, missing)
+            ruler.add(ids, outputs, pictures, missing)
+            if (chosen := np.isin(places, kept)).any():
+                pictures, missing, outputs = pictures[chosen], missing[chosen], outputs[chosen]
+                results = composite(outputs, pictures, missing)
+                shown.append({"result": results, "output": outputs, **source.inside(pictures, missing)})
+        scores[kind] = ruler.scores(reference)
+        samples |= {f"{kind}/{name}": array for name, array in joined(shown).items()}
+    return scores, samples
+
+
+def measure(
+    source: Source, about: dict[str, Any], kinds: Sequence[str], config: Config, device: torch.device | str
+) -> None:
+    """Writes results/<run>: per-image.csv, metrics.json and samples.npz, measured on holes of `kinds`.
+
+    `about` heads metrics.json, which holds every mean and why a metric is missing; its `run` and `data` say which
+    folders are meant.
+    """
+    slot, out = Path("data") / about["data"], Path("results") / about["run"]
+    shard = Shard(slot / "shards" / "test")
+    banks = {kind: read_bank(slot / "holes", kind, len(shard)) for kind in kinds}
+    features, reference = Features(Path("data") / "weights", device), read_reference(slot / "reference")
+    scores, samples = evaluate(source, shard, banks, features, reference, config)
+    summary = {
+        **about,
+        "size": shard.entries[0].height,
+        "images": len(shard),
+        "photos": len({entry.photo for entry in shard.entries}),
+        "holes": {kind: {name: found.mean for name, found in s.aggregates().items()} for kind, s in scores.items()},
+        "missing": {name: why for s in scores.values() for name, why in s.missing.items()},
+    }
+    write_text(out / "per-image.csv", table(scores))
+    write_json(out / "metrics.json", summary)
+    with replacing(out / "samples.npz") as temporary:
+        np.savez_compressed(temporary, **samples)

@@ -26,6 +26,11 @@ def predict(model, image: Tensor, hole: Tensor) -> Tensor:
     return output[..., :height, :width]
 
 
+def composite(outputs: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """The output in the hole, the picture elsewhere: uint8 (…, H, W, 3), twice, and bool (…, H, W)."""
+    return np.where(holes[..., None], outputs, pictures)
+
+
 def inpaint(
     model, pictures: np.ndarray, holes: np.ndarray, device: torch.device | str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -34,4 +39,4 @@ def inpaint(
     with torch.inference_mode():
         output = predict(model, image, hole)
     raw = to_pixels(output)
-    return np.where(holes[..., None], raw, pictures), raw
+    return composite(raw, pictures, holes), raw

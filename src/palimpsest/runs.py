@@ -1,6 +1,9 @@
 """What a run is: a model's settings at the active profile, with a variant's differences, on one slot of its data."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from palimpsest.config import InputError, Settings, Tree, digest, merge, part, section
 
@@ -10,6 +13,7 @@ class Variant(Settings):
 
     model: str  # file in palimpsest/models
     data: str  # slot in profiles.<profile>.data
+    holes: Annotated[list[str], Field(min_length=1)]  # kinds of holes it is measured on
     base: str  # the run whose settings this one starts from
     settings: Tree
 
@@ -18,6 +22,20 @@ class Base(Variant):
     """A section that is its own base: every setting at paper scale, and what each profile makes smaller."""
 
     profiles: dict[str, Tree]
+
+
+class External(Settings):
+    """A section of params.yaml's `external`: results that another tool made of `palimpsest export`'s pictures."""
+
+    label: Annotated[str, Field(min_length=1)]  # the row's name; equal labels on several slots share a row
+    source: Annotated[str, Field(min_length=1)]  # where the results come from, in words
+    data: str  # slot in profiles.<profile>.data
+    folder: str  # holds `<hole kind>/<picture>.png`
+    holes: Annotated[list[str], Field(min_length=1)]
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,18 @@ class Run:
 
 def names(params: Tree) -> list[str]:
     return list(section(params, "runs"))
+
+
+def holes(params: Tree, name: str) -> list[str]:
+    """The kinds of holes that a run is measured on."""
+    return _entry(params, name).holes
+
+
+def external(params: Tree, name: str) -> External:
+    """A section of `external`; InputError for an unknown one or a name that a run has."""
+    if name in names(params):
+        raise InputError(f"params: external.{name} has the name of a run; accepted: a name of its own")
+    return part(params, External, "external", name)
 
 
 def resolve(params: Tree, name: str, profile: str | None = None) -> Run:

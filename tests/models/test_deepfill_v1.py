@@ -204,7 +204,7 @@ def test_losses_that_must_wait_are_refused(params):
     for name in ("perceptual", "style"):
         params["runs"]["deepfill-v1"]["settings"]["loss"] |= {"perceptual": 0.0, "style": 0.0, name: 1.0}
         with pytest.raises(
-            InputError, match=rf"loss\.{name} needs feature networks that are not here yet; accepted: 0"
+            InputError, match=rf"loss\.{name} is a term that this method does not have yet; accepted: 0"
         ):
             made(params, "deepfill-v1", "tiny", 64)
 

@@ -117,7 +117,7 @@ def test_four_pictures_can_be_learned_by_heart(name, four):
 
 
 def test_batches_are_a_function_of_the_iteration(shards, crops):
-    holes = build(masks.Config, SHIPPED["profiles"]["tiny"]["holes"], "")
+    holes = build(masks.Config, SHIPPED["holes"], "")
     schedule = configure(runs.resolve(SHIPPED, "deepfill-v1", "tiny")).schedule
     shard = data.Shard(shards / "train")
     batches = Batches(shard, crops, holes, schedule, 6, 1)

@@ -22,7 +22,7 @@ Departures
 - 150,000 iterations, about what the authors' reported training time allows; their cap of 1,000,000 was not reached.
 - Spatial transformer (localisation network) and appearance flow (tanh range) are not specified in the paper.
 - The DCGAN variant weighs its adversarial loss 0.0008, as a comment of the released settings does.
-- Perceptual and style losses (section 5.1, found to bring nothing) wait for the feature networks.
+- Perceptual and style losses (section 5.1, found to bring nothing) are left out; their weights must be 0.
 """
 
 from itertools import pairwise
@@ -303,7 +303,7 @@ class Model:
 
     def __init__(self, config: Config, size: int):
         if waiting := [name for name in ("perceptual", "style") if getattr(config.loss, name)]:
-            raise InputError(f"loss.{waiting[0]} needs feature networks that are not here yet; accepted: 0")
+            raise InputError(f"loss.{waiting[0]} is a term that this method does not have yet; accepted: 0")
         if config.patch_size > size:
             raise InputError(f"patch_size is {config.patch_size} px; accepted: at most the pictures' {size} px")
         if config.padding == "reflect" and size // 4 <= 16:
