@@ -13,11 +13,15 @@ from palimpsest.reporting.results import read_results
 
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
+SPREAD = 0.0001  # between the values of one picture and the next
+
+
+EXPLAINED = read_metrics()
 
 
 def value(run: str, metric: str) -> float:
     """A number of its own for each run and metric, the same in every process."""
-    return 10 + 3.001 * RUNS.index(run) + 0.137 * list(read_metrics()).index(metric)
+    return 10 + 3.001 * (RUNS.index(run) if run in RUNS else len(RUNS)) + 0.137 * list(EXPLAINED).index(metric)
 
 
 class Fake:
@@ -35,17 +39,26 @@ class Fake:
         (folder / "raw" / "NOTICE").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
+        described |= {"label": "", "source": ""}
         (root / "data" / "runs.json").write_text(json.dumps(dict.fromkeys(RUNS, described)))
         for run in RUNS:
             self.write(run)
 
     def write(self, run: str, dataset="bundled-photos", profile="tiny", settings="a" * 64, **changes):
-        values = {metric: value(run, metric) for metric in read_metrics()} | changes
+        values = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
         folder = self.root / "results" / run
         folder.mkdir(parents=True, exist_ok=True)
         about = {"run": run, "model": "m", "profile": profile, "data": "scenes", "dataset": dataset, "size": 64}
         about |= {"images": 24, "photos": 2, "settings": settings, "holes": {"rectangle": values}}
+        about |= {"missing": {"fid": "its weights are at home"}}
         (folder / "metrics.json").write_text(json.dumps(about))
+        single = {metric: mean for metric, mean in values.items() if EXPLAINED[metric].of != "set"}
+        rows = [
+            [f"picture-{i}", "rectangle", 0.2, *(mean + SPREAD * (i - 11.5) for mean in single.values())]
+            for i in range(24)
+        ]
+        lines = [["image", "hole", "share", *single], *rows]
+        (folder / "per-image.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
         offsets = np.zeros((3, 2, 8, 8), np.int16)
         offsets[:, 0, 0, 0] = 3
         samples = {"index": np.array(SAMPLES), "rectangle/result": self.pictures, "rectangle/output": self.pictures}
@@ -55,6 +68,15 @@ class Fake:
         (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
         (self.root / "runs" / run / "log.json").write_text(json.dumps(log))
 
+    def external(self, name: str, label: str, **changes):
+        """Results made elsewhere, under a name that no run has."""
+        path = self.root / "data" / "runs.json"
+        described = json.loads(path.read_text())
+        described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
+        described[name] |= {"label": label, "source": "their page, model of 2027"}
+        path.write_text(json.dumps(described))
+        self.write(name, **changes)
+
     @property
     def measured(self):
         return read_results(self.root)
@@ -62,4 +84,4 @@ class Fake:
 
 @pytest.fixture
 def fake(tmp_path, shards, shipped) -> Fake:
-    return Fake(tmp_path, shards, build(masks.Config, shipped["profiles"]["tiny"]["holes"], ""))
+    return Fake(tmp_path, shards, build(masks.Config, shipped["holes"], "").only(["rectangle", "brush", "centre-25"]))

@@ -9,9 +9,10 @@ import pytest
 
 from palimpsest.config import InputError
 from palimpsest.papers.spec import read_metrics
+from palimpsest.reporting.formats import FORMATS, tex, to_csv, to_html, to_markdown, to_tex
 from palimpsest.reporting.results import commit, read_results
-from palimpsest.reporting.tables import FORMATS, all_tables, tex, to_csv, to_html, to_markdown, to_tex
-from reporting.conftest import RUNS, value
+from palimpsest.reporting.tables import aggregates, all_tables
+from reporting.conftest import RUNS, SPREAD, value
 
 METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
 
@@ -38,6 +39,8 @@ class Rows(html.parser.HTMLParser):
         if tag in ("td", "th"):
             self.inside = True
             self.rows[-1].append("")
+        if tag == "small":
+            self.inside = False
 
     def handle_endtag(self, tag):
         if tag in ("td", "th"):
@@ -48,8 +51,9 @@ class Rows(html.parser.HTMLParser):
             self.rows[-1][-1] += text
 
 
-def test_every_format_prints_the_same_texts(fake):
-    table = table_one(fake)
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_format_prints_the_same_texts(fake, number):
+    table = all_tables(fake.measured, "abc1234")[number]
     expected = [[label, *(cell.text for cell in cells)] for label, cells in table.rows]
     assert list(csv.reader(io.StringIO(to_csv(table))))[1:] == expected
 
@@ -91,8 +95,8 @@ def test_best_and_second_follow_the_direction_of_the_metric(fake):
 
 
 def test_numbers_that_print_alike_share_their_mark(fake):
-    fake.write("patchmatch", psnr=20.001)
-    fake.write("deepfill-v1", psnr=20.002)
+    fake.write("patchmatch", psnr=40.001)
+    fake.write("deepfill-v1", psnr=40.002)
     cells = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")
     assert [cells[name].mark for name in ("PatchMatch", "Our method")] == ["best", "best"]
 
@@ -140,6 +144,7 @@ def test_the_papers_own_data_is_compared_where_the_protocol_agrees(fake):
 
 def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
     fake.write("patchmatch", psnr=math.inf, tv_percent=math.nan)
+    assert fake.measured.aggregate("patchmatch", "rectangle", "tv_percent").undefined == 24
     cell = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")["PatchMatch"]
     assert (cell.text, cell.mark) == ("∞", "best")
     cell = column(table_one(fake), "ours on bundled-photos, whole picture", "TV (%) ↓")["PatchMatch"]
@@ -164,7 +169,7 @@ def test_results_on_other_pictures_are_not_put_in_one_table(fake):
 
 
 def test_parameters_stand_beside_the_papers_claim(fake):
-    table = all_tables(fake.measured, "abc1234")[1]
+    table = all_tables(fake.measured, "abc1234")[2]
     assert table.key == "deepfill-v1-parameters"
     assert dict(table.rows)["Our method"][0].text == "2.9 M"
     assert dict(table.rows)["Our method"][1].text == "2,896,454"
@@ -196,3 +201,95 @@ def test_commit_is_the_last_that_touched_code(tmp_path):
     assert commit(tmp_path) == first
     (tmp_path / "params.yaml").write_text("a: 2\n")
     assert commit(tmp_path) == f"{first} + uncommitted changes"
+
+
+def every_metric(fake):
+    return all_tables(fake.measured, "abc1234")[1]
+
+
+def test_every_metric_has_a_row_and_a_definition(fake):
+    table, explained = every_metric(fake), read_metrics()
+    assert table.key == "deepfill-v1-1-every-metric"
+    assert sorted(cells[1].text for _, cells in table.rows) == sorted(explained)
+    assert [head.text for head in table.heads[2:]] == METHODS
+    notes = dict(table.notes)
+    for name, metric in explained.items():
+        if metric.of != "raw output":
+            assert notes[name] == metric.definition
+    for label, (region, name, *cells) in table.rows:
+        assert label == explained[name.text].head and region.text == {
+            "picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"
+        }[explained[name.text].of]  # fmt: skip
+        if name.text != "fid":
+            digits = explained[name.text].digits
+            assert [cell.text for cell in cells] == [f"{value(run, name.text):.{digits}f}" for run in RUNS]
+
+
+def test_a_metric_without_its_network_is_missing_with_the_reason(fake):
+    (row,) = [cells for _, cells in every_metric(fake).rows if cells[1].text == "fid"]
+    assert {cell.text for cell in row[2:]} == {"missing"}
+    assert all("its weights are at home" in cell.about for cell in row[2:])
+    assert dict(every_metric(fake).notes)["Missing fid"] == "its weights are at home."
+
+
+def test_the_best_of_a_row_follows_the_metrics_direction(fake):
+    marks = {cells[1].text: [cell.mark for cell in cells[2:]] for _, cells in every_metric(fake).rows}
+    assert marks["psnr"] == marks["ncc_raw"] == ["", "", "second", "best"]
+    assert marks["lpips_alex"] == marks["fd_vgg16"] == ["best", "second", "", ""]
+
+
+def test_an_interval_is_there_on_demand_with_its_count(fake):
+    table = every_metric(fake)
+    (row,) = [cells for _, cells in table.rows if cells[1].text == "psnr"]
+    found = fake.measured.aggregate("deepfill-v1", "rectangle", "psnr")
+    half = 1.96 * SPREAD * math.sqrt((24**2 - 1) / 12) / math.sqrt(24)  # the normal approximation
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.1)
+    assert found.low < value("deepfill-v1", "psnr") < found.high
+    assert row[4].interval == f"[{found.low:.2f}, {found.high:.2f}] n = 24"
+    page = to_html(table)
+    assert f'<small class="interval">{row[4].interval}</small>' in page and 'type="checkbox"' in page
+    (whole,) = [cells for _, cells in table.rows if cells[1].text == "fd_vgg16"]
+    assert whole[4].interval == "n = 24" and "one number for a set of 24 pictures" in whole[4].about
+    assert "checkbox" not in to_html(all_tables(fake.measured, "abc1234")[2])
+
+
+def test_results_from_elsewhere_are_rows_of_their_own_and_marked(fake):
+    fake.external("theirs", "Their method")
+    table, wide = all_tables(fake.measured, "abc1234")[:2]
+    assert [label for label, _ in table.rows] == [*METHODS, "Their method (external)"]
+    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    cell = ours["Their method (external)"]
+    assert (cell.text, cell.status) == (f"{value('theirs', 'psnr_hole'):.2f}", "external")
+    assert "made elsewhere (their page, model of 2027)" in cell.about
+    assert column(table, "published (other data), Places2", "PSNR (dB) ↑")["Their method (external)"].text == "–"
+    assert ("External", "Their method: their page, model of 2027.") in table.notes
+    assert wide.heads[-1].text == "Their method (external)"
+    fake.write("theirs", settings="c" * 64)
+    assert [label for label, _ in table_one(fake).rows] == METHODS
+
+
+def test_every_measured_value_stands_in_a_tidy_file(fake):
+    rows = list(csv.DictReader(io.StringIO(aggregates(fake.measured))))
+    assert {(row["run"], row["metric"]) for row in rows} == {
+        (run, m) for run in RUNS for m in read_metrics() if m != "fid"
+    }
+    (row,) = [row for row in rows if (row["run"], row["metric"]) == ("patchmatch", "lmse")]
+    assert float(row["mean"]) == pytest.approx(value("patchmatch", "lmse"))
+    assert float(row["low"]) < float(row["mean"]) < float(row["high"])
+    assert (row["hole"], row["count"], row["undefined"]) == ("rectangle", "24", "0")
+    assert all(row["low"] == "" for row in rows if row["metric"] == "fd_vgg16")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.rsplit("\n", 1)[0], "found 23 pictures with rectangle holes, expected 24"),
+        (lambda text: text.replace("share", "area", 1), "found columns"),
+        (lambda text: text + ",7", "asked for a run's values, found none that can be read"),
+    ],
+)
+def test_values_that_are_not_those_of_the_pictures_are_refused(fake, change, said):
+    path = fake.root / "results" / "deepfill-v1" / "per-image.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=said):
+        table_one(fake)

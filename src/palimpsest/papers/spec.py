@@ -17,6 +17,9 @@ from palimpsest.config import InputError, Settings, build, read_yaml
 PAPERS = Path(__file__).parent
 
 
+REGIONS = {"picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"}
+
+
 class Metric(Settings):
     """One metric, as a report explains it."""
 
@@ -24,6 +27,8 @@ class Metric(Settings):
     unit: str  # "" where it has none
     direction: Literal["lower", "higher"]  # which is better
     digits: NonNegativeInt  # after the point
+    of: Literal["picture", "hole", "raw output", "set"]  # see REGIONS
+    raw: bool  # whether it is measured on the raw output too, under `<id>_raw`
     definition: str  # one sentence with the formula
 
     @property
@@ -79,6 +84,7 @@ class TableSpec(Settings):
     data: list[Condition] = Field(min_length=1)
     published: list[str]  # metrics
     measured: list[Group]
+    every_metric: bool  # whether a table of all metrics follows
     rows: list[Row]
 
 
@@ -146,9 +152,15 @@ def names(folder: Path = PAPERS) -> list[str]:
 
 
 def read_metrics(folder: Path = PAPERS) -> Metrics:
-    """{id: metric}; InputError names file and key of what is wrong."""
+    """{id: metric}, those of the raw output last; InputError names file and key of what is wrong."""
     path = folder / "metrics.yaml"
-    return {name: build(Metric, tree, name, path.name) for name, tree in read_yaml(path).items()}
+    metrics = {name: build(Metric, tree, name, path.name) for name, tree in read_yaml(path).items()}
+    return metrics | {f"{name}_raw": _of_raw_output(metric) for name, metric in metrics.items() if metric.raw}
+
+
+def _of_raw_output(metric: Metric) -> Metric:
+    words = f"{metric.definition.rstrip('.')}; x is the output before the known pixels are put back."
+    return metric.model_copy(update={"definition": words, "of": "raw output"})
 
 
 def read_values(folder: Path = PAPERS) -> Values:

@@ -1,20 +1,22 @@
 """Figures of DeepFill v1 from kept samples and training logs, as PNG and PDF; equal inputs give equal bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
 from palimpsest.masks import read_bank
+from palimpsest.reporting.drawing import STYLE, Drawing, save
+from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.results import Measured
-from palimpsest.storage import read_arrays, read_json, replacing
+from palimpsest.storage import read_arrays, read_json
 
 PAPER, SLOT, HOLE = "deepfill-v1", "scenes", "rectangle"
 METHODS = {
@@ -34,34 +36,6 @@ LOSSES = {
     "deepfill-v1-lsgan": "LSGAN",
     "deepfill-v1-no-l1": "without l1",
 }
-STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "savefig.dpi": 130,
-    "pdf.fonttype": 42,
-}
-
-
-@dataclass
-class Drawing:
-    """One figure and what the report says of it."""
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure | None  # none where nothing of it can be drawn
-    absent: list[str] = field(default_factory=list)  # what was left out, a line each
-
-    @property
-    def about(self) -> dict:
-        """What stands in figures.json."""
-        drawn = self.figure is not None
-        return {"name": self.name, "title": self.title, "caption": self.caption, "drawn": drawn, "absent": self.absent}
 
 
 def colour_wheel() -> np.ndarray:
@@ -283,34 +257,6 @@ def progress(root: Path, measured: Measured, scene: str) -> Drawing:
     return Drawing(f"{PAPER}-progress", "The full model while it learns", caption, figure, absent)
 
 
-def holes(root: Path, measured: Measured) -> Drawing:
-    """A sheet of the fixed test holes, and how much of a picture they take."""
-    bank = read_bank(root / "data" / SLOT / "holes", HOLE, measured.pictures(SLOT).images)
-    figure = Figure(figsize=(9, 3.3), layout="constrained")
-    sheet, chart = figure.subfigures(1, 2, width_ratios=[1.7, 1])
-    chosen = spread(len(bank), 18)
-    for axes, place in zip(sheet.subplots(3, 6).flat, range(18), strict=True):
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        axes.set_visible(place < len(chosen))
-        if place < len(chosen):
-            axes.imshow(bank[chosen[place]], cmap="gray_r", vmin=0, vmax=1.6, interpolation="nearest")
-            axes.spines[:].set(visible=True, color="0.6", linewidth=0.6)
-    areas = bank.mean((1, 2))
-    axes = chart.subplots()
-    axes.hist(areas, bins=min(20, max(5, len(areas) // 3)), color="C0", edgecolor="white")
-    axes.axvline(areas.mean(), color="black", linewidth=1, linestyle="--")
-    axes.set(xlabel="share of the picture that is missing", ylabel="pictures")
-    axes.set_title(f"mean {areas.mean():.1%}, from {areas.min():.1%} to {areas.max():.1%}")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    caption = (
-        f"{len(chosen)} of the {len(bank)} fixed {HOLE} holes of the test set, {measured.pictures(SLOT)}, and the area "
-        f"of them all (dashed: mean)."
-    )
-    return Drawing(f"{PAPER}-holes", "Holes of the test set", caption, figure)
-
-
 def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
     """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
     samples = read_samples(root, measured)
@@ -323,16 +269,9 @@ def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
             adversarial(samples.first(4), measured, scene),
             curves(root, measured),
             progress(root, measured, dataset),
-            holes(root, measured),
+            *draw_holes(root / "data" / SLOT / "holes", measured.pictures(SLOT)),
         ]
         for drawing in drawings:
             if drawing.figure is not None:
                 save(drawing.figure, folder / drawing.name)
     return drawings
-
-
-def save(figure: Figure, stem: Path) -> None:
-    """`stem`.png and `stem`.pdf, without a date or the name of the program."""
-    for ending, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-        with replacing(stem.with_name(stem.name + ending)) as temporary:
-            figure.savefig(temporary, metadata=metadata)

@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
-from palimpsest.reporting.tables import SMOKE, tex
+from palimpsest.reporting.formats import tex
+from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
 
 HTML = {"autoescape": True}

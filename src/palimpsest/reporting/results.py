@@ -1,15 +1,19 @@
 """What was measured: the results on disk that the present settings made."""
 
+import csv
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ConfigDict
 
 from palimpsest.config import InputError, Settings, build
+from palimpsest.metrics.aggregate import Aggregate, aggregate
 from palimpsest.storage import read_json
 
+PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}
 CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
 
@@ -28,14 +32,17 @@ class Result(Settings):
     photos: int
     settings: str  # fingerprint
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
+    missing: dict[str, str]  # {metric: why it could not be measured}
 
 
 class Described(Settings):
-    """What data/runs.json says of one run of the present settings."""
+    """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
 
     settings: str  # fingerprint
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
     parameters_at_paper_scale: dict[str, int]
+    label: str  # a row's name for results made elsewhere; "" for a run, which a table's spec names
+    source: str  # where results made elsewhere come from
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Measured:
     runs: dict[str, Described]
     results: dict[str, Result]
     absent: dict[str, str]  # run → why
+    root: Path
+    _values: dict[str, PerImage] = field(default_factory=dict)  # of each run, once read
 
     @cached_property
     def profile(self) -> str:
@@ -78,10 +87,29 @@ class Measured:
     def slots(self) -> list[str]:
         return sorted({result.data for result in self.results.values()})
 
-    def value(self, run: str, hole: str, metric: str) -> float | None:
-        """A measured mean; none where it is missing."""
-        result = self.results.get(run)
-        return result.holes.get(hole, {}).get(metric) if result else None
+    def aggregate(self, run: str, hole: str, metric: str) -> Aggregate | None:
+        """A metric's mean over the pictures and its interval; none where it was not measured."""
+        if run not in self.results or metric not in (means := self.results[run].holes.get(hole, {})):
+            return None
+        values = self._per_image(run).get(hole, {}).get(metric)
+        return Aggregate(means[metric], None, None, self.results[run].images) if values is None else aggregate(values)
+
+    def why_missing(self, run: str, metric: str) -> str:
+        """Why a run has no value for a metric, in words."""
+        if run not in self.results:
+            return self.absent.get(run, "not in params.yaml")
+        return self.results[run].missing.get(metric, "not measured with holes of this kind")
+
+    def external(self, slot: str, hole: str) -> dict[str, str]:
+        """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
+        found = {name: result for name, result in self.results.items() if result.data == slot and hole in result.holes}
+        return {label: name for name in found if (label := self.runs[name].label)}
+
+    def _per_image(self, run: str) -> PerImage:
+        if run not in self._values:
+            path = self.root / "results" / run / "per-image.csv"
+            self._values[run] = read_per_image(path, self.results[run].images)
+        return self._values[run]
 
     def _agreed(self, found: list, what: str):
         if not found:
@@ -92,6 +120,23 @@ class Measured:
                 f"`dvc repro` makes every result anew"
             )
         return found[0]
+
+
+def read_per_image(path: Path, images: int) -> PerImage:
+    """{hole kind: {metric: values of the `images` pictures}}; InputError where the file holds anything else."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        if head[:3] != ["image", "hole", "share"]:
+            raise InputError(f"{path}: found columns {head[:3]}; accepted: image, hole, share and the metrics")
+        kinds = {kind: [row for row in rows if row[1] == kind] for kind in dict.fromkeys(row[1] for row in rows)}
+        columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
+    for kind, lines in kinds.items():
+        if len(lines) != images:
+            raise InputError(f"{path}: found {len(lines)} pictures with {kind} holes, expected {images}")
+    return {kind: dict(zip(head[3:], values, strict=True)) for kind, values in columns.items()}
 
 
 def read_results(root: Path) -> Measured:
@@ -107,7 +152,7 @@ def read_results(root: Path) -> Measured:
             results[run] = result
         else:
             absent[run] = "its result was made under other settings"
-    return Measured(runs, results, absent)
+    return Measured(runs, results, absent, root)
 
 
 def commit(root: Path) -> str:

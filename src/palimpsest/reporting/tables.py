@@ -1,65 +1,22 @@
-"""Tables: a paper's spec, its published numbers and our results → one model → HTML, LaTeX, CSV and Markdown.
-
-A cell's text is decided once, here, so that no two formats can print different numbers.
-"""
+"""Tables: a paper's spec, its published numbers and our results become one model; a cell's text is decided here."""
 
 import csv
 import io
 import math
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from html import escape
-from itertools import groupby
+from dataclasses import asdict, astuple, dataclass, replace
 
+from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Column as ColumnSpec
 from palimpsest.papers.spec import Condition, Metric, Metrics, Paper, Place, Row, TableSpec, Values
+from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
 from palimpsest.reporting.results import Measured, Pictures
 
 SMOKE = (
     "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
     "prove that the pipeline works and say nothing about the methods."
 )
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What stands at one place, as printed."""
-
-    text: str
-    status: str  # published, measured, difference, data, missing, illegible, none
-    number: float | None = None
-    mark: str = ""  # best, second
-    about: str = ""  # what it is and what it was measured on
-
-
-NOTHING = Cell("–", "none")
-
-
-@dataclass(frozen=True)
-class Head:
-    """A column's two levels of heads."""
-
-    group: str
-    text: str
-    numeric: bool = True
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table, ready to be printed."""
-
-    key: str
-    caption: str
-    heads: list[Head]
-    rows: list[tuple[str, list[Cell]]]
-    notes: list[tuple[str, str]]  # term, text
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """(head, number of columns) of the upper level."""
-        return [(group, len(list(heads))) for group, heads in groupby(self.heads, lambda head: head.group)]
 
 
 @dataclass(frozen=True)
@@ -71,6 +28,7 @@ class Context:
     values: Values
     metrics: Metrics
     measured: Measured
+    commit: str
 
 
 @dataclass(frozen=True)
@@ -88,27 +46,79 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
     tables = []
     for key in spec.names():
         paper = spec.read_paper(key, metrics, values)
-        tables += [paper_table(key, paper, number, metrics, values, measured, commit) for number in paper.tables]
+        for number in paper.tables:
+            context = Context(key, number, values, metrics, measured, commit)
+            tables.append(paper_table(context, paper))
+            tables += every_metric(context, paper) if paper.tables[number].every_metric else []
         tables += [parameter_table(key, paper, measured, commit)] if paper.parameters else []
     return tables
 
 
-def paper_table(
-    key: str, paper: Paper, number: str, metrics: Metrics, values: Values, measured: Measured, commit: str
-) -> Table:
-    """A paper's table in its own order, published and ours beside each other."""
-    layout = paper.tables[number]
-    context = Context(key, number, values, metrics, measured)
+def paper_table(context: Context, paper: Paper) -> Table:
+    """A paper's table in its own order, published and ours beside each other; results made elsewhere come last."""
+    layout = paper.tables[context.number]
     columns = [column for condition in layout.data for column in _columns(context, layout, condition)]
-    grid = [_ranked(column.metric, [column.cell(row) for row in layout.rows]) for column in columns]
-    rows = [(row.label, list(cells)) for row, cells in zip(layout.rows, zip(*grid, strict=True), strict=True)]
+    lines = [*layout.rows, *_external(context.measured, layout.data)]
+    grid = [_ranked(column.metric, [column.cell(row) for row in lines]) for column in columns]
     return Table(
-        key=f"{key}-{number}",
-        caption=_caption(paper, number, layout, measured),
+        key=f"{context.paper}-{context.number}",
+        caption=_caption(paper, context, layout, layout.data),
         heads=[column.head for column in columns],
-        rows=rows,
-        notes=list(_notes(context, layout, commit)),
+        rows=[(row.label, list(cells)) for row, cells in zip(lines, zip(*grid, strict=True), strict=True)],
+        notes=list(_notes(context, layout, lines)),
     )
+
+
+def _external(measured: Measured, data: list[Condition]) -> list[Row]:
+    """A row for each label of results made elsewhere under one of the conditions."""
+    found: dict[str, dict[str, str]] = {}
+    for condition in data:
+        for label, name in measured.external(condition.slot, condition.hole).items():
+            found.setdefault(label, {})[condition.slot] = name
+    return [Row(label=f"{label} (external)", run=slots) for label, slots in found.items()]
+
+
+def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
+    """All that was measured of a table's methods, one row a metric, under each condition of the table."""
+    layout = paper.tables[context.number]
+    for condition in layout.data:
+        pictures = context.measured.pictures(condition.slot)
+        lines = [row for row in [*layout.rows, *_external(context.measured, [condition])] if row.run_on(condition.slot)]
+        rows = []
+        for region, words in spec.REGIONS.items():
+            for name, metric in context.metrics.items():
+                if metric.of == region:
+                    cells = [_measured(context, condition, pictures, name, row) for row in lines]
+                    about = [Cell(words, "data"), Cell(name, "data")]
+                    rows.append((metric.head, about + _ranked(metric, cells)))
+        ours = f"ours on {pictures.dataset}, {condition.hole} holes"
+        apart = f"-{condition.slot}-{condition.hole}" if len(layout.data) > 1 else ""
+        yield Table(
+            key=f"{context.paper}-{context.number}-every-metric{apart}",
+            caption=f"{_caption(paper, context, layout, [condition])}, every metric",
+            heads=[Head("metric", "of", False), Head("metric", "id", False), *(Head(ours, row.label) for row in lines)],
+            rows=rows,
+            notes=list(_metric_notes(context, condition, lines)),
+            corner="name",
+        )
+
+
+def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> Iterator[tuple[str, str]]:
+    measured = context.measured
+    yield "Data", f"{measured.pictures(condition.slot)}; {condition.hole} holes; profile {measured.profile}."
+    for name, metric in context.metrics.items():
+        if metric.of != "raw output":
+            yield name, metric.definition
+    yield "…_raw", "The metric of the same name on the output before the known pixels are put back."
+    yield "Interval", INTERVAL
+    missing = {}
+    for row in lines:
+        if (run := row.run_on(condition.slot)) in measured.results:
+            missing |= measured.results[run].missing
+    for name, why in missing.items():
+        yield f"Missing {name}", f"{why}."
+    yield "Legend", " ".join(RANKED_IN_ROWS.values())
+    yield "Code", f"commit {context.commit}."
 
 
 def parameter_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -153,7 +163,8 @@ def _columns(context: Context, layout: TableSpec, condition: Condition) -> Itera
         for column in group.columns:
             metric = context.metrics[column.metric]
             head = Head(f"{ours}, {group.group}", metric.head)
-            yield Printed(head, lambda row, c=column: _measured(context, condition, pictures, c, row), metric)
+            name = column.metric
+            yield Printed(head, lambda row, n=name: _measured(context, condition, pictures, n, row), metric)
         for column in group.columns:
             if same and column.compares:
                 head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
@@ -175,27 +186,45 @@ def _published(context: Context, condition: Condition, metric: str, row: Row) ->
 def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) -> Cell:
     """What a row's numbers were measured on, or the run that is missing."""
     run = row.run_on(condition.slot)
-    if run is None or run in context.measured.results:
-        return Cell(pictures.dataset if run else "–", "data" if run else "none")
+    if run is None:
+        return NOTHING
+    if run in context.measured.results:
+        source = context.measured.runs[run].source
+        return Cell(pictures.dataset, "external" if source else "data", about=source and f"made elsewhere: {source}")
     return Cell(f"missing ({run})", "missing", about=f"run {run}: {context.measured.absent.get(run, 'not run')}")
 
 
-def _measured(context: Context, condition: Condition, pictures: Pictures, column: ColumnSpec, row: Row) -> Cell:
+def _measured(context: Context, condition: Condition, pictures: Pictures, metric: str, row: Row) -> Cell:
     run = row.run_on(condition.slot)
     if run is None:
         return Cell("–", "none", about=f"no run on {pictures.dataset}")
-    value = context.measured.value(run, condition.hole, column.metric)
-    if value is None:
-        return Cell("missing", "missing", about=f"run {run}: {context.measured.absent.get(run, 'not measured')}")
-    if math.isnan(value):
+    found = context.measured.aggregate(run, condition.hole, metric)
+    if found is None:
+        return Cell("missing", "missing", about=f"run {run}: {context.measured.why_missing(run, metric)}")
+    if math.isnan(found.mean):
         return Cell("undefined", "missing", about=f"run {run} has no number here")
-    text = f"{value:.{context.metrics[column.metric].digits}f}" if math.isfinite(value) else "∞"
-    about = f"run {run} on {pictures.dataset}, {condition.hole} holes, mean of {pictures.images} pictures"
-    return Cell(text, "measured", value, about=about)
+    source = context.measured.runs[run].source
+    who = f"{run}, made elsewhere ({source})," if source else f"run {run}"
+    about = f"{who} on {pictures.dataset}, {condition.hole} holes, {_counted(found)}"
+    digits = context.metrics[metric].digits
+    interval = "" if found.low is None else f"[{printed(found.low, digits)}, {printed(found.high, digits)}]"
+    return Cell(
+        printed(found.mean, digits),
+        "external" if source else "measured",
+        found.mean,
+        about=about,
+        interval=f"{interval} n = {found.count}".strip(),
+    )
+
+
+def _counted(found: Aggregate) -> str:
+    kind = "mean of" if found.low is not None else "one number for a set of"
+    less = f", {found.undefined} more have none" if found.undefined else ""
+    return f"{kind} {found.count} pictures{less}"
 
 
 def _difference(context: Context, condition: Condition, pictures: Pictures, column: ColumnSpec, row: Row) -> Cell:
-    ours = _measured(context, condition, pictures, column, row)
+    ours = _measured(context, condition, pictures, column.metric, row)
     theirs = _published(context, condition, column.published, row)
     if ours.number is None:
         return ours
@@ -217,10 +246,10 @@ def _ranked(metric: Metric | None, cells: list[Cell]) -> list[Cell]:
     return [replace(cell, mark=marks.get(value, "")) for cell, value in zip(cells, values, strict=True)]
 
 
-def _caption(paper: Paper, number: str, layout: TableSpec, measured: Measured) -> str:
-    datasets = [(measured.pictures(condition.slot).dataset, condition.dataset) for condition in layout.data]
+def _caption(paper: Paper, context: Context, layout: TableSpec, data: list[Condition]) -> str:
+    datasets = [(context.measured.pictures(condition.slot).dataset, condition.dataset) for condition in data]
     places = dict.fromkeys(ours if ours == theirs else f"{ours} (a stand-in)" for ours, theirs in datasets)
-    return f"{paper.label}, Table {number}, regenerated on {' and '.join(places)}: {layout.title}"
+    return f"{paper.label}, Table {context.number}, regenerated on {' and '.join(places)}: {layout.title}"
 
 
 LEGEND = {
@@ -228,10 +257,16 @@ LEGEND = {
     "none": "– stands where there is no number to print.",
     "missing": "missing stands where the named run has no result under the present settings.",
     "illegible": "illegible marks a published number that the source text scrambles.",
+    "external": "(external) marks pictures made elsewhere, measured here on the same pictures and holes.",
 }
+RANKED_IN_ROWS = {**LEGEND, "marks": "Bold is the best and underlined the second best number of a row."}
+INTERVAL = (
+    "95 % of the means of 1000 sets of pictures drawn with replacement (percentile bootstrap, fixed seed) lie in it; "
+    "pictures cut from one photograph are not independent, so it is too narrow where photographs are few."
+)
 
 
-def _notes(context: Context, layout: TableSpec, commit: str) -> Iterator[tuple[str, str]]:
+def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tuple[str, str]]:
     measured, metrics = context.measured, context.metrics
     columns = [(group.group, column) for group in layout.measured for column in group.columns]
     if measured.profile == "tiny":
@@ -254,8 +289,9 @@ def _notes(context: Context, layout: TableSpec, commit: str) -> Iterator[tuple[s
     yield "Protocol", " ".join(layout.protocol)
     for group, column in columns:
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
+    yield "Interval", INTERVAL
     yield "Legend", " ".join(LEGEND.values())
-    runs = dict.fromkeys(run for row in layout.rows for c in layout.data if (run := row.run_on(c.slot)))
+    runs = dict.fromkeys(run for row in lines for c in layout.data if (run := row.run_on(c.slot)))
     prints = [
         f"{run} {measured.results[run].settings[:12]}"
         if run in measured.results
@@ -263,163 +299,24 @@ def _notes(context: Context, layout: TableSpec, commit: str) -> Iterator[tuple[s
         for run in runs
     ]
     yield "Settings", f"fingerprint of each run: {', '.join(prints)}."
-    yield "Code", f"commit {commit}."
-
-
-def to_html(table: Table) -> str:
-    """A fragment: the table in a box that scrolls, its notes under it."""
-    upper = "".join(f'<th scope="colgroup" colspan="{n}">{escape(group)}</th>' for group, n in table.groups)
-    starts = _starts(table)
-    lower = "".join(
-        f'<th scope="col"{_html_class("start" if i in starts else "")}>{escape(head.text)}</th>'
-        for i, head in enumerate(table.heads)
-    )
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(label)}</th>'
-        + "".join(_html_cell(cell, i in starts) for i, cell in enumerate(cells))
-        + "</tr>"
-        for label, cells in table.rows
-    )
-    notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.notes)
-    return f"""<div class="table" id="{table.key}">
-<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.caption)}">
-<table>
-<caption><span>{escape(table.caption)}</span></caption>
-<thead>
-<tr><th scope="col" rowspan="2">method</th>{upper}</tr>
-<tr>{lower}</tr>
-</thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</div>
-<dl class="notes">
-{notes}
-</dl>
-</div>
-"""
-
-
-def _starts(table: Table) -> set[int]:
-    """The first column of each group."""
-    starts, place = set(), 0
-    for _, count in table.groups:
-        starts.add(place)
-        place += count
-    return starts
-
-
-def _html_class(*names: str) -> str:
-    return f' class="{joined}"' if (joined := " ".join(filter(None, names))) else ""
-
-
-def _html_cell(cell: Cell, starts: bool) -> str:
-    text = escape(cell.text)
-    text = {"best": f"<b>{text}</b>", "second": f"<u>{text}</u>"}.get(cell.mark, text)
-    title = f' title="{escape(cell.about)}"' if cell.about else ""
-    return f"<td{_html_class(cell.status, 'start' if starts else '')}{title}>{text}</td>"
-
-
-def to_tex(table: Table) -> str:
-    """A table environment to \\input where booktabs and graphicx are loaded; narrowed where it is too wide."""
-    upper = " & ".join(rf"\multicolumn{{{n}}}{{c}}{{{tex(group)}}}" for group, n in table.groups)
-    rules = "".join(
-        rf"\cmidrule(lr){{{start + 2}-{start + 1 + n}}}"
-        for start, (_, n) in zip(sorted(_starts(table)), table.groups, strict=True)
-    )
-    lower = " & ".join(tex(head.text) for head in table.heads)
-    body = "\n".join(" & ".join([tex(label), *map(_tex_cell, cells)]) + r" \\" for label, cells in table.rows)
-    notes = "\n".join(rf"\emph{{{tex(term)}.}} {tex(text)}\par" for term, text in table.notes)
-    columns = "".join("r" if head.numeric else "l" for head in table.heads)
-    return rf"""\begin{{table}}[htbp]
-\centering
-\caption{{{tex(table.caption)}.}}
-\label{{tab:{table.key}}}
-\small
-\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%
-\begin{{tabular}}{{l{columns}}}
-\toprule
- & {upper} \\
-{rules}
-method & {lower} \\
-\midrule
-{body}
-\bottomrule
-\end{{tabular}}}}
-
-\vspace{{1ex}}
-\begin{{minipage}}{{\linewidth}}\footnotesize
-{notes}
-\end{{minipage}}
-\end{{table}}
-"""
-
-
-def _tex_cell(cell: Cell) -> str:
-    text = tex(cell.text)
-    return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(cell.mark, text)
-
-
-TEX = {
-    "\\": r"\textbackslash{}",
-    **{letter: rf"\{letter}" for letter in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "|": r"\textbar{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}",
-    "−": "$-$",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "²": r"$^2$",
-    "∂": r"$\partial$",
-    "σ": r"$\sigma$",
-    "∞": r"$\infty$",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "→": r"$\rightarrow$",
-    "–": "--",
-    "’": "'",
-}
-
-
-def tex(text: str) -> str:
-    """Text for LaTeX; a letter that its fonts lack becomes a question mark."""
-    return "".join(TEX.get(letter, letter if ord(letter) < 0x180 else "?") for letter in text)
-
-
-def to_csv(table: Table) -> str:
-    """One head line, one line a row."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", *(f"{head.group}: {head.text}" for head in table.heads)])
-    writer.writerows([label, *(cell.text for cell in cells)] for label, cells in table.rows)
-    return text.getvalue()
-
-
-def to_markdown(table: Table) -> str:
-    """A table for GitHub; notes as a list."""
-    heads = ["method", *(f"{head.group}:<br>{head.text}" for head in table.heads)]
-    rules = ["---", *("---:" if head.numeric else "---" for head in table.heads)]
-    rows = [[label, *map(_markdown_cell, cells)] for label, cells in table.rows]
-    lines = [" | ".join(["", *map(_bar, row), ""]).strip() for row in [heads, rules, *rows]]
-    notes = [f"- {term}: {text}" for term, text in table.notes]
-    return "\n".join([f"**{table.caption}**", "", *lines, "", *notes]) + "\n"
-
-
-def _bar(text: str) -> str:
-    return re.sub(r"(?<!\\)\|", r"\\|", text)
-
-
-def _markdown_cell(cell: Cell) -> str:
-    return {"best": f"**{cell.text}**", "second": f"<u>{cell.text}</u>"}.get(cell.mark, cell.text)
-
-
-FORMATS: dict[str, Callable[[Table], str]] = {"html": to_html, "tex": to_tex, "csv": to_csv, "md": to_markdown}
+    for run in runs:
+        if run in measured.results and (source := measured.runs[run].source):
+            yield "External", f"{measured.runs[run].label}: {source}."
+    yield "Code", f"commit {context.commit}."
 
 
 def summary(measured: Measured) -> dict:
     """What was run: the profile, and the pictures that stand in each slot."""
     return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
+
+
+def aggregates(measured: Measured) -> str:
+    """CSV of every measured mean, its interval and its count: one row a run, hole kind and metric."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "hole", "metric", "mean", "low", "high", "count", "undefined"])
+    for run, result in sorted(measured.results.items()):
+        for hole, means in result.holes.items():
+            for metric in means:
+                writer.writerow([run, hole, metric, *astuple(measured.aggregate(run, hole, metric))])
+    return text.getvalue()

@@ -1,0 +1,44 @@
+"""What every figure shares: its look, what the report says of it, and how it is saved."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from palimpsest.storage import replacing
+
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+    "pdf.fonttype": 42,
+}
+
+
+@dataclass
+class Drawing:
+    """One figure and what the report says of it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure | None  # none where nothing of it can be drawn
+    absent: list[str] = field(default_factory=list)  # what was left out, a line each
+
+    @property
+    def about(self) -> dict:
+        """What stands in figures.json."""
+        drawn = self.figure is not None
+        return {"name": self.name, "title": self.title, "caption": self.caption, "drawn": drawn, "absent": self.absent}
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """`stem`.png and `stem`.pdf, without a date or the name of the program."""
+    for ending, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
+        with replacing(stem.with_name(stem.name + ending)) as temporary:
+            figure.savefig(temporary, metadata=metadata)
