@@ -127,6 +127,8 @@ def project(tmp_path_factory) -> Project:
         "download@scenes",
         "split@scenes",
         "masks@scenes",
+        "weights",
+        "reference@scenes",
     }
     return project
 
@@ -182,10 +184,64 @@ def test_another_profiles_value_reruns_no_run(clean):
 def test_a_metric_retrains_nothing(clean):
     clean.edit(
         "src/palimpsest/metrics/pixel.py",
-        "return 100 * _mean((result - image).abs())",
-        "return 99 * _mean((result - image).abs())",
+        "return 100 * l1(pair)",
+        "return 99 * l1(pair)",
     )
-    assert clean.repro() == {"sources", "check"} | EVALUATED | REPORTED
+    assert clean.repro() == {"sources", "check", "reference@scenes"} | EVALUATED | REPORTED
+
+
+def test_a_hole_that_no_run_trains_on_retrains_nothing(clean):
+    settings = clean.settings()
+    settings["holes"]["kinds"]["brush"]["width"] = [10, 20]
+    clean.write(settings)
+    assert clean.repro() == {"check", "masks@scenes"} | EVALUATED | REPORTED
+
+
+def test_a_hole_that_a_run_trains_on_retrains_it(clean):
+    settings = clean.settings()
+    settings["holes"]["kinds"]["rectangle"]["max_shrink"] = 8
+    clean.write(settings)
+    assert clean.repro() >= {"check", "masks@scenes"} | TRAINED | EVALUATED | REPORTED
+
+
+def test_another_kind_of_hole_to_measure_on_reruns_that_run_alone(clean):
+    settings = clean.settings()
+    settings["runs"]["constant-fill"]["holes"] = ["rectangle", "irregular-20-30"]
+    clean.write(settings)
+    assert clean.repro() == {"check", "evaluate@constant-fill", "tables", "figures", "report"}
+    measured = json.loads((clean.root / "results" / "constant-fill" / "metrics.json").read_text())
+    assert list(measured["holes"]) == ["rectangle", "irregular-20-30"]
+
+
+def test_results_of_another_tool_become_a_row_and_nothing_else_reruns(clean):
+    clean.call(
+        sys.executable, "-m", "palimpsest", "export", "--dataset", "scenes", "--holes", "rectangle", "--out", "e"
+    )
+    shutil.copytree(clean.root / "e" / "images", clean.root / "theirs" / "rectangle")
+    settings = clean.settings()
+    entry = {
+        "label": "A perfect copy",
+        "source": "a test",
+        "data": "scenes",
+        "folder": "theirs",
+        "holes": ["rectangle"],
+    }
+    settings["external"] = {"copy": entry}
+    clean.write(settings)
+    assert clean.repro() == {"check", "external@copy"} | REPORTED
+    rows = (clean.root / "reports" / "tables" / "deepfill-v1-1.csv").read_text().splitlines()
+    (row,) = [line.split(",") for line in rows if line.startswith("A perfect copy (external)")]
+    assert "bundled-photos" in row and "∞" in row and "0.00" in row
+    one = next((clean.root / "theirs" / "rectangle").iterdir())
+    one.write_bytes(
+        next(path for path in (clean.root / "e" / "images").iterdir() if path.name != one.name).read_bytes()
+    )
+    assert clean.repro() == {"external@copy"} | REPORTED
+    one.unlink()
+    run = clean.call("dvc", "repro", check=False)
+    assert run.returncode != 0 and f"{one.name}: asked for an 8-bit RGB picture, found no such file" in run.stderr
+    for folder in ("e", "theirs", "results/copy"):
+        shutil.rmtree(clean.root / folder)
 
 
 def test_a_word_of_the_report_rebuilds_the_report_alone(clean):
@@ -249,6 +305,7 @@ def test_a_new_method_is_a_file_a_section_and_a_row(clean):
     settings["runs"]["toy"] = {
         "model": "toy",
         "data": "scenes",
+        "holes": ["rectangle"],
         "base": "toy",
         "settings": {"shade": 0.25, "schedule": schedule},
         "profiles": {"tiny": {"schedule": {"batch_size": 2}}, "photos": {}, "paper": {}},

@@ -248,10 +248,7 @@ def test_hole_metrics_do_not_see_known_pixels():
     elsewhere = np.where(holes[..., None], pictures, 255 - pictures)
     other = np.where(holes[..., None], results, pictures // 2)
     for name in ("l1_hole", "l1_hole_percent", "l2_hole", "l2_hole_percent", "psnr_hole"):
-        seen = [
-            METRICS[name](Pair(r[0], p[0], holes[0]))
-            for r, p in ((results, pictures), (other, elsewhere))
-        ]
+        seen = [METRICS[name](Pair(r[0], p[0], holes[0])) for r, p in ((results, pictures), (other, elsewhere))]
         assert seen[0] == pytest.approx(seen[1], rel=1e-12)
 
 

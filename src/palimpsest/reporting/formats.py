@@ -67,7 +67,7 @@ def to_html(table: Table) -> str:
     upper = "".join(f'<th scope="colgroup" colspan="{n}">{escape(group)}</th>' for group, n in table.groups)
     starts = _starts(table)
     lower = "".join(
-        f'<th scope="col"{_html_class("start" if i in starts else "")}>{escape(head.text)}</th>'
+        f'<th scope="col"{_html_class("start" * (i in starts), "data" * (not head.numeric))}>{escape(head.text)}</th>'
         for i, head in enumerate(table.heads)
     )
     body = "\n".join(

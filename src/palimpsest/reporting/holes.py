@@ -68,7 +68,7 @@ def draw_histograms(banks: dict[str, np.ndarray]) -> Figure:
         axes.set_title(f"{kind}: {areas.mean():.1%}", fontsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlim(0, 0.8)
+        axes.set_xlim(0, 1)
     for axes in list(panels):
         axes.remove()
     figure.supxlabel("share of the picture that is missing", fontsize=9)

@@ -105,6 +105,8 @@ def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
 
 def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> Iterator[tuple[str, str]]:
     measured = context.measured
+    if measured.profile == "tiny":
+        yield "Smoke run", SMOKE
     yield "Data", f"{measured.pictures(condition.slot)}; {condition.hole} holes; profile {measured.profile}."
     for name, metric in context.metrics.items():
         if metric.of != "raw output":
