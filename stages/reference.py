@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from palimpsest import data
+from palimpsest import data, weights
 from palimpsest.config import argument, stage
 from palimpsest.metrics.features import Features, Statistics, write_reference
 from palimpsest.runtime import choose_device, read_runtime
@@ -15,7 +15,7 @@ BATCH = 8  # pictures; changes memory and speed, and values by rounding alone
 
 def main() -> None:
     folder = Path("data") / argument("a slot of the profile's data")
-    features = Features(Path("data") / "weights", choose_device(read_runtime()))
+    features = Features(weights.FOLDER, choose_device(read_runtime()))
     shard = data.Shard(folder / "shards" / "test")
     starts = tqdm(range(0, len(shard), BATCH), desc="real pictures", disable=None)
     pooled = [features.pool(np.stack([shard[i] for i in range(s, min(s + BATCH, len(shard)))])) for s in starts]

@@ -1,13 +1,11 @@
 """data/weights: the pretrained feature networks that are to be had, and why the others are not."""
 
-from pathlib import Path
-
 from palimpsest import weights
 from palimpsest.config import part, read_yaml, stage
 
 
 def main() -> None:
-    weights.fetch(part(read_yaml("params.yaml"), weights.Config, "weights"), Path("data") / "weights")
+    weights.fetch(part(read_yaml("params.yaml"), weights.Config, "weights"), weights.FOLDER)
 
 
 if __name__ == "__main__":

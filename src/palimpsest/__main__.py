@@ -65,7 +65,7 @@ def export(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Scores a folder of results by every metric and prints the means."""
-    from palimpsest import exchange
+    from palimpsest import exchange, weights
     from palimpsest.papers.spec import read_metrics
     from palimpsest.reporting.scores import to_csv, to_json, to_text
     from palimpsest.runtime import choose_device, read_runtime
@@ -76,7 +76,7 @@ def score(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.out}: accepted: a name that ends in .csv or .json")
     folders = (arguments.results, arguments.images, arguments.holes)
     device = choose_device(read_runtime())
-    scores, left_out = exchange.score_folders(*folders, Path("data/weights"), device)
+    scores, left_out = exchange.score_folders(*folders, weights.FOLDER, device)
     print(to_text(scores, read_metrics()))
     if arguments.out:
         write_text(arguments.out, formats[arguments.out.suffix.lower()](scores, left_out))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
+from palimpsest import weights
 from palimpsest.config import InputError, Settings
 from palimpsest.data import Shard, read_picture, spread
 from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
@@ -119,7 +120,7 @@ def measure(
     slot, out = Path("data") / about["data"], Path("results") / about["run"]
     shard = Shard(slot / "shards" / "test")
     banks = {kind: read_bank(slot / "holes", kind, len(shard)) for kind in kinds}
-    features, reference = Features(Path("data") / "weights", device), read_reference(slot / "reference")
+    features, reference = Features(weights.FOLDER, device), read_reference(slot / "reference")
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     summary = {
         **about,

@@ -30,6 +30,7 @@ from palimpsest.storage import read_json, replacing, sha256, write_json
 if TYPE_CHECKING:
     from torch import Tensor
 
+FOLDER = Path("data") / "weights"  # of the pipeline
 State = dict[str, np.ndarray]
 PATIENCE = 60  # seconds without a byte before a server counts as unreachable
 AGAIN = "`dvc repro --force weights` looks again"

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
     names = {path.name for path in (fake.root / "one").iterdir()}
     assert names >= {
         f"{name}.{end}"
-        for name in ("deepfill-v1-qualitative", "deepfill-v1-curves", "holes-preview", "holes-areas")
+        for name in ("deepfill-v1-qualitative", "deepfill-v1-curves", "holes-scenes-preview", "holes-scenes-areas")
         for end in ("png", "pdf")
     }
     for name in names:
@@ -55,12 +56,36 @@ def test_a_run_that_is_absent_is_left_out_and_named(fake):
     assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
 
 
+def test_results_from_elsewhere_and_other_holes_do_not_disturb(fake):
+    fake.external("theirs", "Their method")
+    shutil.rmtree(fake.root / "runs" / "theirs")
+    before = draw_all(fake.root, fake.measured, fake.root / "figures")
+    path = fake.root / "results" / "patchmatch" / "metrics.json"
+    path.write_text(path.read_text().replace('"rectangle"', '"brush"'))
+    after = draw_all(fake.root, fake.measured, fake.root / "figures")
+    assert [drawing.name for drawing in before] == [drawing.name for drawing in after]
+    assert not any("PatchMatch" in line for line in before[0].absent)
+    assert any(line.startswith("PatchMatch is left out") for line in after[0].absent)
+
+
+def test_what_a_run_does_not_show_is_said(fake):
+    progress = {d.name: d for d in draw_all(fake.root, fake.measured, fake.root / "figures")}["deepfill-v1-progress"]
+    assert progress.figure is not None and not progress.absent
+    np.savez(fake.root / "runs" / "deepfill-v1" / "samples.npz")
+    log = fake.root / "runs" / "deepfill-v1-baseline" / "log.json"
+    log.write_text("[]")
+    drawings = {d.name: d for d in draw_all(fake.root, fake.measured, fake.root / "figures")}
+    assert drawings["deepfill-v1-progress"].figure is None
+    assert drawings["deepfill-v1-progress"].absent == ["run deepfill-v1 kept no pictures of its training"]
+    assert any("deepfill-v1-dcgan is left out: run" in line for line in drawings["deepfill-v1-curves"].absent)
+
+
 def test_runs_that_kept_other_pictures_are_refused(fake):
     path = fake.root / "results" / "patchmatch" / "samples.npz"
     arrays = dict(np.load(path))
     np.savez(path, **{**arrays, "index": arrays["index"] + 1})
     with pytest.raises(InputError, match=r"samples\.npz: holds other pictures"):
-        read_samples(fake.root, fake.measured)
+        read_samples(fake.root, fake.measured, "scenes", "rectangle")
 
 
 def test_the_captions_can_be_kept_as_json(fake):

@@ -8,9 +8,9 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from palimpsest.config import InputError, Settings, build, read_yaml
 
@@ -106,6 +106,48 @@ class Parameters(Settings):
     rows: list[ParameterRow]
 
 
+class Shown(Settings):
+    """One run's column of a figure."""
+
+    run: str
+    head: str
+    map: bool  # whether a column with the map of its attention follows
+
+
+class ResultsFigure(Settings):
+    """Test pictures in rows: input, then the result of one run after another."""
+
+    kind: Literal["results"]
+    title: str
+    caption: str
+    slot: str  # of a profile's `data`
+    hole: str  # kind of hole
+    pictures: PositiveInt  # rows, at most the samples that runs keep
+    original: bool  # whether the original stands first
+    columns: list[Shown]
+
+
+class CurvesFigure(Settings):
+    """Every logged quantity against the iteration, one line a run."""
+
+    kind: Literal["curves"]
+    title: str
+    caption: str
+    runs: list[str]
+
+
+class ProgressFigure(Settings):
+    """What a run made of the same pictures as it was trained."""
+
+    kind: Literal["progress"]
+    title: str
+    caption: str
+    run: str
+
+
+FigureSpec = Annotated[ResultsFigure | CurvesFigure | ProgressFigure, Field(discriminator="kind")]
+
+
 class Paper(Settings):
     """One paper."""
 
@@ -114,6 +156,7 @@ class Paper(Settings):
     authors: str
     venue: str
     tables: dict[str, TableSpec]
+    figures: dict[str, FigureSpec]
     parameters: Parameters | None = None
 
 

@@ -1,6 +1,6 @@
-"""Figures of DeepFill v1 from kept samples and training logs, as PNG and PDF; equal inputs give equal bytes."""
+"""Figures from kept samples and training logs, as the papers' specs lay them out; equal inputs give equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,29 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
 from palimpsest.masks import read_bank
+from palimpsest.papers import spec
+from palimpsest.papers.spec import CurvesFigure, ProgressFigure, ResultsFigure
 from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.results import Measured
 from palimpsest.storage import read_arrays, read_json
-
-PAPER, SLOT, HOLE = "deepfill-v1", "scenes", "rectangle"
-METHODS = {
-    "constant-fill": "constant fill",
-    "patchmatch": "PatchMatch",
-    "deepfill-v1-baseline": "baseline",
-    "deepfill-v1": "full model",
-}
-ATTENTIONS = {
-    "deepfill-v1-spatial-transformer": "spatial transformer",
-    "deepfill-v1-appearance-flow": "appearance flow",
-    "deepfill-v1": "contextual attention",
-}
-LOSSES = {
-    "deepfill-v1": "WGAN-GP",
-    "deepfill-v1-dcgan": "DCGAN",
-    "deepfill-v1-lsgan": "LSGAN",
-    "deepfill-v1-no-l1": "without l1",
-}
 
 
 def colour_wheel() -> np.ndarray:
@@ -78,13 +61,16 @@ class Samples:
         return Samples([self.ids[i] for i in chosen], self.pictures[chosen], self.inputs[chosen], kept)
 
 
-def read_samples(root: Path, measured: Measured) -> Samples:
-    """The kept samples of every run that has results in the slot; InputError where runs kept other pictures."""
-    shard = Shard(root / "data" / SLOT / "shards" / "test")
-    holes = read_bank(root / "data" / SLOT / "holes", HOLE, len(shard))
+def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Samples:
+    """The kept samples of every run measured on a slot with holes of a kind.
+
+    InputError where there are none, or where runs kept other pictures.
+    """
+    shard = Shard(root / "data" / slot / "shards" / "test")
+    bank = read_bank(root / "data" / slot / "holes", hole, len(shard))
     index, kept = None, {}
     for run, result in measured.results.items():
-        if result.data != SLOT:
+        if result.data != slot or hole not in result.holes:
             continue
         arrays = read_arrays(root / "results" / run / "samples.npz")
         if index is not None and not np.array_equal(index, arrays["index"]):
@@ -92,15 +78,18 @@ def read_samples(root: Path, measured: Measured) -> Samples:
                 f"results/{run}/samples.npz: holds other pictures than the runs before; `dvc repro` mends it"
             )
         index = arrays["index"]
-        kept[run] = {name.split("/")[1]: array for name, array in arrays.items() if name.startswith(f"{HOLE}/")}
+        kept[run] = {name.split("/")[1]: array for name, array in arrays.items() if name.startswith(f"{hole}/")}
     if index is None:
-        raise InputError(f"results: asked for samples of {SLOT!r}, found none; `dvc repro` makes them")
+        raise InputError(
+            f"results: asked for samples of {slot!r} with {hole} holes, found none; `dvc repro` makes them"
+        )
     pictures = np.stack([shard[i] for i in index])
-    inputs = np.where(holes[index][..., None], np.uint8(255), pictures)
+    inputs = np.where(bank[index][..., None], np.uint8(255), pictures)
     return Samples([shard.ids[i] for i in index], pictures, inputs, kept)
 
 
 Columns = list[tuple[str, Sequence[np.ndarray]]]  # head, one picture a row
+Drawn = tuple[Figure | None, list[str]]
 
 
 def draw_grid(columns: Columns, labels: Sequence[str], wheel: bool = False, side: float = 1.5) -> Figure:
@@ -143,76 +132,54 @@ def _draw_wheel(axes: Axes) -> None:
     axes.set_xlabel("white: the patch itself\nrim: largest offset", fontsize=6.5)
 
 
-def _maps(samples: Samples, run: str) -> list[np.ndarray]:
-    return [colour_code(offsets) for offsets in samples.kept[run]["offsets"]]
+@dataclass(frozen=True)
+class Studio:
+    """What figures are drawn from; one method a kind of figure: (figure or none, what it leaves out)."""
 
+    root: Path
+    measured: Measured
 
-def _methods(samples: Samples, methods: dict[str, str], measured: Measured) -> tuple[Columns, list[str]]:
-    """A column of results for each run that has samples, and a line for each that has not."""
-    columns = [(head, samples.kept[run]["result"]) for run, head in methods.items() if run in samples.kept]
-    absent = [run for run in methods if run not in samples.kept]
-    return columns, [f"{methods[run]} is left out: {_why(run, measured)}" for run in absent]
+    def results(self, layout: ResultsFigure) -> Drawn:
+        """Input, results and attention maps, a test picture a row."""
+        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        columns: Columns = [("original", samples.pictures)] if layout.original else []
+        columns.append(("input", samples.inputs))
+        absent, mapped = [], False
+        for column in layout.columns:
+            kept = samples.kept.get(column.run, {})
+            if "result" not in kept:
+                absent.append(self._left_out(column.head, column.run))
+                continue
+            columns.append((column.head, kept["result"]))
+            if column.map and "offsets" in kept:
+                columns.append(("its map", [colour_code(offsets) for offsets in kept["offsets"]]))
+                mapped = True
+            elif column.map:
+                absent.append(f"the map of {column.head} is left out: run {column.run} shows none")
+        return draw_grid(columns, samples.ids, wheel=mapped), absent
 
+    def curves(self, layout: CurvesFigure) -> Drawn:
+        present = [run for run in layout.runs if run in self.measured.results]
+        logs = {run: read_json(self.root / "runs" / run / "log.json", list) for run in present}
+        absent = [self._left_out(run, run) for run in layout.runs if run not in present]
+        return draw_curves({run: rows for run, rows in logs.items() if rows}) if any(logs.values()) else None, absent
 
-def _why(run: str, measured: Measured) -> str:
-    return f"run {run} is missing ({measured.absent.get(run, 'not in params.yaml')})"
+    def progress(self, layout: ProgressFigure) -> Drawn:
+        """Validation pictures as a run filled them at six moments of its training."""
+        if layout.run not in self.measured.results:
+            return None, [self._left_out(layout.run, layout.run)]
+        arrays = read_arrays(self.root / "runs" / layout.run / "samples.npz")
+        if not len(arrays.get("iterations", [])):
+            return None, [f"run {layout.run} kept no pictures of its training"]
+        pictures, holes = arrays["pictures"], arrays["holes"].astype(bool)
+        shown = np.where(holes.reshape(holes.shape[:3])[..., None], np.uint8(255), pictures)
+        columns: Columns = [("original", pictures), ("input", shown)]
+        chosen = spread(len(arrays["iterations"]), 6)
+        columns += [(f"iteration {arrays['iterations'][i]}", arrays["results"][i]) for i in chosen]
+        return draw_grid(columns, [""] * len(pictures)), []
 
-
-def qualitative(samples: Samples, measured: Measured, scene: str) -> Drawing:
-    """Figure 6's columns, with the references that need no learning."""
-    columns, absent = _methods(samples, METHODS, measured)
-    columns = [("original", samples.pictures), ("input", samples.inputs), *columns]
-    mapped = "offsets" in samples.kept.get(PAPER, {})
-    if mapped:
-        columns.append(("attention of full", _maps(samples, PAPER)))
-    else:
-        absent.append("the attention map is left out: it is the full model's")
-    caption = (
-        f"{scene} From left to right the original, the input (hole white), the results, and the attention map of the "
-        f"full model: the colour of a place tells where the patch lies that it attends to most, as on the wheel."
-    )
-    title = "Results of every method, and where the full model looks"
-    figure = draw_grid(columns, samples.ids, wheel=mapped)
-    return Drawing(f"{PAPER}-qualitative", title, caption, figure, absent)
-
-
-def attentions(samples: Samples, measured: Measured, scene: str) -> Drawing:
-    """Figure 8: input, result and map of three attention modules."""
-    present = [run for run in ATTENTIONS if "offsets" in samples.kept.get(run, {})]
-    absent = [f"{head} is left out: {_why(run, measured)}" for run, head in ATTENTIONS.items() if run not in present]
-    caption = (
-        f"{scene} Input, then result and attention map with each module in the place of contextual attention. A map "
-        f"that looks the same for different inputs has learnt nothing of the picture."
-    )
-    columns: Columns = [("input", samples.inputs)]
-    for run in present:
-        columns += [(ATTENTIONS[run], samples.kept[run]["result"]), ("its map", _maps(samples, run))]
-    figure = draw_grid(columns, samples.ids, wheel=True) if present else None
-    return Drawing(f"{PAPER}-attention", "Attention modules side by side", caption, figure, absent)
-
-
-def adversarial(samples: Samples, measured: Measured, scene: str) -> Drawing:
-    """Figure 9 and the text's ablations: the adversarial losses, and the refinement without l1."""
-    columns, absent = _methods(samples, LOSSES, measured)
-    caption = (
-        f"{scene} The full model trained with each adversarial loss, and with WGAN-GP but no l1 in the refinement."
-    )
-    shown = [("original", samples.pictures), ("input", samples.inputs), *columns]
-    figure = draw_grid(shown, samples.ids) if columns else None
-    return Drawing(f"{PAPER}-adversarial", "Adversarial losses side by side", caption, figure, absent)
-
-
-def curves(root: Path, measured: Measured) -> Drawing:
-    """Every logged quantity against the iteration, one panel a quantity, one line a run."""
-    logs = {run: read_json(root / "runs" / run / "log.json", list) for run in measured.results}
-    logs = {run: rows for run, rows in logs.items() if rows}
-    absent = [f"{run} is left out: {_why(run, measured)}" for run in measured.absent]
-    caption = (
-        f"Each quantity of the training log against the iteration, profile {measured.profile}; a method that learns "
-        f"nothing has no curve. Adversarial terms of different losses have scales of their own."
-    )
-    figure = draw_curves(logs) if logs else None
-    return Drawing(f"{PAPER}-curves", "Training curves", caption, figure, absent)
+    def _left_out(self, what: str, run: str) -> str:
+        return f"{what} is left out: run {run} is missing ({self.measured.absent.get(run, 'not measured here')})"
 
 
 def draw_curves(logs: dict[str, list[dict]]) -> Figure:
@@ -240,38 +207,26 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
     return figure
 
 
-def progress(root: Path, measured: Measured, scene: str) -> Drawing:
-    """Results of the full model on the same pictures as its training goes on."""
-    path = root / "runs" / PAPER / "samples.npz"
-    arrays = read_arrays(path) if PAPER in measured.results and path.exists() else {}
-    figure = None
-    if len(arrays.get("iterations", [])):
-        chosen = spread(len(arrays["iterations"]), 6)
-        pictures, holes = arrays["pictures"], arrays["holes"].astype(bool)
-        shown = np.where(holes.reshape(holes.shape[:3])[..., None], np.uint8(255), pictures)
-        columns: Columns = [("original", pictures), ("input", shown)]
-        columns += [(f"iteration {arrays['iterations'][i]}", arrays["results"][i]) for i in chosen]
-        figure = draw_grid(columns, [""] * len(pictures))
-    absent = [] if figure else [f"run {PAPER} kept no pictures of its training"]
-    caption = f"Validation pictures of {scene} as filled by the full model while it learns."
-    return Drawing(f"{PAPER}-progress", "The full model while it learns", caption, figure, absent)
-
-
 def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
     """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
-    samples = read_samples(root, measured)
-    dataset = measured.pictures(SLOT).dataset
-    scene = f"Test pictures of {dataset} with {HOLE} holes, profile {measured.profile}."
     with rc_context({**rcParamsDefault, **STYLE}):
-        drawings = [
-            qualitative(samples, measured, scene),
-            attentions(samples.first(4), measured, scene),
-            adversarial(samples.first(4), measured, scene),
-            curves(root, measured),
-            progress(root, measured, dataset),
-            *draw_holes(root / "data" / SLOT / "holes", measured.pictures(SLOT)),
-        ]
+        drawings = list(_drawings(root, measured))
         for drawing in drawings:
             if drawing.figure is not None:
                 save(drawing.figure, folder / drawing.name)
     return drawings
+
+
+def _drawings(root: Path, measured: Measured) -> Iterator[Drawing]:
+    studio, metrics, values = Studio(root, measured), spec.read_metrics(), spec.read_values()
+    for paper in spec.names():
+        for name, layout in spec.read_paper(paper, metrics, values).figures.items():
+            figure, absent = getattr(studio, layout.kind)(layout)
+            scene = f"Profile {measured.profile}"
+            if isinstance(layout, ResultsFigure):
+                scene = (
+                    f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
+                )
+            yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
+    for slot in measured.slots:
+        yield from draw_holes(slot, root / "data" / slot / "holes", measured.pictures(slot))

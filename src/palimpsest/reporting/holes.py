@@ -17,7 +17,7 @@ SHOWN = 10  # holes of a kind on the sheet
 ACROSS = 4  # histograms side by side
 
 
-def draw_holes(folder: Path, pictures: Pictures) -> list[Drawing]:
+def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
     """The preview sheet and the histograms of a bank."""
     banks = {kind: read_bank(folder, kind, pictures.images) for kind in read_json(folder / "index.json", dict)}
     of = f"fixed test holes, one for each of {pictures}"
@@ -26,8 +26,8 @@ def draw_holes(folder: Path, pictures: Pictures) -> list[Drawing]:
     )
     areas = f"Share of a picture that is missing, over the {pictures.images} {of}. Dashed: the mean, also in figures."
     return [
-        Drawing("holes-preview", "Test holes of every kind", preview, draw_sheet(banks)),
-        Drawing("holes-areas", "How much is missing", areas, draw_histograms(banks)),
+        Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(banks)),
+        Drawing(f"holes-{slot}-areas", "How much is missing", areas, draw_histograms(banks)),
     ]
 
 
