@@ -194,7 +194,7 @@ def test_a_hole_that_no_run_trains_on_retrains_nothing(clean):
     settings = clean.settings()
     settings["holes"]["kinds"]["brush"]["width"] = [10, 20]
     clean.write(settings)
-    assert clean.repro() == {"check", "masks@scenes"} | EVALUATED | REPORTED
+    assert clean.repro() == {"check", "masks@scenes", "figures", "report"} | EVALUATED
 
 
 def test_a_hole_that_a_run_trains_on_retrains_it(clean):

@@ -85,6 +85,11 @@ class Fake:
         return read_results(self.root)
 
 
+@pytest.fixture(scope="session")
+def few_holes(shipped) -> masks.Config:
+    return build(masks.Config, shipped["holes"], "").only(["rectangle", "brush", "centre-25"])
+
+
 @pytest.fixture
-def fake(tmp_path, shards, shipped) -> Fake:
-    return Fake(tmp_path, shards, build(masks.Config, shipped["holes"], "").only(["rectangle", "brush", "centre-25"]))
+def fake(tmp_path, shards, few_holes) -> Fake:
+    return Fake(tmp_path, shards, few_holes)

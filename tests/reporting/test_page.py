@@ -8,19 +8,27 @@ import pytest
 
 from palimpsest.config import InputError
 from palimpsest.reporting.page import read_report, render
+from reporting.conftest import Fake
 
 STAGES = Path(__file__).parents[2] / "stages"
 
 
-@pytest.fixture
-def project(fake):
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory, shards, few_holes):
     """A folder in which the stages tables, figures and report have run."""
+    root = Fake(tmp_path_factory.mktemp("reported"), shards, few_holes).root
     for stage in ("tables", "figures", "report"):
         run = subprocess.run(
-            [sys.executable, STAGES / f"{stage}.py"], cwd=fake.root, capture_output=True, text=True, check=False
+            [sys.executable, STAGES / f"{stage}.py"], cwd=root, capture_output=True, text=True, check=False
         )
         assert run.returncode == 0, run.stderr
-    return fake.root
+    return root
+
+
+@pytest.fixture
+def project(reported, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(reported, tmp_path / "project", symlinks=True)
 
 
 def test_the_page_needs_nothing_from_elsewhere(project):
