@@ -13,7 +13,7 @@ from palimpsest import weights
 from palimpsest.config import InputError, Settings
 from palimpsest.data import Shard, read_picture, spread
 from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
-from palimpsest.masks import read_bank
+from palimpsest.masks import Bank, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
 from palimpsest.scoring import Ruler, Scores, joined, table
 from palimpsest.storage import replacing, write_json, write_text
@@ -82,12 +82,12 @@ class Elsewhere:
 def evaluate(
     source: Source,
     shard: Shard,
-    banks: Mapping[str, np.ndarray],
+    banks: Mapping[str, Bank | np.ndarray],
     features: Features,
     reference: dict[str, Statistics],
     config: Config,
 ) -> tuple[dict[str, Scores], dict[str, np.ndarray]]:
-    """Scores every test picture with its hole of every kind; `banks` is {kind: bool (N, H, W)} in the shard's order.
+    """Scores every test picture with its hole of every kind; `banks` is {kind: holes in the shard's order}.
 
     Returns {kind: scores} and the pictures kept, each array named `kind/what`.
     """

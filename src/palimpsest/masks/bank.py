@@ -6,6 +6,7 @@ Beside them lies `index.json`: how many holes, the hash of the packed bytes, and
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,34 @@ def write_bank(config: Config, image_ids: Sequence[str], size: int, folder: Path
     write_json(folder / "index.json", index)
 
 
-def read_bank(folder: Path, kind: str, count: int) -> np.ndarray:
-    """The `count` holes of a kind, bool (count, H, W); InputError for any other number of them."""
+@dataclass(frozen=True)
+class Bank:
+    """The holes of one kind, unpacked where they are asked for: `bank[places]` is bool (…, H, W)."""
+
+    packed: np.ndarray  # uint8 (N, H, ⌈W / 8⌉)
+    width: int  # px
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, places: int | slice | np.ndarray) -> np.ndarray:
+        return np.unpackbits(self.packed[places], axis=-1, count=self.width).view(bool)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """How much of each picture is missing, (N,)."""
+        return np.bitwise_count(self.packed).sum((1, 2), np.int64) / (self.packed.shape[1] * self.width)
+
+
+def read_bank(folder: Path, kind: str, count: int) -> Bank:
+    """The `count` holes of a kind; InputError for any other number of them."""
     path = folder / f"{kind}.npz"
     arrays = read_arrays(path)
     if set(arrays) != {"holes", "width"}:
         raise InputError(f"{path}: asked for holes and their width, found {', '.join(arrays)}; `dvc repro` makes it")
-    packed = arrays["holes"]
-    if len(packed) != count:
-        raise InputError(f"{path}: found {len(packed)} holes for {count} pictures; `dvc repro` makes it")
-    return np.unpackbits(packed, axis=-1, count=int(arrays["width"])).view(bool)
+    if len(arrays["holes"]) != count:
+        raise InputError(f"{path}: found {len(arrays['holes'])} holes for {count} pictures; `dvc repro` makes it")
+    return Bank(arrays["holes"], int(arrays["width"]))
 
 
 def check_hole(hole: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:

@@ -19,32 +19,33 @@ ACROSS = 4  # histograms side by side
 
 def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
     """The preview sheet and the histograms of a bank."""
-    banks = {kind: read_bank(folder, kind, pictures.images) for kind in read_json(folder / "index.json", dict)}
-    of = f"fixed test holes, one for each of {pictures}"
-    preview = (
-        f"{min(SHOWN, pictures.images)} of the {pictures.images} {of}, in each of {len(banks)} kinds; black is missing."
-    )
-    areas = f"Share of a picture that is missing, over the {pictures.images} {of}. Dashed: the mean, also in figures."
+    shown, areas = {}, {}
+    for kind in read_json(folder / "index.json", dict):
+        bank = read_bank(folder, kind, pictures.images)
+        shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)], bank.shares
+    of = f"the fixed holes of the test set ({pictures})"
+    preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; black is missing."
+    missing = f"Share of a picture that is missing, over {of}. Dashed: the mean, also in figures."
     return [
-        Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(banks)),
-        Drawing(f"holes-{slot}-areas", "How much is missing", areas, draw_histograms(banks)),
+        Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(shown)),
+        Drawing(f"holes-{slot}-areas", "How much is missing", missing, draw_histograms(areas)),
     ]
 
 
-def draw_sheet(banks: dict[str, np.ndarray]) -> Figure:
-    """Holes in rows, one row a kind; two kinds side by side."""
-    rows = -(-len(banks) // 2)
+def draw_sheet(holes: dict[str, np.ndarray]) -> Figure:
+    """Holes, bool (N, H, W) a kind, in rows; two kinds side by side."""
+    rows = -(-len(holes) // 2)
     figure = Figure(figsize=(11, 0.55 * rows), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     halves = figure.subfigures(1, 2)
-    for half, kinds in zip(halves, (list(banks)[:rows], list(banks)[rows:]), strict=True):
+    for half, kinds in zip(halves, (list(holes)[:rows], list(holes)[rows:]), strict=True):
         grid = half.subplots(rows, SHOWN, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
         for line, kind in zip(grid, kinds, strict=False):
             line[0].text(-0.15, 0.5, kind, transform=line[0].transAxes, ha="right", va="center", fontsize=7)
-            for axes, place in zip(line, spread(len(banks[kind]), SHOWN), strict=False):
-                _show(axes, banks[kind][place])
+            for axes, hole in zip(line, holes[kind], strict=False):
+                _show(axes, hole)
     return figure
 
 
@@ -56,16 +57,15 @@ def _show(axes: Axes, hole: np.ndarray) -> None:
     axes.spines[:].set(visible=True, color="0.6", linewidth=0.6)
 
 
-def draw_histograms(banks: dict[str, np.ndarray]) -> Figure:
-    """One panel a kind, all on the same scale of areas."""
-    down = -(-len(banks) // ACROSS)
+def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
+    """One panel a kind, all on the same scale of areas, (N,) a kind."""
+    down = -(-len(areas) // ACROSS)
     figure = Figure(figsize=(2.6 * ACROSS, 1.35 * down), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True).flat
-    for axes, (kind, bank) in zip(panels, banks.items(), strict=False):
-        areas = bank.mean((1, 2))
-        axes.hist(areas, bins=np.linspace(0, 1, 51), color="C0")
-        axes.axvline(areas.mean(), color="black", linewidth=0.8, linestyle="--")
-        axes.set_title(f"{kind}: {areas.mean():.1%}", fontsize=8)
+    for axes, (kind, shares) in zip(panels, areas.items(), strict=False):
+        axes.hist(shares, bins=np.linspace(0, 1, 51), color="C0")
+        axes.axvline(shares.mean(), color="black", linewidth=0.8, linestyle="--")
+        axes.set_title(f"{kind}: {shares.mean():.1%}", fontsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlim(0, 1)
