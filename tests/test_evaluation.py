@@ -79,7 +79,7 @@ def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_pat
     holes[:, 20:50, 8:40] = True
     (tmp_path / "square").mkdir()
     for number, name in enumerate(shard.ids):
-        result, _ = inpaint(Grey(), shard[number][None], holes[:1])
+        result, _ = inpaint(Grey(), np.stack([shard[number]]), holes[:1])
         Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
     config = Config(batch_size=5, samples=2)
     own, _ = evaluate(Trained(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from palimpsest.config import InputError
-from palimpsest.reporting.figures import colour_code, colour_wheel, draw_all, read_samples
+from palimpsest.reporting.figures import colour_code, colour_wheel, draw_all, every_drawing, read_samples
 
 
 def colour(dy, dx):
@@ -52,29 +52,29 @@ def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
 
 def test_a_run_that_is_absent_is_left_out_and_named(fake):
     (fake.root / "results" / "deepfill-v1-baseline" / "metrics.json").unlink()
-    drawing = draw_all(fake.root, fake.measured, fake.root / "figures")[0]
+    drawing = next(iter(every_drawing(fake.root, fake.measured)))
     assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
 
 
 def test_results_from_elsewhere_and_other_holes_do_not_disturb(fake):
     fake.external("theirs", "Their method")
     shutil.rmtree(fake.root / "runs" / "theirs")
-    before = draw_all(fake.root, fake.measured, fake.root / "figures")
+    before = list(every_drawing(fake.root, fake.measured))
     path = fake.root / "results" / "patchmatch" / "metrics.json"
     path.write_text(path.read_text().replace('"rectangle"', '"brush"'))
-    after = draw_all(fake.root, fake.measured, fake.root / "figures")
+    after = list(every_drawing(fake.root, fake.measured))
     assert [drawing.name for drawing in before] == [drawing.name for drawing in after]
     assert not any("PatchMatch" in line for line in before[0].absent)
     assert any(line.startswith("PatchMatch is left out") for line in after[0].absent)
 
 
 def test_what_a_run_does_not_show_is_said(fake):
-    progress = {d.name: d for d in draw_all(fake.root, fake.measured, fake.root / "figures")}["deepfill-v1-progress"]
+    progress = {d.name: d for d in list(every_drawing(fake.root, fake.measured))}["deepfill-v1-progress"]
     assert progress.figure is not None and not progress.absent
     np.savez(fake.root / "runs" / "deepfill-v1" / "samples.npz")
     log = fake.root / "runs" / "deepfill-v1-baseline" / "log.json"
     log.write_text("[]")
-    drawings = {d.name: d for d in draw_all(fake.root, fake.measured, fake.root / "figures")}
+    drawings = {d.name: d for d in list(every_drawing(fake.root, fake.measured))}
     assert drawings["deepfill-v1-progress"].figure is None
     assert drawings["deepfill-v1-progress"].absent == ["run deepfill-v1 kept no pictures of its training"]
     assert any("deepfill-v1-dcgan is left out: run" in line for line in drawings["deepfill-v1-curves"].absent)
@@ -89,5 +89,5 @@ def test_runs_that_kept_other_pictures_are_refused(fake):
 
 
 def test_the_captions_can_be_kept_as_json(fake):
-    about = [drawing.about for drawing in draw_all(fake.root, fake.measured, fake.root / "figures")]
+    about = [drawing.about for drawing in list(every_drawing(fake.root, fake.measured))]
     assert json.loads(json.dumps(about)) == about

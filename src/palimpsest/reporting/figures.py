@@ -210,14 +210,15 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
 def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
     """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
     with rc_context({**rcParamsDefault, **STYLE}):
-        drawings = list(_drawings(root, measured))
+        drawings = list(every_drawing(root, measured))
         for drawing in drawings:
             if drawing.figure is not None:
                 save(drawing.figure, folder / drawing.name)
     return drawings
 
 
-def _drawings(root: Path, measured: Measured) -> Iterator[Drawing]:
+def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
+    """Every figure of every paper, and the test holes of every slot."""
     studio, metrics, values = Studio(root, measured), spec.read_metrics(), spec.read_values()
     for paper in spec.names():
         for name, layout in spec.read_paper(paper, metrics, values).figures.items():
