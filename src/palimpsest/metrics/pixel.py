@@ -290,7 +290,8 @@ def ncc(pair: Pair) -> float:
     if not (np.ptp(pair.result) and np.ptp(pair.image)):
         return math.nan
     x, y = (picture - picture.mean() for picture in (pair.result, pair.image))
-    return float(np.vdot(x, y) / math.sqrt(np.vdot(x, x) * np.vdot(y, y)))
+    covariance, variance_x, variance_y = (np.einsum("ijk,ijk->", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    return float(covariance / math.sqrt(variance_x * variance_y))
 
 
 @whole
