@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline"]
+HOLES = ["rectangle", "brush", "irregular-20-30"]
 TRAINED = {"train@deepfill-v1", "train@deepfill-v1-baseline"}
 EVALUATED = {f"evaluate@{name}" for name in KEPT}
 REPORTED = {"tables", "figures", "report"}
@@ -113,6 +114,7 @@ def project(tmp_path_factory) -> Project:
             shutil.copy(ROOT / name, project.root / name)
     settings = project.settings()
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
+    settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
     tiny |= {"width": 2, "critic_width": 2}
     tiny["schedule"] |= {"batch_size": 2, "phases": [{"name": "joint", "iterations": 2, "learning_rate": 1e-3}]}
