@@ -33,28 +33,31 @@ def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
 
 
 def draw_sheet(holes: dict[str, np.ndarray]) -> Figure:
-    """Holes, bool (N, H, W) a kind, in rows; two kinds side by side."""
-    rows = -(-len(holes) // 2)
-    figure = Figure(figsize=(11, 0.55 * rows), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    halves = figure.subfigures(1, 2)
-    for half, kinds in zip(halves, (list(holes)[:rows], list(holes)[rows:]), strict=True):
-        grid = half.subplots(rows, SHOWN, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for line, kind in zip(grid, kinds, strict=False):
-            line[0].text(-0.15, 0.5, kind, transform=line[0].transAxes, ha="right", va="center", fontsize=7)
-            for axes, hole in zip(line, holes[kind], strict=False):
-                _show(axes, hole)
+    """Holes, bool (N, H, W) a kind, in rows; half of the kinds beside the others."""
+    figure = Figure(figsize=(11, 0.22 * len(holes) + 0.2), layout="constrained")
+    kinds, rows = list(holes), -(-len(holes) // 2)
+    for axes, half in zip(figure.subplots(1, 2), (kinds[:rows], kinds[rows:]), strict=True):
+        axes.set_axis_off()
+        if half:
+            _show(axes, {kind: holes[kind] for kind in half}, rows)
     return figure
 
 
-def _show(axes: Axes, hole: np.ndarray) -> None:
-    axes.imshow(hole, cmap="gray_r", vmin=0, vmax=1.4, interpolation="nearest")
+def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
+    """One picture for them all, which is drawn far sooner than an axes a hole."""
+    size = next(iter(holes.values())).shape[-1]
+    side = size + max(2, size // 12)  # px, of a hole with the gap beside it
+    sheet = np.full((rows * side, SHOWN * side), np.nan)
+    for row, shown in enumerate(holes.values()):
+        for column, hole in enumerate(shown):
+            sheet[row * side : row * side + size, column * side : column * side + size] = hole
+    axes.imshow(sheet, cmap="gray_r", vmin=-0.1, vmax=1.3, interpolation="nearest")
     axes.set_axis_on()
-    axes.set(xticks=[], yticks=[])
+    axes.set_xticks([])
+    axes.set_yticks([row * side + size / 2 for row in range(len(holes))], list(holes), fontsize=7)
+    axes.tick_params(length=0)
     axes.grid(visible=False)
-    axes.spines[:].set(visible=True, color="0.6", linewidth=0.6)
+    axes.spines[:].set_visible(False)
 
 
 def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
@@ -63,7 +66,7 @@ def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(2.6 * ACROSS, 1.35 * down), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True).flat
     for axes, (kind, shares) in zip(panels, areas.items(), strict=False):
-        axes.hist(shares, bins=np.linspace(0, 1, 51), color="C0")
+        axes.stairs(*np.histogram(shares, np.linspace(0, 1, 51)), fill=True, color="C0")
         axes.axvline(shares.mean(), color="black", linewidth=0.8, linestyle="--")
         axes.set_title(f"{kind}: {shares.mean():.1%}", fontsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
