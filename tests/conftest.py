@@ -1,6 +1,7 @@
 """What several tests share: the shipped settings, the bundled photographs as shards, the feature networks' weights."""
 
 import copy
+import os
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,7 +17,8 @@ from palimpsest.storage import sha256
 
 ROOT = Path(__file__).parents[1]
 
-torch.set_num_threads(1)  # threads that wait for one another cost more than they bring at these sizes
+os.environ["PALIMPSEST_THREADS"] = "1"  # threads that wait for one another cost more than they bring at these sizes
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

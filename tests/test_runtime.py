@@ -1,11 +1,19 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from palimpsest.config import InputError
 from palimpsest.runtime import choose_device, read_runtime
 
 SHIPPED = Path(__file__).parents[1] / "runtime.yaml"
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    """Without the number of threads that every other test runs with."""
+    monkeypatch.delenv("PALIMPSEST_THREADS")
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
 
 
 def test_the_shipped_settings_are_accepted():

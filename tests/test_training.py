@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from palimpsest import checkpoints, data, masks, runs, training
-from palimpsest.config import InputError, build
+from palimpsest.config import InputError, build, read_yaml
 from palimpsest.models import create
 from palimpsest.runtime import launch, read_runtime
+from palimpsest.settings import Params, training_inputs
+from palimpsest.storage import write_json
 
 ROOT = Path(__file__).parents[1]
 RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
@@ -165,6 +167,10 @@ def project(tmp_path, params, shards):
 
 
 def start(project, run="deepfill-v1", **environment):
+    """Runs stages/train.py on what stages/check.py writes of params.yaml."""
+    tree = read_yaml(project / "params.yaml")
+    inputs = training_inputs(tree, build(Params, tree, ""), run)
+    write_json(project / "data" / "training" / f"{run}.json", inputs)
     environment = {
         "PALIMPSEST_DEVICE": "cpu",
         "PALIMPSEST_CHECKPOINT_SECONDS": "0.0",
