@@ -66,6 +66,24 @@ def test_nothing_is_written_over_a_folder_that_holds_files(exported):
     assert not (exported / "elsewhere").exists()
 
 
+def test_an_export_that_stops_half_way_leaves_nothing(exported, monkeypatch):
+    save = Image.Image.save
+
+    def failing(picture, path):
+        if "holes" in str(path):
+            raise OSError(28, "No space left on device")
+        save(picture, path)
+
+    monkeypatch.setattr(Image.Image, "save", failing)
+    (exported / "empty").mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        export(exported / "data" / "scenes", "brush", exported / "empty")
+    assert not any((exported / "empty").iterdir()) and not list(exported.glob(".*"))
+    monkeypatch.undo()
+    assert export(exported / "data" / "scenes", "brush", exported / "empty") == 24
+    assert len(list((exported / "empty" / "images").iterdir())) == 24
+
+
 def test_a_perfect_copy_is_ideal_by_every_metric(exported, weights_folder):
     scores, left_out = score_folders(*few(exported)[0], weights_folder, "cpu")
     means = {name: found.mean for name, found in scores.aggregates().items()}

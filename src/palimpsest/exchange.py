@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from palimpsest.data import Shard, read_hole, read_picture
 from palimpsest.masks import check_hole, read_bank
 from palimpsest.metrics.features import Features, Statistics
 from palimpsest.scoring import Ruler, Scores, joined
-from palimpsest.storage import replacing, write_json
+from palimpsest.storage import write_json
 
 BATCH = 8  # pictures scored at once
 ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
@@ -23,23 +24,25 @@ ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 def export(slot: Path, kind: str, out: Path) -> int:
     """Writes every test picture of a slot and its hole of a kind as `out`/images/<id>.png and `out`/holes/<id>.png.
 
-    A hole is 255 where pixels are missing. Returns their number; InputError where `out` holds files already.
+    A hole is 255 where pixels are missing. Returns their number; InputError where `out` holds files already. The folder
+    takes its name when all of it is written.
     """
     shard = Shard(slot / "shards" / "test")
     bank = read_bank(slot / "holes", kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
-    for number, name in enumerate(shard.ids):
-        _save(shard[number], out / "images" / f"{name}.png")
-        _save(bank[number].astype(np.uint8) * 255, out / "holes" / f"{name}.png")
     about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "shard": shard.fingerprint}
-    write_json(out / "about.json", about)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        whole = Path(folder) / out.name
+        for part in ("images", "holes"):
+            (whole / part).mkdir(parents=True)
+        for number, name in enumerate(shard.ids):
+            Image.fromarray(shard[number]).save(whole / "images" / f"{name}.png")
+            Image.fromarray(bank[number].astype(np.uint8) * 255).save(whole / "holes" / f"{name}.png")
+        write_json(whole / "about.json", about)
+        whole.replace(out)
     return len(shard)
-
-
-def _save(pixels: np.ndarray, path: Path) -> None:
-    with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
 
 
 @dataclass(frozen=True)
