@@ -1,13 +1,14 @@
-"""data/settings-checked, data/runs.json, data/training: every setting was read strictly before anything is computed.
+"""data/settings-checked, data/runs.json, data/training, data/architectures.json: every setting was read strictly.
 
 The first never changes: it stands before the stages that must wait for the check. The second holds each run's
 fingerprint, by which the tables know a result that other settings made, and the parameters of its networks. The third
-holds for each run the settings that its training depends on.
+holds for each run the settings that its training depends on, the fourth the runs that cost the same to fill with.
 """
 
 from pathlib import Path
 
 from palimpsest import runs
+from palimpsest.benchmark import architectures
 from palimpsest.config import read_yaml, stage
 from palimpsest.settings import check, describe, training_inputs
 from palimpsest.storage import write_json, write_text
@@ -17,6 +18,7 @@ def main() -> None:
     tree = read_yaml("params.yaml")
     params = check(tree)
     write_json(Path("data") / "runs.json", describe(tree, params))
+    write_json(Path("data") / "architectures.json", architectures(tree))
     for name in runs.names(tree):
         write_json(Path("data") / "training" / f"{name}.json", training_inputs(tree, params, name))
     write_text(Path("data") / "settings-checked", "Every setting of params.yaml is one that some part reads.\n")

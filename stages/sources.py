@@ -6,7 +6,8 @@ from palimpsest.config import stage
 from palimpsest.sources import MODELS, STAGES, manifest
 from palimpsest.storage import write_json
 
-BY_MODEL = {"train", "evaluate"}
+EVERY_MODEL = {"check", "benchmark"}
+BY_MODEL = {"train", "evaluate", "transfer"}
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
             for model in MODELS:
                 write_json(Path("code") / f"{name}-{model}.json", manifest(name, [model]))
         else:
-            write_json(Path("code") / f"{name}.json", manifest(name, MODELS if name == "check" else []))
+            write_json(Path("code") / f"{name}.json", manifest(name, MODELS if name in EVERY_MODEL else []))
 
 
 if __name__ == "__main__":

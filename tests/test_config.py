@@ -109,7 +109,7 @@ def test_the_shipped_settings_are_accepted(params):
         (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
         (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
         (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
-        (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is a union of 'star'; accepted"),
+        (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is made of 'star'; accepted"),
         (("runs", "patchmatch", "holes"), ["star"], "runs.patchmatch.holes: asked for holes of kind 'star'"),
         (("runs", "patchmatch", "holes"), [], "params: runs.patchmatch.holes is []"),
         (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
@@ -126,7 +126,7 @@ def test_the_shipped_settings_are_accepted(params):
             300,
             "holes.kinds.rectangle: ",
         ),
-        (("profiles", "tiny", "data", "faces"), FACES, "profiles.tiny.data.faces: no run uses it; accepted: scenes"),
+        (("profiles", "tiny", "data", "faces"), FACES, "profiles.tiny.data.faces: no run uses it; accepted: scenes, unseen, large"),
         (
             ("runs", "deepfill-v1", "profiles", "tinny"),
             {},

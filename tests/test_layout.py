@@ -23,7 +23,7 @@ RANKS = [
     ["masks", "losses", "metrics"],
     ["models"],
     ["inpainting", "checkpoints", "scoring"],
-    ["training", "evaluation", "exchange"],
+    ["training", "evaluation", "exchange", "benchmark"],
     ["settings", "reporting"],
     ["__main__"],
 ]

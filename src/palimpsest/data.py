@@ -162,8 +162,10 @@ def tiles(picture: np.ndarray, size: int) -> Iterator[tuple[int, int, np.ndarray
 
 def split(config: Config, raw: Path, out: Path) -> None:
     """Packs a dataset's photographs into shards: whole ones, shrunk, to train on; fixed tiles for `val` and `test`."""
+    named = {photo.split for photo in photos(config.dataset)}
     for name in SPLITS:
-        write_shard(out / name, _pictures(config, raw, name))
+        if name in named or name == "test":
+            write_shard(out / name, _pictures(config, raw, name))
 
 
 def _pictures(config: Config, raw: Path, name: str) -> Iterator[tuple[str, str, np.ndarray]]:

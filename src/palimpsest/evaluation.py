@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from palimpsest import weights
-from palimpsest.config import InputError, Settings
+from palimpsest import checkpoints, data, runs, weights
+from palimpsest.config import InputError, Settings, Tree, part
 from palimpsest.data import Shard, read_picture, spread
 from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
+from palimpsest.layers.patches import piece
 from palimpsest.masks import Bank, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
 from palimpsest.scoring import Ruler, Scores, joined, table
@@ -29,8 +30,11 @@ class Config(Settings):
 class Source(Protocol):
     """Where results come from."""
 
-    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        """Raw outputs, uint8 (B, H, W, 3), for pictures of the test split and their holes of a kind."""
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+        """What is scored for pictures of the test split and their holes of a kind, each uint8 (B, H, W, 3).
+
+        Under "" the raw outputs; under "/pieced", where a method has references, the pictures pieced from them.
+        """
 
     def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
         """What a method shows of its inside: pictures as uint8, whole numbers as int16; {} where it shows nothing."""
@@ -43,16 +47,29 @@ class Trained:
     model: Any
     device: torch.device | str
 
-    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        return inpaint(self.model, pictures, holes, self.device)[1]
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
+        _, raw = inpaint(self.model, pictures, holes, self.device)
+        pieced = self._references(pictures, holes)
+        return {"": raw, "/pieced": to_pixels(pieced["pieced"])} if pieced else {"": raw}
 
     def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
-        if not hasattr(self.model, "diagnose"):
-            return {}
-        image, hole = (tensor.to(self.device) for tensor in to_tensors(pictures, holes))
-        with torch.inference_mode():
-            shown = self.model.diagnose(image, hole)
+        shown = self._references(pictures, holes)
+        if hasattr(self.model, "diagnose"):
+            with torch.inference_mode():
+                shown |= self.model.diagnose(*self._tensors(pictures, holes))
         return {name: _packed(value) for name, value in shown.items()}
+
+    def _references(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, torch.Tensor]:
+        """Offsets to reference patches and the pictures pieced from them; {} of a method that has none."""
+        if not hasattr(self.model, "references"):
+            return {}
+        image, hole = self._tensors(pictures, holes)
+        with torch.inference_mode():
+            offsets = self.model.references(image * (1 - hole), hole)
+            return {"offsets": offsets, "pieced": piece(image, hole, offsets)}
+
+    def _tensors(self, pictures: np.ndarray, holes: np.ndarray) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.to(self.device) for tensor in to_tensors(pictures, holes))
 
 
 def _packed(value: torch.Tensor) -> np.ndarray:
@@ -67,13 +84,13 @@ class Elsewhere:
 
     folder: Path
 
-    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
         found = [read_picture(self.folder / kind / f"{name}.png") for name in ids]
         for name, output, picture in zip(ids, found, pictures, strict=True):
             if output.shape != picture.shape:
                 sizes = " and ".join(f"{width} x {height} px" for height, width, _ in (output.shape, picture.shape))
                 raise InputError(f"{self.folder / kind / name}.png: result and picture are {sizes}; accepted: equal")
-        return np.stack(found)
+        return {"": np.stack(found)}
 
     def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
         return {}
@@ -89,22 +106,25 @@ def evaluate(
 ) -> tuple[dict[str, Scores], dict[str, np.ndarray]]:
     """Scores every test picture with its hole of every kind; `banks` is {kind: holes in the shard's order}.
 
-    Returns {kind: scores} and the pictures kept, each array named `kind/what`.
+    Returns {kind: scores}, those of pieced pictures as `kind/pieced`, and the pictures kept, each array named
+    `kind/what`.
     """
     kept = spread(len(shard), config.samples)
     scores, samples = {}, {"index": kept}
     for kind, holes in banks.items():
-        ruler, shown = Ruler(features), []
+        rulers: dict[str, Ruler] = {}
+        shown = []
         for start in range(0, len(shard), config.batch_size):
             places = np.arange(start, min(start + config.batch_size, len(shard)))
             ids, pictures, missing = [shard.ids[i] for i in places], np.stack([shard[i] for i in places]), holes[places]
-            outputs = source.outputs(kind, ids, pictures, missing)
-            ruler.add(ids, outputs, pictures, missing)
+            made = source.outputs(kind, ids, pictures, missing)
+            for what, outputs in made.items():
+                rulers.setdefault(f"{kind}{what}", Ruler(features)).add(ids, outputs, pictures, missing)
             if (chosen := np.isin(places, kept)).any():
-                pictures, missing, outputs = pictures[chosen], missing[chosen], outputs[chosen]
+                pictures, missing, outputs = pictures[chosen], missing[chosen], made[""][chosen]
                 results = composite(outputs, pictures, missing)
                 shown.append({"result": results, "output": outputs, **source.inside(pictures, missing)})
-        scores[kind] = ruler.scores(reference)
+        scores |= {name: ruler.scores(reference) for name, ruler in rulers.items()}
         samples |= {f"{kind}/{name}": array for name, array in joined(shown).items()}
     return scores, samples
 
@@ -134,3 +154,17 @@ def measure(
     write_json(out / "metrics.json", summary)
     with replacing(out / "samples.npz") as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def measure_trained(params: Tree, target: runs.Target, device: torch.device | str) -> None:
+    """Writes results/<target> of a trained run; InputError where its weights were made under other settings."""
+    path = Path("runs") / target.run / "weights.safetensors"
+    model, origin = checkpoints.load(path, device)
+    run = runs.resolve(params, target.run)
+    if origin.run != run:
+        raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` trains it again")
+    config = part(params, Config, "profiles", run.profile, "evaluation")
+    crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
+    about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}
+    about |= {"dataset": crops.dataset, "settings": runs.target_fingerprint(params, target)}
+    measure(Trained(model, device), about, target.holes, config, device)

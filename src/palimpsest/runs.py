@@ -24,6 +24,15 @@ class Base(Variant):
     profiles: dict[str, Tree]
 
 
+class Transfer(Settings):
+    """A section of params.yaml's `transfers`: a trained run measured on other pictures than its own slot's."""
+
+    run: str
+    model: str  # the run's
+    data: str  # slot in profiles.<profile>.data
+    holes: Annotated[list[str], Field(min_length=1)]
+
+
 class External(Settings):
     """A section of params.yaml's `external`: results that another tool made of `palimpsest export`'s pictures."""
 
@@ -54,20 +63,54 @@ class Run:
         return f"runs.{self.name}.settings"
 
 
+@dataclass(frozen=True)
+class Target:
+    """What one set of results is of: a run on its own slot or on another, and the kinds of holes."""
+
+    name: str  # of results/<name>
+    run: str
+    data: str
+    holes: list[str]
+
+
 def names(params: Tree) -> list[str]:
     return list(section(params, "runs"))
 
 
-def holes(params: Tree, name: str) -> list[str]:
-    """The kinds of holes that a run is measured on."""
-    return _entry(params, name).holes
+def target(params: Tree, name: str) -> Target:
+    """The results that a run has of its own slot, or that a transfer has of another.
+
+    InputError for an unknown name, a transfer with a run's name, and one of an unknown run or to its own slot.
+    """
+    if name not in section(params, "transfers"):
+        entry = _entry(params, name)
+        return Target(name, name, entry.data, entry.holes)
+    _own_name(params, "transfers", name)
+    entry = part(params, Transfer, "transfers", name)
+    trained = _entry(params, entry.run)
+    if entry.model != trained.model:
+        raise InputError(f"params: transfers.{name}.model is {entry.model!r}; accepted: the run's, {trained.model}")
+    if entry.data == trained.data:
+        raise InputError(f"params: transfers.{name}.data is {entry.data!r}, the run's own; accepted: another slot")
+    return Target(name, entry.run, entry.data, entry.holes)
+
+
+def targets(params: Tree) -> list[Target]:
+    """Of every run and every transfer."""
+    return [target(params, name) for name in [*names(params), *section(params, "transfers")]]
 
 
 def external(params: Tree, name: str) -> External:
-    """A section of `external`; InputError for an unknown one or a name that a run has."""
-    if name in names(params):
-        raise InputError(f"params: external.{name} has the name of a run; accepted: a name of its own")
+    """A section of `external`; InputError for an unknown one or a name that a run or a transfer has."""
+    _own_name(params, "external", name)
+    if name in section(params, "transfers"):
+        raise InputError(f"params: external.{name} has the name of a transfer; accepted: a name of its own")
     return part(params, External, "external", name)
+
+
+def _own_name(params: Tree, where: str, name: str) -> None:
+    if name in names(params):
+        raise InputError(f"params: {where}.{name} has the name of a run; accepted: a name of its own")
 
 
 def resolve(params: Tree, name: str, profile: str | None = None) -> Run:
@@ -101,3 +144,10 @@ def _entry(params: Tree, name: str) -> Variant | Base:
 def fingerprint(run: Run, size: int) -> str:
     """What a checkpoint must have been made under to stand for this run."""
     return digest([run.model, run.data, size, run.settings])
+
+
+def target_fingerprint(params: Tree, target: Target) -> str:
+    """What results must have been made under to stand for this target."""
+    run = resolve(params, target.run)
+    trained = fingerprint(run, section(params, "profiles", run.profile, "data", run.data, "size"))
+    return trained if target.name == target.run else digest([trained, target.data])

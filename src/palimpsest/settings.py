@@ -1,15 +1,17 @@
 """params.yaml as a whole: what each room reads of it, and that nothing else stands there."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 
-from palimpsest import data, evaluation, masks, runs, training, weights
+from palimpsest import benchmark, data, evaluation, masks, runs, training, weights
 from palimpsest.config import InputError, Settings, Tree, build
 from palimpsest.models import configure, count_parameters, create
 
@@ -20,6 +22,7 @@ class Profile(Settings):
     data: dict[str, data.Config]
     training: training.Config
     evaluation: evaluation.Config
+    benchmark: benchmark.Config
 
 
 class Params(Settings):
@@ -29,6 +32,7 @@ class Params(Settings):
     profiles: dict[str, Profile]
     holes: masks.Config
     weights: weights.Config
+    transfers: dict[str, runs.Transfer]
     external: dict[str, runs.External]
     runs: Annotated[dict[str, Tree], Field(min_length=1)]
 
@@ -41,23 +45,26 @@ def check(tree: Tree) -> Params:
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
         raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
-    names = runs.names(tree)
-    used = {runs.resolve(tree, name).data for name in names}
+    names, targets = runs.names(tree), runs.targets(tree)
+    used = list(dict.fromkeys(target.data for target in targets))
     for profile, scale in params.profiles.items():
-        if unused := set(scale.data) - used:
-            raise InputError(
-                f"params: profiles.{profile}.data.{min(unused)}: no run uses it; accepted: {', '.join(used)}"
-            )
+        if unused := [slot for slot in scale.data if slot not in used]:
+            raise InputError(f"params: profiles.{profile}.data.{unused[0]}: no run uses it; accepted: {', '.join(used)}")
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
         for name in names:
-            _check_run(runs.resolve(tree, name, profile), runs.holes(tree, name), scale, params.holes)
+            _check_run(runs.resolve(tree, name, profile), scale, params.holes)
+        for target in targets:
+            _check_target(target, scale, params.holes)
     for name in params.external:
         _check_external(name, runs.external(tree, name), params)
     active = params.profiles[params.profile]
     for slot, crops in active.data.items():
         with _explaining(f"profiles.{params.profile}.data.{slot}"):
-            data.photos(crops.dataset)
+            splits = {photo.split for photo in data.photos(crops.dataset)}
+            trained = [target.run for target in targets if target.data == slot and target.name == target.run]
+            if missing := [split for split in (data.SPLITS if trained else ["test"]) if split not in splits]:
+                raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     return params
 
 
@@ -67,15 +74,29 @@ def _check_holes(holes: masks.Config, size: int) -> None:
             masks.fixed_hole(holes, kind, "any", size)
 
 
-def _check_run(run: runs.Run, measured_on: list[str], scale: Profile, holes: masks.Config) -> None:
+def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
     config, size = configure(run), scale.data[run.data].size
-    with _explaining(run.at), torch.device("meta"):
-        create(run, size)
+    with _explaining(run.at):
+        _parameters(run.name, run.model, json.dumps(run.settings), size)
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
             holes.kind(schedule.hole)
-    with _explaining(f"runs.{run.name}.holes"):
-        for kind in measured_on:
+
+
+@cache
+def _parameters(name: str, model: str, settings: str, size: int) -> dict[str, int]:
+    """The parameters of a run's networks, which are built without memory: a few hundred ms, so once for each."""
+    with torch.device("meta"):
+        return count_parameters(create(runs.Run(name, model, "", "", json.loads(settings)), size))
+
+
+def _check_target(target: runs.Target, scale: Profile, holes: masks.Config) -> None:
+    at = f"{'runs' if target.name == target.run else 'transfers'}.{target.name}"
+    with _explaining(f"{at}.data"):
+        if target.data not in scale.data:
+            raise InputError(f"asked for a slot {target.data!r}; accepted: {', '.join(scale.data)}")
+    with _explaining(f"{at}.holes"):
+        for kind in target.holes:
             holes.kind(kind)
 
 
@@ -101,28 +122,24 @@ def _explaining(at: str) -> Iterator[None]:
 
 def describe(tree: Tree, params: Params) -> dict[str, Tree]:
     """For each run and each set of results made elsewhere: what the tables must know of its settings and networks."""
-    described = {name: _describe_run(tree, params, name) for name in runs.names(tree)}
+    nothing = {"parameters": {}, "parameters_at_paper_scale": {}, "label": "", "source": ""}
+    described = {
+        target.name: {**nothing, "settings": runs.target_fingerprint(tree, target)} for target in runs.targets(tree)
+    }
+    for name in runs.names(tree):
+        described[name] |= _count_run(tree, params, name)
     for name, entry in params.external.items():
-        nothing = {"parameters": {}, "parameters_at_paper_scale": {}}
-        described[name] = {"settings": entry.fingerprint, **nothing, "label": entry.label, "source": entry.source}
+        described[name] = {**nothing, "settings": entry.fingerprint, "label": entry.label, "source": entry.source}
     return described
 
 
-def _describe_run(tree: Tree, params: Params, name: str) -> Tree:
-    counts, fingerprints = {}, {}
+def _count_run(tree: Tree, params: Params, name: str) -> Tree:
+    counts = {}
     for profile in (params.profile, "paper"):
         run = runs.resolve(tree, name, profile)
         size = params.profiles[profile].data[run.data].size
-        with torch.device("meta"):
-            counts[profile] = count_parameters(create(run, size))
-        fingerprints[profile] = runs.fingerprint(run, size)
-    return {
-        "settings": fingerprints[params.profile],
-        "parameters": counts[params.profile],
-        "parameters_at_paper_scale": counts["paper"],
-        "label": "",
-        "source": "",
-    }
+        counts[profile] = _parameters(run.name, run.model, json.dumps(run.settings), size)
+    return {"parameters": counts[params.profile], "parameters_at_paper_scale": counts["paper"]}
 
 
 def training_inputs(tree: Tree, params: Params, name: str) -> Tree:

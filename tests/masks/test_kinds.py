@@ -120,10 +120,10 @@ SQUARE = {"shape": "square", "side": 9}
         ({"A b": SQUARE}, r"holes\.kinds\.A b.* is 'A b': string should match pattern"),
         ({"a": {"shape": "random-square", "side": [9, 8]}}, r"side is \[9, 8\]: .*accepted: the smaller end first"),
         ({"a": {"shape": "union", "of": ["a"]}}, r"at least 2 items"),
-        ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, "hole kind 'b' is a union of 'c'; accepted: a, b"),
+        ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, "hole kind 'b' is made of 'c'; accepted: a, b"),
         (
             {"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}, "c": {"shape": "union", "of": ["a", "b"]}},
-            "hole kind b is a union of c is a union of b; accepted: unions without a circle",
+            "hole kind b is made of c is made of b; accepted: kinds that do not go in a circle",
         ),
     ],
 )

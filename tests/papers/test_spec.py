@@ -29,7 +29,8 @@ def read(folder):
 
 def test_every_shipped_paper_and_value_is_read():
     metrics, values = spec.read_metrics(), spec.read_values()
-    assert all(spec.read_paper(name, metrics, values).tables for name in spec.names())
+    papers = [spec.read_paper(name, metrics, values) for name in spec.names()]
+    assert all(paper.tables or paper.claims for paper in papers)
     with (spec.PAPERS / "values.csv").open() as file:
         assert len(values) == len(list(csv.DictReader(file)))
     place = spec.Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")

@@ -155,7 +155,7 @@ def test_the_notes_say_what_was_measured_how_and_by_which_code(fake):
     notes = table_one(fake).notes
     text = "\n".join(f"{term}: {line}" for term, line in notes)
     assert "24 test pictures of 64 × 64 px from 2 photographs; profile tiny" in text
-    assert "rectangle, a fixed one for each picture, 24 in all" in text
+    assert "rectangle holes, a fixed one for each picture, 24 in all" in text
     assert "deepfill-v1 aaaaaaaaaaaa" in text and "commit abc1234" in text
     shown = ("l1_hole_percent", "psnr", "tv_relative_percent")
     assert all(read_metrics()[metric].definition in text for metric in shown)

@@ -24,7 +24,10 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from pydantic import PositiveFloat
+from torch import Tensor, nn
+
+from palimpsest.config import Settings
 
 Masking = Literal["exclude", "multiply"]
 Overlap = Literal["counted", "constant"]
@@ -32,6 +35,27 @@ Overlap = Literal["counted", "constant"]
 SMALLEST_NORM = 1e-4
 CHUNK_BYTES = 16 * 2**20  # of one score matrix; larger ones leave the cache and cost fresh pages on each allocation
 FEWEST_ROWS = 4  # of a chunk: each chunk computes up to six more rows of products
+
+
+class Options(Settings):
+    """The switches of contextual attention."""
+
+    softmax_scale: PositiveFloat  # λ of section 3.1
+    fuse: bool  # attention propagation
+    masking: Masking  # hole patches: -inf, or score times 0
+    overlap: Overlap  # pasted patches: divided by their count, or by 4
+    normalise_foreground: bool  # cosine on both sides
+
+
+class ContextualAttention(nn.Module):
+    """A map rebuilt from its own patches, (B, C, H, W), and their offsets; it has no weights."""
+
+    def __init__(self, options: Options):
+        super().__init__()
+        self.options = {name: getattr(options, name) for name in Options.model_fields}
+
+    def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        return contextual_attention(features, features, hole, **self.options)
 
 
 def contextual_attention(

@@ -1,11 +1,11 @@
-"""The adversarial games: for each, what the critic and what the generator minimise, from raw scores (B, 1)."""
+"""The adversarial games: for each, what the critic and what the generator minimise, from raw scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,16 @@ GAMES = {
     "lsgan": Game(
         lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
         lambda fake: (fake - 1).square().mean() / 2,
+        penalised=False,
+    ),
+    # Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks"
+    "hinge": Game(
+        lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(), lambda fake: -fake.mean(), penalised=False
+    ),
+    # CRFill, equations 1 and 3
+    "hinge-on-both": Game(
+        lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+        lambda fake: relu(1 - fake).mean(),
         penalised=False,
     ),
 }

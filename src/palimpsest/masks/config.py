@@ -22,10 +22,17 @@ class Union(Settings):
     of: Annotated[list[str], Field(min_length=2)]  # names of kinds
 
 
+class OneOf(Settings):
+    """A hole of one of several kinds, each as likely."""
+
+    shape: Literal["one-of"]
+    of: Annotated[list[str], Field(min_length=2)]  # names of kinds
+
+
 Rectangular = ShrunkSquare | Square | RandomSquare | Centre | PicnetRegular
 Irregular = Brush | Strokes | PicnetIrregular | Binned | Nvidia
 ObjectShaped = Blob | Silhouettes | Stamps
-Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union, Field(discriminator="shape")]
+Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union | OneOf, Field(discriminator="shape")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # it names a file
 
 
@@ -42,13 +49,13 @@ class Config(Settings):
         return self
 
     def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
-        """A kind and all that its union is made of; InputError for a kind that is none, or is part of itself."""
+        """A kind and all that it is made of; InputError for a kind that is none, or is part of itself."""
         if above and name not in self.kinds:
-            raise InputError(f"hole kind {above[-1]!r} is a union of {name!r}; accepted: {', '.join(self.kinds)}")
+            raise InputError(f"hole kind {above[-1]!r} is made of {name!r}; accepted: {', '.join(self.kinds)}")
         if name in above:
-            raise InputError(f"hole kind {' is a union of '.join([*above, name])}; accepted: unions without a circle")
+            raise InputError(f"hole kind {' is made of '.join([*above, name])}; accepted: kinds that do not go in a circle")
         shape = self.kind(name)
-        inner = shape.of if isinstance(shape, Union) else []
+        inner = shape.of if isinstance(shape, Union | OneOf) else []
         return {name}.union(*(self._parts(part, (*above, name)) for part in inner))
 
     @property
@@ -61,7 +68,7 @@ class Config(Settings):
         return self.kinds[name]
 
     def only(self, names: Iterable[str]) -> Self:
-        """The same with these kinds alone, and those that their unions are made of."""
+        """The same with these kinds alone, and those that they are made of."""
         kept = set().union(*(self._parts(name) for name in names))
         return self.model_copy(update={"kinds": {name: kind for name, kind in self.kinds.items() if name in kept}})
 
@@ -70,6 +77,8 @@ class Config(Settings):
         shape = self.kind(name)
         if isinstance(shape, Union):
             return np.logical_or.reduce([self.draw(part, size, rng) for part in shape.of])
+        if isinstance(shape, OneOf):
+            return self.draw(shape.of[rng.integers(len(shape.of))], size, rng)
         return shape.draw(size, rng)
 
 

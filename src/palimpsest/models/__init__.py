@@ -9,7 +9,10 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     batches       how many batches of its schedule one step takes
     begin(phase)              sets learning rates, freezes, switches losses on
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
-It may have `diagnose(image, hole)` → {name: (B, ...) tensor}, what the figures show of its inside.
+It may have, for figures and tables:
+    diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
+    references(image, hole)   the known patch it takes as the model of each patch: (dy, dx) in units of 8 px, int64
+                              (B, 2, H / 8, W / 8); patches are 16 px wide, see layers/patches.py
 """
 
 from importlib import import_module
@@ -17,7 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
 
 from palimpsest.config import InputError, Settings, build
 from palimpsest.runs import Run
@@ -73,3 +78,22 @@ def count_parameters(model) -> dict[str, int]:
         for name, module in model.networks.named_modules()
         if name and name.count(".") <= 2 and not any(piece.isdigit() for piece in name.split("."))
     }
+
+
+def paste(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+    """The result: the output in the hole, the image elsewhere."""
+    return output * hole + image * (1 - hole)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of the optimiser's own parameters; those that are frozen or that the loss does not reach stay."""
+    optimiser.zero_grad()
+    learning = [value for group in optimiser.param_groups for value in group["params"] if value.requires_grad]
+    for value, gradient in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
+        value.grad = gradient
+    optimiser.step()

@@ -29,26 +29,21 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from palimpsest.config import InputError, Settings
-from palimpsest.layers.contextual_attention import contextual_attention
+from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
-from palimpsest.models import Phase, Schedule
+from palimpsest.models import Phase, Schedule, descend, paste, set_rate
 
 
-class Attention(Settings):
+class Attention(Options):
     """What stands between the two halves of the attention branch; `none` is the two-stage baseline."""
 
     kind: Literal["contextual", "none", "spatial-transformer", "appearance-flow"]
-    softmax_scale: PositiveFloat  # λ of section 4.1
-    fuse: bool  # attention propagation, equation 6
-    masking: Literal["exclude", "multiply"]  # hole patches: -inf, or score times 0
-    overlap: Literal["counted", "constant"]  # pasted patches: divided by their count, or by 4
-    normalise_foreground: bool  # cosine on both sides, as in equation 5
 
 
 class Loss(Settings):
@@ -137,17 +132,6 @@ class Coarse(nn.Sequential):
             conv(4 * w, 4 * w, padding=p),
             *to_picture(w, p),
         )
-
-
-class ContextualAttention(nn.Module):
-    """Section 4.1; it has no weights."""
-
-    def __init__(self, config: Attention):
-        super().__init__()
-        self.options = config.model_dump(exclude={"kind"})
-
-    def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        return contextual_attention(features, features, hole, **self.options)
 
 
 class SpatialTransformer(nn.Module):
@@ -272,11 +256,6 @@ class Critic(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels[-1] * size * size, 1))
 
 
-def paste(prediction: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """x̃: the prediction in the hole, the image elsewhere."""
-    return prediction * hole + image * (1 - hole)
-
-
 def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:
     """P: from each picture the `side` px square about the middle of each sample's hole, moved inside the picture."""
     starts = [_first(hole.amax(axis)[:, 0], side) for axis in (3, 2)]
@@ -334,8 +313,7 @@ class Model:
     def begin(self, phase: Phase) -> None:
         """All networks train jointly; a phase sets their learning rate alone."""
         for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = phase.learning_rate
+            set_rate(optimiser, phase.learning_rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""
@@ -358,7 +336,7 @@ class Model:
             loss = loss + game.critic(*network(torch.cat(batch[:2])).chunk(2))
             if game.penalised:
                 penalty = penalty + gradient_penalty(network, *batch)
-        self._descend("critics", loss + self.config.loss.gradient_penalty * penalty)
+        descend(self.optimisers["critics"], loss + self.config.loss.gradient_penalty * penalty)
         return {"critic": loss, "gradient_penalty": penalty} if game.penalised else {"critic": loss}
 
     def _step_generator(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
@@ -376,7 +354,7 @@ class Model:
         loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
         if weight.total_variation:
             loss = loss + weight.total_variation * total_variation(result)
-        self._descend("generator", loss)
+        descend(self.optimisers["generator"], loss)
         return {
             "l1_hole_coarse": hole_coarse,
             "l1_hole_refined": hole_refined,
@@ -385,14 +363,6 @@ class Model:
             "adversarial": adversarial,
             "generator": loss,
         }
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimiser = self.optimisers[name]
-        parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimiser.step()
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return (self.generator(image * 2 - 1, hole)[1] + 1) / 2

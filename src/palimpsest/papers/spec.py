@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from palimpsest.config import InputError, Settings, build, read_yaml
 
 PAPERS = Path(__file__).parent
-
+ORDER = ["deepfill-v1", "tmad", "gm-srm", "crfill"]  # in a report; papers of one's own come after
 
 REGIONS = {"picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"}
 
@@ -46,6 +46,12 @@ class Condition(Settings):
     mask: str  # the paper's
     ratio: str  # the paper's bin of hole areas; "" without bins
     hole: str  # kind of our holes
+    pieced: bool = False  # whether the pictures pieced from reference patches are measured, not the results
+
+    @property
+    def measured(self) -> str:
+        """The name of what is measured, as in results/<run>/metrics.json."""
+        return f"{self.hole}/pieced" if self.pieced else self.hole
 
 
 class Column(Settings):
@@ -76,6 +82,15 @@ class Row(Settings):
         return self.run if isinstance(self.run, str) else self.run.get(slot)
 
 
+class Votes(Settings):
+    """A column of votes from a user study."""
+
+    label: str
+    dataset: str
+    metric: str
+    reason: str  # why ours is missing
+
+
 class TableSpec(Settings):
     """One table, in the paper's own order of rows and columns."""
 
@@ -86,6 +101,7 @@ class TableSpec(Settings):
     measured: list[Group]
     every_metric: bool  # whether a table of all metrics follows
     rows: list[Row]
+    votes: Votes | None = None
 
 
 class ParameterRow(Settings):
@@ -104,6 +120,43 @@ class Parameters(Settings):
     remark: str
     networks: list[str]
     rows: list[ParameterRow]
+
+
+class Timed(Settings):
+    """One published column of a timing table."""
+
+    metric: str
+    device: Literal["cpu", "cuda"]
+    size: PositiveInt  # px
+
+
+class TimedRow(Settings):
+    """One architecture."""
+
+    label: str
+    method: str  # its name in values.csv
+    complexity: str  # as the paper says
+    run: str
+
+
+class Timings(Settings):
+    """A table of speed; published seconds beside seconds, memory and counts of this machine."""
+
+    title: str
+    protocol: list[str]
+    published: list[Timed]
+    rows: list[TimedRow]
+
+
+class Claim(Settings):
+    """What a paper's text says of a method's speed or size."""
+
+    claim: str
+    published: str  # as printed
+    run: str
+    quantity: Literal["seconds", "frames_per_second", "peak_mib", "parameters"]
+    device: Literal["cpu", "cuda"]
+    size: PositiveInt  # px
 
 
 class Shown(Settings):
@@ -145,7 +198,37 @@ class ProgressFigure(Settings):
     run: str
 
 
-FigureSpec = Annotated[ResultsFigure | CurvesFigure | ProgressFigure, Field(discriminator="kind")]
+class Mechanism(Settings):
+    """One run that picks reference patches."""
+
+    run: str
+    head: str
+
+
+class ReferencesFigure(Settings):
+    """Test pictures in rows: input, then for each mechanism result, reference patches and the picture pieced of them."""
+
+    kind: Literal["references"]
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    patches: PositiveInt  # marked in each picture
+    columns: list[Mechanism]
+
+
+class TimingFigure(Settings):
+    """Seconds and memory against the size of the picture, one line an architecture."""
+
+    kind: Literal["timing"]
+    title: str
+    caption: str
+    columns: list[Mechanism]
+
+
+OfPictures = ResultsFigure | ReferencesFigure
+FigureSpec = Annotated[OfPictures | CurvesFigure | ProgressFigure | TimingFigure, Field(discriminator="kind")]
 
 
 class Paper(Settings):
@@ -158,6 +241,8 @@ class Paper(Settings):
     tables: dict[str, TableSpec]
     figures: dict[str, FigureSpec]
     parameters: Parameters | None = None
+    timings: dict[str, Timings] = {}
+    claims: list[Claim] = []
 
 
 @dataclass(frozen=True)
@@ -190,8 +275,9 @@ Values = dict[Place, Published]
 
 
 def names(folder: Path = PAPERS) -> list[str]:
-    """Keys of the papers."""
-    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "metrics")
+    """Keys of the papers, in the order of a report."""
+    found = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "metrics")
+    return [*(name for name in ORDER if name in found), *(name for name in found if name not in ORDER)]
 
 
 def read_metrics(folder: Path = PAPERS) -> Metrics:
@@ -248,6 +334,15 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
             _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
             for slot in row.run if isinstance(row.run, dict) else ():
                 _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: run")
+        if votes := table.votes:
+            found = {(place.dataset, place.metric) for place in here}
+            _one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")
+    for key, timings in paper.timings.items():
+        here = {place for place in values if (place.paper, place.table) == (name, key)}
+        for timed in timings.published:
+            _one_of(timed.metric, {place.metric for place in here}, f"{path.name}: timings.{key}.published")
+        for row in timings.rows:
+            _one_of(row.method, {place.method for place in here}, f"{path.name}: timings.{key}.rows: method")
     return paper
 
 

@@ -8,17 +8,28 @@ import numpy as np
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
 from palimpsest.masks import read_bank
 from palimpsest.papers import spec
-from palimpsest.papers.spec import CurvesFigure, ProgressFigure, ResultsFigure
+from palimpsest.papers.spec import (
+    CurvesFigure,
+    OfPictures,
+    ProgressFigure,
+    ReferencesFigure,
+    ResultsFigure,
+    TimingFigure,
+)
 from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.holes import draw_holes
-from palimpsest.reporting.results import Measured
+from palimpsest.reporting.results import Architecture, Benchmark, Measured
+from palimpsest.reporting.tables import power
 from palimpsest.storage import read_arrays, read_json
+
+PATCH, STRIDE = 16, 8  # px, as in layers/patches.py, which needs torch
 
 
 def colour_wheel() -> np.ndarray:
@@ -52,13 +63,15 @@ class Samples:
     ids: list[str]
     pictures: np.ndarray  # uint8 (K, H, W, 3)
     inputs: np.ndarray  # the same, hole white
+    holes: np.ndarray  # bool (K, H, W)
     kept: dict[str, dict[str, np.ndarray]]  # run → result, offsets and so on
 
     def first(self, count: int) -> "Samples":
         """`count` of the pictures, spread over them all."""
         chosen = spread(len(self.ids), count)
         kept = {run: {name: array[chosen] for name, array in arrays.items()} for run, arrays in self.kept.items()}
-        return Samples([self.ids[i] for i in chosen], self.pictures[chosen], self.inputs[chosen], kept)
+        ids = [self.ids[i] for i in chosen]
+        return Samples(ids, self.pictures[chosen], self.inputs[chosen], self.holes[chosen], kept)
 
 
 def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Samples:
@@ -69,9 +82,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
     shard = Shard(root / "data" / slot / "shards" / "test")
     bank = read_bank(root / "data" / slot / "holes", hole, len(shard))
     index, kept = None, {}
-    for run, result in measured.results.items():
-        if result.data != slot or hole not in result.holes:
-            continue
+    for run in measured.kept(slot, hole):
         arrays = read_arrays(root / "results" / run / "samples.npz")
         if index is not None and not np.array_equal(index, arrays["index"]):
             raise InputError(
@@ -84,11 +95,20 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
             f"results: asked for samples of {slot!r} with {hole} holes, found none; `dvc repro` makes them"
         )
     pictures = np.stack([shard[i] for i in index])
-    inputs = np.where(bank[index][..., None], np.uint8(255), pictures)
-    return Samples([shard.ids[i] for i in index], pictures, inputs, kept)
+    holes = bank[index]
+    inputs = np.where(holes[..., None], np.uint8(255), pictures)
+    return Samples([shard.ids[i] for i in index], pictures, inputs, holes, kept)
 
 
-Columns = list[tuple[str, Sequence[np.ndarray]]]  # head, one picture a row
+@dataclass(frozen=True)
+class Marked:
+    """A picture in which patches of the hole are joined with their references."""
+
+    picture: np.ndarray
+    joined: list[tuple[tuple[int, int], tuple[int, int]]]  # top left corners (y, x), px: the patch, its reference
+
+
+Columns = list[tuple[str, Sequence[np.ndarray | Marked]]]  # head, one picture a row
 Drawn = tuple[Figure | None, list[str]]
 
 
@@ -112,11 +132,43 @@ def draw_grid(columns: Columns, labels: Sequence[str], wheel: bool = False, side
     return figure
 
 
-def _show(axes: Axes, picture: np.ndarray) -> None:
+def _show(axes: Axes, shown: np.ndarray | Marked) -> None:
+    picture = shown.picture if isinstance(shown, Marked) else shown
     axes.imshow(picture, cmap="gray", interpolation="nearest" if min(picture.shape[:2]) < 128 else None)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
+    if isinstance(shown, Marked):
+        _join(axes, shown)
+
+
+def _join(axes: Axes, marked: Marked) -> None:
+    """Outlines each patch (dashed) and its reference in one colour, and joins their middles."""
+    height, width = marked.picture.shape[:2]
+    for number, ends in enumerate(marked.joined):
+        colour = f"C{number % 10}"
+        for (y, x), style in zip(ends, ("--", "-"), strict=True):
+            box = Rectangle((x - 0.5, y - 0.5), PATCH, PATCH, fill=False, edgecolor=colour, linestyle=style, linewidth=1)
+            axes.add_patch(box)
+        middles = np.array(ends) + (PATCH - 1) / 2
+        axes.plot(middles[:, 1], middles[:, 0], color=colour, linewidth=0.8)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def reference_patches(hole: np.ndarray, offsets: np.ndarray, count: int) -> list[tuple[tuple[int, int], ...]]:
+    """The corners of `count` patches whose middle is missing, spread over the hole, and of their references.
+
+    `hole` bool (H, W), `offsets` (2, H / 8, W / 8) in patches of 16 px at a stride of 8.
+    """
+    middle = hole[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+    inside = np.argwhere(middle)
+    chosen = inside[spread(len(inside), count)] if len(inside) else inside
+    corner = np.array([STRIDE, STRIDE])
+    margin = (PATCH - STRIDE) // 2
+    return [
+        tuple(tuple(int(v) for v in place * corner - margin) for place in (patch, patch + offsets[:, *patch]))
+        for patch in chosen
+    ]
 
 
 def _draw_wheel(axes: Axes) -> None:
@@ -141,6 +193,8 @@ class Studio:
 
     def results(self, layout: ResultsFigure) -> Drawn:
         """Input, results and attention maps, a test picture a row."""
+        if not self.measured.kept(layout.slot, layout.hole):
+            return None, [self._left_out(column.head, column.run) for column in layout.columns]
         samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
         columns: Columns = [("original", samples.pictures)] if layout.original else []
         columns.append(("input", samples.inputs))
@@ -157,6 +211,37 @@ class Studio:
             elif column.map:
                 absent.append(f"the map of {column.head} is left out: run {column.run} shows none")
         return draw_grid(columns, samples.ids, wheel=mapped), absent
+
+    def references(self, layout: ReferencesFigure) -> Drawn:
+        """For each mechanism result, marked reference patches and the picture pieced from all of them."""
+        if not self.measured.kept(layout.slot, layout.hole):
+            return None, [self._left_out(column.head, column.run) for column in layout.columns]
+        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        columns: Columns = [("original", samples.pictures), ("input", samples.inputs)]
+        absent = []
+        for column in layout.columns:
+            kept = samples.kept.get(column.run, {})
+            if "pieced" not in kept:
+                absent.append(self._left_out(column.head, column.run))
+                continue
+            marked = [
+                Marked(result, reference_patches(hole, offsets, layout.patches))
+                for result, hole, offsets in zip(kept["result"], samples.holes, kept["offsets"], strict=True)
+            ]
+            pieced = np.where(samples.holes[..., None], kept["pieced"], samples.pictures)
+            columns += [(column.head, kept["result"]), ("its references", marked), ("pieced from them", pieced)]
+        return draw_grid(columns, samples.ids), absent
+
+    def timing(self, layout: TimingFigure) -> Drawn:
+        """Seconds and peak memory against the side of the picture."""
+        benchmark = self.measured.benchmark
+        if benchmark is None:
+            return None, ["nothing is measured yet: `dvc repro benchmark` makes it"]
+        lines = {column.head: benchmark.of(column.run) for column in layout.columns}
+        absent = [f"{column.head} is left out: run {column.run} is missing" for column in layout.columns]
+        absent = [line for line, found in zip(absent, lines.values(), strict=True) if found is None]
+        found = {head: architecture for head, architecture in lines.items() if architecture}
+        return draw_timing(found, benchmark) if found else None, absent
 
     def curves(self, layout: CurvesFigure) -> Drawn:
         present = [run for run in layout.runs if run in self.measured.results]
@@ -180,6 +265,27 @@ class Studio:
 
     def _left_out(self, what: str, run: str) -> str:
         return f"{what} is left out: run {run} is missing ({self.measured.absent.get(run, 'not measured here')})"
+
+
+def draw_timing(found: dict[str, Architecture], benchmark: Benchmark) -> Figure:
+    """A row a device: seconds, peak memory and multiply-adds, both axes logarithmic; legends give the exponents."""
+    panels = {"seconds": "seconds", "peak_mib": "peak memory (MiB)", "multiply_adds": "multiply-adds"}
+    figure = Figure(figsize=(9.6, 2.9 * len(benchmark.devices) + 0.3), layout="constrained")
+    grid = figure.subplots(len(benchmark.devices), len(panels), squeeze=False)
+    for row, device in zip(grid, benchmark.devices, strict=True):
+        for axes, (what, words) in zip(row, panels.items(), strict=True):
+            for head, architecture in found.items():
+                counted = {int(size): count for size, count in architecture.multiply_adds.items()}
+                values = counted if what == "multiply_adds" else architecture.seconds(device, what)
+                fit = f", $N^{{{power(list(values), list(values.values())):.2f}}}$" if len(values) > 1 else ""
+                axes.plot(list(values), list(values.values()), marker="o", markersize=3, label=head + fit)
+            axes.set(xscale="log", yscale="log", title=words)
+            axes.set_xticks(benchmark.sizes, benchmark.sizes)
+            axes.minorticks_off()
+            axes.legend(fontsize=7)
+        row[0].set_ylabel(benchmark.on(device), fontsize=7)
+    figure.supxlabel("side of the picture (px), N its square", fontsize=9)
+    return figure
 
 
 def draw_curves(logs: dict[str, list[dict]]) -> Figure:
@@ -224,7 +330,7 @@ def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
         for name, layout in spec.read_paper(paper, metrics, values).figures.items():
             figure, absent = getattr(studio, layout.kind)(layout)
             scene = f"Profile {measured.profile}"
-            if isinstance(layout, ResultsFigure):
+            if isinstance(layout, OfPictures) and figure is not None:
                 scene = (
                     f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
                 )

@@ -45,6 +45,41 @@ class Described(Settings):
     source: str  # where results made elsewhere come from
 
 
+class Architecture(Settings):
+    """What was counted and measured of runs whose inpainting costs the same."""
+
+    runs: list[str]
+    parameters: int
+    multiply_adds: dict[str, int]  # {px: count}
+    measured: dict[str, dict[str, dict[str, float] | str]]  # {device: {px: {what: value}, or that it does not fit}}
+
+    def seconds(self, device: str, what: str = "seconds") -> dict[int, float]:
+        """{px: median seconds, or another quantity} of the sizes that fit."""
+        found = self.measured.get(device, {})
+        return {int(size): values[what] for size, values in found.items() if not isinstance(values, str)}
+
+
+class Benchmark(Settings):
+    """results/benchmark.json."""
+
+    devices: dict[str, str]  # {cpu, cuda: its name}
+    threads: int
+    versions: dict[str, str]
+    rounds: int
+    found: dict[str, Architecture]
+
+    def of(self, run: str) -> Architecture | None:
+        return next((architecture for architecture in self.found.values() if run in architecture.runs), None)
+
+    def on(self, device: str) -> str:
+        """A device and what it worked with, in words."""
+        return f"{self.devices[device]}{f', {self.threads} threads' if device == 'cpu' else ''}"
+
+    @property
+    def sizes(self) -> list[int]:
+        return sorted({int(size) for architecture in self.found.values() for size in architecture.multiply_adds})
+
+
 @dataclass(frozen=True)
 class Pictures:
     """The pictures of one slot that every run was measured on."""
@@ -55,8 +90,13 @@ class Pictures:
     photos: int
 
     def __str__(self) -> str:
+        if not self.images:
+            return "nothing was measured yet"
         photos = f"{self.photos} photograph{'s' if self.photos != 1 else ''}"
         return f"{self.dataset}, {self.images} test pictures of {self.size} × {self.size} px from {photos}"
+
+
+NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,7 @@ class Measured:
     results: dict[str, Result]
     absent: dict[str, str]  # run → why
     root: Path
+    benchmark: Benchmark | None  # none before it has run
     _values: dict[str, PerImage] = field(default_factory=dict)  # of each run, once read
 
     @cached_property
@@ -75,13 +116,13 @@ class Measured:
         return self._agreed([result.profile for result in self.results.values()], "profiles")
 
     def pictures(self, slot: str) -> Pictures:
-        """The pictures that stand in a slot; InputError where results disagree or there are none."""
+        """The pictures that stand in a slot, NOT_MEASURED without results; InputError where results disagree."""
         found = [
             Pictures(result.dataset, result.size, result.images, result.photos)
             for result in self.results.values()
             if result.data == slot
         ]
-        return self._agreed(found, f"test pictures of {slot!r}")
+        return self._agreed(found, f"test pictures of {slot!r}") if found else NOT_MEASURED
 
     @property
     def slots(self) -> list[str]:
@@ -102,8 +143,11 @@ class Measured:
 
     def external(self, slot: str, hole: str) -> dict[str, str]:
         """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
-        found = {name: result for name, result in self.results.items() if result.data == slot and hole in result.holes}
-        return {label: name for name in found if (label := self.runs[name].label)}
+        return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
+
+    def kept(self, slot: str, hole: str) -> list[str]:
+        """The names of the results of a slot's pictures with holes of a kind."""
+        return [name for name, result in self.results.items() if result.data == slot and hole in result.holes]
 
     def _per_image(self, run: str) -> PerImage:
         if run not in self._values:
@@ -152,7 +196,9 @@ def read_results(root: Path) -> Measured:
             results[run] = result
         else:
             absent[run] = "its result was made under other settings"
-    return Measured(runs, results, absent, root)
+    path = root / "results" / "benchmark.json"
+    benchmark = build(Benchmark, read_json(path, dict), "", str(path)) if path.is_file() else None
+    return Measured(runs, results, absent, root, benchmark)
 
 
 def commit(root: Path) -> str:

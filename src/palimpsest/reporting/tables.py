@@ -5,13 +5,26 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass, replace
+from statistics import linear_regression
 
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Column as ColumnSpec
-from palimpsest.papers.spec import Condition, Metric, Metrics, Paper, Place, Row, TableSpec, Values
+from palimpsest.papers.spec import (
+    Claim,
+    Condition,
+    Metric,
+    Metrics,
+    Paper,
+    Place,
+    Row,
+    TableSpec,
+    Timings,
+    Values,
+    Votes,
+)
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
-from palimpsest.reporting.results import Measured, Pictures
+from palimpsest.reporting.results import NOT_MEASURED, Benchmark, Measured, Pictures
 
 SMOKE = (
     "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
@@ -50,14 +63,16 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
             context = Context(key, number, values, metrics, measured, commit)
             tables.append(paper_table(context, paper))
             tables += every_metric(context, paper) if paper.tables[number].every_metric else []
+        tables += [timing_table(key, number, paper, values, measured, commit) for number in paper.timings]
         tables += [parameter_table(key, paper, measured, commit)] if paper.parameters else []
+        tables += [claims_table(key, paper, measured, commit)] if paper.claims else []
     return tables
 
 
 def paper_table(context: Context, paper: Paper) -> Table:
     """A paper's table in its own order, published and ours beside each other; results made elsewhere come last."""
     layout = paper.tables[context.number]
-    columns = [column for condition in layout.data for column in _columns(context, layout, condition)]
+    columns = list(_columns(context, layout))
     lines = [*layout.rows, *_external(context.measured, layout.data)]
     grid = [_ranked(column.metric, [column.cell(row) for row in lines]) for column in columns]
     return Table(
@@ -73,7 +88,7 @@ def _external(measured: Measured, data: list[Condition]) -> list[Row]:
     """A row for each label of results made elsewhere under one of the conditions."""
     found: dict[str, dict[str, str]] = {}
     for condition in data:
-        for label, name in measured.external(condition.slot, condition.hole).items():
+        for label, name in measured.external(condition.slot, condition.measured).items():
             found.setdefault(label, {})[condition.slot] = name
     return [Row(label=f"{label} (external)", run=slots) for label, slots in found.items()]
 
@@ -91,8 +106,8 @@ def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
                     cells = [_measured(context, condition, pictures, name, row) for row in lines]
                     about = [Cell(words, "data"), Cell(name, "data")]
                     rows.append((metric.head, about + _ranked(metric, cells)))
-        ours = f"ours on {pictures.dataset}, {condition.hole} holes"
-        apart = f"-{condition.slot}-{condition.hole}" if len(layout.data) > 1 else ""
+        ours = f"ours on {pictures.dataset}, {_holes(condition)}"
+        apart = f"-{condition.slot}-{condition.measured.replace('/', '-')}" if len(layout.data) > 1 else ""
         yield Table(
             key=f"{context.paper}-{context.number}-every-metric{apart}",
             caption=f"{_caption(paper, context, layout, [condition])}, every metric",
@@ -107,7 +122,7 @@ def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> I
     measured = context.measured
     if measured.profile == "tiny":
         yield "Smoke run", SMOKE
-    yield "Data", f"{measured.pictures(condition.slot)}; {condition.hole} holes; profile {measured.profile}."
+    yield "Data", f"{measured.pictures(condition.slot)}; {_holes(condition)}; profile {measured.profile}."
     for name, metric in context.metrics.items():
         if metric.of != "raw output":
             yield name, metric.definition
@@ -149,28 +164,189 @@ def _count(measured: Measured, run: str, scale: str, network: str) -> Cell:
     return NOTHING if count is None else Cell(f"{count:,}", "measured", count, about=f"{network} of {run}")
 
 
-def _columns(context: Context, layout: TableSpec, condition: Condition) -> Iterator[Printed]:
-    pictures = context.measured.pictures(condition.slot)
-    same = pictures.dataset == condition.dataset
-    prefix = f"{condition.mask}{' ' + condition.ratio if condition.ratio else ''}: " if len(layout.data) > 1 else ""
-    published = f"{prefix}published{'' if same else ' (other data)'}, {condition.label}"
-    ours = f"{prefix}ours on {pictures.dataset}"
-    for name in layout.published:
-        metric = context.metrics[name]
-        yield Printed(Head(published, metric.head), lambda row, n=name: _published(context, condition, n, row), metric)
-    yield Printed(
-        Head(f"{prefix}ours", "measured on", numeric=False), lambda row: _data(context, condition, pictures, row)
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+def timing_table(key: str, number: str, paper: Paper, values: Values, measured: Measured, commit: str) -> Table:
+    """A paper's table of speed: its seconds, then seconds, memory and counts of this machine."""
+    layout, benchmark = paper.timings[number], measured.benchmark
+    heads = [Head("published", "complexity", numeric=False)]
+    heads += [Head("published", f"{DEVICES[timed.device]}, {timed.size} px (s) ↓") for timed in layout.published]
+    sizes = {device: _sizes(benchmark, layout, device) for device in DEVICES}
+    for device, name in DEVICES.items():
+        heads += [Head(f"ours, seconds on a {name} ↓", f"{size} px") for size in sizes[device]]
+    counted = benchmark.sizes if benchmark else []
+    for device in benchmark.devices if benchmark else []:
+        heads += [Head(f"ours, peak memory on a {DEVICES[device]} (MiB) ↓", f"{size} px") for size in counted]
+    heads += [Head("ours, multiply-adds (10⁹) ↓", f"{size} px") for size in counted]
+    heads += [Head("ours", "parameters"), Head("ours", "exponent of N")]
+    rows = []
+    for row in layout.rows:
+        published = [values.get(Place(key, number, "", "", "", row.method, t.metric)) for t in layout.published]
+        cells = [Cell(row.complexity, "published")]
+        cells += [Cell(v.text or "did not fit", "published", v.number, about=v.note) if v else NOTHING for v in published]
+        cells += [_timed(measured, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
+        devices = benchmark.devices if benchmark else []
+        cells += [_timed(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
+        cells += [_operations(measured, row.run, size) for size in counted]
+        cells += [_timed(measured, row.run, "cpu", 0, "parameters"), _exponent(measured, row.run)]
+        rows.append((row.label, cells))
+    ranked = [_lowest(column) for column in zip(*(cells for _, cells in rows), strict=True)]
+    rows = [(label, list(cells)) for (label, _), cells in zip(rows, zip(*ranked, strict=True), strict=True)]
+    notes = [("Protocol", " ".join(layout.protocol)), *_machine(benchmark)]
+    notes += [
+        ("Exponent", EXPONENT),
+        ("Legend", "Bold is the least of a column. missing stands where a size was not measured here."),
+        ("Code", f"commit {commit}."),
+    ]
+    return Table(f"{key}-{number}", f"{paper.label}, Table {number}, measured again: {layout.title}", heads, rows, notes)
+
+
+EXPONENT = (
+    "The slope of a straight line through the logarithms of median seconds and of the number of pixels N, over all "
+    "measured sizes: seconds grow as N to this power."
+)
+
+
+def _sizes(benchmark: Benchmark | None, layout: Timings, device: str) -> list[int]:
+    """The sizes that the paper or this machine measured on a device."""
+    measured = set(benchmark.sizes) if benchmark and device in benchmark.devices else set()
+    return sorted(measured | {timed.size for timed in layout.published if timed.device == device})
+
+
+def _machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
+    if benchmark is None:
+        yield "Machine", "not measured: `dvc repro benchmark` makes it."
+        return
+    devices = " and ".join(benchmark.on(device) for device in benchmark.devices)
+    versions = ", ".join(f"{name} {version}" for name, version in benchmark.versions.items())
+    yield (
+        "Machine",
+        f"{devices}; {versions}; one picture at a time, networks at the paper's scale with random weights, architectures "
+        f"in turns, median of {benchmark.rounds} passes after one that warms up; memory is what weights and a pass take "
+        f"at their highest, in a process of its own.",
     )
-    for group in layout.measured:
-        for column in group.columns:
-            metric = context.metrics[column.metric]
-            head = Head(f"{ours}, {group.group}", metric.head)
-            name = column.metric
-            yield Printed(head, lambda row, n=name: _measured(context, condition, pictures, n, row), metric)
-        for column in group.columns:
-            if same and column.compares:
-                head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
-                yield Printed(head, lambda row, c=column: _difference(context, condition, pictures, c, row))
+
+
+def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> Cell:
+    """One quantity of a run's architecture; parameters are the same on every device and at every size."""
+    found = measured.benchmark.of(run) if measured.benchmark else None
+    if found is None:
+        why = "not measured yet" if run in measured.runs else "not in params.yaml"
+        return Cell("missing", "missing", about=f"run {run}: {why}")
+    if what == "parameters":
+        return Cell(f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}")
+    values = found.measured.get(device, {}).get(str(size))
+    if values is None:
+        return Cell("missing", "missing", about=f"{size} px was not measured on a {DEVICES[device]} here")
+    about = f"{run} at {size} px on {measured.benchmark.on(device)}"
+    if isinstance(values, str):
+        return Cell(values, "missing", about=about)
+    if what == "frames_per_second":
+        return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about)
+    return Cell(f"{values[what]:.3f}" if what == "seconds" else f"{values[what]:.0f}", "measured", values[what], about=about)
+
+
+def _operations(measured: Measured, run: str, size: int) -> Cell:
+    found = measured.benchmark.of(run)
+    if found is None:
+        return Cell("missing", "missing", about=f"run {run}: not measured yet")
+    count = found.multiply_adds[str(size)] / 1e9
+    return Cell(f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px")
+
+
+def _exponent(measured: Measured, run: str) -> Cell:
+    found = measured.benchmark.of(run) if measured.benchmark else None
+    seconds = found.seconds("cpu") if found else {}
+    if len(seconds) < 2:
+        return Cell("missing", "missing", about="it needs two sizes or more")
+    slope = power(list(seconds), list(seconds.values()))
+    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {min(seconds)} to {max(seconds)} px")
+
+
+def power(sizes: list[int], values: list[float]) -> float:
+    """The exponent p of values ∝ N^p, N = size², by least squares of logarithms."""
+    return linear_regression([2 * math.log(size) for size in sizes], [math.log(value) for value in values]).slope
+
+
+def _lowest(cells: tuple[Cell, ...]) -> list[Cell]:
+    """The cells of one column with the least measured number marked; equal ones are not."""
+    numbers = [cell.number for cell in cells if cell.number is not None]
+    least = min(numbers) if len(set(numbers)) > 1 else None
+    return [replace(cell, mark="best") if least is not None and cell.number == least else cell for cell in cells]
+
+
+def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
+    """What a paper's text says of speed and size beside our measurement."""
+    heads = [
+        Head("published", "as printed"),
+        Head("ours", "measured"),
+        Head("ours", "unit", numeric=False),
+        Head("ours", "at", numeric=False),
+        Head("ours", "on", numeric=False),
+    ]
+    rows = [(claim.claim, _claim(measured, claim)) for claim in paper.claims]
+    notes = [*_machine(measured.benchmark), ("Code", f"commit {commit}.")]
+    return Table(f"{key}-claims", f"{paper.label}: what its text says of speed and size", heads, rows, notes, "claim")
+
+
+UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "peak_mib": "MiB", "parameters": ""}
+
+
+def _claim(measured: Measured, claim: Claim) -> list[Cell]:
+    benchmark = measured.benchmark
+    where = benchmark.on(claim.device) if benchmark and claim.device in benchmark.devices else "–"
+    ours = _timed(measured, claim.run, claim.device, claim.size, claim.quantity)
+    size, where = ("–", "–") if claim.quantity == "parameters" else (f"{claim.size} × {claim.size} px", where)
+    words = [Cell(text, "data") for text in (UNITS[claim.quantity], size, where)]
+    return [Cell(claim.published, "published"), ours, *words]
+
+
+def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
+    """Under each condition published and ours; before a slot's first, what ours was measured on; votes at the end."""
+    told = set()
+    for condition in layout.data:
+        pictures = context.measured.pictures(condition.slot)
+        same = pictures.dataset == condition.dataset
+        mask = f"{condition.mask}{' ' + condition.ratio if condition.ratio else ''}"
+        prefix = f"{mask}: " if len(layout.data) > 1 else ""
+        published = f"{prefix}published{'' if same else ' (other data)'}, {condition.label}"
+        ours = f"{prefix}ours on {pictures.dataset}"
+        if condition.slot not in told:
+            told.add(condition.slot)
+            yield Printed(
+                Head("ours", "measured on", numeric=False), lambda row, c=condition, p=pictures: _data(context, c, p, row)
+            )
+        for name in layout.published:
+            metric = context.metrics[name]
+            head = Head(published, metric.head)
+            yield Printed(head, lambda row, c=condition, n=name: _published(context, c, n, row), metric)
+        for group in layout.measured:
+            for column in group.columns:
+                metric = context.metrics[column.metric]
+                head = Head(f"{ours}, {group.group}", metric.head)
+                name = column.metric
+                cell = lambda row, c=condition, p=pictures, n=name: _measured(context, c, p, n, row)  # noqa: E731
+                yield Printed(head, cell, metric)
+            for column in group.columns:
+                if same and column.compares:
+                    head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
+                    cell = lambda row, c=condition, p=pictures, n=column: _difference(context, c, p, n, row)  # noqa: E731
+                    yield Printed(head, cell)
+    if votes := layout.votes:
+        yield Printed(Head("user study", f"{votes.label}, published"), lambda row: _votes(context, votes, row))
+        ours = Cell("missing", "missing", about=votes.reason)
+        yield Printed(Head("user study", f"{votes.label}, ours"), lambda row: ours)
+
+
+def _votes(context: Context, votes: Votes, row: Row) -> Cell:
+    value = context.values.get(Place(context.paper, context.number, votes.dataset, "", "", row.method, votes.metric))
+    return Cell(value.text, "published", value.number, about="published") if value else NOTHING
+
+
+def _holes(condition: Condition) -> str:
+    """What is measured under a condition, in words."""
+    return f"{condition.hole} holes{', pictures pieced from reference patches' if condition.pieced else ''}"
 
 
 def _published(context: Context, condition: Condition, metric: str, row: Row) -> Cell:
@@ -200,14 +376,14 @@ def _measured(context: Context, condition: Condition, pictures: Pictures, metric
     run = row.run_on(condition.slot)
     if run is None:
         return Cell("–", "none", about=f"no run on {pictures.dataset}")
-    found = context.measured.aggregate(run, condition.hole, metric)
+    found = context.measured.aggregate(run, condition.measured, metric)
     if found is None:
         return Cell("missing", "missing", about=f"run {run}: {context.measured.why_missing(run, metric)}")
     if math.isnan(found.mean):
         return Cell("undefined", "missing", about=f"run {run} has no number here")
     source = context.measured.runs[run].source
     who = f"{run}, made elsewhere ({source})," if source else f"run {run}"
-    about = f"{who} on {pictures.dataset}, {condition.hole} holes, {_counted(found)}"
+    about = f"{who} on {pictures.dataset}, {_holes(condition)}, {_counted(found)}"
     digits = context.metrics[metric].digits
     interval = "" if found.low is None else f"[{printed(found.low, digits)}, {printed(found.high, digits)}]"
     return Cell(
@@ -276,10 +452,12 @@ def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tu
     pictures = {condition.slot: measured.pictures(condition.slot) for condition in layout.data}
     for shown in dict.fromkeys(pictures.values()):
         yield "Data", f"{shown}; profile {measured.profile}."
-    for hole, images in dict.fromkeys((c.hole, pictures[c.slot].images) for c in layout.data):
-        yield "Holes", f"{hole}, a fixed one for each picture, {images} in all."
-    for condition in layout.data:
-        if (dataset := pictures[condition.slot].dataset) != condition.dataset:
+    for holes, images in dict.fromkeys((_holes(c), pictures[c.slot].images) for c in layout.data):
+        yield "Holes", f"{holes}, a fixed one for each picture, {images} in all."
+    for condition in {(c.slot, c.dataset): c for c in layout.data}.values():
+        if pictures[condition.slot] is NOT_MEASURED:
+            yield "Stand-in", f"Nothing was measured yet beside the paper's {condition.label}."
+        elif (dataset := pictures[condition.slot].dataset) != condition.dataset:
             text = f"{dataset} stands in for the paper's data, {condition.label}: no difference is computed."
             yield "Stand-in", text
         else:

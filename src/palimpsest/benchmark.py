@@ -1,0 +1,210 @@
+"""Speed, memory, parameters and multiply-adds of what fills a hole: every architecture at the paper's scale.
+
+Networks have random weights: what is measured does not depend on them. A size that does not fit into memory is a
+result. Values are of one machine; which, stands beside them.
+"""
+
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from palimpsest import runs
+from palimpsest.config import InputError, Settings, Tree
+from palimpsest.models import configure, create
+from palimpsest.runtime import Runtime
+
+MIB = 2**20
+SCALE = "paper"  # the profile whose networks are measured
+COMPARED_AT = 256  # px, where architectures are told apart
+NO_ROOM = "does not fit"
+
+
+class Config(Settings):
+    """A profile's `benchmark`."""
+
+    sizes: Annotated[list[Annotated[int, Field(gt=0, multiple_of=8)]], Field(min_length=1)]  # px, sides of squares
+    rounds: PositiveInt  # timed passes of each case, after one that warms up
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an inpainting takes, counted."""
+
+    parameters: int  # of the modules that run
+    multiply_adds: int  # of convolutions and matrix products, for one picture
+
+
+def learns(tree: Tree, name: str) -> bool:
+    return hasattr(configure(runs.resolve(tree, name, SCALE)), "schedule")
+
+
+def build(tree: Tree, name: str):
+    """A run's model at the paper's scale, with random weights, ready to fill."""
+    model = create(runs.resolve(tree, name, SCALE), COMPARED_AT)
+    model.networks.eval().requires_grad_(False)
+    return model
+
+
+def picture(size: int) -> tuple[Tensor, Tensor]:
+    """A grey picture and a centred hole of half its side."""
+    hole = torch.zeros(1, 1, size, size)
+    hole[..., size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
+    return torch.full((1, 3, size, size), 0.5) * (1 - hole), hole
+
+
+def count(model, size: int) -> Cost:
+    """The cost of one picture of `size` px; `model` lives on the meta device."""
+    used: set[nn.Module] = set()
+    handles = [m.register_forward_hook(lambda m, *_: used.add(m)) for m in model.networks.modules()]
+    with FlopCounterMode(display=False) as counter:
+        model.inpaint(*(tensor.to("meta") for tensor in picture(size)))
+    for handle in handles:
+        handle.remove()
+    parameters = sum(p.numel() for module in used for p in module.parameters(recurse=False))
+    return Cost(parameters, counter.get_total_flops() // 2)
+
+
+def architectures(tree: Tree) -> dict[str, list[str]]:
+    """{first run: runs whose inpainting costs the same}: losses and schedules do not tell architectures apart."""
+    found: dict[Cost, list[str]] = {}
+    for name in runs.names(tree):
+        if learns(tree, name):
+            with torch.device("meta"):
+                model = build(tree, name)
+            found.setdefault(count(model, COMPARED_AT), []).append(name)
+    return {names[0]: names for names in found.values()}
+
+
+def measure(tree: Tree, alike: dict[str, list[str]], config: Config, runtime: Runtime) -> Tree:
+    """Everything that stands in results/benchmark.json; `alike` is what `architectures` told apart."""
+    found = {}
+    for name, names in alike.items():
+        with torch.device("meta"):
+            model = build(tree, name)
+        costs = {str(size): count(model, size) for size in config.sizes}
+        parameters = next(iter(costs.values())).parameters
+        counted = {size: cost.multiply_adds for size, cost in costs.items()}
+        found[name] = {"runs": names, "parameters": parameters, "multiply_adds": counted, "measured": {}}
+    devices = {"cpu": _processor()}
+    if torch.cuda.is_available() and runtime.device != "cpu":
+        devices["cuda"] = torch.cuda.get_device_name()
+    for device in devices:
+        for size in config.sizes:
+            for name, values in _measure_size(tree, list(alike), size, config.rounds, device, runtime).items():
+                found[name]["measured"].setdefault(device, {})[str(size)] = values
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    threads = runtime.threads or os.cpu_count()
+    return {"devices": devices, "threads": threads, "versions": versions, "rounds": config.rounds, "found": found}
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _measure_size(
+    tree: Tree, names: list[str], size: int, rounds: int, device: str, runtime: Runtime
+) -> dict[str, Tree | str]:
+    """{architecture: seconds and peak memory at one size, or that it does not fit}."""
+    peaks = {name: _apart(partial(_peak, tree, name, size, device, runtime.threads)) for name in names}
+    fitting = [name for name in names if isinstance(peaks[name], float)]
+    times = _apart(partial(_times, tree, fitting, size, rounds, device, runtime.threads)) if fitting else {}
+    return {name: {**times[name], "peak_mib": round(peaks[name], 1)} if name in fitting else NO_ROOM for name in names}
+
+
+def _apart(work: Callable[[], Any]) -> Any:
+    """What `work` returns in a process of its own, which has imported all and run nothing; NO_ROOM if it is killed."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(work, send))
+    process.start()
+    send.close()
+    try:
+        answer = receive.recv()
+    except EOFError:
+        answer = None
+    process.join()
+    if isinstance(answer, Exception):
+        raise answer
+    if answer is None and process.exitcode != -9:
+        raise InputError(f"benchmark: a measuring process ended with status {process.exitcode} and without a result")
+    return NO_ROOM if answer is None else answer
+
+
+def _answer(work: Callable[[], Any], send) -> None:
+    try:
+        send.send(work())
+    except Exception as error:  # noqa: BLE001, it is raised again where the answer arrives
+        send.send(error)
+
+
+def _peak(tree: Tree, name: str, size: int, device: str, threads: int | None) -> float | str:
+    """MiB that weights and one pass take at their highest, or that they do not fit."""
+    before = _held()
+    try:
+        if device == "cpu":
+            room = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
+            addressed = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (addressed + room, resource.RLIM_INFINITY))
+        _pass(tree, name, size, device, threads)()
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        return NO_ROOM
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / MIB
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / MIB
+
+
+def _held() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, threads: int | None) -> Tree:
+    """{architecture: median and least seconds of a pass}, one warm-up each, then in turns."""
+    passes = {name: _pass(tree, name, size, device, threads) for name in names}
+    for run in passes.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name, run in passes.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {
+        name: {"seconds": round(statistics.median(values), 5), "fastest": round(min(values), 5)}
+        for name, values in times.items()
+    }
+
+
+def _pass(tree: Tree, name: str, size: int, device: str, threads: int | None) -> Callable[[], None]:
+    """One picture filled, waited for."""
+    if threads:
+        torch.set_num_threads(threads)
+    model = build(tree, name)
+    model.networks.to(device)
+    inputs = [tensor.to(device) for tensor in picture(size)]
+
+    def run() -> None:
+        with torch.inference_mode():
+            model.inpaint(*inputs)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run

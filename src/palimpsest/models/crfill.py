@@ -1,0 +1,248 @@
+"""CRFill: Y. Zeng et al., "Image Inpainting with Contextual Reconstruction Loss", 2020 (at ICCV 2021 as "CR-Fill").
+
+Sections 3 (networks, losses) and 4 (contextual reconstruction loss); released code, branches `master` and `main`.
+
+    X, U          image, image with the hole at 0, both in [-1, 1]
+    M             hole
+    Y             output of the refinement network; Y ∘ M + U the result
+    s(u_i)        patch of the similarity encoder's features; s_ij the cosine of two, equation 4
+    f(u_i)        patch of the auxiliary encoder's features; f̄ what replaces it, equation 5
+    V             patches of the known region
+    A(U)          auxiliary image, equation 6
+    α, β, λ       `similarity.scale`, `loss.refinement`, `loss.reconstruction`
+
+The generator is DeepFill v2's without attention. The similarity encoder and the auxiliary network train it and are
+not run afterwards: with λ = 0 this is the paper's Baseline, whose generator is the same.
+
+Departures
+- Widths count channels after gating, half of the released code's 48.
+- The generator's adversarial loss is -D, as in the released code; equation 3 has ReLU(1 - D) (`adversarial:
+  hinge-on-both`).
+- A(U) has a critic of its own, as in the released code; the paper uses D again.
+- Overlapping patches are divided by their count; the released code leaves the sum to the next convolution.
+- The released code feeds the generator's features to the similarity without an encoder, divides not the patches but
+  the map (or each channel of a patch) by its norm, on one side only, and gives patches with a hole score 0 instead of
+  -inf. `similarity.encoder: false` and `similarity.normalisation: map` or `patch-channel` replay the first two.
+- Critics and generator step on one batch, from one pass of the generator; the released code draws another hole between.
+- One batch size in all phases, 48; the released code takes 96 in two of them. Iterations are its epochs over 1.8
+  million pictures.
+- The pictures of salient objects that the paper adds to Places2 are not among the data.
+"""
+
+from itertools import chain
+from typing import Literal, Self
+
+import torch
+from pydantic import NonNegativeFloat, PositiveFloat, model_validator
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, normalize, pad, relu, unfold
+
+from palimpsest.config import Settings
+from palimpsest.layers.contextual_attention import Canvas, attention, relative_to_own
+from palimpsest.layers.gated import GatedConv, gated_up
+from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
+from palimpsest.losses.adversarial import GAMES
+from palimpsest.models import Phase, Schedule, descend, paste, set_rate
+from palimpsest.models.deepfill_v2 import Betas, Critic, CriticConfig, Generator, GeneratorConfig
+
+PHASES = ("coarse", "refinement", "all", "reconstruction")
+
+
+class SimilarityConfig(Settings):
+    """How patches are compared; the released code's ways are `encoder: false` and any normalisation but `patch`."""
+
+    encoder: bool
+    normalisation: Literal["patch", "map", "patch-channel"]
+    scale: PositiveFloat  # α
+
+
+class Loss(Settings):
+    """Weights of the terms; without `reconstruction` this is the Baseline."""
+
+    coarse: NonNegativeFloat  # l1 of the coarse output
+    refinement: NonNegativeFloat  # β: l1 of the refined output, and of the auxiliary image within its loss
+    adversarial: NonNegativeFloat
+    critic: PositiveFloat  # of the critics' own loss
+    reconstruction: NonNegativeFloat  # λ
+
+
+class Config(Settings):
+    generator: GeneratorConfig
+    critic: CriticConfig
+    similarity: SimilarityConfig
+    initial_gain: PositiveFloat  # of the normal Xavier initialisation
+    adversarial: Literal["hinge", "hinge-on-both"]
+    betas: Betas
+    loss: Loss
+    schedule: Schedule
+
+    @model_validator(mode="after")
+    def _known_phases(self) -> Self:
+        for phase in self.schedule.phases:
+            if phase.name not in PHASES:
+                raise ValueError(f"schedule.phases has a phase {phase.name!r}; accepted: {', '.join(PHASES)}")
+        return self
+
+
+class SimilarityEncoder(nn.Sequential):
+    """Generator features (B, 4 · width, H / 4, W / 4) → features to compare, of the same shape, none below 0."""
+
+    def __init__(self, width: int):
+        super().__init__(
+            GatedConv(4 * width, 4 * width, kernel=5), GatedConv(4 * width, 4 * width, activation=relu)
+        )
+
+
+class AuxiliaryEncoder(nn.Module):
+    """A picture (B, 3, H, W) → features F (B, width, H, W), with two skip connections. Figure 5."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        w = width
+        self.at_full = GatedConv(3, w, kernel=5)
+        self.at_half = nn.Sequential(GatedConv(w, 2 * w, stride=2), GatedConv(2 * w, 2 * w))
+        self.at_quarter = GatedConv(2 * w, 4 * w, stride=2)
+        self.to_half, self.join_half = gated_up(4 * w, 2 * w), GatedConv(4 * w, 2 * w)
+        self.to_full, self.join_full = gated_up(2 * w, w), GatedConv(2 * w, w)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        full = self.at_full(picture)
+        half = self.at_half(full)
+        joined = self.join_half(torch.cat([self.to_half(self.at_quarter(half)), half], 1))
+        return self.join_full(torch.cat([self.to_full(joined), full], 1))
+
+
+class Auxiliary(nn.Module):
+    """A result and how alike its patches are → A(U), (B, 3, H, W) in [-1, 1]. Equations 5 and 6."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.encoder = AuxiliaryEncoder(width)
+        self.decoder = nn.Sequential(GatedConv(width, width), nn.Conv2d(width, 3, 3, padding=1), nn.Tanh())
+
+    def forward(self, result: Tensor, weights: Tensor) -> Tensor:
+        return self.decoder(replace_patches(self.encoder(result), weights))
+
+
+def similarity(features: Tensor, normalisation: str) -> Tensor:
+    """s_ij of 4x4 patches at stride 2, equation 4: (B, C, h, w) → (B, N, N), N = h · w / 4; row i, column j."""
+    queries = quarter_patches(features)
+    match normalisation:
+        case "patch":
+            queries = keys = normalize(queries, dim=1)
+        case "map":
+            scaled = features / features.square().sum((2, 3), keepdim=True).clamp_min(1e-8).sqrt()
+            keys = quarter_patches(scaled)
+        case "patch-channel":
+            keys = normalize(queries.unflatten(1, (features.shape[1], -1)), dim=2).flatten(1, 2)
+    return queries.mT @ keys
+
+
+def quarter_patches(features: Tensor) -> Tensor:
+    """The patches of a picture on features of a quarter of its size, 4 x 4 at a stride of 2: (B, 16 · C, N)."""
+    margin = [MARGIN // 4] * 4
+    return unfold(pad(features, margin, mode="replicate"), PATCH // 4, stride=STRIDE // 4)
+
+
+def replace_patches(features: Tensor, weights: Tensor) -> Tensor:
+    """f̄ at all patches, put together again: (B, C, H, W) and weights (B, N, N). Equation 5."""
+    canvas = Canvas(features, STRIDE)
+    canvas.paste(weights, 0, features.shape[2] // STRIDE)
+    return canvas.picture("counted")
+
+
+def initialised(network: nn.Module, gain: float) -> nn.Module:
+    """The network with normal Xavier weights and biases of 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.xavier_normal_(module.weight, gain)
+            nn.init.zeros_(module.bias)
+    return network
+
+
+class Model:
+    multiple = 8
+    batches = 1
+
+    def __init__(self, config: Config, size: int):
+        self.config = config
+        width, gain = config.generator.width, config.initial_gain
+        drawers = {"generator": initialised(Generator(config.generator, None), gain)}
+        critics = {"critic": Critic(config.critic)}
+        if config.loss.reconstruction:
+            drawers["auxiliary"] = initialised(Auxiliary(width), gain)
+            critics["auxiliary_critic"] = Critic(config.critic)
+            if config.similarity.encoder:
+                drawers["similarity_encoder"] = initialised(SimilarityEncoder(width), gain)
+        self.networks = nn.ModuleDict({**drawers, **critics})
+        adam = {"lr": 0.0, "betas": tuple(config.betas)}  # the rate is the phase's
+        self.optimisers = {
+            name: torch.optim.Adam(chain(*(network.parameters() for network in networks.values())), **adam)
+            for name, networks in {"critics": critics, "generator": drawers}.items()
+        }
+        self.phase = "all"
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks["generator"]
+
+    def begin(self, phase: Phase) -> None:
+        """The coarse network alone, the refinement network alone, both, or both with the CR loss."""
+        self.phase = phase.name
+        set_rate(self.optimisers["generator"], phase.learning_rate)
+        set_rate(self.optimisers["critics"], phase.learning_rate * self.config.critic.rate)
+        self.generator.coarse.requires_grad_(phase.name != "refinement")
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        x = image * 2 - 1
+        if self.phase == "coarse":
+            coarse = l1_loss(self.generator.draw_coarse(x, hole), x)
+            descend(self.optimisers["generator"], self.config.loss.coarse * coarse)
+            return {"l1_coarse": coarse}
+        return self._step_all(x, hole)
+
+    def _step_all(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """The critics' step, equation 1, then the generator's, equation 2."""
+        weight, game = self.config.loss, GAMES[self.config.adversarial]
+        x1, x2, features, _ = self.generator(x, hole)
+        results = {"critic": paste(x2, x, hole)}
+        if reconstructs := self.phase == "reconstruction" and "auxiliary" in self.networks:
+            weights = attention(self.similarity(features), known_patches(hole), "exclude")
+            auxiliary = self.networks["auxiliary"](results["critic"], weights)
+            results["auxiliary_critic"] = paste(auxiliary, x, hole)
+
+        judged = [game.critic(*self.networks[name].judge(x, fake.detach(), hole)) for name, fake in results.items()]
+        descend(self.optimisers["critics"], weight.critic * sum(judged))
+
+        coarse, refined = l1_loss(x1, x), l1_loss(x2, x)
+        adversarial = [game.generator(self.networks[name](fake, hole)) for name, fake in results.items()]
+        loss = weight.refinement * refined + weight.adversarial * adversarial[0] + weight.coarse * coarse
+        log = {"critic": judged[0], "l1_coarse": coarse, "l1_refined": refined, "adversarial": adversarial[0]}
+        if reconstructs:
+            pieced = l1_loss(auxiliary, x)
+            loss = loss + weight.reconstruction * (
+                weight.refinement * pieced + weight.adversarial * adversarial[1]
+            )
+            log |= {"auxiliary_critic": judged[1], "l1_auxiliary": pieced, "adversarial_auxiliary": adversarial[1]}
+        descend(self.optimisers["generator"], loss)
+        return {**log, "generator": loss}
+
+    def similarity(self, features: Tensor) -> Tensor:
+        """α s_ij."""
+        encoder = self.networks["similarity_encoder"] if "similarity_encoder" in self.networks else nn.Identity()
+        return self.config.similarity.scale * similarity(encoder(features), self.config.similarity.normalisation)
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        return (self.generator(image * 2 - 1, hole).x2 + 1) / 2
+
+    def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """The coarse prediction in [0, 1]."""
+        return {"coarse": (self.generator.draw_coarse(image * 2 - 1, hole) + 1) / 2}
+
+    def references(self, image: Tensor, hole: Tensor) -> Tensor:
+        """The most similar known patches, i* = argmax over V of s_ij: section 4, "Explanation"."""
+        x = image * 2 - 1
+        known = known_patches(hole)
+        scores = self.similarity(self.generator(x, hole).features)
+        best = attention(scores, known, "exclude").argmax(2)
+        return relative_to_own(best, *known.shape[2:])

@@ -1,0 +1,15 @@
+"""results/<transfer>: a trained run measured on another slot's test pictures, without retraining."""
+
+from palimpsest import runs
+from palimpsest.config import argument, read_yaml, stage
+from palimpsest.evaluation import measure_trained
+from palimpsest.runtime import choose_device, read_runtime
+
+
+def main() -> None:
+    params, name = read_yaml("params.yaml"), argument("a section of params.yaml's transfers")
+    measure_trained(params, runs.target(params, name), choose_device(read_runtime()))
+
+
+if __name__ == "__main__":
+    stage(main)
