@@ -7,6 +7,7 @@ from palimpsest import runs
 from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
 from palimpsest.settings import check
 
+TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "data": "unseen", "holes": ["square"]}
 ELSEWHERE = {"label": "theirs", "source": "a page", "data": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
 FACES = {"dataset": "bundled-photos", "short_side": 64, "size": 64, "resize": "box"}
 
@@ -116,6 +117,15 @@ def test_the_shipped_settings_are_accepted(params):
         (("external", "theirs"), {**ELSEWHERE, "data": "faces"}, "external.theirs: data is 'faces'; accepted: scenes"),
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
         (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
+        (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
+        (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
+        (("transfers", "moved"), {**TRANSFER, "model": "crfill"}, "transfers.moved.model is 'crfill'; accepted: the run's"),
+        (("transfers", "moved"), {**TRANSFER, "data": "scenes"}, "transfers.moved.data is 'scenes', the run's own"),
+        (("transfers", "moved"), {**TRANSFER, "data": "faces"}, "transfers.moved.data: asked for a slot 'faces'"),
+        (("transfers", "moved"), {**TRANSFER, "holes": ["star"]}, "transfers.moved.holes: asked for holes of kind 'star'"),
+        (("external", "crfill-on-unseen"), ELSEWHERE, "external.crfill-on-unseen has the name of a transfer"),
+        (("profiles", "tiny", "data", "scenes", "dataset"), "bundled-science", "dataset bundled-science has no train split"),
+        (("profiles", "tiny", "benchmark", "sizes"), [100], "profiles.tiny.benchmark.sizes.0 is 100"),
         (("weights", "download"), "yes", "params: weights.download is 'yes'"),
         (("profiles", "tiny", "data", "scenes", "size"), 60, "a multiple of 8"),
         (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),

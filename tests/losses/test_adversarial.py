@@ -51,6 +51,8 @@ def test_a_critic_of_slope_zero_has_a_finite_gradient():
         ("wgan-gp", 0.5 - 2.0, -0.5),
         ("dcgan", math.log1p(math.exp(-2.0)) + math.log1p(math.exp(0.5)), math.log1p(math.exp(-0.5))),
         ("lsgan", ((2 - 1) ** 2 + 0.5**2) / 2, (0.5 - 1) ** 2 / 2),
+        ("hinge", 0 + 1.5, -0.5),
+        ("hinge-on-both", 0 + 1.5, 0.5),
     ],
 )
 def test_the_games_in_closed_form(name, critic, generator):
@@ -58,3 +60,9 @@ def test_the_games_in_closed_form(name, critic, generator):
     assert GAMES[name].critic(real, fake).item() == pytest.approx(critic, rel=1e-6)
     assert GAMES[name].generator(fake).item() == pytest.approx(generator, rel=1e-6)
     assert GAMES[name].penalised == (name == "wgan-gp")
+
+
+@pytest.mark.parametrize("name", ["hinge", "hinge-on-both"])
+@pytest.mark.parametrize(("real", "fake", "critic"), [(2.0, -2.0, 0.0), (0.25, -2.0, 0.75), (2.0, 0.0, 1.0)])
+def test_a_hinge_leaves_scores_beyond_one_alone(name, real, fake, critic):
+    assert GAMES[name].critic(torch.full((2, 4, 3, 3), real), torch.full((2, 4, 3, 3), fake)).item() == critic

@@ -99,6 +99,23 @@ def test_a_union_is_the_holes_of_its_parts_one_after_the_other(holes):
     assert parts[0].any() and parts[1].any()
 
 
+def test_one_of_several_kinds_is_each_of_them_as_often(holes):
+    wide, tall = np.zeros((2, 8, 8), bool)
+    wide[:2], tall[:, :2] = True, True
+
+    class Known(masks.Config):
+        def draw(self, name, size, rng):
+            return {"square": wide, "strokes": tall}.get(name) if name != "either" else super().draw(name, size, rng)
+
+    kinds = {"either": {"shape": "one-of", "of": ["square", "strokes"]}}
+    kinds |= {name: holes.kind(name).model_dump() for name in ("square", "strokes")}
+    either = build(Known, {"seed": 1, "kinds": kinds}, "")
+    drawn = [masks.training_hole(either, "either", number, 8) for number in range(400)]
+    squares = sum((hole == wide).all() for hole in drawn)
+    assert squares + sum((hole == tall).all() for hole in drawn) == 400
+    assert abs(squares - 200) < 4 * 10  # four standard deviations of 400 fair draws
+
+
 def test_only_keeps_what_is_named_and_what_that_is_made_of(holes):
     kept = holes.only(["object", "brush-and-rectangle"])
     assert kept.names == ["rectangle", "brush", "brush-and-rectangle", "object"]

@@ -88,7 +88,6 @@ def test_the_weights_of_the_l1_terms(params, four):
     """Coarse 1.2 · 1.2, refined 1.2; the generator's loss is their sum with 0.001 of the adversarial one."""
     model = made(params, "deepfill-v1", "tiny", 64)
     model.generator.forward = lambda x, hole: (x + 0.25, x + 0.5, None)
-    model._descend = lambda name, loss: None
     x, hole = (t.double() for t in to_tensors(*four))
     model.networks.double()
     log = model._step_generator(x, hole)
@@ -109,7 +108,6 @@ def _discount(side, gamma):
 def test_refinement_without_l1_gets_no_gradient_from_it(params, four):
     model = made(params, "deepfill-v1-no-l1", "tiny", 64)
     model.generator.forward = lambda x, hole: (x + 0.25, x + 0.5, None)
-    model._descend = lambda name, loss: None
     x, hole = (t.double() for t in to_tensors(*four))
     model.networks.double()
     log = model._step_generator(x, hole)

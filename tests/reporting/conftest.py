@@ -11,6 +11,7 @@ from palimpsest.config import build
 from palimpsest.papers.spec import read_metrics
 from palimpsest.reporting.results import read_results
 
+PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
 SPREAD = 0.0001  # between the values of one picture and the next
@@ -44,25 +45,31 @@ class Fake:
         for run in RUNS:
             self.write(run)
 
-    def write(self, run: str, dataset="bundled-photos", profile="tiny", settings="a" * 64, **changes):
+    def write(
+        self, run: str, dataset="bundled-photos", profile="tiny", settings="a" * 64, kinds=("rectangle",), **changes
+    ):
         values = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
         folder = self.root / "results" / run
         folder.mkdir(parents=True, exist_ok=True)
         about = {"run": run, "model": "m", "profile": profile, "data": "scenes", "dataset": dataset, "size": 64}
-        about |= {"images": 24, "photos": 2, "settings": settings, "holes": {"rectangle": values}}
+        about |= {"images": 24, "photos": 2, "settings": settings, "holes": dict.fromkeys(kinds, values)}
         about |= {"missing": {"fid": "its weights are at home"}}
         (folder / "metrics.json").write_text(json.dumps(about))
         single = {metric: mean for metric, mean in values.items() if EXPLAINED[metric].of != "set"}
         rows = [
-            [f"picture-{i}", "rectangle", 0.2, *(mean + SPREAD * (i - 11.5) for mean in single.values())]
+            [f"picture-{i}", kind, 0.2, *(mean + SPREAD * (i - 11.5) for mean in single.values())]
+            for kind in kinds
             for i in range(24)
         ]
         lines = [["image", "hole", "share", *single], *rows]
         (folder / "per-image.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
         offsets = np.zeros((3, 2, 8, 8), np.int16)
         offsets[:, 0, 0, 0] = 3
-        samples = {"index": np.array(SAMPLES), "rectangle/result": self.pictures, "rectangle/output": self.pictures}
-        samples |= {"rectangle/offsets": offsets} if run == "deepfill-v1" else {}
+        samples = {"index": np.array(SAMPLES)}
+        for kind in kinds:
+            samples |= {f"{kind}/result": self.pictures, f"{kind}/output": self.pictures}
+            samples |= {f"{kind}/offsets": offsets} if run in ("deepfill-v1", *PIECED) else {}
+            samples |= {f"{kind}/pieced": self.pictures} if run in PIECED else {}
         np.savez(folder / "samples.npz", **samples)
         log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []
         (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
@@ -73,10 +80,14 @@ class Fake:
 
     def external(self, name: str, label: str, **changes):
         """Results made elsewhere, under a name that no run has."""
+        self.add(name, label=label, source="their page, model of 2027", **changes)
+
+    def add(self, name: str, label="", source="", **changes):
+        """One more set of results."""
         path = self.root / "data" / "runs.json"
         described = json.loads(path.read_text())
         described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
-        described[name] |= {"label": label, "source": "their page, model of 2027"}
+        described[name] |= {"label": label, "source": source}
         path.write_text(json.dumps(described))
         self.write(name, **changes)
 
@@ -87,7 +98,7 @@ class Fake:
 
 @pytest.fixture(scope="session")
 def few_holes(shipped) -> masks.Config:
-    return build(masks.Config, shipped["holes"], "").only(["rectangle", "brush", "centre-25"])
+    return build(masks.Config, shipped["holes"], "").only(["rectangle", "square", "brush", "centre-25"])
 
 
 @pytest.fixture
