@@ -72,7 +72,7 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, name):
         (
             "run",
             lambda folder: "deepfill-v9",
-            "asked for run 'deepfill-v9'; accepted: constant-fill, patchmatch, deepfill-v1",
+            "asked for run 'deepfill-v9'; accepted: constant-fill, patchmatch, random-patches, deepfill-v1",
         ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
         ("image", lambda folder: "none.png", "none.png: asked for an 8-bit RGB picture, found no such file"),
@@ -112,16 +112,22 @@ def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project):
 
 
 @pytest.mark.slow
-def test_a_full_hd_picture_stays_under_four_gib(project, shipped):
-    run = runs.resolve(shipped, "deepfill-v1", "paper")
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("deepfill-v1", 1080, 1920), ("crfill", 1200, 1600), ("deepfill-v2", 1200, 1600)]
+)
+def test_a_large_picture_stays_under_four_gib(project, shipped, name, height, width):
+    run = runs.resolve(shipped, name, "paper")
     origin = checkpoints.Origin(run, "places2", 256)
-    checkpoints.save(project / "runs" / "deepfill-v1" / "weights.safetensors", create(run, 256), origin)
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)).save(project / "picture.png")
-    save(project, np.pad(np.full((300, 500), 255, np.uint8), ((400, 380), (700, 720))))
+    checkpoints.save(project / "runs" / name / "weights.safetensors", create(run, 256), origin)
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(pixels).save(project / "picture.png")
+    hole = np.zeros((height, width), np.uint8)
+    hole[400:700, 700:1200] = 255
+    save(project, hole)
     arguments = [
         "inpaint",
         "--run",
-        "deepfill-v1",
+        name,
         "--image",
         "picture.png",
         "--hole",
@@ -133,3 +139,5 @@ def test_a_full_hd_picture_stays_under_four_gib(project, shipped):
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     assert usage.ru_maxrss * 1024 < 4 * 2**30
+    result = np.asarray(Image.open(project / "result.png"))
+    assert (result[hole == 0] == pixels[hole == 0]).all() and (result[hole > 0] != pixels[hole > 0]).any()

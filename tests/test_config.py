@@ -123,6 +123,7 @@ def test_the_shipped_settings_are_accepted(params):
         (("transfers", "moved"), {**TRANSFER, "data": "scenes"}, "transfers.moved.data is 'scenes', the run's own"),
         (("transfers", "moved"), {**TRANSFER, "data": "faces"}, "transfers.moved.data: asked for a slot 'faces'"),
         (("transfers", "moved"), {**TRANSFER, "holes": ["star"]}, "transfers.moved.holes: asked for holes of kind 'star'"),
+        (("external", "../evil"), ELSEWHERE, "external.../evil"),
         (("external", "crfill-on-unseen"), ELSEWHERE, "external.crfill-on-unseen has the name of a transfer"),
         (("profiles", "tiny", "data", "scenes", "dataset"), "bundled-science", "dataset bundled-science has no train split"),
         (("profiles", "tiny", "benchmark", "sizes"), [100], "profiles.tiny.benchmark.sizes.0 is 100"),
@@ -179,3 +180,11 @@ def test_a_run_is_base_then_profile_then_variant(params):
     assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == 32
     with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
         runs.resolve(params, "deepfill-v3")
+
+
+def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
+    (tmp_path / "square").mkdir()
+    theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
+    params["external"] = {"one": theirs, "two": theirs}
+    with pytest.raises(InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"):
+        check(params)

@@ -193,6 +193,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported):
         ({"--results": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--results": "holes"}, "found nothing to score; the first reason: "),
         ({"--out": "scores.txt"}, "scores.txt: accepted: a name that ends in .csv or .json"),
+        ({"--out": "nowhere/scores.csv"}, "nowhere/scores.csv: asked to write scores there; accepted: a file in"),
     ],
 )
 def test_the_command_refuses_in_one_line(exported, change, said):
@@ -208,6 +209,8 @@ def test_export_by_command(exported):
     assert (run.returncode, run.stderr) == (0, "") and run.stdout.startswith("24 pictures in for-them/images")
     run = palimpsest(exported, "export", "--dataset", "faces", "--holes", "rectangle", "--out", "more")
     assert run.returncode == 1 and "profiles.tiny.data.faces is missing; found here: scenes" in run.stderr
+    run = palimpsest(exported, "export", "--dataset", "scenes", "--holes", "star", "--out", "more")
+    assert run.returncode == 1 and "asked for holes of kind 'star'; accepted: rectangle, " in run.stderr
 
 
 def test_pictures_of_several_sizes_are_scored_one_with_another(exported, weights_folder):

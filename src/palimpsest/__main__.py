@@ -1,6 +1,7 @@
 """The command line: `python -m palimpsest models`, `inpaint`, `export`, `score` and `readme`."""
 
 import argparse
+import os
 from pathlib import Path
 
 from palimpsest.config import InputError, read_yaml, stage
@@ -54,11 +55,16 @@ def inpaint(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Writes the test pictures of a slot and their holes of one kind as PNG."""
-    from palimpsest import exchange
-    from palimpsest.config import section
+    from palimpsest import data, exchange, masks
+    from palimpsest.config import part, section
 
     params = read_yaml("params.yaml")
-    section(params, "profiles", section(params, "profile"), "data", arguments.dataset)
+    crops = part(params, data.Config, "profiles", section(params, "profile"), "data", arguments.dataset)
+    part(params, masks.Config, "holes").kind(arguments.holes)
+    shard = data.Shard(Path("data") / arguments.dataset / "shards" / "test")
+    if shard.entries[0].height != crops.size:
+        found = f"{shard.entries[0].height} px, params.yaml says {crops.size} px"
+        raise InputError(f"{shard.stem}: asked for test pictures, found some of {found}; `dvc repro` makes them")
     count = exchange.export(Path("data") / arguments.dataset, arguments.holes, arguments.out)
     print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")
 
@@ -74,6 +80,8 @@ def score(arguments: argparse.Namespace) -> None:
     formats = {".csv": to_csv, ".json": to_json}
     if arguments.out and arguments.out.suffix.lower() not in formats:
         raise InputError(f"{arguments.out}: accepted: a name that ends in .csv or .json")
+    if arguments.out and (arguments.out.is_dir() or not os.access(arguments.out.absolute().parent, os.W_OK)):
+        raise InputError(f"{arguments.out}: asked to write scores there; accepted: a file in a folder that can be written")
     folders = (arguments.results, arguments.images, arguments.holes)
     device = choose_device(read_runtime())
     scores, left_out = exchange.score_folders(*folders, weights.FOLDER, device)

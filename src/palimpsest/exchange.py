@@ -31,7 +31,8 @@ def export(slot: Path, kind: str, out: Path) -> int:
     bank = read_bank(slot / "holes", kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
-    about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "shard": shard.fingerprint}
+    about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "size": shard.entries[0].height}
+    about |= {"shard": shard.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         whole = Path(folder) / out.name
@@ -90,6 +91,9 @@ def _triples(results: Path, images: Path, holes: Path, left_out: dict[str, str])
     """Every triple that can be read, in order of name; the reason of every other goes into `left_out`."""
     found = [(folder, _pictures(folder)) for folder in (results, images, holes)]
     for name in sorted(set().union(*(files for _, files in found))):
+        if not name.isprintable():
+            left_out[ascii(name)] = "its name holds letters that cannot be written; accepted: names in UTF-8"
+            continue
         try:
             yield _triple(name, *(_one(folder, name, files.get(name, [])) for folder, files in found))
         except InputError as error:

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 
 from palimpsest import benchmark, data, evaluation, masks, runs, training, weights
-from palimpsest.config import InputError, Settings, Tree, build
+from palimpsest.config import InputError, Name, Settings, Tree, build
 from palimpsest.models import configure, count_parameters, create
 
 
@@ -32,9 +32,9 @@ class Params(Settings):
     profiles: dict[str, Profile]
     holes: masks.Config
     weights: weights.Config
-    transfers: dict[str, runs.Transfer]
-    external: dict[str, runs.External]
-    runs: Annotated[dict[str, Tree], Field(min_length=1)]
+    transfers: dict[Name, runs.Transfer]
+    external: dict[Name, runs.External]
+    runs: Annotated[dict[Name, Tree], Field(min_length=1)]
 
 
 def check(tree: Tree) -> Params:
@@ -56,8 +56,13 @@ def check(tree: Tree) -> Params:
             _check_run(runs.resolve(tree, name, profile), scale, params.holes)
         for target in targets:
             _check_target(target, scale, params.holes)
+    rows: dict[tuple[str, str], str] = {}
     for name in params.external:
-        _check_external(name, runs.external(tree, name), params)
+        entry = runs.external(tree, name)
+        _check_external(name, entry, params)
+        if (other := rows.setdefault((entry.label, entry.data), name)) != name:
+            found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.data}"
+            raise InputError(f"params: {found}; accepted: one entry a label and slot, with all its kinds of holes")
     active = params.profiles[params.profile]
     for slot, crops in active.data.items():
         with _explaining(f"profiles.{params.profile}.data.{slot}"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from palimpsest import masks
-from palimpsest.config import InputError
+from palimpsest.config import InputError, build
 
 NAMES = ["a", "b", "c"]
 
@@ -86,3 +86,13 @@ def test_a_hole_that_is_none_is_refused(hole, said):
 def test_a_good_hole_is_accepted():
     hole = np.eye(8, dtype=np.uint8) * 255
     assert (masks.check_hole(hole, (8, 8), "hole.png") == np.eye(8, dtype=bool)).all()
+
+
+def test_a_kind_that_misses_everything_is_refused_and_the_bank_stays(tmp_path, holes):
+    few = holes.only(["rectangle"])
+    masks.write_bank(few, ["a", "b"], 64, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    everything = {"rectangle": few.kind("rectangle").model_dump(), "full": {"shape": "centre", "share": 0.9999}}
+    with pytest.raises(InputError, match=r"holes\.kinds\.full: every pixel of a is missing; accepted: holes with both"):
+        masks.write_bank(build(masks.Config, {"seed": 2, "kinds": everything}, ""), ["a", "b"], 64, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

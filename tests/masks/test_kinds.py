@@ -32,7 +32,7 @@ def shares(config: masks.Config, kind: str, size: int, count: int) -> np.ndarray
     return np.array([masks.training_hole(config, kind, i, size).mean() for i in range(count)])
 
 
-@pytest.mark.parametrize("kind", MEASURED)
+@pytest.mark.parametrize("kind", [kind for kind in MEASURED if kind != "object"])  # whose generator is ours
 def test_areas_are_those_of_the_published_generator(holes, kind):
     """Within four standard errors of the difference of two samples."""
     mean, deviation, quantiles = MEASURED[kind]

@@ -95,6 +95,9 @@ def test_folders_that_hold_no_such_masks_are_refused(tmp_path):
         InputError, match=r"mixed: .* none misses more than 60%, found white shares from 10\.0% to 90\.0% in 2"
     ):
         kind(mixed, 0.2, 0.3).draw(20, np.random.default_rng(0))
+    either = save(tmp_path / "either", [mask(180, False)])  # 45 % white, 55 % black
+    with pytest.raises(InputError, match="both white and black can be the hole; accepted: the whole set"):
+        kind(either, 0.4, 0.5).draw(20, np.random.default_rng(0))
     few = save(tmp_path / "few", [mask(100, True)])
     with pytest.raises(
         InputError, match=r"asked for masks of \(0\.2, 0\.3\] at 20 px, border free; found none among 1"

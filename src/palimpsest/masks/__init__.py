@@ -5,7 +5,7 @@ depends on the seed, the kind's name and the picture's id alone. Lengths in the 
 """
 
 from palimpsest.masks.bank import Bank, check_hole, read_bank, write_bank
-from palimpsest.masks.bins import bin_counts, ratio_bin
+from palimpsest.masks.bins import bin_counts
 from palimpsest.masks.config import Config, fixed_hole, training_hole
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "bin_counts",
     "check_hole",
     "fixed_hole",
-    "ratio_bin",
     "read_bank",
     "training_hole",
     "write_bank",

@@ -18,15 +18,14 @@ from palimpsest.storage import read_arrays, replacing, write_json
 
 
 def write_bank(config: Config, image_ids: Sequence[str], size: int, folder: Path) -> None:
-    """Draws one hole a test picture and kind; kinds of an earlier bank in the folder go."""
+    """Draws one hole a test picture and kind, then writes them; kinds of an earlier bank in the folder go.
+
+    InputError, and nothing written, where a kind misses all or nothing of a picture.
+    """
+    banks = {kind: _drawn(config, kind, image_ids, size) for kind in config.names}
     index: dict[str, dict[str, Any]] = {}
-    for kind in config.names:
-        holes, counts = [], []
-        for image_id in image_ids:
-            hole = fixed_hole(config, kind, image_id, size)
-            holes.append(np.packbits(hole, axis=-1))
-            counts.append(np.count_nonzero(hole))
-        packed, shares = np.stack(holes), np.array(counts) / size**2
+    for kind, packed in banks.items():
+        shares = Bank(packed, size).shares
         with replacing(folder / f"{kind}.npz") as temporary:
             np.savez_compressed(temporary, holes=packed, width=size)
         index[kind] = {
@@ -40,6 +39,18 @@ def write_bank(config: Config, image_ids: Sequence[str], size: int, folder: Path
         if path.stem not in index:
             path.unlink()
     write_json(folder / "index.json", index)
+
+
+def _drawn(config: Config, kind: str, image_ids: Sequence[str], size: int) -> np.ndarray:
+    """The holes of one kind, bit-packed."""
+    packed = []
+    for image_id in image_ids:
+        hole = fixed_hole(config, kind, image_id, size)
+        if hole.all() or not hole.any():
+            state = "missing" if hole.all() else "known"
+            raise InputError(f"holes.kinds.{kind}: every pixel of {image_id} is {state}; accepted: holes with both")
+        packed.append(np.packbits(hole, axis=-1))
+    return np.stack(packed)
 
 
 @dataclass(frozen=True)

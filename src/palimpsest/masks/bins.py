@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
@@ -10,7 +9,6 @@ from pydantic import Field, model_validator
 
 from palimpsest.config import InputError, Settings
 
-EDGES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]  # of the irregular test masks of Liu et al. 2018
 Share = Annotated[float, Field(ge=0, lt=1)]  # of the picture's pixels
 
 
@@ -22,17 +20,6 @@ def bin_counts(above: float, up_to: float, pixels: int) -> range:
     """
     low, high = (Fraction(str(edge)) * pixels // 1 for edge in (above, up_to))
     return range(low + 1, high + 1)
-
-
-def ratio_bin(missing: int, pixels: int) -> str | None:
-    """The name of the bin, `0-10` to `50-60` (percent, the upper end included), of so many missing pixels.
-
-    None where nothing is missing, or more than 60 %.
-    """
-    for low, high in pairwise(EDGES):
-        if missing in bin_counts(low, high, pixels):
-            return f"{100 * low:.0f}-{100 * high:.0f}"
-    return None
 
 
 def touches_border(hole: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, NonNegativeInt, model_validator
 
-from palimpsest.config import InputError, Settings
+from palimpsest.config import InputError, Name, Settings
 from palimpsest.masks.binned import Binned
 from palimpsest.masks.nvidia import Nvidia
 from palimpsest.masks.objects import Blob, Silhouettes, Stamps
@@ -33,7 +33,6 @@ Rectangular = ShrunkSquare | Square | RandomSquare | Centre | PicnetRegular
 Irregular = Brush | Strokes | PicnetIrregular | Binned | Nvidia
 ObjectShaped = Blob | Silhouettes | Stamps
 Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union | OneOf, Field(discriminator="shape")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # it names a file
 
 
 class Config(Settings):

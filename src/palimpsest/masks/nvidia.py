@@ -72,13 +72,13 @@ def _read(folder: str, size: int) -> Masks:
 
 def _white_is_missing(folder: str, shares: np.ndarray) -> bool:
     """Whether white is what is missing, by the share of white in each mask: no hole of the set exceeds 0.6."""
-    if shares.max() <= LARGEST_SHARE + SLACK:
-        return True
-    if shares.min() >= 1 - LARGEST_SHARE - SLACK:
-        return False
+    white, black = shares.max() <= LARGEST_SHARE + SLACK, shares.min() >= 1 - LARGEST_SHARE - SLACK
+    if white != black:
+        return bool(white)
     raise InputError(
         f"{folder}: asked for masks of which none misses more than {LARGEST_SHARE:.0%}, found white shares from "
-        f"{shares.min():.1%} to {shares.max():.1%} in {len(shares)} PNG files: neither white nor black can be the hole"
+        f"{shares.min():.1%} to {shares.max():.1%} in {len(shares)} PNG files: "
+        f"{'both white and' if white else 'neither white nor'} black can be the hole; accepted: the whole set"
     )
 
 

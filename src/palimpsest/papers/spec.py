@@ -20,12 +20,15 @@ ORDER = ["deepfill-v1", "tmad", "gm-srm", "crfill"]  # in a report; papers of on
 REGIONS = {"picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"}
 
 
+ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
+
+
 class Metric(Settings):
     """One metric, as a report explains it."""
 
     label: str
     unit: str  # "" where it has none
-    direction: Literal["lower", "higher"]  # which is better
+    direction: Literal["lower", "higher", "none"]  # which is better
     digits: NonNegativeInt  # after the point
     of: Literal["picture", "hole", "raw output", "set"]  # see REGIONS
     raw: bool  # whether it is measured on the raw output too, under `<id>_raw`
@@ -34,7 +37,7 @@ class Metric(Settings):
     @property
     def head(self) -> str:
         unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.label}{unit} {'↓' if self.direction == 'lower' else '↑'}"
+        return f"{self.label}{unit}{ARROWS[self.direction]}"
 
 
 class Condition(Settings):

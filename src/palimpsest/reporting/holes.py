@@ -24,7 +24,7 @@ def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
         bank = read_bank(folder, kind, pictures.images)
         shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)], bank.shares
     of = f"the fixed holes of the test set ({pictures})"
-    preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; black is missing."
+    preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; dark is missing."
     missing = f"Share of a picture that is missing, over {of}. Dashed: the mean, also in figures."
     return [
         Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(shown)),

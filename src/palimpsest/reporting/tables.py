@@ -416,7 +416,7 @@ def _difference(context: Context, condition: Condition, pictures: Pictures, colu
 
 def _ranked(metric: Metric | None, cells: list[Cell]) -> list[Cell]:
     """The cells of one column with the best and the second best number marked; numbers that print alike tie."""
-    if metric is None:
+    if metric is None or metric.direction == "none":
         return cells
     values = [None if cell.number is None else round(cell.number, metric.digits) for cell in cells]
     order = sorted({value for value in values if value is not None}, reverse=metric.direction == "higher")
@@ -433,7 +433,7 @@ def _caption(paper: Paper, context: Context, layout: TableSpec, data: list[Condi
 LEGEND = {
     "marks": "Bold is the best and underlined the second best number of a column, published and ours each for itself.",
     "none": "– stands where there is no number to print.",
-    "missing": "missing stands where the named run has no result under the present settings.",
+    "missing": "missing stands where nothing was measured; the cell says why.",
     "illegible": "illegible marks a published number that the source text scrambles.",
     "external": "(external) marks pictures made elsewhere, measured here on the same pictures and holes.",
 }
