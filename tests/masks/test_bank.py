@@ -92,7 +92,8 @@ def test_a_kind_that_misses_everything_is_refused_and_the_bank_stays(tmp_path, h
     few = holes.only(["rectangle"])
     masks.write_bank(few, ["a", "b"], 64, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    everything = {"rectangle": few.kind("rectangle").model_dump(), "full": {"shape": "centre", "share": 0.9999}}
+    huge = {**holes.kind("object").model_dump(), "radius": [900, 900]}
+    everything = {"rectangle": few.kind("rectangle").model_dump(), "full": huge}
     with pytest.raises(InputError, match=r"holes\.kinds\.full: every pixel of a is missing; accepted: holes with both"):
         masks.write_bank(build(masks.Config, {"seed": 2, "kinds": everything}, ""), ["a", "b"], 64, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
