@@ -119,13 +119,25 @@ def test_the_shipped_settings_are_accepted(params):
         (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
         (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
-        (("transfers", "moved"), {**TRANSFER, "model": "crfill"}, "transfers.moved.model is 'crfill'; accepted: the run's"),
+        (
+            ("transfers", "moved"),
+            {**TRANSFER, "model": "crfill"},
+            "transfers.moved.model is 'crfill'; accepted: the run's",
+        ),
         (("transfers", "moved"), {**TRANSFER, "data": "scenes"}, "transfers.moved.data is 'scenes', the run's own"),
         (("transfers", "moved"), {**TRANSFER, "data": "faces"}, "transfers.moved.data: asked for a slot 'faces'"),
-        (("transfers", "moved"), {**TRANSFER, "holes": ["star"]}, "transfers.moved.holes: asked for holes of kind 'star'"),
+        (
+            ("transfers", "moved"),
+            {**TRANSFER, "holes": ["star"]},
+            "transfers.moved.holes: asked for holes of kind 'star'",
+        ),
         (("external", "../evil"), ELSEWHERE, "external.../evil"),
         (("external", "crfill-on-unseen"), ELSEWHERE, "external.crfill-on-unseen has the name of a transfer"),
-        (("profiles", "tiny", "data", "scenes", "dataset"), "bundled-science", "dataset bundled-science has no train split"),
+        (
+            ("profiles", "tiny", "data", "scenes", "dataset"),
+            "bundled-science",
+            "dataset bundled-science has no train split",
+        ),
         (("profiles", "tiny", "benchmark", "sizes"), [100], "profiles.tiny.benchmark.sizes.0 is 100"),
         (("weights", "download"), "yes", "params: weights.download is 'yes'"),
         (("profiles", "tiny", "data", "scenes", "size"), 60, "a multiple of 8"),
@@ -137,7 +149,11 @@ def test_the_shipped_settings_are_accepted(params):
             300,
             "holes.kinds.rectangle: ",
         ),
-        (("profiles", "tiny", "data", "faces"), FACES, "profiles.tiny.data.faces: no run uses it; accepted: scenes, unseen, large"),
+        (
+            ("profiles", "tiny", "data", "faces"),
+            FACES,
+            "profiles.tiny.data.faces: no run uses it; accepted: scenes, unseen, large",
+        ),
         (
             ("runs", "deepfill-v1", "profiles", "tinny"),
             {},
@@ -186,5 +202,7 @@ def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
     (tmp_path / "square").mkdir()
     theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
-    with pytest.raises(InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"):
+    with pytest.raises(
+        InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
+    ):
         check(params)

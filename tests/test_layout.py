@@ -123,7 +123,8 @@ def test_a_stage_that_computes_no_network_loads_without_torch(script):
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "stages").glob("*.py")))
 def test_a_manifest_is_exactly_what_a_stage_loads(script):
-    models = sources.MODELS if script == "check" else ["deepfill_v1"] if script in ("train", "evaluate") else []
+    by_model = ["deepfill_v1"] if script in ("train", "evaluate", "transfer") else []
+    models = sources.MODELS if script in ("check", "benchmark") else by_model
     assert set(sources.manifest(script, models)) == ours(loaded(ROOT, script, *models))
 
 

@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from palimpsest.reporting.formats import FORMATS
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline"]
 HOLES = ["rectangle", "brush", "irregular-20-30"]
 TRAINED = {"train@deepfill-v1", "train@deepfill-v1-baseline"}
+TRANSFERRED = {"transfer@elsewhere", "transfer@larger"}
 EVALUATED = {f"evaluate@{name}" for name in KEPT}
+SLOTS = ["scenes", "unseen", "large"]
 REPORTED = {"tables", "figures", "report"}
 
 TOY = '''
@@ -95,6 +99,15 @@ class Project:
         assert old in text
         (self.root / file).write_text(text.replace(old, new))
 
+    def pages(self) -> dict[str, bytes]:
+        """{path: content} of every table and figure."""
+        reports = self.root / "reports"
+        return {
+            str(path.relative_to(reports)): path.read_bytes()
+            for folder in ("tables", "figures")
+            for path in sorted((reports / folder).iterdir())
+        }
+
     def outputs(self) -> dict[str, str]:
         """{path: hash} of every output in dvc.lock."""
         lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
@@ -114,6 +127,10 @@ def project(tmp_path_factory) -> Project:
             shutil.copy(ROOT / name, project.root / name)
     settings = project.settings()
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
+    transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
+    settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
+    settings["profiles"]["tiny"]["data"]["large"] |= {"short_side": 96, "size": 96}
+    settings["profiles"]["tiny"]["benchmark"] = {"sizes": [64], "rounds": 1}
     settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
     tiny |= {"width": 2, "critic_width": 2}
@@ -123,15 +140,9 @@ def project(tmp_path_factory) -> Project:
     project.call("git", "add", "-A")
     project.call("git", "commit", "-qm", "clone")
     everything = project.repro()
-    assert everything >= TRAINED | EVALUATED | REPORTED | {
-        "sources",
-        "check",
-        "download@scenes",
-        "split@scenes",
-        "masks@scenes",
-        "weights",
-        "reference@scenes",
-    }
+    each_slot = {f"{stage}@{slot}" for stage in ("download", "split", "masks", "reference") for slot in SLOTS}
+    once = {"sources", "check", "weights", "benchmark"}
+    assert everything >= TRAINED | EVALUATED | TRANSFERRED | REPORTED | each_slot | once
     return project
 
 
@@ -152,20 +163,27 @@ def test_nothing_to_do_runs_nothing(project):
 
 
 def test_two_reproductions_from_scratch_are_equal_byte_for_byte(project):
-    first = project.outputs()
+    first, pages = project.outputs(), project.pages()
     for folder in ("data", "runs", "results", "reports", "code", ".dvc/cache", "dvc.lock"):
         path = project.root / folder
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     project.repro()
-    assert project.outputs() == first
-    assert len(first) > 25
+    again = project.outputs()
+    timed = {"results/benchmark.json", "reports/tables", "reports/figures", "reports/index.html"}
+    assert {path for path in first if first[path] != again[path]} <= timed | {"reports/report.tex"}
+    assert len(first) > 40
+    changed = {path for path, content in project.pages().items() if content != pages[path]}
+    assert changed <= {f"tables/{name}.{end}" for name in ("crfill-5", "deepfill-v1-claims") for end in FORMATS} | {
+        f"figures/crfill-timing.{end}" for end in ("png", "pdf")
+    }
+    assert len(pages) > 40
 
 
 def test_a_loss_weight_reruns_its_models_runs_and_what_is_downstream(clean):
     settings = clean.settings()
     settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 5.0
     clean.write(settings)
-    assert clean.repro() == {"check"} | TRAINED | (EVALUATED - {"evaluate@constant-fill"}) | REPORTED
+    assert clean.repro() == {"check"} | TRAINED | (EVALUATED - {"evaluate@constant-fill"}) | TRANSFERRED | REPORTED
 
 
 def test_a_variants_difference_reruns_the_variant_alone(clean):
@@ -189,14 +207,16 @@ def test_a_metric_retrains_nothing(clean):
         "return 100 * l1(pair)",
         "return 99 * l1(pair)",
     )
-    assert clean.repro() == {"sources", "check", "reference@scenes"} | EVALUATED | REPORTED
+    references = {f"reference@{slot}" for slot in SLOTS}
+    assert clean.repro() == {"sources", "check"} | references | EVALUATED | TRANSFERRED | REPORTED
 
 
 def test_a_hole_that_no_run_trains_on_retrains_nothing(clean):
     settings = clean.settings()
     settings["holes"]["kinds"]["brush"]["width"] = [10, 20]
     clean.write(settings)
-    assert clean.repro() == {"check", "masks@scenes", "figures", "report"} | EVALUATED
+    masks = {f"masks@{slot}" for slot in SLOTS}
+    assert clean.repro() == {"check", "figures", "report"} | masks | EVALUATED | TRANSFERRED
 
 
 def test_a_hole_that_a_run_trains_on_retrains_it(clean):
@@ -329,3 +349,31 @@ def test_a_new_method_is_a_file_a_section_and_a_row(clean):
     (clean.root / "src" / "palimpsest" / "models" / "toy.py").unlink()
     for folder in ("runs", "results"):
         shutil.rmtree(clean.root / folder / "toy")
+
+
+def test_where_a_run_is_measured_retrains_nothing(clean):
+    settings = clean.settings()
+    settings["transfers"]["elsewhere"]["holes"] = ["rectangle", "brush"]
+    settings["transfers"]["again"] = {**settings["transfers"]["elsewhere"], "run": "deepfill-v1-baseline"}
+    clean.write(settings)
+    assert clean.repro() == {"check", "transfer@elsewhere", "transfer@again"} | REPORTED
+    measured = json.loads((clean.root / "results" / "again" / "metrics.json").read_text())
+    assert (measured["data"], measured["dataset"], measured["images"]) == ("unseen", "bundled-science", 27)
+    assert list(measured["holes"]) == ["rectangle", "brush"]
+    shutil.rmtree(clean.root / "results" / "again")
+
+
+def test_a_measurement_of_speed_reruns_no_training(clean):
+    settings = clean.settings()
+    settings["profiles"]["tiny"]["benchmark"]["rounds"] = 2
+    clean.write(settings)
+    assert clean.repro() == {"check", "benchmark"} | REPORTED
+    measured = json.loads((clean.root / "results" / "benchmark.json").read_text())
+    assert set(measured["found"]) == {"deepfill-v1", "deepfill-v1-baseline"} and measured["devices"]["cpu"]
+
+
+def test_another_architecture_is_measured_again(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["settings"]["width"] = 16
+    clean.write(settings)
+    assert clean.repro() >= {"check", "benchmark"} | REPORTED

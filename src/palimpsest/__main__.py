@@ -81,7 +81,9 @@ def score(arguments: argparse.Namespace) -> None:
     if arguments.out and arguments.out.suffix.lower() not in formats:
         raise InputError(f"{arguments.out}: accepted: a name that ends in .csv or .json")
     if arguments.out and (arguments.out.is_dir() or not os.access(arguments.out.absolute().parent, os.W_OK)):
-        raise InputError(f"{arguments.out}: asked to write scores there; accepted: a file in a folder that can be written")
+        raise InputError(
+            f"{arguments.out}: asked to write scores there; accepted: a file in a folder that can be written"
+        )
     folders = (arguments.results, arguments.images, arguments.holes)
     device = choose_device(read_runtime())
     scores, left_out = exchange.score_folders(*folders, weights.FOLDER, device)

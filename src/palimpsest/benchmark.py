@@ -149,7 +149,7 @@ def _apart(work: Callable[[], Any]) -> Any:
 def _answer(work: Callable[[], Any], send) -> None:
     try:
         send.send(work())
-    except Exception as error:  # noqa: BLE001, it is raised again where the answer arrives
+    except Exception as error:
         send.send(error)
 
 

@@ -49,7 +49,9 @@ def check(tree: Tree) -> Params:
     used = list(dict.fromkeys(target.data for target in targets))
     for profile, scale in params.profiles.items():
         if unused := [slot for slot in scale.data if slot not in used]:
-            raise InputError(f"params: profiles.{profile}.data.{unused[0]}: no run uses it; accepted: {', '.join(used)}")
+            raise InputError(
+                f"params: profiles.{profile}.data.{unused[0]}: no run uses it; accepted: {', '.join(used)}"
+            )
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
         for name in names:

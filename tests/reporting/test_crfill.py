@@ -28,7 +28,9 @@ def architecture(runs, parameters, seconds, **changes):
 def timed(fake):
     """A machine on which attention takes N^2 and the rest N^1 seconds, and attention at 1024 px does not fit."""
     found = {
-        "deepfill-v2": architecture(["deepfill-v2"], 4_052_478, {128: 0.01, 256: 0.16, 512: 2.56}, **{"1024": "does not fit"}),
+        "deepfill-v2": architecture(
+            ["deepfill-v2"], 4_052_478, {128: 0.01, 256: 0.16, 512: 2.56}, **{"1024": "does not fit"}
+        ),
         "crfill": architecture(["crfill-baseline", "crfill"], 4_052_478, {128: 0.1, 256: 0.4, 512: 1.6, 1024: 6.4}),
         "deepfill-v1": architecture(["deepfill-v1"], 3_601_542, {512: 1.25}),
     }
@@ -82,7 +84,10 @@ def test_claims_stand_beside_what_was_measured(timed):
     found = table(timed, "deepfill-v1-claims")
     ours, at = cells(found, "ours", "measured"), cells(found, "ours", "on")
     assert ours["Parameters of the full model"].text == "3,601,542"
-    assert (ours["A picture of 512 px, CPU"].text, at["A picture of 512 px, CPU"].text) == ("1.250", "A processor, 2 threads")
+    assert (ours["A picture of 512 px, CPU"].text, at["A picture of 512 px, CPU"].text) == (
+        "1.250",
+        "A processor, 2 threads",
+    )
     assert ours["A picture of 512 px, GPU"].text == "missing"
     assert cells(found, "published", "as printed")["A picture of 512 px, CPU"].text == "1.5 s"
     waiting = table(timed, "tmad-claims")
@@ -94,7 +99,9 @@ def test_votes_are_published_and_ours_missing(fake):
     found = table(fake, "crfill-1")
     votes = cells(found, "user study", "best of five, votes of 405, published")
     assert sum(int(cell.text) for cell in votes.values() if cell.number) == 405 == 9 * 45
-    assert {cell.text for cell in cells(found, "user study", "best of five, votes of 405, ours").values()} == {"missing"}
+    assert {cell.text for cell in cells(found, "user study", "best of five, votes of 405, ours").values()} == {
+        "missing"
+    }
 
 
 def test_methods_that_are_not_there_are_missing_beside_their_numbers(fake):
@@ -156,4 +163,7 @@ def test_curves_of_cost_are_drawn_for_what_fits(timed):
     drawing = {d.name: d for d in every_drawing(timed.root, timed.measured)}["crfill-timing"]
     seconds = drawing.figure.axes[0]
     assert [len(line.get_xdata()) for line in seconds.lines] == [3, 4]
-    assert [text.get_text() for text in seconds.get_legend().get_texts()] == ["CA layer, $N^{2.00}$", "CR loss, $N^{1.00}$"]
+    assert [text.get_text() for text in seconds.get_legend().get_texts()] == [
+        "CA layer, $N^{2.00}$",
+        "CR loss, $N^{1.00}$",
+    ]

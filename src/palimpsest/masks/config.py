@@ -52,7 +52,9 @@ class Config(Settings):
         if above and name not in self.kinds:
             raise InputError(f"hole kind {above[-1]!r} is made of {name!r}; accepted: {', '.join(self.kinds)}")
         if name in above:
-            raise InputError(f"hole kind {' is made of '.join([*above, name])}; accepted: kinds that do not go in a circle")
+            raise InputError(
+                f"hole kind {' is made of '.join([*above, name])}; accepted: kinds that do not go in a circle"
+            )
         shape = self.kind(name)
         inner = shape.of if isinstance(shape, Union | OneOf) else []
         return {name}.union(*(self._parts(part, (*above, name)) for part in inner))

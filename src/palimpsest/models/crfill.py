@@ -88,9 +88,7 @@ class SimilarityEncoder(nn.Sequential):
     """Generator features (B, 4 · width, H / 4, W / 4) → features to compare, of the same shape, none below 0."""
 
     def __init__(self, width: int):
-        super().__init__(
-            GatedConv(4 * width, 4 * width, kernel=5), GatedConv(4 * width, 4 * width, activation=relu)
-        )
+        super().__init__(GatedConv(4 * width, 4 * width, kernel=5), GatedConv(4 * width, 4 * width, activation=relu))
 
 
 class AuxiliaryEncoder(nn.Module):
@@ -220,9 +218,7 @@ class Model:
         log = {"critic": judged[0], "l1_coarse": coarse, "l1_refined": refined, "adversarial": adversarial[0]}
         if reconstructs:
             pieced = l1_loss(auxiliary, x)
-            loss = loss + weight.reconstruction * (
-                weight.refinement * pieced + weight.adversarial * adversarial[1]
-            )
+            loss = loss + weight.reconstruction * (weight.refinement * pieced + weight.adversarial * adversarial[1])
             log |= {"auxiliary_critic": judged[1], "l1_auxiliary": pieced, "adversarial_auxiliary": adversarial[1]}
         descend(self.optimisers["generator"], loss)
         return {**log, "generator": loss}

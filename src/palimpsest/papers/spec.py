@@ -209,7 +209,7 @@ class Mechanism(Settings):
 
 
 class ReferencesFigure(Settings):
-    """Test pictures in rows: input, then for each mechanism result, reference patches and the picture pieced of them."""
+    """Test pictures in rows: input, then for each mechanism result, references and the picture pieced from them."""
 
     kind: Literal["references"]
     title: str
@@ -243,9 +243,9 @@ class Paper(Settings):
     venue: str
     tables: dict[str, TableSpec]
     figures: dict[str, FigureSpec]
+    timings: dict[str, Timings]
+    claims: list[Claim]
     parameters: Parameters | None = None
-    timings: dict[str, Timings] = {}
-    claims: list[Claim] = []
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,9 @@ def _join(axes: Axes, marked: Marked) -> None:
     for number, ends in enumerate(marked.joined):
         colour = f"C{number % 10}"
         for (y, x), style in zip(ends, ("--", "-"), strict=True):
-            box = Rectangle((x - 0.5, y - 0.5), PATCH, PATCH, fill=False, edgecolor=colour, linestyle=style, linewidth=1)
+            box = Rectangle(
+                (x - 0.5, y - 0.5), PATCH, PATCH, fill=False, edgecolor=colour, linestyle=style, linewidth=1
+            )
             axes.add_patch(box)
         middles = np.array(ends) + (PATCH - 1) / 2
         axes.plot(middles[:, 1], middles[:, 0], color=colour, linewidth=0.8)

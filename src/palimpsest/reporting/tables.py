@@ -9,7 +9,6 @@ from statistics import linear_regression
 
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers import spec
-from palimpsest.papers.spec import Column as ColumnSpec
 from palimpsest.papers.spec import (
     Claim,
     Condition,
@@ -23,6 +22,7 @@ from palimpsest.papers.spec import (
     Values,
     Votes,
 )
+from palimpsest.papers.spec import Column as ColumnSpec
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
 from palimpsest.reporting.results import NOT_MEASURED, Benchmark, Measured, Pictures
 
@@ -184,7 +184,9 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
     for row in layout.rows:
         published = [values.get(Place(key, number, "", "", "", row.method, t.metric)) for t in layout.published]
         cells = [Cell(row.complexity, "published")]
-        cells += [Cell(v.text or "did not fit", "published", v.number, about=v.note) if v else NOTHING for v in published]
+        cells += [
+            Cell(v.text or "did not fit", "published", v.number, about=v.note) if v else NOTHING for v in published
+        ]
         cells += [_timed(measured, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
         devices = benchmark.devices if benchmark else []
         cells += [_timed(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
@@ -199,7 +201,9 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         ("Legend", "Bold is the least of a column. missing stands where a size was not measured here."),
         ("Code", f"commit {commit}."),
     ]
-    return Table(f"{key}-{number}", f"{paper.label}, Table {number}, measured again: {layout.title}", heads, rows, notes)
+    return Table(
+        f"{key}-{number}", f"{paper.label}, Table {number}, measured again: {layout.title}", heads, rows, notes
+    )
 
 
 EXPONENT = (
@@ -222,9 +226,9 @@ def _machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in benchmark.versions.items())
     yield (
         "Machine",
-        f"{devices}; {versions}; one picture at a time, networks at the paper's scale with random weights, architectures "
-        f"in turns, median of {benchmark.rounds} passes after one that warms up; memory is what weights and a pass take "
-        f"at their highest, in a process of its own.",
+        f"{devices}; {versions}; one picture at a time, networks at the paper's scale with random weights, "
+        f"architectures in turns, median of {benchmark.rounds} passes after one that warms up; memory is what weights "
+        f"and a pass take at their highest, in a process of its own.",
     )
 
 
@@ -244,7 +248,9 @@ def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> C
         return Cell(values, "missing", about=about)
     if what == "frames_per_second":
         return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about)
-    return Cell(f"{values[what]:.3f}" if what == "seconds" else f"{values[what]:.0f}", "measured", values[what], about=about)
+    return Cell(
+        f"{values[what]:.3f}" if what == "seconds" else f"{values[what]:.0f}", "measured", values[what], about=about
+    )
 
 
 def _operations(measured: Measured, run: str, size: int) -> Cell:
@@ -315,7 +321,8 @@ def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
         if condition.slot not in told:
             told.add(condition.slot)
             yield Printed(
-                Head("ours", "measured on", numeric=False), lambda row, c=condition, p=pictures: _data(context, c, p, row)
+                Head("ours", "measured on", numeric=False),
+                lambda row, c=condition, p=pictures: _data(context, c, p, row),
             )
         for name in layout.published:
             metric = context.metrics[name]
