@@ -127,6 +127,7 @@ def project(tmp_path_factory) -> Project:
             shutil.copy(ROOT / name, project.root / name)
     settings = project.settings()
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
+    settings["runs"]["constant-fill"]["holes"] = ["rectangle"]
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
     settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
     settings["profiles"]["tiny"]["data"]["large"] |= {"short_side": 96, "size": 96}

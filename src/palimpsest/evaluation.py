@@ -110,23 +110,23 @@ def evaluate(
     `kind/what`.
     """
     kept = spread(len(shard), config.samples)
-    scores, samples = {}, {"index": kept}
-    for kind, holes in banks.items():
-        rulers: dict[str, Ruler] = {}
-        shown = []
-        for start in range(0, len(shard), config.batch_size):
-            places = np.arange(start, min(start + config.batch_size, len(shard)))
-            ids, pictures, missing = [shard.ids[i] for i in places], np.stack([shard[i] for i in places]), holes[places]
-            made = source.outputs(kind, ids, pictures, missing)
+    rulers: dict[str, Ruler] = {}
+    shown: dict[str, list[dict[str, np.ndarray]]] = {kind: [] for kind in banks}
+    for start in range(0, len(shard), config.batch_size):
+        places = np.arange(start, min(start + config.batch_size, len(shard)))
+        ids, pictures = [shard.ids[i] for i in places], np.stack([shard[i] for i in places])
+        chosen = np.isin(places, kept)
+        for kind, bank in banks.items():
+            holes = bank[places]
+            made = source.outputs(kind, ids, pictures, holes)
             for what, outputs in made.items():
-                rulers.setdefault(f"{kind}{what}", Ruler(features)).add(ids, outputs, pictures, missing)
-            if (chosen := np.isin(places, kept)).any():
-                pictures, missing, outputs = pictures[chosen], missing[chosen], made[""][chosen]
-                results = composite(outputs, pictures, missing)
-                shown.append({"result": results, "output": outputs, **source.inside(pictures, missing)})
-        scores |= {name: ruler.scores(reference) for name, ruler in rulers.items()}
-        samples |= {f"{kind}/{name}": array for name, array in joined(shown).items()}
-    return scores, samples
+                rulers.setdefault(f"{kind}{what}", Ruler(features)).add(ids, outputs, pictures, holes)
+            if chosen.any():
+                few, missing, outputs = pictures[chosen], holes[chosen], made[""][chosen]
+                results = composite(outputs, few, missing)
+                shown[kind].append({"result": results, "output": outputs, **source.inside(few, missing)})
+    arrays = {f"{kind}/{name}": array for kind in banks for name, array in joined(shown[kind]).items()}
+    return {name: ruler.scores(reference) for name, ruler in rulers.items()}, {"index": kept, **arrays}
 
 
 def measure(

@@ -155,7 +155,7 @@ def test_the_figure_of_references_shows_who_is_there(fake):
     heads = [axes.get_title() for axes in drawing.figure.axes if axes.get_title()]
     assert heads == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
     boxes = [patch for axes in drawing.figure.axes for patch in axes.patches]
-    assert len(boxes) == 3 * 6 * 2 and {box.get_width() for box in boxes} == {PATCH}
+    assert len(boxes) == 3 * 4 * 2 and {box.get_width() for box in boxes} == {PATCH}
     assert any("DeepFill v2 (CA) is left out" in line for line in drawing.absent)
 
 

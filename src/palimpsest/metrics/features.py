@@ -49,6 +49,7 @@ class Features:
             trunk: lpips_network(weights_folder, net).to(device) for net, trunk in TRUNK.items() if not reasons[trunk]
         }
         self.inception = None if reasons["inception"] else inception(weights_folder).to(device)
+        self._last: tuple[np.ndarray | None, dict[str, list[Tensor]]] = (None, {})
 
     @_measuring()
     def score(self, results: np.ndarray, outputs: np.ndarray, pictures: np.ndarray) -> tuple[Values, Values]:
@@ -56,13 +57,21 @@ class Features:
 
         Takes uint8 (B, H, W, 3), three times. `_raw` compares the outputs with the pictures, the others the results.
         """
-        result, output, image = map(self._tensor, (results, outputs, pictures))
+        result, output = map(self._tensor, (results, outputs))
         values, maps = {}, {}
-        for trunk, network in self.lpips.items():
-            real, maps[trunk] = _unit(_maps(network, image)), _maps(network, result)
+        for trunk, real in self._real(pictures).items():
+            network = self.lpips[trunk]
+            maps[trunk] = _maps(network, result)
             values[PAIRED[trunk]] = _distance(network, _unit(maps[trunk]), real)
             values[f"{PAIRED[trunk]}_raw"] = _distance(network, _unit(_maps(network, output)), real)
         return values, self._pooled(result, maps)
+
+    def _real(self, pictures: np.ndarray) -> dict[str, list[Tensor]]:
+        """{trunk: unit features}, kept until other pictures come: the same are compared under every kind of hole."""
+        if self._last[0] is not pictures:
+            image = self._tensor(pictures)
+            self._last = pictures, {trunk: _unit(_maps(network, image)) for trunk, network in self.lpips.items()}
+        return self._last[1]
 
     @_measuring()
     def pool(self, pictures: np.ndarray) -> Values:

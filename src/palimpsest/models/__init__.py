@@ -5,7 +5,7 @@ A file holds `Config`, its settings, and `Model(config, size)`:
     multiple      px: `inpaint` takes pictures whose sides are multiples of it
     inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
 A method that learns has `schedule: Schedule` in its Config and, in its Model, besides:
-    optimisers    name → optimiser
+    optimisers    name → optimiser; made when first asked for, as filling a hole needs none
     batches       how many batches of its schedule one step takes
     begin(phase)              sets learning rates, freezes, switches losses on
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}

@@ -29,7 +29,7 @@ Departures
 - The pictures of salient objects that the paper adds to Places2 are not among the data.
 """
 
-from itertools import chain
+from functools import cached_property
 from typing import Literal, Self
 
 import torch
@@ -173,12 +173,16 @@ class Model:
             if config.similarity.encoder:
                 drawers["similarity_encoder"] = initialised(SimilarityEncoder(width), gain)
         self.networks = nn.ModuleDict({**drawers, **critics})
-        adam = {"lr": 0.0, "betas": tuple(config.betas)}  # the rate is the phase's
-        self.optimisers = {
-            name: torch.optim.Adam(chain(*(network.parameters() for network in networks.values())), **adam)
-            for name, networks in {"critics": critics, "generator": drawers}.items()
-        }
         self.phase = "all"
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Of all that draws, and of both critics."""
+        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
+        networks = {"critics": [], "generator": []}
+        for network in self.networks.values():
+            networks["critics" if isinstance(network, Critic) else "generator"].extend(network.parameters())
+        return {name: torch.optim.Adam(parameters, **adam) for name, parameters in networks.items()}
 
     @property
     def generator(self) -> Generator:

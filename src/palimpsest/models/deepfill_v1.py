@@ -25,6 +25,7 @@ Departures
 - Perceptual and style losses (section 5.1, found to bring nothing) are left out; their weights must be 0.
 """
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -299,9 +300,12 @@ class Model:
         attention = getattr(self.generator.refinement, "attention_branch", None)
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
-        adam = {"lr": 0.0, "betas": tuple(config.betas)}  # the rate is the phase's
-        self.optimisers = {
+        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
+        return {
             "critics": torch.optim.Adam(critics, **adam),
             "generator": torch.optim.Adam(self.generator.parameters(), **adam),
         }

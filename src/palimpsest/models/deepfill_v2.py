@@ -19,6 +19,7 @@ Departures
 - 500,000 iterations are our reading of "until convergence".
 """
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
@@ -215,10 +216,11 @@ class Model:
         self.config = config
         generator = Generator(config.generator, config.attention).apply(glorot)
         self.networks = nn.ModuleDict({"generator": generator, "critic": Critic(config.critic)})
-        adam = {"lr": 0.0, "betas": tuple(config.betas)}  # the rate is the phase's
-        self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), **adam) for name, network in self.networks.items()
-        }
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
+        return {name: torch.optim.Adam(network.parameters(), **adam) for name, network in self.networks.items()}
 
     @property
     def generator(self) -> Generator:

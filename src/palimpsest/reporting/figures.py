@@ -9,7 +9,7 @@ from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
@@ -271,18 +271,20 @@ class Studio:
 
 def draw_timing(found: dict[str, Architecture], benchmark: Benchmark) -> Figure:
     """A row a device: seconds, peak memory and multiply-adds, both axes logarithmic; legends give the exponents."""
-    panels = {"seconds": "seconds", "peak_mib": "peak memory (MiB)", "multiply_adds": "multiply-adds"}
+    panels = {"seconds": "seconds", "peak_mib": "peak memory (MiB)", "multiply_adds": "multiply-adds (10⁹)"}
     figure = Figure(figsize=(9.6, 2.9 * len(benchmark.devices) + 0.3), layout="constrained")
     grid = figure.subplots(len(benchmark.devices), len(panels), squeeze=False)
     for row, device in zip(grid, benchmark.devices, strict=True):
         for axes, (what, words) in zip(row, panels.items(), strict=True):
             for head, architecture in found.items():
-                counted = {int(size): count for size, count in architecture.multiply_adds.items()}
+                counted = {int(size): count / 1e9 for size, count in architecture.multiply_adds.items()}
                 values = counted if what == "multiply_adds" else architecture.seconds(device, what)
                 fit = f", $N^{{{power(list(values), list(values.values())):.2f}}}$" if len(values) > 1 else ""
                 axes.plot(list(values), list(values.values()), marker="o", markersize=3, label=head + fit)
             axes.set(xscale="log", yscale="log", title=words)
             axes.set_xticks(benchmark.sizes, benchmark.sizes)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
             axes.legend(fontsize=7)
         row[0].set_ylabel(benchmark.on(device), fontsize=7)

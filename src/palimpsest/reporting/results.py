@@ -73,7 +73,8 @@ class Benchmark(Settings):
 
     def on(self, device: str) -> str:
         """A device and what it worked with, in words."""
-        return f"{self.devices[device]}{f', {self.threads} threads' if device == 'cpu' else ''}"
+        threads = f", {self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"{self.devices[device]}{threads if device == 'cpu' else ''}"
 
     @property
     def sizes(self) -> list[int]:
