@@ -29,24 +29,30 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-@pytest.fixture
-def job(params, crops, shards, tmp_path):
-    """Trains eight iterations of a small DeepFill v1, going on from what lies in tmp_path; stops after `kill`."""
-    settings = params["runs"]["deepfill-v1"]["profiles"]["tiny"]
-    settings |= {"width": 2, "critic_width": 2}
-    settings["schedule"] |= {
-        "batch_size": 2,
-        "phases": [
-            {"name": "first", "iterations": 5, "learning_rate": 1e-3},
-            {"name": "last", "iterations": 3, "learning_rate": 1e-4},
-        ],
-    }
+SMALL = {
+    "deepfill-v1": {"width": 2, "critic_width": 2},
+    "crfill": {"generator": {"width": 2}, "critic": {"width": 2, "layers": 4}},
+}
+PHASES = {
+    "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
+    "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
+}
+
+
+@pytest.fixture(params=["deepfill-v1"])
+def job(request, params, crops, shards, tmp_path):
+    """Trains eight iterations of a small network, going on from what lies in tmp_path; stops after `kill`."""
+    name = request.param
+    settings = params["runs"][name]["profiles"]["tiny"]
+    settings |= SMALL[name]
+    phases = [dict(zip(("name", "iterations", "learning_rate"), phase, strict=True)) for phase in PHASES[name]]
+    settings["schedule"] |= {"batch_size": 2, "phases": phases}
     holes = build(masks.Config, params["holes"], "")
     fabric = launch(RUNTIME)
 
     def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch"):
         torch.manual_seed(CONFIG.seed)
-        model = create(runs.resolve(params, "deepfill-v1"), 64)
+        model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
 
         def watched(image, hole):
@@ -78,6 +84,7 @@ def state(model):
     }
 
 
+@pytest.mark.parametrize("job", ["deepfill-v1", "crfill"], indirect=True)
 @pytest.mark.parametrize("kill", [1, 3, 6, 7])
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kill):
     unbroken, whole, _, _ = job(folder="other")
@@ -97,6 +104,7 @@ def test_the_log_has_a_row_every_few_iterations_and_the_phase(job):
     assert [(row["iteration"], row["phase"]) for row in progress.log] == [
         (2, "first"),
         (4, "first"),
+        (5, "first"),
         (6, "last"),
         (8, "last"),
     ]
@@ -120,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(j
     )
     with pytest.raises(InputError, match=said):
         job(spoil=5)
-    assert torch.load(tmp_path / "scratch" / "state.pt", weights_only=True)["iteration"] == 4
+    assert torch.load(tmp_path / "scratch" / "state.pt", weights_only=True)["iteration"] == 5
     with pytest.raises(InputError, match=r"iteration 1 of 8.*no resume point was written yet"):
         job(spoil=0, folder="fresh")
 

@@ -35,7 +35,7 @@ class Config(Settings):
     """A profile's `training`."""
 
     seed: NonNegativeInt
-    log_every: PositiveInt  # iterations that a row of the log averages over
+    log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
     sample_every: PositiveInt  # iterations between two sheets of sample pictures
     samples: PositiveInt  # pictures on a sheet, from the validation split
 
@@ -201,7 +201,7 @@ def train(
         done = progress.iteration == len(phases)
         if progress.iteration % config.sample_every == 0 or done:
             progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
-        if progress.iteration % config.log_every == 0 or done:
+        if progress.iteration % config.log_every == 0 or done or phases[progress.iteration] is not current:
             progress.log.append({"iteration": progress.iteration, "phase": current.name, **_means(recent)})
             recent = []
             if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:

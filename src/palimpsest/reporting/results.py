@@ -127,7 +127,7 @@ class Measured:
 
     @property
     def slots(self) -> list[str]:
-        return sorted({result.data for result in self.results.values()})
+        return list(dict.fromkeys(result.data for result in self.results.values()))
 
     def aggregate(self, run: str, hole: str, metric: str) -> Aggregate | None:
         """A metric's mean over the pictures and its interval; none where it was not measured."""
