@@ -8,13 +8,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from palimpsest import runs
 from palimpsest.inpainting import to_tensors
-from palimpsest.layers.contextual_attention import attention
 from palimpsest.layers.patches import known_patches
 from palimpsest.models import Phase, configure, count_parameters, create
-from palimpsest.models.crfill import replace_patches, similarity
+from palimpsest.models.crfill import compared, replace_patches
 from palimpsest.models.deepfill_v2 import Drawn
 
 ALL, RECONSTRUCTION = (Phase(name=name, iterations=1, learning_rate=1e-3) for name in ("all", "reconstruction"))
+
+
+def similarity(features, normalisation):
+    queries, keys = compared(features, normalisation)
+    return queries.mT @ keys
 
 
 def made(params, name="crfill", profile="paper", size=256):
@@ -83,7 +87,8 @@ def test_shapes_of_the_auxiliary_network_and_the_similarity(params):
         auxiliary, features = model.networks["auxiliary"], torch.empty(2, 96, 64, 64)
         assert auxiliary.encoder(torch.empty(2, 3, 256, 256)).shape == (2, 24, 256, 256)
         assert model.networks["similarity_encoder"](features).shape == (2, 96, 64, 64)
-        assert model.similarity(features).shape == (2, 1024, 1024)
+        assert [part.shape for part in model.compared(features)] == [(2, 1536, 1024)] * 2
+        assert model.weights(features, torch.empty(2, 1, 256, 256)).shape == (2, 1024, 1024)
         assert auxiliary(torch.empty(2, 3, 256, 256), torch.empty(2, 1024, 1024)).shape == (2, 3, 256, 256)
 
 
@@ -114,8 +119,7 @@ def test_only_known_patches_are_borrowed_and_shares_sum_to_one(params, four):
     model = tiny(params)
     image, hole = to_tensors(*four)
     with torch.no_grad():
-        scores = model.similarity(model.generator(image * 2 - 1, hole).features)
-        weights = attention(scores, known_patches(hole), "exclude")
+        weights = model.weights(model.generator(image * 2 - 1, hole).features, hole)
     assert torch.allclose(weights.sum(2), torch.ones(4, 64), atol=1e-5)
     assert weights.mT[~known_patches(hole).flatten(1)].abs().max() == 0
 
@@ -147,7 +151,7 @@ def test_the_cr_loss_trains_the_generator_through_features_and_result(params, fo
         drawn = model.generator(x, hole)
         result = drawn.x2 * hole + x * (1 - hole)
         features = drawn.features if by_features else drawn.features.detach()
-        weights = attention(model.similarity(features), known_patches(hole), "exclude")
+        weights = model.weights(features, hole)
         loss = (model.networks["auxiliary"](result.detach() if by_features else result, weights) - x).abs().mean()
         named = dict(model.generator.named_parameters())
         gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
@@ -240,3 +244,17 @@ def test_a_phase_without_a_meaning_is_refused(params):
     with pytest.raises(Exception, match="phase 'warm-up'; accepted: coarse, refinement, all, reconstruction") as error:
         configure(runs.resolve(params, "crfill", "tiny"))
     assert not isinstance(error.value, ValidationError)
+
+
+def test_references_are_the_patches_of_the_largest_weight(params, four):
+    model = tiny(params)
+    image, hole = to_tensors(*four)
+    with torch.no_grad():
+        down, across = model.references(image, hole).unbind(1)
+        weights = model.weights(model.generator(image * 2 - 1, hole).features, hole)
+    chosen = (down + torch.arange(8)[:, None]) * 8 + across + torch.arange(8)
+    assert torch.equal(chosen.flatten(1), weights.argmax(2))
+    everywhere = model.references(image, torch.ones_like(hole))
+    assert torch.equal(
+        everywhere, -torch.stack(torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")).expand(4, 2, 8, 8)
+    )

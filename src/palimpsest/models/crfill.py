@@ -45,6 +45,7 @@ from palimpsest.losses.adversarial import GAMES
 from palimpsest.models import Phase, Schedule, descend, paste, set_rate
 from palimpsest.models.deepfill_v2 import Betas, Critic, CriticConfig, Generator, GeneratorConfig
 
+CHUNK = 1024  # patches that look for their references at once
 PHASES = ("coarse", "refinement", "all", "reconstruction")
 
 
@@ -122,18 +123,21 @@ class Auxiliary(nn.Module):
         return self.decoder(replace_patches(self.encoder(result), weights))
 
 
-def similarity(features: Tensor, normalisation: str) -> Tensor:
-    """s_ij of 4x4 patches at stride 2, equation 4: (B, C, h, w) → (B, N, N), N = h · w / 4; row i, column j."""
-    queries = quarter_patches(features)
+def compared(features: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
+    """4 x 4 patches at stride 2 as vectors whose products are s_ij, equation 4: i of the first, j of the second.
+
+    (B, C, h, w) → (B, 16 · C, N) twice, N = h · w / 4.
+    """
+    patches = quarter_patches(features)
     match normalisation:
         case "patch":
-            queries = keys = normalize(queries, dim=1)
+            scaled = normalize(patches, dim=1)
+            return scaled, scaled
         case "map":
-            scaled = features / features.square().sum((2, 3), keepdim=True).clamp_min(1e-8).sqrt()
-            keys = quarter_patches(scaled)
+            norm = features.square().sum((2, 3), keepdim=True).clamp_min(1e-8).sqrt()
+            return patches, quarter_patches(features / norm)
         case "patch-channel":
-            keys = normalize(queries.unflatten(1, (features.shape[1], -1)), dim=2).flatten(1, 2)
-    return queries.mT @ keys
+            return patches, normalize(patches.unflatten(1, (features.shape[1], -1)), dim=2).flatten(1, 2)
 
 
 def quarter_patches(features: Tensor) -> Tensor:
@@ -209,7 +213,7 @@ class Model:
         x1, x2, features, _ = self.generator(x, hole)
         results = {"critic": paste(x2, x, hole)}
         if reconstructs := self.phase == "reconstruction" and "auxiliary" in self.networks:
-            weights = attention(self.similarity(features), known_patches(hole), "exclude")
+            weights = self.weights(features, hole)
             auxiliary = self.networks["auxiliary"](results["critic"], weights)
             results["auxiliary_critic"] = paste(auxiliary, x, hole)
 
@@ -227,10 +231,14 @@ class Model:
         descend(self.optimisers["generator"], loss)
         return {**log, "generator": loss}
 
-    def similarity(self, features: Tensor) -> Tensor:
-        """α s_ij."""
+    def compared(self, features: Tensor) -> tuple[Tensor, Tensor]:
         encoder = self.networks["similarity_encoder"] if "similarity_encoder" in self.networks else nn.Identity()
-        return self.config.similarity.scale * similarity(encoder(features), self.config.similarity.normalisation)
+        return compared(encoder(features), self.config.similarity.normalisation)
+
+    def weights(self, features: Tensor, hole: Tensor) -> Tensor:
+        """softmax over V of α s_ij, equation 5: (B, N, N), row i, column j."""
+        queries, keys = self.compared(features)
+        return attention(self.config.similarity.scale * queries.mT @ keys, known_patches(hole), "exclude")
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return (self.generator(image * 2 - 1, hole).x2 + 1) / 2
@@ -241,8 +249,8 @@ class Model:
 
     def references(self, image: Tensor, hole: Tensor) -> Tensor:
         """The most similar known patches, i* = argmax over V of s_ij: section 4, "Explanation"."""
-        x = image * 2 - 1
         known = known_patches(hole)
-        scores = self.similarity(self.generator(x, hole).features)
-        best = attention(scores, known, "exclude").argmax(2)
-        return relative_to_own(best, *known.shape[2:])
+        queries, keys = self.compared(self.generator(image * 2 - 1, hole).features)
+        unknown = ~known.flatten(2)
+        chunks = [(some.mT @ keys).masked_fill(unknown, -torch.inf).argmax(2) for some in queries.split(CHUNK, 2)]
+        return relative_to_own(torch.cat(chunks, 1), *known.shape[2:])
