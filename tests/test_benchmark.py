@@ -36,7 +36,7 @@ def test_the_cost_of_one_convolution_in_closed_form():
 
 
 def test_runs_that_differ_in_training_alone_are_one_architecture(params):
-    found = architectures(params)
+    found = {name: about["runs"] for name, about in architectures(params).items()}
     assert found["crfill"] == ["crfill", "crfill-baseline", "deepfill-v2-cr"]
     assert found["deepfill-v2"] == ["deepfill-v2"]
     assert found["deepfill-v1"] == ["deepfill-v1", "deepfill-v1-dcgan", "deepfill-v1-lsgan", "deepfill-v1-no-l1"]
@@ -45,10 +45,12 @@ def test_runs_that_differ_in_training_alone_are_one_architecture(params):
     )
 
 
-def test_a_weight_of_a_loss_is_no_architecture(params):
+def test_a_weight_of_a_loss_is_no_architecture_and_a_width_is(params):
     before = architectures(params)
     params["runs"]["crfill"]["settings"]["loss"]["reconstruction"] = 0.25
     assert architectures(params) == before
+    params["runs"]["deepfill-v2"]["settings"]["generator"]["width"] = 12
+    assert {name for name, about in architectures(params).items() if about != before[name]} == {"deepfill-v2"}
 
 
 def test_attention_costs_what_its_products_cost(params):
@@ -69,13 +71,13 @@ def test_what_is_written_for_every_architecture(params, monkeypatch):
         params["runs"][name]["settings"]["generator"]["width"] = 2
     monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
     config = benchmark.Config(sizes=[32, 64], rounds=1)
-    alike = {"deepfill-v2": ["deepfill-v2"], "crfill": ["crfill", "crfill-baseline"]}
+    alike = {name: about for name, about in architectures(params).items() if name in ("deepfill-v2", "crfill")}
     found = measure(params, alike, config, read_runtime())
     assert set(found["devices"]) == {"cpu"} and found["devices"]["cpu"]
     assert found["threads"] == 1 and found["versions"]["torch"] == torch.__version__
-    for name, names in alike.items():
+    for name, about in alike.items():
         values = found["found"][name]
-        assert values["runs"] == names
+        assert (values["runs"], values["parameters"]) == (about["runs"], about["parameters"])
         assert set(values["measured"]["cpu"]) == set(values["multiply_adds"]) == {"32", "64"}
         for measured in values["measured"]["cpu"].values():
             assert 0 < measured["fastest"] <= measured["seconds"] and measured["peak_mib"] > 0

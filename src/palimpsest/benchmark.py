@@ -10,7 +10,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -77,27 +77,26 @@ def count(model, size: int) -> Cost:
     return Cost(parameters, counter.get_total_flops() // 2)
 
 
-def architectures(tree: Tree) -> dict[str, list[str]]:
-    """{first run: runs whose inpainting costs the same}: losses and schedules do not tell architectures apart."""
+def architectures(tree: Tree) -> dict[str, Tree]:
+    """{first run: its cost and the runs that cost the same}: losses and schedules do not tell architectures apart."""
     found: dict[Cost, list[str]] = {}
     for name in runs.names(tree):
         if learns(tree, name):
             with torch.device("meta"):
                 model = build(tree, name)
             found.setdefault(count(model, COMPARED_AT), []).append(name)
-    return {names[0]: names for names in found.values()}
+    return {names[0]: {"runs": names, **asdict(cost)} for cost, names in found.items()}
 
 
-def measure(tree: Tree, alike: dict[str, list[str]], config: Config, runtime: Runtime) -> Tree:
+def measure(tree: Tree, alike: dict[str, Tree], config: Config, runtime: Runtime) -> Tree:
     """Everything that stands in results/benchmark.json; `alike` is what `architectures` told apart."""
     found = {}
-    for name, names in alike.items():
+    for name, about in alike.items():
         with torch.device("meta"):
             model = build(tree, name)
         costs = {str(size): count(model, size) for size in config.sizes}
-        parameters = next(iter(costs.values())).parameters
         counted = {size: cost.multiply_adds for size, cost in costs.items()}
-        found[name] = {"runs": names, "parameters": parameters, "multiply_adds": counted, "measured": {}}
+        found[name] = {**about, "multiply_adds": counted, "measured": {}}
     devices = {"cpu": _processor()}
     if torch.cuda.is_available() and runtime.device != "cpu":
         devices["cuda"] = torch.cuda.get_device_name()
