@@ -14,6 +14,7 @@ from palimpsest.reporting.results import Pictures
 from palimpsest.storage import read_json
 
 SHOWN = 10  # holes of a kind on the sheet
+LARGEST = 128  # px, about: larger holes are drawn smaller
 ACROSS = 4  # histograms side by side
 
 
@@ -22,7 +23,8 @@ def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
     shown, areas = {}, {}
     for kind in read_json(folder / "index.json", dict):
         bank = read_bank(folder, kind, pictures.images)
-        shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)], bank.shares
+        step = max(1, pictures.size // LARGEST)
+        shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)][:, ::step, ::step], bank.shares
     of = f"the fixed holes of the test set ({pictures})"
     preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; dark is missing."
     missing = f"Share of a picture that is missing, over {of}. Dashed: the mean, also in figures."
