@@ -8,7 +8,7 @@ from palimpsest.runtime import choose_device, read_runtime
 
 def main() -> None:
     params, name = read_yaml("params.yaml"), argument("a section of params.yaml's transfers")
-    measure_trained(params, runs.target(params, name), choose_device(read_runtime()))
+    measure_trained(params, runs.transfer(params, name), choose_device(read_runtime()))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest import benchmark
-from palimpsest.benchmark import NO_ROOM, _apart, _peak, _times, architectures, build, count, measure, picture
+from palimpsest import benchmark, runs
+from palimpsest.benchmark import NO_ROOM, _apart, _peak, _times, architectures, build, count, measure, picture, ready
 from palimpsest.config import InputError
+from palimpsest.models import create
 from palimpsest.runtime import read_runtime
 
 
@@ -81,6 +82,16 @@ def test_what_is_written_for_every_architecture(params, monkeypatch):
         assert set(values["measured"]["cpu"]) == set(values["multiply_adds"]) == {"32", "64"}
         for measured in values["measured"]["cpu"].values():
             assert 0 < measured["fastest"] <= measured["seconds"] and measured["peak_mib"] > 0
+
+
+def test_only_what_fills_a_hole_is_measured(params):
+    model = ready(params, "crfill", "cpu")
+    assert (
+        list(model.networks) == ["generator"]
+        and len(create(runs.resolve(params, "crfill", "paper"), 256).networks) == 5
+    )
+    assert sum(p.numel() for p in model.networks.parameters()) == 4_052_478
+    assert all(p.isfinite().all() and p.std() > 0.01 for p in model.networks.parameters() if p.numel() > 9)
 
 
 def test_memory_grows_with_the_picture(params):

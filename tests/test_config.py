@@ -117,6 +117,14 @@ def test_the_shipped_settings_are_accepted(params):
         (("external", "theirs"), {**ELSEWHERE, "data": "faces"}, "external.theirs: data is 'faces'; accepted: scenes"),
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
         (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
+        (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' stands there twice"),
+        (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 stands there twice; accepted: each once"),
+        (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
+        (
+            ("runs", "crfill", "profiles", "tiny", "schedule", "phases"),
+            [{"name": "warm-up", "iterations": 1, "learning_rate": 0.1}],
+            "params: runs.crfill.settings: schedule.phases has a phase 'warm-up'; accepted: coarse,",
+        ),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
         (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
         (

@@ -4,7 +4,6 @@ Networks have random weights: what is measured does not depend on them. A size t
 result. Values are of one machine; which, stands beside them.
 """
 
-import os
 import platform
 import resource
 import statistics
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from palimpsest import runs
-from palimpsest.config import InputError, Settings, Tree
+from palimpsest.config import InputError, Settings, Tree, each_once
 from palimpsest.models import configure, create
 from palimpsest.runtime import Runtime
 
@@ -32,10 +31,13 @@ COMPARED_AT = 256  # px, where architectures are told apart
 NO_ROOM = "does not fit"
 
 
+Size = Annotated[int, Field(ge=32, le=8192, multiple_of=8)]
+
+
 class Config(Settings):
     """A profile's `benchmark`."""
 
-    sizes: Annotated[list[Annotated[int, Field(gt=0, multiple_of=8)]], Field(min_length=1)]  # px, sides of squares
+    sizes: Annotated[list[Size], Field(min_length=1), AfterValidator(each_once)]  # px, sides of squares
     rounds: PositiveInt  # timed passes of each case, after one that warms up
 
 
@@ -65,15 +67,21 @@ def picture(size: int) -> tuple[Tensor, Tensor]:
     return torch.full((1, 3, size, size), 0.5) * (1 - hole), hole
 
 
-def count(model, size: int) -> Cost:
-    """The cost of one picture of `size` px; `model` lives on the meta device."""
-    used: set[nn.Module] = set()
-    handles = [m.register_forward_hook(lambda m, *_: used.add(m)) for m in model.networks.modules()]
-    with FlopCounterMode(display=False) as counter:
-        model.inpaint(*(tensor.to("meta") for tensor in picture(size)))
+def used(model, size: int) -> set[nn.Module]:
+    """The modules that fill one picture of `size` px; `model` lives on the meta device."""
+    found: set[nn.Module] = set()
+    handles = [m.register_forward_hook(lambda m, *_: found.add(m)) for m in model.networks.modules()]
+    model.inpaint(*(tensor.to("meta") for tensor in picture(size)))
     for handle in handles:
         handle.remove()
-    parameters = sum(p.numel() for module in used for p in module.parameters(recurse=False))
+    return found
+
+
+def count(model, size: int) -> Cost:
+    """The cost of one picture of `size` px; `model` lives on the meta device."""
+    with FlopCounterMode(display=False) as counter:
+        modules = used(model, size)
+    parameters = sum(p.numel() for module in modules for p in module.parameters(recurse=False))
     return Cost(parameters, counter.get_total_flops() // 2)
 
 
@@ -105,8 +113,13 @@ def measure(tree: Tree, alike: dict[str, Tree], config: Config, runtime: Runtime
             for name, values in _measure_size(tree, list(alike), size, config.rounds, device, runtime).items():
                 found[name]["measured"].setdefault(device, {})[str(size)] = values
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    threads = runtime.threads or os.cpu_count()
-    return {"devices": devices, "threads": threads, "versions": versions, "rounds": config.rounds, "found": found}
+    return {
+        "devices": devices,
+        "threads": torch.get_num_threads(),
+        "versions": versions,
+        "rounds": config.rounds,
+        "found": found,
+    }
 
 
 def _processor() -> str:
@@ -192,12 +205,24 @@ def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, th
     }
 
 
+def ready(tree: Tree, name: str, device: str):
+    """A run's model on a device with random weights: the networks that fill a hole, without those that train them."""
+    with torch.device("meta"):
+        model = build(tree, name)
+    fills = used(model, COMPARED_AT)
+    for idle in [key for key, network in model.networks.items() if fills.isdisjoint(network.modules())]:
+        del model.networks[idle]
+    model.networks.to_empty(device=device)
+    for value in model.networks.parameters():
+        nn.init.normal_(value, std=0.05)
+    return model
+
+
 def _pass(tree: Tree, name: str, size: int, device: str, threads: int | None) -> Callable[[], None]:
     """One picture filled, waited for."""
     if threads:
         torch.set_num_threads(threads)
-    model = build(tree, name)
-    model.networks.to(device)
+    model = ready(tree, name, device)
     inputs = [tensor.to(device) for tensor in picture(size)]
 
     def run() -> None:

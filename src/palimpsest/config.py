@@ -15,6 +15,12 @@ from ruamel.yaml.error import YAMLError
 Tree = dict[str, Any]
 
 
+def each_once(values: list) -> list:
+    if doubled := [value for place, value in enumerate(values) if value in values[:place]]:
+        raise ValueError(f"{doubled[0]!r} stands there twice; accepted: each once")
+    return values
+
+
 class InputError(Exception):
     """Something a person gave cannot be used; the text says what was asked, what was found, what would be accepted."""
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from palimpsest.config import InputError, Settings, Tree, digest, merge, part, section
+from palimpsest.config import InputError, Settings, Tree, digest, each_once, merge, part, section
+
+Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
 
 
 class Variant(Settings):
@@ -13,7 +15,7 @@ class Variant(Settings):
 
     model: str  # file in palimpsest/models
     data: str  # slot in profiles.<profile>.data
-    holes: Annotated[list[str], Field(min_length=1)]  # kinds of holes it is measured on
+    holes: Kinds  # it is measured on
     base: str  # the run whose settings this one starts from
     settings: Tree
 
@@ -30,7 +32,7 @@ class Transfer(Settings):
     run: str
     model: str  # the run's
     data: str  # slot in profiles.<profile>.data
-    holes: Annotated[list[str], Field(min_length=1)]
+    holes: Kinds
 
 
 class External(Settings):
@@ -40,7 +42,7 @@ class External(Settings):
     source: Annotated[str, Field(min_length=1)]  # where the results come from, in words
     data: str  # slot in profiles.<profile>.data
     folder: str  # holds `<hole kind>/<picture>.png`
-    holes: Annotated[list[str], Field(min_length=1)]
+    holes: Kinds
 
     @property
     def fingerprint(self) -> str:
@@ -78,13 +80,13 @@ def names(params: Tree) -> list[str]:
 
 
 def target(params: Tree, name: str) -> Target:
-    """The results that a run has of its own slot, or that a transfer has of another.
+    """The results that a run has of its own slot; InputError for an unknown run."""
+    entry = _entry(params, name)
+    return Target(name, name, entry.data, entry.holes)
 
-    InputError for an unknown name, a transfer with a run's name, and one of an unknown run or to its own slot.
-    """
-    if name not in section(params, "transfers"):
-        entry = _entry(params, name)
-        return Target(name, name, entry.data, entry.holes)
+
+def transfer(params: Tree, name: str) -> Target:
+    """The results that a trained run has of another slot; InputError for an unknown transfer, run or model."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
     trained = _entry(params, entry.run)
@@ -97,7 +99,8 @@ def target(params: Tree, name: str) -> Target:
 
 def targets(params: Tree) -> list[Target]:
     """Of every run and every transfer."""
-    return [target(params, name) for name in [*names(params), *section(params, "transfers")]]
+    moved = [transfer(params, name) for name in section(params, "transfers")]
+    return [*(target(params, name) for name in names(params)), *moved]
 
 
 def external(params: Tree, name: str) -> External:

@@ -26,23 +26,29 @@ Departures
 - Critics and generator step on one batch, from one pass of the generator; the released code draws another hole between.
 - One batch size in all phases, 48; the released code takes 96 in two of them. Iterations are its epochs over 1.8
   million pictures.
+- Critics begin with uniform Glorot weights; the released code draws theirs like the generator's. Spectral
+  normalisation leaves of them the shape of their distribution alone.
+- DeepFill v2 - CA + CR (`deepfill-v2-cr`) trains with the loss from its start, as DeepFill v2 trains; the released code
+  starts from a trained base.
+- One set of pictures serves all methods of a profile, shrunk to 256 px on the shorter side; the released code shrinks
+  to 640 px and crops.
 - The pictures of salient objects that the paper adds to Places2 are not among the data.
 """
 
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, normalize, pad, relu, unfold
 
-from palimpsest.config import Settings
+from palimpsest.config import InputError, Settings
 from palimpsest.layers.contextual_attention import Canvas, attention, relative_to_own
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Phase, Schedule, descend, paste, set_rate
+from palimpsest.models import Phase, Schedule, deepfill_v2, descend, paste, set_rate
 from palimpsest.models.deepfill_v2 import Betas, Critic, CriticConfig, Generator, GeneratorConfig
 
 CHUNK = 1024  # patches that look for their references at once
@@ -76,13 +82,6 @@ class Config(Settings):
     betas: Betas
     loss: Loss
     schedule: Schedule
-
-    @model_validator(mode="after")
-    def _known_phases(self) -> Self:
-        for phase in self.schedule.phases:
-            if phase.name not in PHASES:
-                raise ValueError(f"schedule.phases has a phase {phase.name!r}; accepted: {', '.join(PHASES)}")
-        return self
 
 
 class SimilarityEncoder(nn.Sequential):
@@ -165,8 +164,16 @@ def initialised(network: nn.Module, gain: float) -> nn.Module:
 class Model:
     multiple = 8
     batches = 1
+    generator = deepfill_v2.Model.generator
+    inpaint = deepfill_v2.Model.inpaint
+    diagnose = deepfill_v2.Model.diagnose
 
     def __init__(self, config: Config, size: int):
+        phases = [phase.name for phase in config.schedule.phases]
+        if strange := [name for name in phases if name not in PHASES]:
+            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
+        if config.loss.reconstruction and "reconstruction" not in phases:
+            raise InputError("loss.reconstruction has a weight and schedule.phases no phase 'reconstruction'")
         self.config = config
         width, gain = config.generator.width, config.initial_gain
         drawers = {"generator": initialised(Generator(config.generator, None), gain)}
@@ -187,10 +194,6 @@ class Model:
         for network in self.networks.values():
             networks["critics" if isinstance(network, Critic) else "generator"].extend(network.parameters())
         return {name: torch.optim.Adam(parameters, **adam) for name, parameters in networks.items()}
-
-    @property
-    def generator(self) -> Generator:
-        return self.networks["generator"]
 
     def begin(self, phase: Phase) -> None:
         """The coarse network alone, the refinement network alone, both, or both with the CR loss."""
@@ -239,13 +242,6 @@ class Model:
         """softmax over V of α s_ij, equation 5: (B, N, N), row i, column j."""
         queries, keys = self.compared(features)
         return attention(self.config.similarity.scale * queries.mT @ keys, known_patches(hole), "exclude")
-
-    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        return (self.generator(image * 2 - 1, hole).x2 + 1) / 2
-
-    def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        """The coarse prediction in [0, 1]."""
-        return {"coarse": (self.generator.draw_coarse(image * 2 - 1, hole) + 1) / 2}
 
     def references(self, image: Tensor, hole: Tensor) -> Tensor:
         """The most similar known patches, i* = argmax over V of s_ij: section 4, "Explanation"."""

@@ -237,8 +237,8 @@ class Model:
         x = image * 2 - 1
         drawn = self.generator(x, hole)
         result = paste(drawn.x2, x, hole)
-        judged = weight.critic * game.critic(*critic.judge(x, result.detach(), hole))
-        descend(self.optimisers["critic"], judged)
+        judged = game.critic(*critic.judge(x, result.detach(), hole))
+        descend(self.optimisers["critic"], weight.critic * judged)
 
         coarse, refined = l1_loss(drawn.x1, x), l1_loss(drawn.x2, x)
         adversarial = game.generator(critic(result, hole))

@@ -4,8 +4,10 @@ No paper's method but the floor that a method's choice of reference patches must
 Departures: none known.
 """
 
+from typing import Annotated
+
 import torch
-from pydantic import NonNegativeInt
+from pydantic import Field
 from torch import Tensor, nn
 
 from palimpsest.config import Settings
@@ -14,7 +16,7 @@ from palimpsest.layers.patches import known_patches, piece
 
 
 class Config(Settings):
-    seed: NonNegativeInt  # of the draw, the same for every picture
+    seed: Annotated[int, Field(ge=0, lt=2**63)]  # of the draw, the same for every picture
 
 
 class Model:

@@ -157,9 +157,10 @@ class Claim(Settings):
     claim: str
     published: str  # as printed
     run: str
-    quantity: Literal["seconds", "frames_per_second", "peak_mib", "parameters"]
+    quantity: Literal["seconds", "frames_per_second", "memory_saved", "parameters"]
     device: Literal["cpu", "cuda"]
     size: PositiveInt  # px
+    against: str | None = None  # the run whose memory is saved
 
 
 class Shown(Settings):

@@ -26,7 +26,7 @@ from palimpsest.papers.spec import (
 from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
-from palimpsest.reporting.tables import power
+from palimpsest.reporting.tables import power, shared_sizes
 from palimpsest.storage import read_arrays, read_json
 
 PATCH, STRIDE = 16, 8  # px, as in layers/patches.py, which needs torch
@@ -270,16 +270,17 @@ class Studio:
 
 
 def draw_timing(found: dict[str, Architecture], benchmark: Benchmark) -> Figure:
-    """A row a device: seconds, peak memory and multiply-adds, both axes logarithmic; legends give the exponents."""
+    """A row a device: seconds, memory and multiply-adds on logarithmic axes; exponents are over the sizes all share."""
     panels = {"seconds": "seconds", "peak_mib": "peak memory (MiB)", "multiply_adds": "multiply-adds (10⁹)"}
     figure = Figure(figsize=(9.6, 2.9 * len(benchmark.devices) + 0.3), layout="constrained")
     grid = figure.subplots(len(benchmark.devices), len(panels), squeeze=False)
     for row, device in zip(grid, benchmark.devices, strict=True):
+        shared = shared_sizes(list(found.values()), device)
         for axes, (what, words) in zip(row, panels.items(), strict=True):
             for head, architecture in found.items():
                 counted = {int(size): count / 1e9 for size, count in architecture.multiply_adds.items()}
                 values = counted if what == "multiply_adds" else architecture.seconds(device, what)
-                fit = f", $N^{{{power(list(values), list(values.values())):.2f}}}$" if len(values) > 1 else ""
+                fit = f", $N^{{{power(shared, [values[s] for s in shared]):.2f}}}$" if len(shared) > 1 else ""
                 axes.plot(list(values), list(values.values()), marker="o", markersize=3, label=head + fit)
             axes.set(xscale="log", yscale="log", title=words)
             axes.set_xticks(benchmark.sizes, benchmark.sizes)

@@ -24,7 +24,7 @@ from palimpsest.papers.spec import (
 )
 from palimpsest.papers.spec import Column as ColumnSpec
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
-from palimpsest.reporting.results import NOT_MEASURED, Benchmark, Measured, Pictures
+from palimpsest.reporting.results import NOT_MEASURED, Architecture, Benchmark, Measured, Pictures
 
 SMOKE = (
     "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
@@ -180,7 +180,7 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         heads += [Head(f"ours, peak memory on a {DEVICES[device]} (MiB) ↓", f"{size} px") for size in counted]
     heads += [Head("ours, multiply-adds (10⁹) ↓", f"{size} px") for size in counted]
     heads += [Head("ours", "parameters"), Head("ours", "exponent of N")]
-    rows = []
+    rows, shared = [], shared_sizes([benchmark.of(row.run) for row in layout.rows], "cpu") if benchmark else []
     for row in layout.rows:
         published = [values.get(Place(key, number, "", "", "", row.method, t.metric)) for t in layout.published]
         cells = [Cell(row.complexity, "published")]
@@ -191,14 +191,12 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         devices = benchmark.devices if benchmark else []
         cells += [_timed(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
         cells += [_operations(measured, row.run, size) for size in counted]
-        cells += [_timed(measured, row.run, "cpu", 0, "parameters"), _exponent(measured, row.run)]
+        cells += [_timed(measured, row.run, "cpu", 0, "parameters"), _exponent(measured, row.run, shared)]
         rows.append((row.label, cells))
-    ranked = [_lowest(column) for column in zip(*(cells for _, cells in rows), strict=True)]
-    rows = [(label, list(cells)) for (label, _), cells in zip(rows, zip(*ranked, strict=True), strict=True)]
     notes = [("Protocol", " ".join(layout.protocol)), *_machine(benchmark)]
     notes += [
         ("Exponent", EXPONENT),
-        ("Legend", "Bold is the least of a column. missing stands where a size was not measured here."),
+        ("Legend", "missing stands where a size was not measured here."),
         ("Code", f"commit {commit}."),
     ]
     return Table(
@@ -207,8 +205,8 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
 
 
 EXPONENT = (
-    "The slope of a straight line through the logarithms of median seconds and of the number of pixels N, over all "
-    "measured sizes: seconds grow as N to this power."
+    "The slope of a straight line through the logarithms of median seconds on the CPU and of the number of pixels N, "
+    "over the sizes that every row was measured at: seconds grow as N to this power."
 )
 
 
@@ -246,6 +244,7 @@ def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> C
     about = f"{run} at {size} px on {measured.benchmark.on(device)}"
     if isinstance(values, str):
         return Cell(values, "missing", about=about)
+    about += f"; fastest pass {values['fastest']:.3f} s"
     if what == "frames_per_second":
         return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about)
     return Cell(
@@ -261,25 +260,24 @@ def _operations(measured: Measured, run: str, size: int) -> Cell:
     return Cell(f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px")
 
 
-def _exponent(measured: Measured, run: str) -> Cell:
+def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
     found = measured.benchmark.of(run) if measured.benchmark else None
-    seconds = found.seconds("cpu") if found else {}
-    if len(seconds) < 2:
-        return Cell("missing", "missing", about="it needs two sizes or more")
-    slope = power(list(seconds), list(seconds.values()))
-    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {min(seconds)} to {max(seconds)} px")
+    if found is None or len(sizes) < 2:
+        return Cell("missing", "missing", about="it needs two sizes or more at which every row was measured")
+    seconds = found.seconds("cpu")
+    slope = power(sizes, [seconds[size] for size in sizes])
+    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px")
+
+
+def shared_sizes(found: list[Architecture | None], device: str) -> list[int]:
+    """The sizes that every architecture at hand was measured at on a device."""
+    sizes = [set(architecture.seconds(device)) for architecture in found if architecture]
+    return sorted(set.intersection(*sizes)) if sizes else []
 
 
 def power(sizes: list[int], values: list[float]) -> float:
     """The exponent p of values ∝ N^p, N = size², by least squares of logarithms."""
     return linear_regression([2 * math.log(size) for size in sizes], [math.log(value) for value in values]).slope
-
-
-def _lowest(cells: tuple[Cell, ...]) -> list[Cell]:
-    """The cells of one column with the least measured number marked; equal ones are not."""
-    numbers = [cell.number for cell in cells if cell.number is not None]
-    least = min(numbers) if len(set(numbers)) > 1 else None
-    return [replace(cell, mark="best") if least is not None and cell.number == least else cell for cell in cells]
 
 
 def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -296,13 +294,26 @@ def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Tab
     return Table(f"{key}-claims", f"{paper.label}: what its text says of speed and size", heads, rows, notes, "claim")
 
 
-UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "peak_mib": "MiB", "parameters": ""}
+def _saved(cell: Cell, other: Cell) -> Cell:
+    """How many percent less memory the first takes."""
+    if cell.number is None or other.number is None:
+        return cell if cell.number is None else other
+    saved = 100 * (1 - cell.number / other.number)
+    return Cell(f"{saved:.0f}", "measured", saved, about=f"{cell.about}, against {other.about}")
+
+
+UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "memory_saved": "% less", "parameters": ""}
 
 
 def _claim(measured: Measured, claim: Claim) -> list[Cell]:
     benchmark = measured.benchmark
     where = benchmark.on(claim.device) if benchmark and claim.device in benchmark.devices else "–"
-    ours = _timed(measured, claim.run, claim.device, claim.size, claim.quantity)
+    if claim.quantity == "memory_saved":
+        ours = _saved(
+            *(_timed(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against))
+        )
+    else:
+        ours = _timed(measured, claim.run, claim.device, claim.size, claim.quantity)
     size, where = ("–", "–") if claim.quantity == "parameters" else (f"{claim.size} × {claim.size} px", where)
     words = [Cell(text, "data") for text in (UNITS[claim.quantity], size, where)]
     return [Cell(claim.published, "published"), ours, *words]
