@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from palimpsest import runs
-from palimpsest.config import InputError, Settings, Tree, each_once
+from palimpsest.config import InputError, Settings, Tree, digest, each_once
 from palimpsest.models import configure, create
 from palimpsest.runtime import Runtime
 
@@ -60,6 +60,16 @@ def build(tree: Tree, name: str):
     return model
 
 
+def sketch(tree: Tree, name: str):
+    """A run's model on the meta device, with those of its networks alone that fill a hole."""
+    with torch.device("meta"):
+        model = build(tree, name)
+    fills = used(model, COMPARED_AT)
+    for idle in [key for key, network in model.networks.items() if fills.isdisjoint(network.modules())]:
+        del model.networks[idle]
+    return model
+
+
 def picture(size: int) -> tuple[Tensor, Tensor]:
     """A grey picture and a centred hole of half its side."""
     hole = torch.zeros(1, 1, size, size)
@@ -86,22 +96,22 @@ def count(model, size: int) -> Cost:
 
 
 def architectures(tree: Tree) -> dict[str, Tree]:
-    """{first run: its cost and the runs that cost the same}: losses and schedules do not tell architectures apart."""
-    found: dict[Cost, list[str]] = {}
+    """{first run: its cost, a hash of its structure, and all runs of both}; losses and schedules count for nothing."""
+    found: dict[tuple[Cost, str], list[str]] = {}
     for name in runs.names(tree):
         if learns(tree, name):
-            with torch.device("meta"):
-                model = build(tree, name)
-            found.setdefault(count(model, COMPARED_AT), []).append(name)
-    return {names[0]: {"runs": names, **asdict(cost)} for cost, names in found.items()}
+            model = sketch(tree, name)
+            found.setdefault((count(model, COMPARED_AT), digest(repr(model.networks))), []).append(name)
+    return {
+        names[0]: {"runs": names, **asdict(cost), "structure": structure} for (cost, structure), names in found.items()
+    }
 
 
 def measure(tree: Tree, alike: dict[str, Tree], config: Config, runtime: Runtime) -> Tree:
     """Everything that stands in results/benchmark.json; `alike` is what `architectures` told apart."""
     found = {}
     for name, about in alike.items():
-        with torch.device("meta"):
-            model = build(tree, name)
+        model = sketch(tree, name)
         costs = {str(size): count(model, size) for size in config.sizes}
         counted = {size: cost.multiply_adds for size, cost in costs.items()}
         found[name] = {**about, "multiply_adds": counted, "measured": {}}
@@ -135,6 +145,8 @@ def _measure_size(
     peaks = {name: _apart(partial(_peak, tree, name, size, device, runtime.threads)) for name in names}
     fitting = [name for name in names if isinstance(peaks[name], float)]
     times = _apart(partial(_times, tree, fitting, size, rounds, device, runtime.threads)) if fitting else {}
+    if times == NO_ROOM:  # one after another they fit, but not beside one another
+        return dict.fromkeys(names, NO_ROOM)
     return {name: {**times[name], "peak_mib": round(peaks[name], 1)} if name in fitting else NO_ROOM for name in names}
 
 
@@ -207,11 +219,7 @@ def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, th
 
 def ready(tree: Tree, name: str, device: str):
     """A run's model on a device with random weights: the networks that fill a hole, without those that train them."""
-    with torch.device("meta"):
-        model = build(tree, name)
-    fills = used(model, COMPARED_AT)
-    for idle in [key for key, network in model.networks.items() if fills.isdisjoint(network.modules())]:
-        del model.networks[idle]
+    model = sketch(tree, name)
     model.networks.to_empty(device=device)
     for value in model.networks.parameters():
         nn.init.normal_(value, std=0.05)

@@ -116,7 +116,7 @@ def test_a_large_picture_passes_the_coarse_network_at_half_its_size(params):
         assert torch.equal(drawn.x1[..., step - 1 :: step, step - 1 :: step], output)
 
 
-def test_references_are_known_patches(params, four):
+def test_references_are_patches_that_attention_takes_for_known(params, four):
     model = made(params, profile="tiny", size=64)
     image, hole = to_tensors(*four)
     with torch.no_grad():

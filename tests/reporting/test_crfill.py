@@ -19,6 +19,7 @@ def architecture(runs, parameters, seconds, **changes):
     return {
         "runs": runs,
         "parameters": parameters,
+        "structure": "abc",
         "multiply_adds": counts,
         "measured": {"cpu": values | changes},
     }

@@ -54,6 +54,9 @@ class ContextualAttention(nn.Module):
         super().__init__()
         self.options = {name: getattr(options, name) for name in Options.model_fields}
 
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.options.items())
+
     def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         return contextual_attention(features, features, hole, **self.options)
 

@@ -11,7 +11,7 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
 It may have, for figures and tables:
     diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
-    references(image, hole)   the known patch it takes as the model of each patch: (dy, dx) in units of 8 px, int64
+    references(image, hole)   the patch that it takes as the model of each patch: (dy, dx) in units of 8 px, int64
                               (B, 2, H / 8, W / 8); patches are 16 px wide, see layers/patches.py
 """
 

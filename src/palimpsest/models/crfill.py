@@ -228,9 +228,15 @@ class Model:
         loss = weight.refinement * refined + weight.adversarial * adversarial[0] + weight.coarse * coarse
         log = {"critic": judged[0], "l1_coarse": coarse, "l1_refined": refined, "adversarial": adversarial[0]}
         if reconstructs:
-            pieced = l1_loss(auxiliary, x)
-            loss = loss + weight.reconstruction * (weight.refinement * pieced + weight.adversarial * adversarial[1])
-            log |= {"auxiliary_critic": judged[1], "l1_auxiliary": pieced, "adversarial_auxiliary": adversarial[1]}
+            reconstructed = l1_loss(auxiliary, x)
+            loss = loss + weight.reconstruction * (
+                weight.refinement * reconstructed + weight.adversarial * adversarial[1]
+            )
+            log |= {
+                "auxiliary_critic": judged[1],
+                "l1_auxiliary": reconstructed,
+                "adversarial_auxiliary": adversarial[1],
+            }
         descend(self.optimisers["generator"], loss)
         return {**log, "generator": loss}
 

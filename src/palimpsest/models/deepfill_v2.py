@@ -15,6 +15,8 @@ Departures
 - Critic and generator step on one batch, from one pass of the generator; the released code draws a batch for each.
 - Attention excludes hole patches with -inf and divides overlapping patches by their true count; the released code
   multiplies scores by 0 and divides by 4 (`attention.masking: multiply`, `attention.overlap: constant`).
+- Pictures above `generator.coarse_at_half_above` px pass the coarse network at half their size, as CRFill's released
+  code does with large pictures.
 - The flip of the strokes, without effect in the released code, is left out.
 - 500,000 iterations are our reading of "until convergence".
 """
@@ -168,6 +170,9 @@ class Generator(nn.Module):
         self.coarse = Coarse(config.width)
         self.refinement = Refinement(config.width, attention)
 
+    def extra_repr(self) -> str:
+        return f"coarse_at_half_above={self.coarse_at_half_above}"
+
     def forward(self, x: Tensor, hole: Tensor) -> Drawn:
         x1 = self.draw_coarse(x, hole)
         x2, features, offsets = self.refinement(paste(x1, x, hole), hole)
@@ -260,5 +265,5 @@ class Model:
         return {"coarse": (self.generator.draw_coarse(image * 2 - 1, hole) + 1) / 2}
 
     def references(self, image: Tensor, hole: Tensor) -> Tensor:
-        """The patches that attention weighs most."""
+        """The patches that attention weighs most; of nine samples of the hole none lies in them, but pixels may."""
         return self.generator(image * 2 - 1, hole).offsets

@@ -50,6 +50,7 @@ class Architecture(Settings):
 
     runs: list[str]
     parameters: int
+    structure: str  # hash
     multiply_adds: dict[str, int]  # {px: count}
     measured: dict[str, dict[str, dict[str, float] | str]]  # {device: {px: {what: value}, or that it does not fit}}
 
