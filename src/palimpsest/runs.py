@@ -119,7 +119,7 @@ def _own_name(params: Tree, where: str, name: str) -> None:
 def resolve(params: Tree, name: str, profile: str | None = None) -> Run:
     """The run `name`: base settings, then the profile's, then the variant's differences.
 
-    Raises InputError for an unknown run or profile, a base of another model, or a difference in a setting that the base lacks.
+    Raises InputError for an unknown run or profile, a base of another model, or a difference in what the base lacks.
     """
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
