@@ -10,7 +10,19 @@ import torch
 from torch import nn
 
 from palimpsest import benchmark, runs
-from palimpsest.benchmark import NO_ROOM, _apart, _peak, _times, architectures, build, count, measure, picture, ready
+from palimpsest.benchmark import (
+    NO_ROOM,
+    _apart,
+    _peak,
+    _times,
+    architectures,
+    build,
+    count,
+    measure,
+    picture,
+    ready,
+    sketch,
+)
 from palimpsest.config import InputError
 from palimpsest.models import create
 from palimpsest.runtime import read_runtime
@@ -87,7 +99,7 @@ def test_what_is_written_for_every_architecture(params, monkeypatch):
 
 
 def test_only_what_fills_a_hole_is_measured(params):
-    model = ready(params, "crfill", "cpu")
+    model = ready(sketch(params, "crfill"), "cpu")
     assert (
         list(model.networks) == ["generator"]
         and len(create(runs.resolve(params, "crfill", "paper"), 256).networks) == 5
@@ -142,7 +154,8 @@ def test_a_process_that_is_killed_did_not_fit_and_one_that_fails_says_why():
 
 def test_times_are_taken_in_turns(params, monkeypatch):
     order = []
-    monkeypatch.setattr(benchmark, "_pass", lambda tree, name, *_: lambda: order.append(name))
+    monkeypatch.setattr(benchmark, "sketch", lambda tree, name: name)
+    monkeypatch.setattr(benchmark, "_pass", lambda name, *_: lambda: order.append(name))
     times = _times(params, ["a", "b"], 64, 3, "cpu", 1)
     assert order == ["a", "b"] * 4  # the first of each warms up
     assert set(times) == {"a", "b"}

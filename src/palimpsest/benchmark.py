@@ -4,6 +4,7 @@ Networks have random weights: what is measured does not depend on them. A size t
 result. Values are of one machine; which, stands beside them.
 """
 
+import ctypes
 import platform
 import resource
 import statistics
@@ -29,6 +30,7 @@ MIB = 2**20
 SCALE = "paper"  # the profile whose networks are measured
 COMPARED_AT = 256  # px, where architectures are told apart
 NO_ROOM = "does not fit"
+MMAP_THRESHOLD = -3  # of mallopt(3): larger blocks are mapped each for itself
 
 
 Size = Annotated[int, Field(ge=32, le=8192, multiple_of=8)]
@@ -179,13 +181,15 @@ def _answer(work: Callable[[], Any], send) -> None:
 
 def _peak(tree: Tree, name: str, size: int, device: str, threads: int | None) -> float | str:
     """MiB that weights and one pass take at their highest, or that they do not fit."""
+    model = sketch(tree, name)  # and what torch imports for it, no part of the measurement
+    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # tensors go back when freed, and the peak is not one of remains
     before = _held()
     try:
         if device == "cpu":
             room = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
             addressed = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (addressed + room, resource.RLIM_INFINITY))
-        _pass(tree, name, size, device, threads)()
+        _pass(model, size, device, threads)()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
@@ -202,7 +206,7 @@ def _held() -> int:
 
 def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, threads: int | None) -> Tree:
     """{architecture: median and least seconds of a pass}, one warm-up each, then in turns."""
-    passes = {name: _pass(tree, name, size, device, threads) for name in names}
+    passes = {name: _pass(sketch(tree, name), size, device, threads) for name in names}
     for run in passes.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -217,20 +221,19 @@ def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, th
     }
 
 
-def ready(tree: Tree, name: str, device: str):
-    """A run's model on a device with random weights: the networks that fill a hole, without those that train them."""
-    model = sketch(tree, name)
+def ready(model, device: str):
+    """The sketched model, on a device and with random weights."""
     model.networks.to_empty(device=device)
     for value in model.networks.parameters():
         nn.init.normal_(value, std=0.05)
     return model
 
 
-def _pass(tree: Tree, name: str, size: int, device: str, threads: int | None) -> Callable[[], None]:
+def _pass(model, size: int, device: str, threads: int | None) -> Callable[[], None]:
     """One picture filled, waited for."""
     if threads:
         torch.set_num_threads(threads)
-    model = ready(tree, name, device)
+    ready(model, device)
     inputs = [tensor.to(device) for tensor in picture(size)]
 
     def run() -> None:
