@@ -14,11 +14,10 @@ def main() -> None:
     drawings = draw_all(Path(), read_results(Path()), figures)
     write_json(figures / "figures.json", [drawing.about for drawing in drawings])
     for paper in spec.names():
-        for first in [drawing.name for drawing in drawings if drawing.name.startswith(f"{paper}-") and drawing.figure][
-            :1
-        ]:
-            with replacing(Path("reports/sample") / f"{first}.png") as temporary:
-                temporary.write_bytes((figures / f"{first}.png").read_bytes())
+        drawn = [drawing.name for drawing in drawings if drawing.name.startswith(f"{paper}-") and drawing.figure]
+        for name in drawn[:1]:
+            with replacing(Path("reports/sample") / f"{name}.png") as temporary:
+                temporary.write_bytes((figures / f"{name}.png").read_bytes())
 
 
 if __name__ == "__main__":

@@ -147,6 +147,10 @@ class Measured:
         """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
         return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
 
+    def architecture(self, run: str) -> Architecture | None:
+        """What the benchmark found of a run; none where it was not measured."""
+        return self.benchmark.of(run) if self.benchmark else None
+
     def kept(self, slot: str, hole: str) -> list[str]:
         """The names of the results of a slot's pictures with holes of a kind."""
         return [name for name, result in self.results.items() if result.data == slot and hole in result.holes]

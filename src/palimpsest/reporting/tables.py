@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass, replace
+from functools import partial
 from statistics import linear_regression
 
 from palimpsest.metrics.aggregate import Aggregate
@@ -180,7 +181,7 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         heads += [Head(f"ours, peak memory on a {DEVICES[device]} (MiB) ↓", f"{size} px") for size in counted]
     heads += [Head("ours, multiply-adds (10⁹) ↓", f"{size} px") for size in counted]
     heads += [Head("ours", "parameters"), Head("ours", "exponent of N")]
-    rows, shared = [], shared_sizes([benchmark.of(row.run) for row in layout.rows], "cpu") if benchmark else []
+    rows, shared = [], shared_sizes([measured.architecture(row.run) for row in layout.rows], "cpu")
     for row in layout.rows:
         published = [values.get(Place(key, number, "", "", "", row.method, t.metric)) for t in layout.published]
         cells = [Cell(row.complexity, "published")]
@@ -191,7 +192,7 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         devices = benchmark.devices if benchmark else []
         cells += [_timed(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
         cells += [_operations(measured, row.run, size) for size in counted]
-        cells += [_timed(measured, row.run, "cpu", 0, "parameters"), _exponent(measured, row.run, shared)]
+        cells += [_filling(measured, row.run), _exponent(measured, row.run, shared)]
         rows.append((row.label, cells))
     notes = [("Protocol", " ".join(layout.protocol)), *_machine(benchmark)]
     notes += [
@@ -231,13 +232,10 @@ def _machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
 
 
 def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> Cell:
-    """One quantity of a run's architecture; parameters are the same on every device and at every size."""
-    found = measured.benchmark.of(run) if measured.benchmark else None
+    """One quantity of a run's architecture on a device."""
+    found = measured.architecture(run)
     if found is None:
-        why = "not measured yet" if run in measured.runs else "not in params.yaml"
-        return Cell("missing", "missing", about=f"run {run}: {why}")
-    if what == "parameters":
-        return Cell(f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}")
+        return _unmeasured(measured, run)
     values = found.measured.get(device, {}).get(str(size))
     if values is None:
         return Cell("missing", "missing", about=f"{size} px was not measured on a {DEVICES[device]} here")
@@ -252,16 +250,29 @@ def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> C
     )
 
 
-def _operations(measured: Measured, run: str, size: int) -> Cell:
-    found = measured.benchmark.of(run)
+def _unmeasured(measured: Measured, run: str) -> Cell:
+    why = "not measured yet" if run in measured.runs else "not in params.yaml"
+    return Cell("missing", "missing", about=f"run {run}: {why}")
+
+
+def _filling(measured: Measured, run: str) -> Cell:
+    """The parameters of what fills a hole."""
+    found = measured.architecture(run)
     if found is None:
-        return Cell("missing", "missing", about=f"run {run}: not measured yet")
+        return _unmeasured(measured, run)
+    return Cell(f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}")
+
+
+def _operations(measured: Measured, run: str, size: int) -> Cell:
+    found = measured.architecture(run)
+    if found is None:
+        return _unmeasured(measured, run)
     count = found.multiply_adds[str(size)] / 1e9
     return Cell(f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px")
 
 
 def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
-    found = measured.benchmark.of(run) if measured.benchmark else None
+    found = measured.architecture(run)
     if found is None or len(sizes) < 2:
         return Cell("missing", "missing", about="it needs two sizes or more at which every row was measured")
     seconds = found.seconds("cpu")
@@ -308,13 +319,15 @@ UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "memory_saved": "%
 def _claim(measured: Measured, claim: Claim) -> list[Cell]:
     benchmark = measured.benchmark
     where = benchmark.on(claim.device) if benchmark and claim.device in benchmark.devices else "–"
-    if claim.quantity == "memory_saved":
-        ours = _saved(
-            *(_timed(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against))
-        )
-    else:
-        ours = _timed(measured, claim.run, claim.device, claim.size, claim.quantity)
-    size, where = ("–", "–") if claim.quantity == "parameters" else (f"{claim.size} × {claim.size} px", where)
+    size = f"{claim.size} × {claim.size} px"
+    match claim.quantity:
+        case "parameters":
+            ours, size, where = _filling(measured, claim.run), "–", "–"
+        case "memory_saved":
+            peaks = (_timed(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against))
+            ours = _saved(*peaks)
+        case quantity:
+            ours = _timed(measured, claim.run, claim.device, claim.size, quantity)
     words = [Cell(text, "data") for text in (UNITS[claim.quantity], size, where)]
     return [Cell(claim.published, "published"), ours, *words]
 
@@ -331,28 +344,22 @@ def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
         ours = f"{prefix}ours on {pictures.dataset}"
         if condition.slot not in told:
             told.add(condition.slot)
-            yield Printed(
-                Head("ours", "measured on", numeric=False),
-                lambda row, c=condition, p=pictures: _data(context, c, p, row),
-            )
+            yield Printed(Head("ours", "measured on", numeric=False), partial(_data, context, condition, pictures))
         for name in layout.published:
             metric = context.metrics[name]
             head = Head(published, metric.head)
-            yield Printed(head, lambda row, c=condition, n=name: _published(context, c, n, row), metric)
+            yield Printed(head, partial(_published, context, condition, name), metric)
         for group in layout.measured:
             for column in group.columns:
                 metric = context.metrics[column.metric]
                 head = Head(f"{ours}, {group.group}", metric.head)
-                name = column.metric
-                cell = lambda row, c=condition, p=pictures, n=name: _measured(context, c, p, n, row)  # noqa: E731
-                yield Printed(head, cell, metric)
+                yield Printed(head, partial(_measured, context, condition, pictures, column.metric), metric)
             for column in group.columns:
                 if same and column.compares:
                     head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
-                    cell = lambda row, c=condition, p=pictures, n=column: _difference(context, c, p, n, row)  # noqa: E731
-                    yield Printed(head, cell)
+                    yield Printed(head, partial(_difference, context, condition, pictures, column))
     if votes := layout.votes:
-        yield Printed(Head("user study", f"{votes.label}, published"), lambda row: _votes(context, votes, row))
+        yield Printed(Head("user study", f"{votes.label}, published"), partial(_votes, context, votes))
         ours = Cell("missing", "missing", about=votes.reason)
         yield Printed(Head("user study", f"{votes.label}, ours"), lambda row: ours)
 
