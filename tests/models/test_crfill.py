@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from building import counts, made
 from torch.nn.functional import normalize, pad
 from torch.utils.flop_counter import FlopCounterMode
 
-from palimpsest import runs
 from palimpsest.config import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.layers.patches import known_patches
-from palimpsest.models import Phase, count_parameters, create
+from palimpsest.models import Phase
 from palimpsest.models.crfill import compared, replace_patches
 from palimpsest.models.deepfill_v2 import Drawn
 
@@ -21,18 +21,8 @@ def similarity(features, normalisation):
     return queries.mT @ keys
 
 
-def made(params, name="crfill", profile="paper", size=256):
-    torch.manual_seed(0)
-    return create(runs.resolve(params, name, profile), size)
-
-
 def tiny(params, name="crfill"):
     return made(params, name, "tiny", 64)
-
-
-def counts(params, name):
-    with torch.device("meta"):
-        return count_parameters(made(params, name))
 
 
 @pytest.mark.parametrize("name", ["crfill", "crfill-baseline", "deepfill-v2-cr"])
@@ -85,7 +75,7 @@ def made_on_meta(params, name):
 
 def test_shapes_of_the_auxiliary_network_and_the_similarity(params):
     with torch.device("meta"):
-        model = made(params)
+        model = made(params, "crfill")
         auxiliary, features = model.networks["auxiliary"], torch.empty(2, 96, 64, 64)
         assert auxiliary.encoder(torch.empty(2, 3, 256, 256)).shape == (2, 24, 256, 256)
         assert model.networks["similarity_encoder"](features).shape == (2, 96, 64, 64)

@@ -2,22 +2,12 @@
 
 import pytest
 import torch
+from building import counts, made, shapes
 
-from palimpsest import runs
 from palimpsest.config import InputError
 from palimpsest.inpainting import to_tensors
-from palimpsest.models import Phase, count_parameters, create
+from palimpsest.models import Phase
 from palimpsest.models.deepfill_v1 import AppearanceFlow, Critic, SpatialTransformer, crop_about
-
-
-def made(params, name, profile="paper", size=256):
-    torch.manual_seed(0)
-    return create(runs.resolve(params, name, profile), size)
-
-
-def counts(params, name):
-    with torch.device("meta"):
-        return count_parameters(made(params, name))
 
 
 def test_parameters_of_the_full_model(params):
@@ -36,14 +26,6 @@ def test_parameters_of_the_variants(params):
     assert counts(params, "deepfill-v1-baseline")["generator"] == 2_896_454
     assert counts(params, "deepfill-v1-appearance-flow")["generator"] == 3_601_542 + 2_306
     assert counts(params, "deepfill-v1-spatial-transformer")["generator"] == 3_601_542 + 48_934
-
-
-def shapes(layers, inputs):
-    found = []
-    for layer in layers:
-        inputs = layer(inputs)
-        found.append((inputs.shape[1], inputs.shape[2]))
-    return found, inputs
 
 
 def test_shapes_of_every_layer(params):

@@ -2,30 +2,15 @@
 
 import pytest
 import torch
+from building import counts, made, shapes
 from torch.nn.functional import conv2d
 
-from palimpsest import runs
 from palimpsest.inpainting import to_tensors
-from palimpsest.models import count_parameters, create
 from palimpsest.models.deepfill_v2 import Critic, CriticConfig
 
 
-def made(params, name="deepfill-v2", profile="paper", size=256):
-    torch.manual_seed(0)
-    return create(runs.resolve(params, name, profile), size)
-
-
-def shapes(layers, inputs):
-    found = []
-    for layer in layers:
-        inputs = layer(inputs)
-        found.append((inputs.shape[1], inputs.shape[2]))
-    return found
-
-
 def test_parameters(params):
-    with torch.device("meta"):
-        found = count_parameters(made(params))
+    found = counts(params, "deepfill-v2")
     assert found["generator"] == 4_052_478
     assert found["generator.coarse"] == 1_631_151
     assert found["generator.refinement.conv_branch"] == 990_000
@@ -36,12 +21,12 @@ def test_parameters(params):
 
 def test_shapes_of_every_layer(params):
     with torch.device("meta"):
-        model = made(params)
+        model = made(params, "deepfill-v2")
         refinement = model.generator.refinement
-        coarse = shapes(model.generator.coarse, torch.empty(1, 5, 256, 256))
-        conv = shapes(refinement.conv_branch, torch.empty(1, 3, 256, 256))
-        attention = shapes(refinement.attention_branch["before"], torch.empty(1, 3, 256, 256))
-        decoder = shapes(refinement.decoder, torch.empty(1, 192, 64, 64))
+        coarse, _ = shapes(model.generator.coarse, torch.empty(1, 5, 256, 256))
+        conv, _ = shapes(refinement.conv_branch, torch.empty(1, 3, 256, 256))
+        attention, _ = shapes(refinement.attention_branch["before"], torch.empty(1, 3, 256, 256))
+        decoder, _ = shapes(refinement.decoder, torch.empty(1, 192, 64, 64))
         scores = model.networks["critic"](torch.empty(2, 3, 256, 256), torch.empty(2, 1, 256, 256))
     picture = [(48, 128), (48, 128), (24, 256), (12, 256), (3, 256)]
     assert coarse == [(24, 256), (48, 128), (48, 128)] + [(96, 64)] * 9 + picture
@@ -53,7 +38,7 @@ def test_shapes_of_every_layer(params):
 
 def test_features_that_attention_compares_are_not_negative(params, four):
     image, hole = to_tensors(*four)
-    drawn = made(params, profile="tiny", size=64).generator(image * 2 - 1, hole)
+    drawn = made(params, "deepfill-v2", profile="tiny", size=64).generator(image * 2 - 1, hole)
     assert drawn.features.shape == (4, 32, 16, 16) and drawn.features.min() == 0 < drawn.features.max()
     assert drawn.offsets.shape == (4, 2, 8, 8)
 
@@ -83,7 +68,7 @@ def test_the_losses_are_the_papers(params, four):
     weights = {"coarse": 2.0, "refinement": 3.0, "adversarial": 0.25, "critic": 0.5}
     params["runs"]["deepfill-v2"]["settings"]["loss"] = weights
     params["runs"]["deepfill-v2"]["profiles"]["tiny"]["loss"] = weights
-    model = made(params, profile="tiny", size=64)
+    model = made(params, "deepfill-v2", profile="tiny", size=64)
     image, hole = to_tensors(*four)
     answer = model.generator(image * 2 - 1, hole)
     model.generator.forward = lambda x, hole: answer._replace(x1=x + 0.25, x2=x - 0.5)
@@ -100,7 +85,7 @@ def test_the_losses_are_the_papers(params, four):
 
 def test_a_large_picture_passes_the_coarse_network_at_half_its_size(params):
     params["runs"]["deepfill-v2"]["profiles"]["tiny"]["generator"]["coarse_at_half_above"] = 64
-    model = made(params, profile="tiny", size=64)
+    model = made(params, "deepfill-v2", profile="tiny", size=64)
     seen = []
     model.generator.coarse.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
     for height, width, expected in ((64, 64, (64, 64)), (72, 40, (36, 20)), (40, 136, (20, 68))):
@@ -117,7 +102,7 @@ def test_a_large_picture_passes_the_coarse_network_at_half_its_size(params):
 
 
 def test_references_are_patches_that_attention_takes_for_known(params, four):
-    model = made(params, profile="tiny", size=64)
+    model = made(params, "deepfill-v2", profile="tiny", size=64)
     image, hole = to_tensors(*four)
     with torch.no_grad():
         offsets = model.references(image, hole)
