@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from palimpsest.papers.spec import Claim, read_metrics
+from palimpsest.reporting.cost import _claim, power
 from palimpsest.reporting.figures import PATCH, every_drawing, reference_patches
-from palimpsest.reporting.tables import _claim, all_tables, power
+from palimpsest.reporting.tables import all_tables
 from reporting.conftest import value
 
 KINDS = ("square", "square/pieced")

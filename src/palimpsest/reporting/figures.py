@@ -23,10 +23,10 @@ from palimpsest.papers.spec import (
     ResultsFigure,
     TimingFigure,
 )
+from palimpsest.reporting.cost import power, shared_sizes
 from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
-from palimpsest.reporting.tables import power, shared_sizes
 from palimpsest.storage import read_arrays, read_json
 
 PATCH, STRIDE = 16, 8  # px, as in layers/patches.py, which needs torch
