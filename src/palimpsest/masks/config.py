@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from palimpsest.config import InputError, Name, Settings
 from palimpsest.masks.binned import Binned
+from palimpsest.masks.drawn import Drawn
 from palimpsest.masks.nvidia import Nvidia
 from palimpsest.masks.objects import Blob, Silhouettes, Stamps
 from palimpsest.masks.rectangles import Centre, PicnetRegular, RandomSquare, ShrunkSquare, Square
@@ -31,7 +32,7 @@ class OneOf(Settings):
 
 Rectangular = ShrunkSquare | Square | RandomSquare | Centre | PicnetRegular
 Irregular = Brush | Strokes | PicnetIrregular | Binned | Nvidia
-ObjectShaped = Blob | Silhouettes | Stamps
+ObjectShaped = Blob | Silhouettes | Stamps | Drawn
 Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union | OneOf, Field(discriminator="shape")]
 
 
@@ -73,20 +74,22 @@ class Config(Settings):
         kept = set().union(*(self._parts(name) for name in names))
         return self.model_copy(update={"kinds": {name: kind for name, kind in self.kinds.items() if name in kept}})
 
-    def draw(self, name: str, size: int, rng: np.random.Generator) -> np.ndarray:
-        """A hole of a kind, bool (size, size)."""
-        shape = self.kind(name)
-        if isinstance(shape, Union):
-            return np.logical_or.reduce([self.draw(part, size, rng) for part in shape.of])
-        if isinstance(shape, OneOf):
-            return self.draw(shape.of[rng.integers(len(shape.of))], size, rng)
+    def draw(self, name: str, size: int, rng: np.random.Generator, image_id: str = "") -> np.ndarray:
+        """A hole of a kind, bool (size, size); drawn by hand, it is that of the picture's id."""
+        match shape := self.kind(name):
+            case Union():
+                return np.logical_or.reduce([self.draw(part, size, rng, image_id) for part in shape.of])
+            case OneOf():
+                return self.draw(shape.of[rng.integers(len(shape.of))], size, rng, image_id)
+            case Drawn():
+                return shape.draw(size, image_id)
         return shape.draw(size, rng)
 
 
 def fixed_hole(config: Config, kind: str, image_id: str, size: int) -> np.ndarray:
     """The fixed hole of one test picture, bool (size, size)."""
     number = int.from_bytes(hashlib.sha256(f"{kind}/{image_id}".encode()).digest()[:8])
-    return config.draw(kind, size, np.random.default_rng([config.seed, number]))
+    return config.draw(kind, size, np.random.default_rng([config.seed, number]), image_id)
 
 
 def training_hole(config: Config, kind: str, number: int, size: int) -> np.ndarray:
