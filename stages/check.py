@@ -3,13 +3,15 @@
 The first never changes: it stands before the stages that must wait for the check. The second holds each run's
 fingerprint, by which the tables know a result that other settings made, and the parameters of its networks. The third
 holds for each run the settings that its training depends on, the fourth the runs that cost the same to fill with.
+Two files named nothing stand for what a run needs that needs nothing.
 """
 
 from pathlib import Path
 
-from palimpsest import runs
+from palimpsest import checkpoints, runs
 from palimpsest.benchmark import architectures
 from palimpsest.config import read_yaml, stage
+from palimpsest.papers.spec import benchmarked
 from palimpsest.settings import check, describe, training_inputs
 from palimpsest.storage import write_json, write_text
 
@@ -18,9 +20,11 @@ def main() -> None:
     tree = read_yaml("params.yaml")
     params = check(tree)
     write_json(Path("data") / "runs.json", describe(tree, params))
-    write_json(Path("data") / "architectures.json", architectures(tree))
-    for name in runs.names(tree):
+    write_json(Path("data") / "architectures.json", architectures(tree, benchmarked()))
+    for name in runs.trained(tree):
         write_json(Path("data") / "training" / f"{name}.json", training_inputs(tree, params, name))
+    checkpoints.save_nothing(Path("runs") / runs.NOTHING / "weights.safetensors")
+    write_text(Path("data") / "weights" / runs.NOTHING, "No features are read.\n")
     write_text(Path("data") / "settings-checked", "Every setting of params.yaml is one that some part reads.\n")
 
 

@@ -7,7 +7,7 @@ from palimpsest.sources import MODELS, STAGES, manifest
 from palimpsest.storage import write_json
 
 EVERY_MODEL = {"check", "benchmark"}
-BY_MODEL = {"train", "evaluate", "transfer"}
+BY_MODEL = {"pretrain", "train", "evaluate", "transfer"}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from palimpsest.config import part, read_yaml, stage
 
 def main() -> None:
     weights.fetch(part(read_yaml("params.yaml"), weights.Config, "weights"), weights.FOLDER)
+    weights.choose_perceptual(weights.FOLDER)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,15 @@ def weights_folder(tmp_path_factory) -> Path:
     """AlexNet and VGG16; nothing else is to be had."""
     folder = tmp_path_factory.mktemp("weights")
     weights.fetch(weights.Config(folder=None, download=False), folder)
+    weights.choose_perceptual(folder)
     return folder
+
+
+@pytest.fixture
+def features(weights_folder, monkeypatch) -> Path:
+    """The weights as models find them."""
+    monkeypatch.setattr(weights, "FOLDER", weights_folder)
+    return weights_folder
 
 
 @pytest.fixture(scope="session")

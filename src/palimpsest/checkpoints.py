@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from palimpsest.config import InputError
-from palimpsest.models import create
+from palimpsest.models import create, inherit
 from palimpsest.runs import Run, fingerprint
-from palimpsest.storage import replacing
+from palimpsest.storage import replacing, sha256
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Origin:
     run: Run
     dataset: str
     size: int  # px, of the training pictures
+    features: str  # the network that its perceptual loss read; "" for none
 
     @property
     def settings(self) -> str:
@@ -34,12 +35,18 @@ def save(path: Path, model, origin: Origin) -> None:
         temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
 
 
+def save_nothing(path: Path) -> None:
+    """Writes a checkpoint without weights, which a run depends on that begins with none."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(serialise({}))
+
+
 def load(path: Path, device: torch.device | str = "cpu"):
     """(model, origin) of a checkpoint; InputError when it is absent, cut short, or not ours."""
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             tree = json.loads(file.metadata()["origin"])
-            origin = Origin(Run(**tree["run"]), tree["dataset"], tree["size"])
+            origin = Origin(**{**tree, "run": Run.read(tree["run"])})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes it") from error
@@ -54,3 +61,29 @@ def load(path: Path, device: torch.device | str = "cpu"):
         raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now; train again") from error
     model.networks.to(device).eval().requires_grad_(False)
     return model, origin
+
+
+def weights_hash(folder: Path, run: Run) -> str:
+    """sha256 of a run's checkpoint; InputError when it is absent."""
+    path = folder / run.name / "weights.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
+    return sha256(path)
+
+
+def begin(model, run: Run, folder: Path) -> None:
+    """Puts in what a run begins with: the weights of the model inside it, and those that it inherits.
+
+    `folder` holds a folder a run. InputError where a checkpoint is missing or was made under other settings.
+    """
+    for need, other in {"inside": run.inside, "start": run.start}.items():
+        if other is None:
+            continue
+        path = folder / other.name / "weights.safetensors"
+        found, origin = load(path)
+        if origin.run != other:
+            raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
+        if need == "inside":
+            model.inside.networks.load_state_dict(found.networks.state_dict())
+        else:
+            inherit(model, found)

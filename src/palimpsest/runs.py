@@ -1,7 +1,11 @@
-"""What a run is: a model's settings at the active profile, with a variant's differences, on one slot of its data."""
+"""What a run is: a model's settings at the active profile, with a variant's differences, on one slot of its data.
+
+A run may need others: one whose weights it begins with, one whose model works inside its own. `pretrained` holds
+networks that exist for this alone.
+"""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -10,20 +14,36 @@ from palimpsest.config import InputError, Settings, Tree, digest, each_once, mer
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
 
 
-class Variant(Settings):
-    """A section of params.yaml's `runs` that holds its differences from another run alone."""
+NOTHING = "nothing"
+
+
+class Pretrained(Settings):
+    """A section of params.yaml's `pretrained`: trained for other runs to begin with, and not measured.
+
+    A section that is its own base holds every setting at paper scale, and for each profile what it makes smaller; any
+    other holds its differences from its base, and from its base at a profile.
+    """
 
     model: str  # file in palimpsest/models
     data: str  # slot in profiles.<profile>.data
-    holes: Kinds  # it is measured on
-    base: str  # the run whose settings this one starts from
+    base: str  # the section whose settings this one starts from
     settings: Tree
+    profiles: dict[str, Tree] = Field(default_factory=dict)
 
 
-class Base(Variant):
-    """A section that is its own base: every setting at paper scale, and what each profile makes smaller."""
+class Needs(Settings):
+    """What must be made before a run is trained; each may be nothing."""
 
-    profiles: dict[str, Tree]
+    start: str  # the run, or pretrained network, whose weights some of its networks begin with
+    inside: str  # the run, or pretrained network, whose model it works with
+    features: Literal["nothing", "perceptual"]  # the fixed network that a perceptual loss reads
+
+
+class Entry(Pretrained):
+    """A section of params.yaml's `runs`."""
+
+    holes: Kinds  # it is measured on
+    needs: Needs
 
 
 class Transfer(Settings):
@@ -58,11 +78,16 @@ class Run:
     data: str
     profile: str
     settings: Tree
+    at: str  # the dotted name under which its settings are explained
+    start: Self | None = None
+    inside: Self | None = None
+    features: bool = False
 
-    @property
-    def at(self) -> str:
-        """The dotted name under which its settings are explained."""
-        return f"runs.{self.name}.settings"
+    @classmethod
+    def read(cls, tree: Tree) -> Self:
+        """A run out of its fields, as `asdict` makes them."""
+        others = {need: cls.read(tree[need]) for need in ("start", "inside") if tree[need]}
+        return cls(**{**tree, **others})
 
 
 @dataclass(frozen=True)
@@ -77,6 +102,14 @@ class Target:
 
 def names(params: Tree) -> list[str]:
     return list(section(params, "runs"))
+
+
+def trained(params: Tree) -> list[str]:
+    """All that is trained: pretrained networks and runs; InputError where two share a name."""
+    first = list(section(params, "pretrained"))
+    for name in first:
+        _own_name(params, "pretrained", name)
+    return [*first, *names(params)]
 
 
 def target(params: Tree, name: str) -> Target:
@@ -116,37 +149,56 @@ def _own_name(params: Tree, where: str, name: str) -> None:
         raise InputError(f"params: {where}.{name} has the name of a run; accepted: a name of its own")
 
 
-def resolve(params: Tree, name: str, profile: str | None = None) -> Run:
-    """The run `name`: base settings, then the profile's, then the variant's differences.
+def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
+    """The run `name`: its base's settings, then the base's at the profile, then its own; and the runs that it needs.
 
-    Raises InputError for an unknown run or profile, a base of another model, or a difference in what the base lacks.
+    Raises InputError for an unknown run or profile, a base of another model, a difference in what the base lacks, or
+    needs that go in a circle; `above` are the runs that need this one.
     """
+    if name in above:
+        raise InputError(f"params: {' needs '.join([*above, name])}; accepted: needs that do not go in a circle")
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
     known = params["profiles"]
-    entry = _entry(params, name)
+    entry, room = _entry(params, name), _room(params, name)
     base = _entry(params, entry.base)
     if base.base != entry.base or base.model != entry.model:
-        found = f"runs.{name}.base is {entry.base!r}"
-        raise InputError(f"params: {found}; accepted: a run of {entry.model} that is its own base")
-    if strange := [key for key in base.profiles if key not in known]:
-        raise InputError(f"params: runs.{entry.base}.profiles.{strange[0]} is no profile; accepted: {', '.join(known)}")
-    scale = section(params, "runs", entry.base, "profiles", profile)
-    settings = merge(base.settings, scale, f"runs.{entry.base}.profiles.{profile}")
+        found = f"{room}.{name}.base is {entry.base!r}"
+        raise InputError(f"params: {found}; accepted: a section of {entry.model} that is its own base")
+    for key, scales in {entry.base: base.profiles, name: entry.profiles}.items():
+        if strange := [scale for scale in scales if scale not in known]:
+            found = f"{room}.{key}.profiles.{strange[0]} is no profile"
+            raise InputError(f"params: {found}; accepted: {', '.join(known)}")
+    scale = section(params, room, entry.base, "profiles", profile)
+    settings = merge(base.settings, scale, f"{room}.{entry.base}.profiles.{profile}")
     if entry.base != name:
-        settings = merge(settings, entry.settings, f"runs.{name}.settings")
+        settings = merge(settings, entry.settings, f"{room}.{name}.settings")
+        settings = merge(settings, entry.profiles.get(profile, {}), f"{room}.{name}.profiles.{profile}")
     section(params, "profiles", profile, "data", entry.data)
-    return Run(name, entry.model, entry.data, profile, settings)
+    at = f"{room}.{name}.settings"
+    if isinstance(entry, Entry):
+        start, inside = (
+            None if need == NOTHING else resolve(params, need, profile, (*above, name))
+            for need in (entry.needs.start, entry.needs.inside)
+        )
+        return Run(name, entry.model, entry.data, profile, settings, at, start, inside, entry.needs.features != NOTHING)
+    return Run(name, entry.model, entry.data, profile, settings, at)
 
 
-def _entry(params: Tree, name: str) -> Variant | Base:
-    is_base = section(params, "runs", name, "base") == name
-    return part(params, Base if is_base else Variant, "runs", name)
+def _room(params: Tree, name: str) -> str:
+    """Where a section of that name stands; `runs` where it stands nowhere."""
+    return "pretrained" if name in section(params, "pretrained") else "runs"
+
+
+def _entry(params: Tree, name: str) -> Pretrained:
+    room = _room(params, name)
+    return part(params, Entry if room == "runs" else Pretrained, room, name)
 
 
 def fingerprint(run: Run, size: int) -> str:
     """What a checkpoint must have been made under to stand for this run."""
-    return digest([run.model, run.data, size, run.settings])
+    needs = [fingerprint(need, size) if need else NOTHING for need in (run.start, run.inside)]
+    return digest([run.model, run.data, size, run.settings, needs])
 
 
 def target_fingerprint(params: Tree, target: Target) -> str:

@@ -8,12 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 
-from palimpsest import benchmark, data, evaluation, masks, runs, training, weights
-from palimpsest.config import InputError, Name, Settings, Tree, build
-from palimpsest.models import configure, count_parameters, create
+from palimpsest import benchmark, data, evaluation, masks, runs, sources, training, weights
+from palimpsest.config import InputError, Name, Settings, Tree, build, digest
+from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, without_values
 
 
 class Profile(Settings):
@@ -34,6 +33,7 @@ class Params(Settings):
     weights: weights.Config
     transfers: dict[Name, runs.Transfer]
     external: dict[Name, runs.External]
+    pretrained: dict[Name, Tree]
     runs: Annotated[dict[Name, Tree], Field(min_length=1)]
 
 
@@ -45,7 +45,7 @@ def check(tree: Tree) -> Params:
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
         raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
-    names, targets = runs.names(tree), runs.targets(tree)
+    trained, targets = runs.trained(tree), runs.targets(tree)
     used = list(dict.fromkeys(target.data for target in targets))
     for profile, scale in params.profiles.items():
         if unused := [slot for slot in scale.data if slot not in used]:
@@ -54,7 +54,7 @@ def check(tree: Tree) -> Params:
             )
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
-        for name in names:
+        for name in trained:
             _check_run(runs.resolve(tree, name, profile), scale, params.holes)
         for target in targets:
             _check_target(target, scale, params.holes)
@@ -69,8 +69,8 @@ def check(tree: Tree) -> Params:
     for slot, crops in active.data.items():
         with _explaining(f"profiles.{params.profile}.data.{slot}"):
             splits = {photo.split for photo in data.photos(crops.dataset)}
-            trained = [target.run for target in targets if target.data == slot and target.name == target.run]
-            if missing := [split for split in (data.SPLITS if trained else ["test"]) if split not in splits]:
+            learned = [target.run for target in targets if target.data == slot and target.name == target.run]
+            if missing := [split for split in (data.SPLITS if learned else ["test"]) if split not in splits]:
                 raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     return params
 
@@ -84,17 +84,21 @@ def _check_holes(holes: masks.Config, size: int) -> None:
 def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
     config, size = configure(run), scale.data[run.data].size
     with _explaining(run.at):
-        _parameters(run.name, run.model, json.dumps(run.settings), size)
+        _counted(json.dumps(asdict(run)), size)
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
             holes.kind(schedule.hole)
 
 
 @cache
-def _parameters(name: str, model: str, settings: str, size: int) -> dict[str, int]:
-    """The parameters of a run's networks, which are built without memory: a few hundred ms, so once for each."""
-    with torch.device("meta"):
-        return count_parameters(create(runs.Run(name, model, "", "", json.loads(settings)), size))
+def _counted(run: str, size: int) -> Tree:
+    """Parameters and blocks of a run's networks, which are built without memory: a few hundred ms, so once for each."""
+    resolved = runs.Run.read(json.loads(run))
+    with without_values():
+        model = create(resolved, size)
+        if resolved.start:
+            inherit(model, create(resolved.start, size))
+        return {"parameters": count_parameters(model), "blocks": count_blocks(model)}
 
 
 def _check_target(target: runs.Target, scale: Profile, holes: masks.Config) -> None:
@@ -129,7 +133,7 @@ def _explaining(at: str) -> Iterator[None]:
 
 def describe(tree: Tree, params: Params) -> dict[str, Tree]:
     """For each run and each set of results made elsewhere: what the tables must know of its settings and networks."""
-    nothing = {"parameters": {}, "parameters_at_paper_scale": {}, "label": "", "source": ""}
+    nothing = {"run": {}, "parameters": {}, "parameters_at_paper_scale": {}, "blocks": {}, "label": "", "source": ""}
     described = {
         target.name: {**nothing, "settings": runs.target_fingerprint(tree, target)} for target in runs.targets(tree)
     }
@@ -141,20 +145,26 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
 
 
 def _count_run(tree: Tree, params: Params, name: str) -> Tree:
-    counts = {}
-    for profile in (params.profile, "paper"):
+    found = {}
+    for profile in ("paper", params.profile):
         run = runs.resolve(tree, name, profile)
-        size = params.profiles[profile].data[run.data].size
-        counts[profile] = _parameters(run.name, run.model, json.dumps(run.settings), size)
-    return {"parameters": counts[params.profile], "parameters_at_paper_scale": counts["paper"]}
+        found[profile] = _counted(json.dumps(asdict(run)), params.profiles[profile].data[run.data].size)
+    at_paper_scale = found["paper"]["parameters"]
+    return {"run": asdict(run), **found[params.profile], "parameters_at_paper_scale": at_paper_scale}
+
+
+def _code_inside(run: runs.Run) -> Tree:
+    """The source files of the models that work inside a run's; its own are its stages' dependencies."""
+    return {} if run.inside is None else sources.manifest("train", [run.inside.model]) | _code_inside(run.inside)
 
 
 def training_inputs(tree: Tree, params: Params, name: str) -> Tree:
-    """Every setting that a run's training depends on, and no other."""
+    """Every setting that a run's training depends on, and no other; and the code of the models inside it."""
     run, scale = runs.resolve(tree, name), params.profiles[params.profile]
     schedule = getattr(configure(run), "schedule", None)
     return {
         "run": asdict(run),
+        "code inside": digest(_code_inside(run)),
         "crops": scale.data[run.data].model_dump(),
         "holes": params.holes.only([schedule.hole] if schedule else []).model_dump(),
         "training": scale.training.model_dump(),

@@ -23,12 +23,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from palimpsest import data, masks
-from palimpsest.config import InputError, Settings
+from palimpsest import checkpoints, data, masks, runs, sources, weights
+from palimpsest.config import InputError, Settings, build, digest, section
 from palimpsest.inpainting import inpaint, to_tensors
-from palimpsest.models import Phase, Schedule
-from palimpsest.runtime import Runtime
-from palimpsest.storage import replacing, write_text
+from palimpsest.models import Phase, Schedule, create
+from palimpsest.runtime import Runtime, launch, read_runtime
+from palimpsest.storage import read_json, replacing, write_text
 
 
 class Config(Settings):
@@ -171,7 +171,7 @@ def train(
 
     Raises InputError with the iteration and the last good state when a loss is not finite.
     """
-    phases = [phase for phase in batches.schedule.phases for _ in range(phase.iterations)]
+    phases = [(phase, place) for phase in batches.schedule.phases for place in range(phase.iterations)]
     model.networks.to(fabric.device, memory_format=torch.channels_last).train()
     resume = ResumePoint(folder, model)
     progress = resume.restore()
@@ -180,12 +180,18 @@ def train(
     order = range(progress.iteration, len(phases))
     display = Display(len(phases), progress.iteration) if fabric.is_global_zero else None
     current: Phase | None = None
+    highest: list[tuple[dict[str, Any], float]] = []
     recent: list[dict[str, float]] = []
     saved = time.monotonic()
     for image, hole in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
-        if phases[progress.iteration] is not current:
-            current = phases[progress.iteration]
+        phase, place = phases[progress.iteration]
+        if phase is not current:
+            current = phase
             model.begin(current)
+            groups = [group for optimiser in model.optimisers.values() for group in optimiser.param_groups]
+            highest = [(group, group["lr"]) for group in groups]
+        for group, rate in highest:
+            group["lr"] = rate * current.share(place)
         torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
         with fabric.autocast():
             losses = model.step(image.to(fabric.device), hole.to(fabric.device))
@@ -201,7 +207,7 @@ def train(
         done = progress.iteration == len(phases)
         if progress.iteration % config.sample_every == 0 or done:
             progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
-        if progress.iteration % config.log_every == 0 or done or phases[progress.iteration] is not current:
+        if progress.iteration % config.log_every == 0 or done or phases[progress.iteration][0] is not current:
             progress.log.append({"iteration": progress.iteration, "phase": current.name, **_means(recent)})
             recent = []
             if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
@@ -210,6 +216,39 @@ def train(
     if display:
         display.close()
     return progress
+
+
+def train_run(name: str) -> None:
+    """Writes runs/<name> of a run or of a pretrained network, from data/training/<name>.json and its slot's shards."""
+    path = Path("data") / "training" / f"{name}.json"
+    inputs, runtime = read_json(path, dict), read_runtime()
+    run = runs.Run.read(section(inputs, "run"))
+    crops, holes, config = (
+        build(kind, section(inputs, part), part, str(path))
+        for part, kind in {"crops": data.Config, "holes": masks.Config, "training": Config}.items()
+    )
+    learn, validate = (data.Shard(Path("data") / run.data / "shards" / split) for split in ("train", "val"))
+    features = weights.perceptual(weights.FOLDER) if run.features else ""
+    origin = checkpoints.Origin(run, crops.dataset, crops.size, features)
+    made_from = [inputs, learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model]), features]
+    made_from += [checkpoints.weights_hash(Path("runs"), need) for need in (run.start, run.inside) if need]
+    scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
+
+    fabric = launch(runtime)
+    torch.manual_seed(config.seed)
+    model = create(run, crops.size)
+    checkpoints.begin(model, run, Path("runs"))
+    progress, sheet = Progress(), None
+    if hasattr(model, "step"):
+        schedule = model.config.schedule
+        share = (fabric.global_rank, fabric.world_size)
+        batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
+        sheet = Sheet.of(validate, holes, schedule.hole, config.samples)
+        progress = train(model, batches, sheet, config, fabric, scratch, runtime)
+    if fabric.is_global_zero:
+        checkpoints.save(Path("runs") / run.name / "weights.safetensors", model, origin)
+        write(progress, sheet, Path("runs") / run.name)
+        ResumePoint(scratch, model).remove()
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:

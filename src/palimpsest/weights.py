@@ -1,7 +1,8 @@
 """Pretrained networks: where their weights come from, and the form in which the pipeline keeps them.
 
 `<network>/about.json` says whether the weights are at hand, and if not, why; `<network>/weights.safetensors` holds
-them in float32, under the names that torchvision or pytorch-fid gives them.
+them in float32, under the names that torchvision or pytorch-fid gives them. `perceptual` is what perceptual losses
+read: VGG19, or VGG16 where VGG19 is not to be had.
 """
 
 import pickle
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfile, copyfileobj
 from ssl import SSLError
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = Path("data") / "weights"  # of the pipeline
+PERCEPTUAL = ("vgg19", "vgg16")  # what may stand there, the best first
 State = dict[str, np.ndarray]
 PATIENCE = 60  # seconds without a byte before a server counts as unreachable
 AGAIN = "`dvc repro --force weights` looks again"
@@ -224,6 +226,25 @@ def fetch(config: Config, out: Path) -> None:
             with replacing(out / name / "weights.safetensors") as temporary:
                 temporary.write_bytes(serialise(state))
             _write_about(out / name, network, "present", sha256=sha256(original))
+
+
+def choose_perceptual(out: Path) -> None:
+    """Fills the folder `perceptual` with the best network that perceptual losses can read, of those that are there."""
+    at_hand = [name for name in PERCEPTUAL if about(out, name).status == "present"]
+    best, folder = out / (at_hand or PERCEPTUAL)[0], out / "perceptual"
+    with replacing(folder / "about.json") as temporary:
+        copyfile(best / "about.json", temporary)
+    if not at_hand:
+        (folder / "weights.safetensors").unlink(missing_ok=True)
+        return
+    with replacing(folder / "weights.safetensors") as temporary:
+        copyfile(best / "weights.safetensors", temporary)
+
+
+def perceptual(folder: Path) -> str:
+    """Which network perceptual losses read: vgg19, or vgg16 in its place."""
+    found = about(folder, "perceptual")
+    return next(name for name in PERCEPTUAL if NETWORKS[name].file == found.file)
 
 
 def _write_about(

@@ -109,11 +109,19 @@ def _names(features: nn.Sequential) -> list[str]:
     return names
 
 
-def vgg(weights_folder: Path, name: Literal["vgg16", "vgg19"]) -> Trunk:
-    """The convolutions of VGG16 or VGG19 (Simonyan and Zisserman 2015), frozen, with ImageNet weights."""
+def perceptual(weights_folder: Path) -> Trunk:
+    """What perceptual losses read: VGG19, or VGG16 where VGG19 is not at hand."""
+    return vgg(weights_folder, weights.perceptual(weights_folder), "perceptual")
+
+
+def vgg(weights_folder: Path, name: str, kept: str | None = None) -> Trunk:
+    """The convolutions of vgg16 or vgg19 (Simonyan and Zisserman 2015), frozen, with ImageNet weights.
+
+    `kept` is the weights' name in the folder where it is another.
+    """
     from torchvision import models
 
-    state = weights.read(weights_folder, name)
+    state = weights.read(weights_folder, kept or name)
     with torch.device("meta"):
         features = getattr(models, name)().features
     features.load_state_dict({key.removeprefix("features."): value for key, value in state.items()}, assign=True)

@@ -1,6 +1,7 @@
 """One file a method; the file's name is its registration.
 
-A file holds `Config`, its settings, and `Model(config, size)`:
+A file holds `Config`, its settings, and `Model(config, size)`, or `Model(config, size, inside)` where it works with the
+model of another run, whose networks are then among its own:
     networks      ModuleDict: everything a checkpoint's weights hold; empty for a method that learns nothing
     multiple      px: `inpaint` takes pictures whose sides are multiples of it
     inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
@@ -9,23 +10,42 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     batches       how many batches of its schedule one step takes
     begin(phase)              sets learning rates, freezes, switches losses on
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
+    inherits      names of networks that begin with the weights of the run in `needs.start`; may be left out
+    reads_features            whether a step reads the network in `needs.features`; may be left out
 It may have, for figures and tables:
     diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
     references(image, hole)   the patch that it takes as the model of each patch: (dy, dx) in units of 8 px, int64
                               (B, 2, H / 8, W / 8); patches are 16 px wide, see layers/patches.py
 """
 
+import inspect
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal
+from unittest.mock import patch
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from palimpsest.config import InputError, Settings, build
 from palimpsest.runs import Run
+
+Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+
+
+class Cosine(Settings):
+    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
+
+    highest: PositiveFloat
+    lowest: NonNegativeFloat
+    periods: PositiveInt
 
 
 class Phase(Settings):
@@ -33,7 +53,20 @@ class Phase(Settings):
 
     name: str
     iterations: PositiveInt
-    learning_rate: PositiveFloat
+    learning_rate: PositiveFloat | Cosine
+
+    @property
+    def highest_rate(self) -> float:
+        return self.learning_rate.highest if isinstance(self.learning_rate, Cosine) else self.learning_rate
+
+    def share(self, iteration: int) -> float:
+        """The learning rate at an iteration of this phase, as a share of its highest."""
+        rate = self.learning_rate
+        if not isinstance(rate, Cosine):
+            return 1.0
+        turn = iteration * rate.periods / self.iterations % 1
+        lowest = rate.lowest / rate.highest
+        return lowest + (1 - lowest) * (1 + math.cos(math.pi * turn)) / 2
 
 
 class Schedule(Settings):
@@ -67,8 +100,39 @@ def configure(run: Run) -> Settings:
 
 
 def create(run: Run, size: int):
-    """A run's Model for training pictures of `size` px."""
-    return find(run.model).Model(configure(run), size)
+    """A run's Model for training pictures of `size` px, with that of the run inside it."""
+    kind, config = find(run.model).Model, configure(run)
+    works_with_another = "inside" in inspect.signature(kind).parameters
+    if works_with_another and run.inside is None:
+        raise InputError(f"{run.name}: needs.inside is nothing; {run.model} works with the model of another run")
+    if run.inside is not None and not works_with_another:
+        raise InputError(f"{run.name}: needs.inside is {run.inside.name}; {run.model} works alone: accepted: nothing")
+    model = kind(config, size, create(run.inside, size)) if run.inside else kind(config, size)
+    if getattr(model, "reads_features", False) and not run.features:
+        raise InputError(f"{run.name}: needs.features is nothing, and a loss reads them; accepted: perceptual")
+    if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
+        found = f"needs.start is {run.start.name if run.start else 'nothing'}"
+        taken = f"{run.model} begins with {', '.join(inherited) or 'none'} of its networks"
+        raise InputError(f"{run.name}: {found}, and {taken}; accepted: both or neither")
+    return model
+
+
+def inherit(model, start) -> None:
+    """Networks begin with the weights of another model's; InputError where it has none of that name and shape."""
+    for name in model.inherits:
+        if name not in start.networks:
+            raise InputError(f"needs.start: it has no network {name!r}; accepted: {', '.join(start.networks)}")
+        try:
+            model.networks[name].load_state_dict(start.networks[name].state_dict())
+        except RuntimeError as error:
+            raise InputError(f"needs.start: its network {name!r} has other layers or sizes") from error
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Models that are made within have shapes and no values; spectral normalisation does not start to estimate."""
+    with torch.device("meta"), patch.object(_SpectralNorm, "_power_method"):
+        yield
 
 
 def count_parameters(model) -> dict[str, int]:
@@ -80,9 +144,27 @@ def count_parameters(model) -> dict[str, int]:
     }
 
 
+def count_blocks(model) -> dict[str, dict[str, int]]:
+    """How many blocks of each kind a network and its parts hold: {name or name.part: {kind: count}}."""
+    named = [(name, module) for name, module in model.networks.named_modules() if name and name.count(".") <= 1]
+    counts = {
+        name: Counter(type(part).__name__ for part in module.modules() if _is_layer(part)) for name, module in named
+    }
+    return {name: dict(found) for name, found in counts.items() if found}
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("palimpsest.layers.")
+
+
 def paste(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     """The result: the output in the hole, the image elsewhere."""
     return output * hole + image * (1 - hole)
+
+
+def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
+    """Adam at rest: the learning rate is a phase's to set."""
+    return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

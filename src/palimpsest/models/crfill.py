@@ -48,8 +48,8 @@ from palimpsest.layers.contextual_attention import Canvas, attention, relative_t
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Phase, Schedule, deepfill_v2, descend, paste, set_rate
-from palimpsest.models.deepfill_v2 import Betas, Critic, CriticConfig, Generator, GeneratorConfig
+from palimpsest.models import Betas, Phase, Schedule, adam, deepfill_v2, descend, paste, set_rate
+from palimpsest.models.deepfill_v2 import Critic, CriticConfig, Generator, GeneratorConfig
 
 CHUNK = 1024  # patches that look for their references at once
 PHASES = ("coarse", "refinement", "all", "reconstruction")
@@ -189,17 +189,16 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Of all that draws, and of both critics."""
-        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
         networks = {"critics": [], "generator": []}
         for network in self.networks.values():
             networks["critics" if isinstance(network, Critic) else "generator"].extend(network.parameters())
-        return {name: torch.optim.Adam(parameters, **adam) for name, parameters in networks.items()}
+        return {name: adam(parameters, self.config.betas) for name, parameters in networks.items()}
 
     def begin(self, phase: Phase) -> None:
         """The coarse network alone, the refinement network alone, both, or both with the CR loss."""
         self.phase = phase.name
-        set_rate(self.optimisers["generator"], phase.learning_rate)
-        set_rate(self.optimisers["critics"], phase.learning_rate * self.config.critic.rate)
+        set_rate(self.optimisers["generator"], phase.highest_rate)
+        set_rate(self.optimisers["critics"], phase.highest_rate * self.config.critic.rate)
         self.generator.coarse.requires_grad_(phase.name != "refinement")
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ from palimpsest.config import InputError, Settings
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
-from palimpsest.models import Phase, Schedule, descend, paste, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
 
 
 class Attention(Options):
@@ -71,7 +71,7 @@ class Config(Settings):
     attention: Attention
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
     critic_steps: NonNegativeInt  # to one of the generator, algorithm 1
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    betas: Betas
     loss: Loss
     schedule: Schedule
 
@@ -304,10 +304,9 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
-        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
         return {
-            "critics": torch.optim.Adam(critics, **adam),
-            "generator": torch.optim.Adam(self.generator.parameters(), **adam),
+            "critics": adam(critics, self.config.betas),
+            "generator": adam(self.generator.parameters(), self.config.betas),
         }
 
     @property
@@ -317,7 +316,7 @@ class Model:
     def begin(self, phase: Phase) -> None:
         """All networks train jointly; a phase sets their learning rate alone."""
         for optimiser in self.optimisers.values():
-            set_rate(optimiser, phase.learning_rate)
+            set_rate(optimiser, phase.highest_rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""

@@ -35,9 +35,7 @@ from palimpsest.config import Settings
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Phase, Schedule, descend, paste, set_rate
-
-Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
 
 
 class GeneratorConfig(Settings):
@@ -224,8 +222,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        adam = {"lr": 0.0, "betas": tuple(self.config.betas)}  # the rate is the phase's
-        return {name: torch.optim.Adam(network.parameters(), **adam) for name, network in self.networks.items()}
+        return {name: adam(network.parameters(), self.config.betas) for name, network in self.networks.items()}
 
     @property
     def generator(self) -> Generator:
@@ -233,8 +230,8 @@ class Model:
 
     def begin(self, phase: Phase) -> None:
         """Both networks train jointly; a phase sets their learning rates alone."""
-        set_rate(self.optimisers["generator"], phase.learning_rate)
-        set_rate(self.optimisers["critic"], phase.learning_rate * self.config.critic.rate)
+        set_rate(self.optimisers["generator"], phase.highest_rate)
+        set_rate(self.optimisers["critic"], phase.highest_rate * self.config.critic.rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critic's step, then the generator's."""
