@@ -1,0 +1,91 @@
+"""T-MAD's coarse network: R. Xu et al., "Texture Memory-Augmented Deep Patch-Based Image Inpainting", IEEE TIP 2021.
+
+Section III-A, equation 1; section IV and table I. It is pre-trained alone, then trained jointly within `tmad`.
+
+    I, M          image in [-1, 1], hole
+    I_s           the network's output
+    λ_m, λ_v      `loss.hole`, `loss.valid`
+
+Departures
+- Widths are not published: those of PGGAN at these sizes, which the paper says it follows, give 256 channels to the
+  residual blocks.
+- The weights λ of table II (6 and 1 for both kinds of holes) contradict the text (5 and 0 for rectangles, 6 and 1 for
+  irregular holes): the text is explicit about the kind and holds.
+- Both terms are means over all elements of the picture, as a norm's scale is not published.
+- Four epochs are counted over 1.8 million pictures; Adam's betas are not published.
+"""
+
+from functools import cached_property
+from typing import Annotated
+
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+
+from palimpsest.config import Settings
+from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+
+RESIDUAL_BLOCKS, DILATION = 8, 2
+
+
+class Loss(Settings):
+    """Equation 1."""
+
+    hole: NonNegativeFloat  # λ_m
+    valid: NonNegativeFloat  # λ_v
+
+
+class Config(Settings):
+    width: Annotated[int, Field(ge=1)]  # channels at full size
+    betas: Betas
+    loss: Loss
+    schedule: Schedule
+
+
+class Coarse(nn.Sequential):
+    """Picture and hole, (B, 4, H, W) → I_s, (B, 3, H, W)."""
+
+    def __init__(self, width: int):
+        w = width
+        super().__init__(
+            InputConv(4, w, plain),
+            *(DownBlock(channels, plain) for channels in (w, 2 * w, 4 * w)),
+            *(ResidualBlock(8 * w, DILATION, plain) for _ in range(RESIDUAL_BLOCKS)),
+            *(UpBlock(2 * channels, channels, plain) for channels in (4 * w, 2 * w, w)),
+            OutConv(w, 3, plain),
+        )
+
+
+class Model:
+    multiple = 32
+    batches = 1
+
+    def __init__(self, config: Config, size: int):
+        self.config = config
+        self.networks = nn.ModuleDict({"generator": Coarse(config.width)})
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"generator": adam(self.networks["generator"].parameters(), self.config.betas)}
+
+    def begin(self, phase: Phase) -> None:
+        set_rate(self.optimisers["generator"], phase.highest_rate)
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        _, loss = self.reconstruct(image * 2 - 1, hole)
+        descend(self.optimisers["generator"], loss)
+        return {"reconstruction": loss}
+
+    def reconstruct(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        """I_s and L_recon, equation 1, of pictures in [-1, 1]."""
+        drawn, weight = self.draw(x, hole), self.config.loss
+        error = (drawn - x).abs()
+        return drawn, weight.hole * (error * hole).mean() + weight.valid * (error * (1 - hole)).mean()
+
+    def draw(self, x: Tensor, hole: Tensor) -> Tensor:
+        """I_s."""
+        return self.networks["generator"](torch.cat([x * (1 - hole), hole], 1))
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        return ((self.draw(image * 2 - 1, hole) + 1) / 2).clamp(0, 1)
