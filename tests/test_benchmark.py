@@ -27,6 +27,9 @@ from palimpsest.config import InputError
 from palimpsest.models import create
 from palimpsest.runtime import read_runtime
 
+RUNS = ["deepfill-v1", "deepfill-v1-lsgan", "deepfill-v2", "crfill", "crfill-baseline", "deepfill-v2-cr"]
+IDLE = ["auxiliary", "similarity_encoder", "critic", "auxiliary_critic"]
+
 
 class OneConvolution:
     """5 x 5 from 3 to 8 channels, and one that no pass reaches."""
@@ -41,30 +44,38 @@ class OneConvolution:
 
 
 def test_the_cost_of_one_convolution_in_closed_form():
-    with torch.device("meta"):
-        model = OneConvolution()
-    cost = count(model, 32)
+    model = OneConvolution()
+    cost, used = count(model, 32)
+    assert used == {model.networks["used"]}
     assert cost.parameters == 8 * 3 * 25 + 8
     assert cost.multiply_adds == 32 * 32 * 8 * 3 * 25
 
 
 def test_runs_that_differ_in_training_alone_are_one_architecture(params):
-    found = {name: about["runs"] for name, about in architectures(params).items()}
+    found = {name: about["runs"] for name, about in architectures(params, RUNS).items()}
     assert found["crfill"] == ["crfill", "crfill-baseline", "deepfill-v2-cr"]
     assert found["deepfill-v2"] == ["deepfill-v2"]
-    assert found["deepfill-v1"] == ["deepfill-v1", "deepfill-v1-dcgan", "deepfill-v1-lsgan", "deepfill-v1-no-l1"]
-    assert sum(len(names) for names in found.values()) == len(
-        [name for name in params["runs"] if benchmark.learns(params, name)]
-    )
+    assert found["deepfill-v1"] == ["deepfill-v1", "deepfill-v1-lsgan"]
+    assert set(found) == {"deepfill-v1", "deepfill-v2", "crfill"}
+
+
+def test_what_fills_no_hole_is_idle_within_a_model_too(params):
+    found = architectures(params, ["crfill", "deepfill-v2-psnet", "patchmatch", "no-such-run"])
+    assert list(found) == ["crfill", "deepfill-v2-psnet"]
+    assert found["crfill"]["idle"] == ["auxiliary", "similarity_encoder", "critic", "auxiliary_critic"]
+    assert found["deepfill-v2-psnet"]["idle"] == ["coarse.critic", "patch_critic", "global_critic"]
+    assert found["deepfill-v2-psnet"]["parameters"] == 4_052_478 + 9_065_675 + 2_914_688 + 2 * 5_952
+    left = sketch(params, "deepfill-v2-psnet", found["deepfill-v2-psnet"]["idle"]).networks
+    assert list(left) == ["coarse", "correspondence", "psnet"] and list(left["coarse"]) == ["generator"]
 
 
 def test_a_weight_of_a_loss_is_no_architecture_and_a_width_is(params):
-    before = architectures(params)
+    before = architectures(params, RUNS)
     params["runs"]["crfill"]["settings"]["loss"]["reconstruction"] = 0.25
-    assert architectures(params) == before
+    assert architectures(params, RUNS) == before
     params["runs"]["deepfill-v2"]["settings"]["generator"]["width"] = 12
     params["runs"]["deepfill-v1"]["settings"]["attention"]["fuse"] = False
-    changed = {name for name, about in architectures(params).items() if about != before[name]}
+    changed = {name for name, about in architectures(params, RUNS).items() if about != before[name]}
     assert changed == {"deepfill-v2", "deepfill-v1"}
 
 
@@ -72,8 +83,7 @@ def test_attention_costs_what_its_products_cost(params):
     """One network with attention and without: the difference are two products of all pairs of positions."""
     costs = {}
     for size in (128, 256):
-        with torch.device("meta"):
-            with_attention, without = (count(build(params, name), size) for name in ("deepfill-v2", "crfill"))
+        with_attention, without = (count(build(params, name), size)[0] for name in ("deepfill-v2", "crfill"))
         assert with_attention.parameters == without.parameters == 4_052_478
         costs[size] = with_attention.multiply_adds - without.multiply_adds
     assert 3.5 < math.log2(costs[256] / costs[128]) < 4.5  # N², N of four times as many pixels
@@ -86,7 +96,7 @@ def test_what_is_written_for_every_architecture(params, monkeypatch):
         params["runs"][name]["settings"]["generator"]["width"] = 2
     monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
     config = benchmark.Config(sizes=[32, 64], rounds=1)
-    alike = {name: about for name, about in architectures(params).items() if name in ("deepfill-v2", "crfill")}
+    alike = architectures(params, ["deepfill-v2", "crfill"])
     found = measure(params, alike, config, read_runtime())
     assert set(found["devices"]) == {"cpu"} and found["devices"]["cpu"]
     assert found["threads"] == 1 and found["versions"]["torch"] == torch.__version__
@@ -99,7 +109,7 @@ def test_what_is_written_for_every_architecture(params, monkeypatch):
 
 
 def test_only_what_fills_a_hole_is_measured(params):
-    model = ready(sketch(params, "crfill"), "cpu")
+    model = ready(sketch(params, "crfill", IDLE), "cpu")
     assert (
         list(model.networks) == ["generator"]
         and len(create(runs.resolve(params, "crfill", "paper"), 256).networks) == 5
@@ -119,7 +129,7 @@ class _Peak:
         self.params, self.size = params, size
 
     def __call__(self):
-        return _peak(self.params, "crfill", self.size, "cpu", 1)
+        return _peak(self.params, "crfill", IDLE, self.size, "cpu", 1)
 
 
 class _Hoards(_Peak):
@@ -154,9 +164,9 @@ def test_a_process_that_is_killed_did_not_fit_and_one_that_fails_says_why():
 
 def test_times_are_taken_in_turns(params, monkeypatch):
     order = []
-    monkeypatch.setattr(benchmark, "sketch", lambda tree, name: name)
+    monkeypatch.setattr(benchmark, "sketch", lambda tree, name, idle: name)
     monkeypatch.setattr(benchmark, "_pass", lambda name, *_: lambda: order.append(name))
-    times = _times(params, ["a", "b"], 64, 3, "cpu", 1)
+    times = _times(params, {"a": [], "b": []}, 64, 3, "cpu", 1)
     assert order == ["a", "b"] * 4  # the first of each warms up
     assert set(times) == {"a", "b"}
 

@@ -9,7 +9,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from palimpsest import runs
 from palimpsest.config import InputError, Settings, Tree, digest, each_once
-from palimpsest.models import configure, create
+from palimpsest.models import configure, create, without_values
 from palimpsest.runtime import Runtime
 
 MIB = 2**20
@@ -62,13 +62,13 @@ def build(tree: Tree, name: str):
     return model
 
 
-def sketch(tree: Tree, name: str):
-    """A run's model on the meta device, with those of its networks alone that fill a hole."""
-    with torch.device("meta"):
+def sketch(tree: Tree, name: str, idle: Sequence[str]):
+    """A run's model on the meta device, without its networks, or parts of them, that fill no hole."""
+    with without_values():
         model = build(tree, name)
-    fills = used(model, COMPARED_AT)
-    for idle in [key for key, network in model.networks.items() if fills.isdisjoint(network.modules())]:
-        del model.networks[idle]
+    for network in idle:
+        parent, _, child = network.rpartition(".")
+        delattr(model.networks.get_submodule(parent), child)
     return model
 
 
@@ -79,50 +79,62 @@ def picture(size: int) -> tuple[Tensor, Tensor]:
     return torch.full((1, 3, size, size), 0.5) * (1 - hole), hole
 
 
-def used(model, size: int) -> set[nn.Module]:
-    """The modules that fill one picture of `size` px; `model` lives on the meta device."""
-    found: set[nn.Module] = set()
-    handles = [m.register_forward_hook(lambda m, *_: found.add(m)) for m in model.networks.modules()]
-    model.inpaint(*(tensor.to("meta") for tensor in picture(size)))
+def count(model, size: int) -> tuple[Cost, set[nn.Module]]:
+    """The cost of one picture of `size` px, and the modules that fill it."""
+    used: set[nn.Module] = set()
+    handles = [m.register_forward_hook(lambda m, *_: used.add(m)) for m in model.networks.modules()]
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.inpaint(*picture(size))
     for handle in handles:
         handle.remove()
-    return found
+    parameters = sum(p.numel() for module in used for p in module.parameters(recurse=False))
+    return Cost(parameters, counter.get_total_flops() // 2), used
 
 
-def count(model, size: int) -> Cost:
-    """The cost of one picture of `size` px; `model` lives on the meta device."""
-    with FlopCounterMode(display=False) as counter:
-        modules = used(model, size)
-    parameters = sum(p.numel() for module in modules for p in module.parameters(recurse=False))
-    return Cost(parameters, counter.get_total_flops() // 2)
+def architectures(tree: Tree, wanted: Iterable[str]) -> dict[str, Tree]:
+    """{first run: its cost, a hash of its structure, what of it is idle, and all runs of both}, of the runs wanted.
 
-
-def architectures(tree: Tree) -> dict[str, Tree]:
-    """{first run: its cost, a hash of its structure, and all runs of both}; losses and schedules count for nothing."""
+    Losses and schedules count for nothing. A picture is filled with random weights, as a method may look at the hole.
+    """
     found: dict[tuple[Cost, str], list[str]] = {}
+    idle: dict[str, list[str]] = {}
     for name in runs.names(tree):
-        if learns(tree, name):
-            model = sketch(tree, name)
-            found.setdefault((count(model, COMPARED_AT), digest(repr(model.networks))), []).append(name)
+        if name in wanted and learns(tree, name):
+            model = ready(sketch(tree, name, []), "cpu")
+            cost, used = count(model, COMPARED_AT)
+            idle[name] = _idle(model.networks, used)
+            structure = digest(repr(sketch(tree, name, idle[name]).networks))
+            found.setdefault((cost, structure), []).append(name)
     return {
-        names[0]: {"runs": names, **asdict(cost), "structure": structure} for (cost, structure), names in found.items()
+        names[0]: {"runs": names, **asdict(cost), "structure": structure, "idle": idle[names[0]]}
+        for (cost, structure), names in found.items()
     }
+
+
+def _idle(networks: nn.Module, used: set[nn.Module], at: str = "") -> list[str]:
+    """The names of networks, and of networks within them, of which no module is used."""
+    found = []
+    for name, network in networks.named_children():
+        if used.isdisjoint(network.modules()):
+            found.append(f"{at}{name}")
+        elif isinstance(network, nn.ModuleDict):
+            found += _idle(network, used, f"{at}{name}.")
+    return found
 
 
 def measure(tree: Tree, alike: dict[str, Tree], config: Config, runtime: Runtime) -> Tree:
     """Everything that stands in results/benchmark.json; `alike` is what `architectures` told apart."""
     found = {}
     for name, about in alike.items():
-        model = sketch(tree, name)
-        costs = {str(size): count(model, size) for size in config.sizes}
-        counted = {size: cost.multiply_adds for size, cost in costs.items()}
-        found[name] = {**about, "multiply_adds": counted, "measured": {}}
+        found[name] = {**about, "multiply_adds": {}, "measured": {}}
     devices = {"cpu": _processor()}
     if torch.cuda.is_available() and runtime.device != "cpu":
         devices["cuda"] = torch.cuda.get_device_name()
     for device in devices:
         for size in config.sizes:
-            for name, values in _measure_size(tree, list(alike), size, config.rounds, device, runtime).items():
+            for name, values in _measure_size(tree, alike, size, config.rounds, device, runtime).items():
+                if not isinstance(values, str):
+                    found[name]["multiply_adds"][str(size)] = values.pop("multiply_adds")
                 found[name]["measured"].setdefault(device, {})[str(size)] = values
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {
@@ -141,15 +153,16 @@ def _processor() -> str:
 
 
 def _measure_size(
-    tree: Tree, names: list[str], size: int, rounds: int, device: str, runtime: Runtime
+    tree: Tree, alike: dict[str, Tree], size: int, rounds: int, device: str, runtime: Runtime
 ) -> dict[str, Tree | str]:
-    """{architecture: seconds and peak memory at one size, or that it does not fit}."""
-    peaks = {name: _apart(partial(_peak, tree, name, size, device, runtime.threads)) for name in names}
-    fitting = [name for name in names if isinstance(peaks[name], float)]
+    """{architecture: seconds, multiply-adds and peak memory at one size, or that it does not fit}."""
+    idle = {name: about["idle"] for name, about in alike.items()}
+    peaks = {name: _apart(partial(_peak, tree, name, idle[name], size, device, runtime.threads)) for name in idle}
+    fitting = {name: idle[name] for name, peak in peaks.items() if isinstance(peak, float)}
     times = _apart(partial(_times, tree, fitting, size, rounds, device, runtime.threads)) if fitting else {}
     if times == NO_ROOM:  # one after another they fit, but not beside one another
-        return dict.fromkeys(names, NO_ROOM)
-    return {name: {**times[name], "peak_mib": round(peaks[name], 1)} if name in fitting else NO_ROOM for name in names}
+        return dict.fromkeys(idle, NO_ROOM)
+    return {name: {**times[name], "peak_mib": round(peaks[name], 1)} if name in fitting else NO_ROOM for name in idle}
 
 
 def _apart(work: Callable[[], Any]) -> Any:
@@ -179,9 +192,9 @@ def _answer(work: Callable[[], Any], send) -> None:
         send.send(error)
 
 
-def _peak(tree: Tree, name: str, size: int, device: str, threads: int | None) -> float | str:
+def _peak(tree: Tree, name: str, idle: list[str], size: int, device: str, threads: int | None) -> float | str:
     """MiB that weights and one pass take at their highest, or that they do not fit."""
-    model = sketch(tree, name)  # and what torch imports for it, no part of the measurement
+    model = sketch(tree, name, idle)  # and what torch imports for it, no part of the measurement
     ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # tensors go back when freed, and the peak is not one of remains
     before = _held()
     try:
@@ -204,19 +217,31 @@ def _held() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def _times(tree: Tree, names: list[str], size: int, rounds: int, device: str, threads: int | None) -> Tree:
-    """{architecture: median and least seconds of a pass}, one warm-up each, then in turns."""
-    passes = {name: _pass(sketch(tree, name), size, device, threads) for name in names}
-    for run in passes.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in names}
+def _times(
+    tree: Tree, architectures: dict[str, list[str]], size: int, rounds: int, device: str, threads: int | None
+) -> Tree:
+    """{architecture: median and least seconds of a pass, and its multiply-adds}; one warm-up each, then in turns.
+
+    `architectures` is {run: what of it is idle}.
+    """
+    passes = {name: _pass(sketch(tree, name, idle), size, device, threads) for name, idle in architectures.items()}
+    counted = {}
+    for name, run in passes.items():
+        with FlopCounterMode(display=False) as counter:
+            run()
+        counted[name] = counter.get_total_flops() // 2
+    times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(rounds):
         for name, run in passes.items():
             start = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - start)
     return {
-        name: {"seconds": round(statistics.median(values), 5), "fastest": round(min(values), 5)}
+        name: {
+            "seconds": round(statistics.median(values), 5),
+            "fastest": round(min(values), 5),
+            "multiply_adds": counted[name],
+        }
         for name, values in times.items()
     }
 
@@ -226,6 +251,8 @@ def ready(model, device: str):
     model.networks.to_empty(device=device)
     for value in model.networks.parameters():
         nn.init.normal_(value, std=0.05)
+    for value in model.networks.buffers():
+        nn.init.ones_(value)
     return model
 
 

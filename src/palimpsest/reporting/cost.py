@@ -31,13 +31,13 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         cells += [
             Cell(v.text or "did not fit", "published", v.number, about=v.note) if v else NOTHING for v in published
         ]
-        cells += [_timed(measured, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
+        cells += [cost_cell(measured, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
         devices = benchmark.devices if benchmark else []
-        cells += [_timed(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
+        cells += [cost_cell(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
         cells += [_operations(measured, row.run, size) for size in counted]
         cells += [_filling(measured, row.run), _exponent(measured, row.run, shared)]
         rows.append((row.label, cells))
-    notes = [("Protocol", " ".join(layout.protocol)), *_machine(benchmark)]
+    notes = [("Protocol", " ".join(layout.protocol)), *machine(benchmark)]
     notes += [
         ("Exponent", EXPONENT),
         ("Legend", "missing stands where a size was not measured here."),
@@ -60,7 +60,7 @@ def _sizes(benchmark: Benchmark | None, layout: Timings, device: str) -> list[in
     return sorted(measured | {timed.size for timed in layout.published if timed.device == device})
 
 
-def _machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
+def machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
     if benchmark is None:
         yield "Machine", "not measured: `dvc repro benchmark` makes it."
         return
@@ -74,7 +74,7 @@ def _machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
     )
 
 
-def _timed(measured: Measured, run: str, device: str, size: int, what: str) -> Cell:
+def cost_cell(measured: Measured, run: str, device: str, size: int, what: str) -> Cell:
     """One quantity of a run's architecture on a device."""
     found = measured.architecture(run)
     if found is None:
@@ -110,6 +110,8 @@ def _operations(measured: Measured, run: str, size: int) -> Cell:
     found = measured.architecture(run)
     if found is None:
         return _unmeasured(measured, run)
+    if str(size) not in found.multiply_adds:
+        return Cell("missing", "missing", about=f"{run} does not fit at {size} px here")
     count = found.multiply_adds[str(size)] / 1e9
     return Cell(f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px")
 
@@ -144,7 +146,7 @@ def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Tab
         Head("ours", "on", numeric=False),
     ]
     rows = [(claim.claim, _claim(measured, claim)) for claim in paper.claims]
-    notes = [*_machine(measured.benchmark), ("Code", f"commit {commit}.")]
+    notes = [*machine(measured.benchmark), ("Code", f"commit {commit}.")]
     return Table(f"{key}-claims", f"{paper.label}: what its text says of speed and size", heads, rows, notes, "claim")
 
 
@@ -167,9 +169,11 @@ def _claim(measured: Measured, claim: Claim) -> list[Cell]:
         case "parameters":
             ours, size, where = _filling(measured, claim.run), "–", "–"
         case "memory_saved":
-            peaks = (_timed(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against))
+            peaks = (
+                cost_cell(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against)
+            )
             ours = _saved(*peaks)
         case quantity:
-            ours = _timed(measured, claim.run, claim.device, claim.size, quantity)
+            ours = cost_cell(measured, claim.run, claim.device, claim.size, quantity)
     words = [Cell(text, "data") for text in (UNITS[claim.quantity], size, where)]
     return [Cell(claim.published, "published"), ours, *words]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import ConfigDict
 
-from palimpsest.config import InputError, Settings, build
+from palimpsest.config import InputError, Settings, Tree, build
 from palimpsest.metrics.aggregate import Aggregate, aggregate
 from palimpsest.storage import read_json
 
-PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}
+PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `share` is what is missing
 CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
 
@@ -31,6 +31,7 @@ class Result(Settings):
     images: int
     photos: int
     settings: str  # fingerprint
+    features: str  # the network that its perceptual loss read; "" for none
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
     missing: dict[str, str]  # {metric: why it could not be measured}
 
@@ -39,6 +40,8 @@ class Described(Settings):
     """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
 
     settings: str  # fingerprint
+    run: Tree  # its settings, and those of the runs it needs, in full
+    blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
     parameters_at_paper_scale: dict[str, int]
     label: str  # a row's name for results made elsewhere; "" for a run, which a table's spec names
@@ -51,7 +54,8 @@ class Architecture(Settings):
     runs: list[str]
     parameters: int
     structure: str  # hash
-    multiply_adds: dict[str, int]  # {px: count}
+    idle: list[str]  # its networks that fill no hole
+    multiply_adds: dict[str, int]  # {px: count} of the sizes that fit
     measured: dict[str, dict[str, dict[str, float] | str]]  # {device: {px: {what: value}, or that it does not fit}}
 
     def seconds(self, device: str, what: str = "seconds") -> dict[int, float]:
@@ -79,7 +83,9 @@ class Benchmark(Settings):
 
     @property
     def sizes(self) -> list[int]:
-        return sorted({int(size) for architecture in self.found.values() for size in architecture.multiply_adds})
+        """Every size that was tried, px."""
+        tried = [sizes for found in self.found.values() for sizes in found.measured.values()]
+        return sorted({int(size) for sizes in tried for size in sizes})
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,10 @@ class Measured:
         values = self._per_image(run).get(hole, {}).get(metric)
         return Aggregate(means[metric], None, None, self.results[run].images) if values is None else aggregate(values)
 
+    def share(self, run: str, hole: str) -> float:
+        """How much of a picture holes of a kind leave out, on average."""
+        return float(self._per_image(run)[hole]["share"].mean())
+
     def why_missing(self, run: str, metric: str) -> str:
         """Why a run has no value for a metric, in words."""
         if run not in self.results:
@@ -180,13 +190,13 @@ def read_per_image(path: Path, images: int) -> PerImage:
         if head[:3] != ["image", "hole", "share"]:
             raise InputError(f"{path}: found columns {head[:3]}; accepted: image, hole, share and the metrics")
         kinds = {kind: [row for row in rows if row[1] == kind] for kind in dict.fromkeys(row[1] for row in rows)}
-        columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
+        columns = {kind: np.array([row[2:] for row in lines], float).T for kind, lines in kinds.items()}
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
     for kind, lines in kinds.items():
         if len(lines) != images:
             raise InputError(f"{path}: found {len(lines)} pictures with {kind} holes, expected {images}")
-    return {kind: dict(zip(head[3:], values, strict=True)) for kind, values in columns.items()}
+    return {kind: dict(zip(head[2:], values, strict=True)) for kind, values in columns.items()}
 
 
 def read_results(root: Path) -> Measured:
