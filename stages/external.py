@@ -13,7 +13,7 @@ def main() -> None:
     crops = part(params, data.Config, "profiles", profile, "data", entry.data)
     config = part(params, evaluation.Config, "profiles", profile, "evaluation")
     about = {"run": name, "model": "external", "profile": profile, "data": entry.data}
-    about |= {"dataset": crops.dataset, "settings": entry.fingerprint}
+    about |= {"dataset": crops.dataset, "settings": entry.fingerprint, "features": ""}
     evaluation.measure(evaluation.Elsewhere(Path(entry.folder)), about, entry.holes, config, device)
 
 

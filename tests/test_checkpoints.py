@@ -11,14 +11,14 @@ from palimpsest.models import create
 def saved(params, tmp_path):
     run = runs.resolve(params, "deepfill-v1")
     model = create(run, 64)
-    checkpoints.save(tmp_path / "weights.safetensors", model, checkpoints.Origin(run, "bundled-photos", 64))
+    checkpoints.save(tmp_path / "weights.safetensors", model, checkpoints.Origin(run, "bundled-photos", 64, ""))
     return tmp_path / "weights.safetensors", model, run
 
 
 def test_a_checkpoint_gives_back_weights_and_origin(saved):
     path, model, run = saved
     loaded, origin = checkpoints.load(path)
-    assert origin == checkpoints.Origin(run, "bundled-photos", 64)
+    assert origin == checkpoints.Origin(run, "bundled-photos", 64, "")
     assert all(
         torch.equal(value, loaded.networks.state_dict()[name]) for name, value in model.networks.state_dict().items()
     )
@@ -29,7 +29,7 @@ def test_equal_weights_give_equal_bytes(saved):
     path, model, run = saved
     before = path.read_bytes()
     for _ in range(5):
-        checkpoints.save(path, model, checkpoints.Origin(run, "bundled-photos", 64))
+        checkpoints.save(path, model, checkpoints.Origin(run, "bundled-photos", 64, ""))
         assert path.read_bytes() == before
 
 
@@ -60,6 +60,6 @@ def test_a_missing_or_foreign_checkpoint_is_refused(tmp_path):
 def test_weights_of_another_architecture_are_refused(saved, params):
     path, model, _ = saved
     other = runs.resolve(params, "deepfill-v1-baseline")
-    checkpoints.save(path, model, checkpoints.Origin(other, "bundled-photos", 64))
+    checkpoints.save(path, model, checkpoints.Origin(other, "bundled-photos", 64, ""))
     with pytest.raises(InputError, match="its weights do not fit deepfill_v1 as it is now"):
         checkpoints.load(path)

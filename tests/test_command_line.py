@@ -25,7 +25,7 @@ def project(tmp_path, shipped):
         (tmp_path / file).write_text((ROOT / file).read_text())
     for name in ("deepfill-v1", "constant-fill"):
         run = runs.resolve(shipped, name)
-        origin = checkpoints.Origin(run, "bundled-photos", 64)
+        origin = checkpoints.Origin(run, "bundled-photos", 64, "")
         checkpoints.save(tmp_path / "runs" / name / "weights.safetensors", create(run, 64), origin)
     picture = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     hole = np.zeros((50, 70), np.uint8)
@@ -117,7 +117,7 @@ def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project):
 )
 def test_a_large_picture_stays_under_four_gib(project, shipped, name, height, width):
     run = runs.resolve(shipped, name, "paper")
-    origin = checkpoints.Origin(run, "places2", 256)
+    origin = checkpoints.Origin(run, "places2", 256, "")
     checkpoints.save(project / "runs" / name / "weights.safetensors", create(run, 256), origin)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(pixels).save(project / "picture.png")

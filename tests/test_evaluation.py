@@ -45,7 +45,9 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 8:40, 8:40] = True
     banks = {"square": holes, "upper": np.flip(holes, 1).copy()}
-    scores, samples = evaluate(Trained(Grey(), "cpu"), shard, banks, blind, {}, Config(batch_size=7, samples=3))
+    scores, samples = evaluate(
+        Trained(Grey(), "cpu"), shard, banks, blind, {}, Config(batch_size=7, samples=3, worst=2)
+    )
     rows = list(csv.DictReader(io.StringIO(table(scores))))
     assert [(row["hole"], row["image"]) for row in rows] == [(kind, name) for kind in banks for name in shard.ids]
     assert {float(row["share"]) for row in rows} == {0.25}
@@ -81,7 +83,7 @@ def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_pat
     for number, name in enumerate(shard.ids):
         result, _ = inpaint(Grey(), np.stack([shard[number]]), holes[:1])
         Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
-    config = Config(batch_size=5, samples=2)
+    config = Config(batch_size=5, samples=2, worst=2)
     own, _ = evaluate(Trained(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
     theirs, kept = evaluate(Elsewhere(tmp_path), shard, {"square": holes}, blind, {}, config)
     for name in METRICS:
@@ -107,7 +109,7 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     write_reference({}, slot / "reference")
     about = {"run": "grey", "model": "m", "profile": "tiny", "data": "scenes", "dataset": "bundled-photos"}
     kinds = ["square", "rectangle"]
-    evaluation.measure(Trained(Grey(), "cpu"), about, kinds, Config(batch_size=8, samples=3), "cpu")
+    evaluation.measure(Trained(Grey(), "cpu"), about, kinds, Config(batch_size=8, samples=3, worst=2), "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
     assert {name: written[name] for name in about} == about
     assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)

@@ -21,7 +21,7 @@ model = create(run, 64)
 write = {
     "text": lambda: write_text(target, "x" * 100_000),
     "shard.bin": lambda: data.write_shard(target.with_suffix(""), [("a", "a.png", np.zeros((200, 200, 3), np.uint8))]),
-    "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64)),
+    "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64, "")),
     "state.pt": lambda: training.ResumePoint(target.parent, model).save(training.Progress()),
 }[target.name]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -12,12 +12,14 @@ from pydantic import PositiveInt
 from palimpsest import checkpoints, data, runs, weights
 from palimpsest.config import InputError, Settings, Tree, part
 from palimpsest.data import Shard, read_picture, spread
-from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
+from palimpsest.inpainting import composite, continued, inpaint, to_pixels, to_tensors
 from palimpsest.layers.patches import piece
 from palimpsest.masks import Bank, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
 from palimpsest.scoring import Ruler, Scores, joined, table
 from palimpsest.storage import replacing, write_json, write_text
+
+WORST_BY = "lpips_alex"
 
 
 class Config(Settings):
@@ -25,6 +27,7 @@ class Config(Settings):
 
     batch_size: PositiveInt
     samples: PositiveInt  # pictures kept for the figures, spread evenly over the test split
+    worst: PositiveInt  # and the pictures of each kind of hole that WORST_BY likes least
 
 
 class Source(Protocol):
@@ -50,14 +53,14 @@ class Trained:
     def outputs(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
         _, raw = inpaint(self.model, pictures, holes, self.device)
         pieced = self._references(pictures, holes)
-        return {"": raw, "/pieced": to_pixels(pieced["pieced"])} if pieced else {"": raw}
+        return {"": raw, "/pieced": _packed(pieced["pieced"], pictures.shape)} if pieced else {"": raw}
 
     def inside(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, np.ndarray]:
         shown = self._references(pictures, holes)
         if hasattr(self.model, "diagnose"):
             with torch.inference_mode():
                 shown |= self.model.diagnose(*self._tensors(pictures, holes))
-        return {name: _packed(value) for name, value in shown.items()}
+        return {name: _packed(value, pictures.shape) for name, value in shown.items()}
 
     def _references(self, pictures: np.ndarray, holes: np.ndarray) -> dict[str, torch.Tensor]:
         """Offsets to reference patches and the pictures pieced from them; {} of a method that has none."""
@@ -65,17 +68,18 @@ class Trained:
             return {}
         image, hole = self._tensors(pictures, holes)
         with torch.inference_mode():
-            offsets = self.model.references(image * (1 - hole), hole)
+            offsets = self.model.references(image, hole)
             return {"offsets": offsets, "pieced": piece(image, hole, offsets)}
 
     def _tensors(self, pictures: np.ndarray, holes: np.ndarray) -> tuple[torch.Tensor, ...]:
-        return tuple(tensor.to(self.device) for tensor in to_tensors(pictures, holes))
+        return continued(self.model, *(tensor.to(self.device) for tensor in to_tensors(pictures, holes)))
 
 
-def _packed(value: torch.Tensor) -> np.ndarray:
+def _packed(value: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """Pictures cut to the `shape` (B, H, W, 3) of those they belong to, as uint8; whole numbers as int16."""
     if not value.is_floating_point():
         return value.cpu().numpy().astype(np.int16)
-    return to_pixels(value)
+    return to_pixels(value[..., : shape[1], : shape[2]])
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def evaluate(
     """Scores every test picture with its hole of every kind; `banks` is {kind: holes in the shard's order}.
 
     Returns {kind: scores}, those of pieced pictures as `kind/pieced`, and the pictures kept, each array named
-    `kind/what`.
+    `kind/what`; `worst/kind/index` and `worst/kind/result` are the places and the results of the worst pictures.
     """
     kept = spread(len(shard), config.samples)
     rulers: dict[str, Ruler] = {}
@@ -126,7 +130,14 @@ def evaluate(
                 results = composite(outputs, few, missing)
                 shown[kind].append({"result": results, "output": outputs, **source.inside(few, missing)})
     arrays = {f"{kind}/{name}": array for kind in banks for name, array in joined(shown[kind]).items()}
-    return {name: ruler.scores(reference) for name, ruler in rulers.items()}, {"index": kept, **arrays}
+    scores = {name: ruler.scores(reference) for name, ruler in rulers.items()}
+    for kind, bank in banks.items():
+        if WORST_BY in scores[kind].values:
+            worst = np.argsort(-scores[kind].values[WORST_BY], kind="stable")[: config.worst]
+            ids, pictures = [shard.ids[i] for i in worst], np.stack([shard[i] for i in worst])
+            outputs = source.outputs(kind, ids, pictures, bank[worst])[""]
+            arrays |= {f"worst/{kind}/index": worst, f"worst/{kind}/result": composite(outputs, pictures, bank[worst])}
+    return scores, {"index": kept, **arrays}
 
 
 def measure(
@@ -166,5 +177,9 @@ def measure_trained(params: Tree, target: runs.Target, device: torch.device | st
     config = part(params, Config, "profiles", run.profile, "evaluation")
     crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
     about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}
-    about |= {"dataset": crops.dataset, "settings": runs.target_fingerprint(params, target)}
+    about |= {
+        "dataset": crops.dataset,
+        "settings": runs.target_fingerprint(params, target),
+        "features": origin.features,
+    }
     measure(Trained(model, device), about, target.holes, config, device)

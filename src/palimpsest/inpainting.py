@@ -17,13 +17,17 @@ def to_pixels(image: Tensor) -> np.ndarray:
     return (image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def predict(model, image: Tensor, hole: Tensor) -> Tensor:
-    """The raw output for pictures of any size: they are continued to the model's multiple by repeating their border."""
+def continued(model, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture, its hole black, and the hole, continued to the model's multiple by repeating their border."""
     height, width = image.shape[-2:]
     margin = (0, -width % model.multiple, 0, -height % model.multiple)
-    hidden = image * (1 - hole)
-    output = model.inpaint(pad(hidden, margin, mode="replicate"), pad(hole, margin, mode="replicate"))
-    return output[..., :height, :width]
+    return pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
+
+
+def predict(model, image: Tensor, hole: Tensor) -> Tensor:
+    """The raw output for pictures of any size."""
+    height, width = image.shape[-2:]
+    return model.inpaint(*continued(model, image, hole))[..., :height, :width]
 
 
 def composite(outputs: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ class Fake:
         (folder / "raw" / "NOTICE").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
-        described |= {"label": "", "source": ""}
+        described |= {"run": {}, "blocks": {}, "label": "", "source": ""}
         (root / "data" / "runs.json").write_text(json.dumps(dict.fromkeys(RUNS, described)))
         for run in RUNS:
             self.write(run)
@@ -52,7 +52,13 @@ class Fake:
         folder = self.root / "results" / run
         folder.mkdir(parents=True, exist_ok=True)
         about = {"run": run, "model": "m", "profile": profile, "data": "scenes", "dataset": dataset, "size": 64}
-        about |= {"images": 24, "photos": 2, "settings": settings, "holes": dict.fromkeys(kinds, values)}
+        about |= {
+            "images": 24,
+            "photos": 2,
+            "settings": settings,
+            "features": "",
+            "holes": dict.fromkeys(kinds, values),
+        }
         about |= {"missing": {"fid": "its weights are at home"}}
         (folder / "metrics.json").write_text(json.dumps(about))
         single = {metric: mean for metric, mean in values.items() if EXPLAINED[metric].of != "set"}

@@ -21,6 +21,7 @@ def architecture(runs, parameters, seconds, **changes):
         "runs": runs,
         "parameters": parameters,
         "structure": "abc",
+        "idle": [],
         "multiply_adds": counts,
         "measured": {"cpu": values | changes},
     }

@@ -77,12 +77,18 @@ class Row(Settings):
     """One method."""
 
     label: str
-    run: str | dict[str, str]  # the run that stands for it; {slot of data: run} where each slot has its own
+    run: str | dict[str, str]  # the run that stands for it; {slot of data or kind of hole: run} where several do
     method: str | None = None  # its name in values.csv; none where the paper has no such row
 
-    def run_on(self, slot: str) -> str | None:
-        """The run on a slot's data; none where the method has none there."""
-        return self.run if isinstance(self.run, str) else self.run.get(slot)
+    def run_on(self, condition: Condition) -> str | None:
+        """The run under a condition; none where the method has none there."""
+        if isinstance(self.run, str):
+            return self.run
+        return self.run.get(condition.hole, self.run.get(condition.slot))
+
+    @property
+    def runs(self) -> list[str]:
+        return [self.run] if isinstance(self.run, str) else list(dict.fromkeys(self.run.values()))
 
 
 class Votes(Settings):
@@ -92,6 +98,14 @@ class Votes(Settings):
     dataset: str
     metric: str
     reason: str  # why ours is missing
+
+
+class Timed(Settings):
+    """A column of seconds."""
+
+    metric: str | None = None  # the published one; none where the paper has no number
+    device: Literal["cpu", "cuda"]
+    size: PositiveInt  # px
 
 
 class TableSpec(Settings):
@@ -105,6 +119,7 @@ class TableSpec(Settings):
     every_metric: bool  # whether a table of all metrics follows
     rows: list[Row]
     votes: Votes | None = None
+    timed: list[Timed] = Field(default_factory=list)  # columns of seconds a picture on this machine
 
 
 class ParameterRow(Settings):
@@ -115,6 +130,56 @@ class ParameterRow(Settings):
     published: str | None  # as printed
 
 
+class Part(Settings):
+    """A column of a table of blocks: one network."""
+
+    head: str
+    run: str
+    network: str  # its dotted name
+
+
+class BlockRow(Settings):
+    """One kind of block."""
+
+    label: str
+    block: str  # its class
+    published: list[int]  # one number a column
+
+
+class Blocks(Settings):
+    """A table of how many blocks each network has; published counts beside counted ones."""
+
+    title: str
+    protocol: list[str]
+    columns: list[Part]
+    rows: list[BlockRow]
+
+
+class SettingColumn(Settings):
+    """One run whose settings are printed."""
+
+    head: str
+    run: str
+
+
+class SettingRow(Settings):
+    """One setting."""
+
+    group: str
+    label: str
+    published: str  # as printed
+    setting: str  # its dotted name within a run
+
+
+class Hyperparameters(Settings):
+    """A table of settings; published values beside those of the runs that ran."""
+
+    title: str
+    protocol: list[str]
+    columns: list[SettingColumn]
+    rows: list[SettingRow]
+
+
 class Parameters(Settings):
     """The paper's claim about the size of its networks."""
 
@@ -123,14 +188,6 @@ class Parameters(Settings):
     remark: str
     networks: list[str]
     rows: list[ParameterRow]
-
-
-class Timed(Settings):
-    """One published column of a timing table."""
-
-    metric: str
-    device: Literal["cpu", "cuda"]
-    size: PositiveInt  # px
 
 
 class TimedRow(Settings):
@@ -231,8 +288,46 @@ class TimingFigure(Settings):
     columns: list[Mechanism]
 
 
-OfPictures = ResultsFigure | ReferencesFigure
-FigureSpec = Annotated[OfPictures | CurvesFigure | ProgressFigure | TimingFigure, Field(discriminator="kind")]
+class RetrievalFigure(Settings):
+    """Test pictures in rows: what a run retrieves for one missing patch, a colour a rank, and what it makes of it."""
+
+    kind: Literal["retrieval"]
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    run: str
+
+
+class FailuresFigure(Settings):
+    """The test pictures that a run fills worst, the worst first."""
+
+    kind: Literal["failures"]
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    run: str
+
+
+class GrowingFigure(Settings):
+    """One test picture with growing holes, a row a run, and each run's metrics against the share that is missing."""
+
+    kind: Literal["growing"]
+    title: str
+    caption: str
+    slot: str
+    holes: Annotated[list[str], Field(min_length=2)]  # kinds, from small to large
+    metrics: Annotated[list[str], Field(min_length=1)]
+    columns: list[Mechanism]
+
+
+OfPictures = ResultsFigure | ReferencesFigure | RetrievalFigure | FailuresFigure
+FigureSpec = Annotated[
+    OfPictures | GrowingFigure | CurvesFigure | ProgressFigure | TimingFigure, Field(discriminator="kind")
+]
 
 
 class Paper(Settings):
@@ -246,6 +341,8 @@ class Paper(Settings):
     figures: dict[str, FigureSpec]
     timings: dict[str, Timings]
     claims: list[Claim]
+    blocks: dict[str, Blocks] = Field(default_factory=dict)
+    hyperparameters: dict[str, Hyperparameters] = Field(default_factory=dict)
     parameters: Parameters | None = None
 
 
@@ -336,11 +433,15 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
             _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
         for row in table.rows:
             _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
-            for slot in row.run if isinstance(row.run, dict) else ():
-                _one_of(slot, {condition.slot for condition in table.data}, f"{at}.rows: run")
+            for key in row.run if isinstance(row.run, dict) else ():
+                found = {key for condition in table.data for key in (condition.slot, condition.hole)}
+                _one_of(key, found, f"{at}.rows: run")
         if votes := table.votes:
             found = {(place.dataset, place.metric) for place in here}
             _one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")
+    for key, blocks in paper.blocks.items():
+        for row in blocks.rows:
+            _one_of(len(row.published), [len(blocks.columns)], f"{path.name}: blocks.{key}.rows: published numbers")
     for key, timings in paper.timings.items():
         here = {place for place in values if (place.paper, place.table) == (name, key)}
         for timed in timings.published:
@@ -348,6 +449,20 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
         for row in timings.rows:
             _one_of(row.method, {place.method for place in here}, f"{path.name}: timings.{key}.rows: method")
     return paper
+
+
+def benchmarked(folder: Path = PAPERS) -> list[str]:
+    """The runs whose speed, memory or size some table or figure shows."""
+    metrics, values = read_metrics(folder), read_values(folder)
+    found = []
+    for paper in (read_paper(name, metrics, values, folder) for name in names(folder)):
+        found += [row.run for timings in paper.timings.values() for row in timings.rows]
+        found += [run for claim in paper.claims for run in (claim.run, claim.against) if run]
+        for figure in paper.figures.values():
+            found += [column.run for column in figure.columns] if isinstance(figure, TimingFigure) else []
+        for table in paper.tables.values():
+            found += [run for row in table.rows for run in row.runs] if table.timed else []
+    return list(dict.fromkeys(found))
 
 
 def _one_of(value: object, accepted: Iterable[object], at: str) -> None:

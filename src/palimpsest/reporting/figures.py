@@ -17,10 +17,13 @@ from palimpsest.masks import read_bank
 from palimpsest.papers import spec
 from palimpsest.papers.spec import (
     CurvesFigure,
+    FailuresFigure,
+    GrowingFigure,
     OfPictures,
     ProgressFigure,
     ReferencesFigure,
     ResultsFigure,
+    RetrievalFigure,
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
@@ -100,15 +103,30 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
     return Samples([shard.ids[i] for i in index], pictures, inputs, holes, kept)
 
 
+Corner = tuple[int, int]  # top left, (y, x) px
+MISSING = "red"  # a missing patch, beside the ranks of those that are retrieved for it
+RANKED = ["deepskyblue", "limegreen", "orange", "magenta", "gold", "cyan", "violet", "sienna"]
+
+
 @dataclass(frozen=True)
 class Marked:
     """A picture in which patches of the hole are joined with their references."""
 
     picture: np.ndarray
-    joined: list[tuple[tuple[int, int], tuple[int, int]]]  # top left corners (y, x), px: the patch, its reference
+    joined: list[tuple[Corner, Corner]]  # the patch, its reference
 
 
-Columns = list[tuple[str, Sequence[np.ndarray | Marked]]]  # head, one picture a row
+@dataclass(frozen=True)
+class Boxed:
+    """A picture with squares drawn in it, and a frame."""
+
+    picture: np.ndarray
+    side: int  # px, of the squares
+    boxes: list[tuple[Corner, str]]  # where, in which colour
+    frame: str | None = None  # colour
+
+
+Columns = list[tuple[str, Sequence[np.ndarray | Marked | Boxed]]]  # head, one picture a row
 Drawn = tuple[Figure | None, list[str]]
 
 
@@ -132,14 +150,17 @@ def draw_grid(columns: Columns, labels: Sequence[str], wheel: bool = False, side
     return figure
 
 
-def _show(axes: Axes, shown: np.ndarray | Marked) -> None:
-    picture = shown.picture if isinstance(shown, Marked) else shown
+def _show(axes: Axes, shown: np.ndarray | Marked | Boxed) -> None:
+    picture = shown if isinstance(shown, np.ndarray) else shown.picture
     axes.imshow(picture, cmap="gray", interpolation="nearest" if min(picture.shape[:2]) < 128 else None)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
-    if isinstance(shown, Marked):
-        _join(axes, shown)
+    match shown:
+        case Marked():
+            _join(axes, shown)
+        case Boxed():
+            _box(axes, shown)
 
 
 def _join(axes: Axes, marked: Marked) -> None:
@@ -155,6 +176,26 @@ def _join(axes: Axes, marked: Marked) -> None:
         middles = np.array(ends) + (PATCH - 1) / 2
         axes.plot(middles[:, 1], middles[:, 0], color=colour, linewidth=0.8)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _box(axes: Axes, boxed: Boxed) -> None:
+    for (y, x), colour in boxed.boxes:
+        outline = {"fill": False, "edgecolor": colour, "linewidth": 1.2}
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), boxed.side, boxed.side, **outline))
+    if boxed.frame:
+        axes.spines[:].set(color=boxed.frame, linewidth=2)
+
+
+def retrieved_patches(height: int, retrieved: np.ndarray) -> tuple[int, Corner, list[Corner]]:
+    """Side of a patch, the missing patch in the middle of the hole, and the patches that are retrieved for it.
+
+    `height` of the picture; `retrieved` (h, w, N, 2): corners (y, x) px for each patch of the grid, -1 where none is
+    missing.
+    """
+    side = round(height / len(retrieved))
+    missing = np.argwhere(retrieved[:, :, 0, 0] >= 0)
+    y, x = missing[len(missing) // 2].tolist()
+    return side, (y * side, x * side), [tuple(corner) for corner in retrieved[y, x].tolist()]
 
 
 def reference_patches(hole: np.ndarray, offsets: np.ndarray, count: int) -> list[tuple[tuple[int, int], ...]]:
@@ -234,6 +275,74 @@ class Studio:
             columns += [(column.head, kept["result"]), ("its references", marked), ("pieced from them", pieced)]
         return draw_grid(columns, samples.ids), absent
 
+    def retrieval(self, layout: RetrievalFigure) -> Drawn:
+        """Input, where a missing patch's candidates come from, the patch that is made of them, and each of them."""
+        if layout.run not in self.measured.kept(layout.slot, layout.hole):
+            return None, [self._left_out(layout.run, layout.run)]
+        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        kept = samples.kept[layout.run]
+        if "retrieved" not in kept:
+            return None, [f"run {layout.run} shows no retrieved patches"]
+        count = kept["retrieved"].shape[3]
+        columns: Columns = [("input", samples.inputs), ("result, retrieved from", []), ("the patch", [])]
+        columns += [(f"rank {rank + 1}", []) for rank in range(count)]
+        for shown, result, retrieved in zip(samples.inputs, kept["result"], kept["retrieved"], strict=True):
+            side, missing, corners = retrieved_patches(len(result), retrieved)
+            colours = [RANKED[rank % len(RANKED)] for rank in range(count)]
+            boxes = [(missing, MISSING), *zip(corners, colours, strict=True)]
+            columns[1][1].append(Boxed(result, side, boxes))
+            for number, ((_, pictures), ((y, x), colour)) in enumerate(zip(columns[2:], boxes, strict=True)):
+                source = shown if number else result
+                pictures.append(Boxed(source[y : y + side, x : x + side], side, [], colour))
+        return draw_grid(columns, samples.ids), []
+
+    def failures(self, layout: FailuresFigure) -> Drawn:
+        """Original, input and result of the pictures that a run fills worst."""
+        if layout.run not in self.measured.kept(layout.slot, layout.hole):
+            return None, [self._left_out(layout.run, layout.run)]
+        arrays = read_arrays(self.root / "results" / layout.run / "samples.npz")
+        places = arrays[f"worst/{layout.hole}/index"][: layout.pictures]
+        shard = Shard(self.root / "data" / layout.slot / "shards" / "test")
+        holes = read_bank(self.root / "data" / layout.slot / "holes", layout.hole, len(shard))[places]
+        pictures = np.stack([shard[i] for i in places])
+        results = arrays[f"worst/{layout.hole}/result"][: layout.pictures]
+        inputs = np.where(holes[..., None], np.uint8(255), pictures)
+        columns = [("original", pictures), ("input", inputs), (layout.run, results)]
+        return draw_grid(columns, [shard.ids[i] for i in places]), []
+
+    def growing(self, layout: GrowingFigure) -> Drawn:
+        """Each metric against the share that is missing, and one picture with every hole."""
+        runs = [c for c in layout.columns if all(c.run in self.measured.kept(layout.slot, h) for h in layout.holes)]
+        absent = [self._left_out(column.head, column.run) for column in layout.columns if column not in runs]
+        if not runs:
+            return None, absent
+        samples = [read_samples(self.root, self.measured, layout.slot, hole).first(1) for hole in layout.holes]
+        metrics = spec.read_metrics()
+        figure = Figure(figsize=(1.4 * len(samples) + 0.4, 1.4 * (len(runs) + 1) + 2.6), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[2.4, 1.4 * (len(runs) + 1)])
+        for axes, name in zip(np.atleast_1d(above.subplots(1, len(layout.metrics))), layout.metrics, strict=True):
+            for column in runs:
+                found = [self.measured.aggregate(column.run, hole, name) for hole in layout.holes]
+                shares = [100 * self.measured.share(column.run, hole) for hole in layout.holes]
+                axes.plot(shares, [value.mean for value in found], marker="o", markersize=3, label=column.head)
+                axes.fill_between(shares, [v.low for v in found], [v.high for v in found], alpha=0.15)
+            axes.set(title=metrics[name].head, xlabel="missing (%)")
+        above.axes[0].legend(fontsize=8)
+        rows = [("input", [sample.inputs[0] for sample in samples])]
+        rows += [(c.head, [sample.kept[c.run]["result"][0] for sample in samples]) for c in runs]
+        for axes, (head, picture) in zip(
+            below.subplots(len(rows), len(samples)).flat,
+            [
+                (head if number == 0 else "", picture)
+                for head, pictures in rows
+                for number, picture in enumerate(pictures)
+            ],
+            strict=True,
+        ):
+            _show(axes, picture)
+            axes.set_ylabel(head, fontsize=7)
+        return figure, absent
+
     def timing(self, layout: TimingFigure) -> Drawn:
         """Seconds and peak memory against the side of the picture."""
         benchmark = self.measured.benchmark
@@ -246,7 +355,9 @@ class Studio:
         return draw_timing(found, benchmark) if found else None, absent
 
     def curves(self, layout: CurvesFigure) -> Drawn:
-        present = [run for run in layout.runs if run in self.measured.results]
+        pretrained = [run for run in layout.runs if run not in self.measured.runs]  # they have no results
+        present = [run for run in layout.runs if run in self.measured.results or run in pretrained]
+        present = [run for run in present if (self.root / "runs" / run / "log.json").is_file()]
         logs = {run: read_json(self.root / "runs" / run / "log.json", list) for run in present}
         absent = [self._left_out(run, run) for run in layout.runs if run not in present]
         return draw_curves({run: rows for run, rows in logs.items() if rows}) if any(logs.values()) else None, absent

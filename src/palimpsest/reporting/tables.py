@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 
+from palimpsest.config import section
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Column as ColumnSpec
@@ -15,13 +16,15 @@ from palimpsest.papers.spec import (
     Metric,
     Metrics,
     Paper,
+    Part,
     Place,
     Row,
     TableSpec,
+    Timed,
     Values,
     Votes,
 )
-from palimpsest.reporting.cost import claims_table, timing_table
+from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, timing_table
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
 from palimpsest.reporting.results import NOT_MEASURED, Measured, Pictures
 
@@ -58,6 +61,8 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
     tables = []
     for key in spec.names():
         paper = spec.read_paper(key, metrics, values)
+        tables += [block_table(key, number, paper, measured, commit) for number in paper.blocks]
+        tables += [setting_table(key, number, paper, measured, commit) for number in paper.hyperparameters]
         for number in paper.tables:
             context = Context(key, number, values, metrics, measured, commit)
             tables.append(paper_table(context, paper))
@@ -97,7 +102,7 @@ def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
     layout = paper.tables[context.number]
     for condition in layout.data:
         pictures = context.measured.pictures(condition.slot)
-        lines = [row for row in [*layout.rows, *_external(context.measured, [condition])] if row.run_on(condition.slot)]
+        lines = [row for row in [*layout.rows, *_external(context.measured, [condition])] if row.run_on(condition)]
         rows = []
         for region, words in spec.REGIONS.items():
             for name, metric in context.metrics.items():
@@ -129,12 +134,52 @@ def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> I
     yield "Interval", INTERVAL
     missing = {}
     for row in lines:
-        if (run := row.run_on(condition.slot)) in measured.results:
+        if (run := row.run_on(condition)) in measured.results:
             missing |= measured.results[run].missing
     for name, why in missing.items():
         yield f"Missing {name}", f"{why}."
     yield "Legend", " ".join(RANKED_IN_ROWS.values())
     yield "Code", f"commit {context.commit}."
+
+
+def block_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
+    """How many blocks of each kind the paper's networks have, and ours."""
+    layout = paper.blocks[number]
+    heads = [Head(group, column.head) for group in ("published", "counted") for column in layout.columns]
+    rows = []
+    for row in layout.rows:
+        published = [Cell(str(count), "published", count) for count in row.published]
+        rows.append((row.label, published + [_blocks(measured, column, row.block) for column in layout.columns]))
+    notes = [("Protocol", " ".join(layout.protocol)), ("Code", f"commit {commit}.")]
+    return Table(f"{key}-{number}", f"{paper.label}, Table {number}: {layout.title}", heads, rows, notes, "block")
+
+
+def _blocks(measured: Measured, column: Part, block: str) -> Cell:
+    if column.run not in measured.runs:
+        return Cell("missing", "missing", about=f"run {column.run}: not in params.yaml")
+    count = measured.runs[column.run].blocks.get(column.network, {}).get(block, 0)
+    return Cell(str(count), "measured", count, about=f"{block} in {column.network} of {column.run}")
+
+
+def setting_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
+    """The paper's settings beside those under which our runs ran."""
+    layout = paper.hyperparameters[number]
+    heads = [Head("", "part of the loss", numeric=False), Head("published", "as printed")]
+    heads += [Head("ours, as run", column.head) for column in layout.columns]
+    rows = []
+    for row in layout.rows:
+        ours = [_setting(measured, column.run, row.setting) for column in layout.columns]
+        rows.append((row.label, [Cell(row.group, "data"), Cell(row.published, "published"), *ours]))
+    notes = [("Protocol", " ".join(layout.protocol)), ("Legend", LEGEND["missing"]), ("Code", f"commit {commit}.")]
+    return Table(f"{key}-{number}", f"{paper.label}, Table {number}: {layout.title}", heads, rows, notes, "weight")
+
+
+def _setting(measured: Measured, run: str, setting: str) -> Cell:
+    """A setting of a run whose results are at hand."""
+    if run not in measured.results:
+        return Cell("missing", "missing", about=f"run {run}: {measured.absent.get(run, 'not in params.yaml')}")
+    value = section(measured.runs[run].run, *setting.split("."))
+    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}")
 
 
 def parameter_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -189,10 +234,20 @@ def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
                 if same and column.compares:
                     head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
                     yield Printed(head, partial(_difference, context, condition, pictures, column))
+    for timed in layout.timed:
+        head = Head(f"ours, seconds on a {DEVICES[timed.device]} ↓", f"{timed.size} px")
+        yield Printed(head, partial(_seconds, context, timed))
     if votes := layout.votes:
         yield Printed(Head("user study", f"{votes.label}, published"), partial(_votes, context, votes))
         ours = Cell("missing", "missing", about=votes.reason)
         yield Printed(Head("user study", f"{votes.label}, ours"), lambda row: ours)
+
+
+def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
+    """Of one run; results made elsewhere were not timed here."""
+    if not isinstance(row.run, str):
+        return NOTHING
+    return cost_cell(context.measured, row.run, timed.device, timed.size, "seconds")
 
 
 def _votes(context: Context, votes: Votes, row: Row) -> Cell:
@@ -219,7 +274,7 @@ def _published(context: Context, condition: Condition, metric: str, row: Row) ->
 
 def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) -> Cell:
     """What a row's numbers were measured on, or the run that is missing."""
-    run = row.run_on(condition.slot)
+    run = row.run_on(condition)
     if run is None:
         return NOTHING
     if run in context.measured.results:
@@ -229,7 +284,7 @@ def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) 
 
 
 def _measured(context: Context, condition: Condition, pictures: Pictures, metric: str, row: Row) -> Cell:
-    run = row.run_on(condition.slot)
+    run = row.run_on(condition)
     if run is None:
         return Cell("–", "none", about=f"no run on {pictures.dataset}")
     found = context.measured.aggregate(run, condition.measured, metric)
@@ -327,7 +382,7 @@ def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tu
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
     yield "Interval", INTERVAL
     yield "Legend", " ".join(LEGEND.values())
-    runs = dict.fromkeys(run for row in lines for c in layout.data if (run := row.run_on(c.slot)))
+    runs = dict.fromkeys(run for row in lines for c in layout.data if (run := row.run_on(c)))
     prints = [
         f"{run} {measured.results[run].settings[:12]}"
         if run in measured.results
@@ -335,6 +390,13 @@ def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tu
         for run in runs
     ]
     yield "Settings", f"fingerprint of each run: {', '.join(prints)}."
+    readers = {run: measured.results[run].features for run in runs if run in measured.results}
+    for features in dict.fromkeys(filter(None, readers.values())):
+        stand_in = "" if features == "vgg19" else ", which stands in for VGG19"
+        learned = ", ".join(run for run, read in readers.items() if read == features)
+        yield "Perceptual loss", f"{learned} learned with features of {features.upper()}{stand_in}."
+    if layout.timed:
+        yield from machine(measured.benchmark)
     for run in runs:
         if run in measured.results and (source := measured.runs[run].source):
             yield "External", f"{measured.runs[run].label}: {source}."
