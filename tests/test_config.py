@@ -1,11 +1,12 @@
 import copy
+from dataclasses import asdict
 from typing import Literal
 
 import pytest
 
 from palimpsest import runs
 from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
-from palimpsest.settings import check
+from palimpsest.settings import Params, check, training_inputs
 
 TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "data": "unseen", "holes": ["square"]}
 ELSEWHERE = {"label": "theirs", "source": "a page", "data": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
@@ -219,6 +220,31 @@ def test_a_run_is_base_then_profile_then_variant(params):
     assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == 32
     with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
         runs.resolve(params, "deepfill-v3")
+
+
+def test_a_variant_may_differ_from_its_base_at_one_profile(params):
+    tiny, paper = (runs.resolve(params, "deepfill-v2-psnet", profile).settings for profile in ("tiny", "paper"))
+    assert tiny["width"] == params["runs"]["tmad"]["profiles"]["tiny"]["width"]
+    assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (20, 10000)
+
+
+def test_a_run_holds_those_that_it_needs_in_full(params):
+    run = runs.resolve(params, "deepfill-v2-psnet")
+    assert (run.start.name, run.start.inside.name, run.inside.name) == ("tmad", "tmad-coarse", "deepfill-v2")
+    assert run.features and not run.inside.features and run.inside.start is None
+    assert runs.Run.read(asdict(run)) == run
+    before = runs.fingerprint(run, 64)
+    params["pretrained"]["tmad-coarse"]["settings"]["loss"]["hole"] = 7.0
+    assert runs.fingerprint(runs.resolve(params, "deepfill-v2-psnet"), 64) != before
+
+
+def test_the_number_of_candidates_is_nothing_to_the_coarse_network(params):
+    def inputs(name):
+        return training_inputs(params, build(Params, params, ""), name)
+
+    before = {name: inputs(name) for name in ("tmad-coarse", "tmad")}
+    params["runs"]["tmad"]["settings"]["retrieval"]["candidates"] = 2
+    assert inputs("tmad-coarse") == before["tmad-coarse"] and inputs("tmad") != before["tmad"]
 
 
 def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):

@@ -76,6 +76,38 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     assert samples["square/coarse"].shape == (3, 64, 64, 3)
 
 
+class Damage:
+    """Everything grey, but the picture itself with noise that grows with the picture's place in the split."""
+
+    multiple = 8
+
+    def __init__(self, shard):
+        self.shard = shard
+
+    def outputs(self, kind, ids, pictures, holes):
+        noise = np.random.default_rng(0).integers(-1, 2, pictures.shape)
+        grown = [self.shard.ids.index(name) * part for name, part in zip(ids, noise, strict=True)]
+        return {"": (pictures + np.array(grown)).clip(0, 255).astype(np.uint8)}
+
+    def inside(self, pictures, holes):
+        return {}
+
+
+def test_the_worst_pictures_of_each_kind_are_kept_the_worst_first(shard, weights_folder):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 8:56, 8:56] = True
+    source = Damage(shard)
+    features = Features(weights_folder, "cpu")
+    scores, samples = evaluate(source, shard, {"square": holes}, features, {}, Config(batch_size=8, samples=3, worst=4))
+    distances = scores["square"].values["lpips_alex"]
+    worst = samples["worst/square/index"]
+    assert worst.tolist() == np.argsort(-distances)[:4].tolist() and len(set(worst.tolist())) == 4
+    assert distances[worst].min() >= np.delete(distances, worst).max()
+    results = samples["worst/square/result"]
+    pictures = np.stack([shard[i] for i in worst])
+    assert (results[~holes[:4]] == pictures[~holes[:4]]).all() and (results != pictures).any((1, 2, 3)).all()
+
+
 def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_path):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 20:50, 8:40] = True

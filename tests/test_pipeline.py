@@ -16,11 +16,13 @@ from palimpsest.reporting.formats import FORMATS
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline"]
+KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline", "tmad"]
 HOLES = ["rectangle", "brush", "irregular-20-30"]
 TRAINED = {"train@deepfill-v1", "train@deepfill-v1-baseline"}
 TRANSFERRED = {"transfer@elsewhere", "transfer@larger"}
 EVALUATED = {f"evaluate@{name}" for name in KEPT}
+OF_DEEPFILL = {"evaluate@deepfill-v1", "evaluate@deepfill-v1-baseline"}
+OF_TMAD = {"train@tmad", "evaluate@tmad"}
 SLOTS = ["scenes", "unseen", "large"]
 REPORTED = {"tables", "figures", "report"}
 
@@ -116,7 +118,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    """The project with three runs of two iterations, reproduced once."""
+    """The project with a pretrained network and four runs of two iterations at most, reproduced once."""
     project = Project(tmp_path_factory.mktemp("project") / "clone")
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -127,7 +129,13 @@ def project(tmp_path_factory) -> Project:
             shutil.copy(ROOT / name, project.root / name)
     settings = project.settings()
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
-    settings["runs"]["constant-fill"]["holes"] = ["rectangle"]
+    for name in ("constant-fill", "tmad"):
+        settings["runs"][name]["holes"] = ["rectangle"]
+    settings["pretrained"] = {"tmad-coarse": settings["pretrained"]["tmad-coarse"]}
+    phase = {"name": "all", "iterations": 2, "learning_rate": 1e-3}
+    settings["pretrained"]["tmad-coarse"]["profiles"]["tiny"] = {"width": 2, "schedule": {"phases": [phase]}}
+    settings["runs"]["tmad"]["profiles"]["tiny"] |= {"width": 2, "critic_width": 2, "patches": 2}
+    settings["runs"]["tmad"]["profiles"]["tiny"]["schedule"] = {"batch_size": 1, "phases": [phase]}
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
     settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
     settings["profiles"]["tiny"]["data"]["large"] |= {"short_side": 96, "size": 96}
@@ -135,7 +143,7 @@ def project(tmp_path_factory) -> Project:
     settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
     tiny |= {"width": 2, "critic_width": 2}
-    tiny["schedule"] |= {"batch_size": 2, "phases": [{"name": "joint", "iterations": 2, "learning_rate": 1e-3}]}
+    tiny["schedule"] |= {"batch_size": 2, "phases": [phase]}
     project.write(settings)
     project.call("git", "init", "-q")
     project.call("git", "add", "-A")
@@ -143,7 +151,8 @@ def project(tmp_path_factory) -> Project:
     everything = project.repro()
     each_slot = {f"{stage}@{slot}" for stage in ("download", "split", "masks", "reference") for slot in SLOTS}
     once = {"sources", "check", "weights", "benchmark"}
-    assert everything >= TRAINED | EVALUATED | TRANSFERRED | REPORTED | each_slot | once
+    trained = TRAINED | OF_TMAD | {"pretrain@tmad-coarse"}
+    assert everything >= trained | EVALUATED | TRANSFERRED | REPORTED | each_slot | once
     return project
 
 
@@ -174,9 +183,9 @@ def test_two_reproductions_from_scratch_are_equal_byte_for_byte(project):
     assert {path for path in first if first[path] != again[path]} <= timed | {"reports/report.tex"}
     assert len(first) > 40
     changed = {path for path, content in project.pages().items() if content != pages[path]}
-    assert changed <= {f"tables/{name}.{end}" for name in ("crfill-5", "deepfill-v1-claims") for end in FORMATS} | {
-        f"figures/crfill-timing.{end}" for end in ("png", "pdf")
-    }
+    measured = ("crfill-5", "deepfill-v1-claims", "tmad-claims", "tmad-V")
+    tables = {f"tables/{name}.{end}" for name in measured for end in FORMATS}
+    assert changed <= tables | {f"figures/crfill-timing.{end}" for end in ("png", "pdf")}
     assert len(pages) > 40
 
 
@@ -184,7 +193,22 @@ def test_a_loss_weight_reruns_its_models_runs_and_what_is_downstream(clean):
     settings = clean.settings()
     settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 5.0
     clean.write(settings)
-    assert clean.repro() == {"check"} | TRAINED | (EVALUATED - {"evaluate@constant-fill"}) | TRANSFERRED | REPORTED
+    assert clean.repro() == {"check"} | TRAINED | OF_DEEPFILL | TRANSFERRED | REPORTED
+
+
+def test_what_a_run_begins_with_is_made_anew_only_by_its_own_settings(clean):
+    settings = clean.settings()
+    settings["runs"]["tmad"]["settings"]["retrieval"]["candidates"] = 2
+    clean.write(settings)
+    assert clean.repro() == {"check"} | OF_TMAD | REPORTED
+    settings["pretrained"]["tmad-coarse"]["settings"]["loss"]["valid"] = 1.0
+    clean.write(settings)
+    assert clean.repro() == {"check", "pretrain@tmad-coarse"} | OF_TMAD | REPORTED
+
+
+def test_an_edit_of_a_model_reruns_the_runs_that_it_works_in(clean):
+    clean.edit("src/palimpsest/models/tmad_coarse.py", "+ 1) / 2).clamp(0, 1)", "+ 1) / 2).clamp(0, 0.9)")
+    assert clean.repro() >= {"sources", "check", "pretrain@tmad-coarse"} | OF_TMAD | REPORTED
 
 
 def test_a_variants_difference_reruns_the_variant_alone(clean):

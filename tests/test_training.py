@@ -15,7 +15,7 @@ import torch
 
 from palimpsest import checkpoints, data, masks, runs, training
 from palimpsest.config import InputError, build, read_yaml
-from palimpsest.models import create
+from palimpsest.models import Cosine, Phase, create
 from palimpsest.runtime import launch, read_runtime
 from palimpsest.settings import Params, training_inputs
 from palimpsest.storage import write_json
@@ -32,15 +32,18 @@ class KilledError(Exception):
 SMALL = {
     "deepfill-v1": {"width": 2, "critic_width": 2},
     "crfill": {"generator": {"width": 2}, "critic": {"width": 2, "layers": 4}},
+    "tmad": {"width": 2, "critic_width": 2, "patches": 3},
 }
+COSINE = {"highest": 1e-3, "lowest": 1e-5, "periods": 2}
 PHASES = {
     "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
     "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
+    "tmad": [("first", 5, COSINE), ("last", 3, 1e-4)],
 }
 
 
 @pytest.fixture(params=["deepfill-v1"])
-def job(request, params, crops, shards, tmp_path):
+def job(request, params, crops, shards, tmp_path, features):
     """Trains eight iterations of a small network, going on from what lies in tmp_path; stops after `kill`."""
     name = request.param
     settings = params["runs"][name]["profiles"]["tiny"]
@@ -50,7 +53,7 @@ def job(request, params, crops, shards, tmp_path):
     holes = build(masks.Config, params["holes"], "")
     fabric = launch(RUNTIME)
 
-    def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch"):
+    def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch", watch: bool = False):
         torch.manual_seed(CONFIG.seed)
         model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
@@ -59,6 +62,8 @@ def job(request, params, crops, shards, tmp_path):
             calls.append(1)
             if kill is not None and len(calls) > kill:
                 raise KilledError
+            if watch:
+                model.rates = [*getattr(model, "rates", []), model.optimisers["generator"].param_groups[0]["lr"]]
             losses = step(image, hole)
             return {**losses, "generator": losses["generator"] * math.nan} if len(calls) - 1 == spoil else losses
 
@@ -84,7 +89,7 @@ def state(model):
     }
 
 
-@pytest.mark.parametrize("job", ["deepfill-v1", "crfill"], indirect=True)
+@pytest.mark.parametrize("job", ["deepfill-v1", "crfill", "tmad"], indirect=True)
 @pytest.mark.parametrize("kill", [1, 3, 6, 7])
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kill):
     unbroken, whole, _, _ = job(folder="other")
@@ -97,6 +102,22 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kill):
     assert rest.log == whole.log
     assert rest.sheets.keys() == whole.sheets.keys() == {3, 6, 8}
     assert all((rest.sheets[i] == whole.sheets[i]).all() for i in whole.sheets)
+
+
+def test_a_rate_that_falls_along_a_cosine_restarts():
+    phase = Phase(name="only", iterations=8, learning_rate=Cosine(highest=0.1, lowest=0.02, periods=2))
+    rates = [phase.highest_rate * phase.share(i) for i in range(8)]
+    middle = 0.02 + 0.08 * (1 + math.cos(math.pi / 4)) / 2
+    assert rates == pytest.approx([0.1, middle, 0.06, 0.12 - middle] * 2)
+    steady = Phase(name="only", iterations=8, learning_rate=0.1)
+    assert {steady.highest_rate * steady.share(i) for i in range(8)} == {0.1}
+
+
+@pytest.mark.parametrize("job", ["tmad"], indirect=True)
+def test_every_iteration_has_its_own_rate(job):
+    model, _, _, _ = job(watch=True)
+    phase = Phase(name="first", iterations=5, learning_rate=Cosine(**COSINE))
+    assert model.rates == pytest.approx([1e-3 * phase.share(i) for i in range(5)] + [1e-4] * 3)
 
 
 def test_the_log_has_a_row_every_few_iterations_and_the_phase(job):

@@ -276,3 +276,23 @@ def test_reading_what_is_not_whole_says_what_makes_it(tmp_path, monkeypatch):
 def test_the_shipped_hashes_stand_in_the_names():
     found = {name: n.prefix for name, n in weights.NETWORKS.items() if isinstance(n, Published)}
     assert found == {"vgg19": "dcbd9e9d", "inception": "6726825d"}
+
+
+@pytest.mark.parametrize("known, wanted", [(["vgg19", "vgg16"], "vgg19"), (["vgg16"], "vgg16"), ([], None)])
+def test_perceptual_losses_read_vgg19_or_what_stands_in(tmp_path, known, wanted):
+    for name in ("vgg19", "vgg16"):
+        status = "present" if name in known else "missing"
+        reason = None if name in known else "not here"
+        weights._write_about(tmp_path / name, weights.NETWORKS[name], status, sha256="0" * 64, reason=reason)
+        if name in known:
+            (tmp_path / name / "weights.safetensors").write_bytes(name.encode())
+    (tmp_path / "perceptual").mkdir()
+    (tmp_path / "perceptual" / "weights.safetensors").write_bytes(b"of an earlier state")
+    weights.choose_perceptual(tmp_path)
+    if wanted:
+        assert (tmp_path / "perceptual" / "weights.safetensors").read_bytes() == wanted.encode()
+        assert weights.perceptual(tmp_path) == wanted
+    else:
+        assert [path.name for path in (tmp_path / "perceptual").iterdir()] == ["about.json"]
+        with pytest.raises(InputError, match="asked for the weights of perceptual, which are missing: not here"):
+            read(tmp_path, "perceptual")

@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,10 +29,8 @@ from palimpsest.benchmark import build
 from palimpsest.config import read_yaml
 from palimpsest.layers.carafe import reassemble
 
-PICTURES, PATCHES = (
-    4,
-    (16, 25),
-)  # of a batch; of a picture whose hole of 128 px lies on the grid of patches, or beside it
+PICTURES = 4  # of a batch
+PATCHES = (16, 25)  # of a picture whose hole of 128 px lies on the grid of patches, or beside it
 
 
 def medians(forms: dict, rounds: int) -> dict[str, float]:
@@ -59,9 +58,9 @@ def carafe(rounds: int) -> None:
             4 * rounds,
         )
         print(
-            f"CARAFE 64 to 128 px, {channels} channels: ours {found['ours']:.1f} ms, textbook {found['textbook']:.1f} ms "
-            f"({found['textbook'] / found['ours']:.1f} x), bilinear {found['bilinear']:.2f} ms "
-            f"(ours {found['ours'] / found['bilinear']:.1f} x)"
+            f"CARAFE 64 to 128 px, {channels} channels: ours {found['ours']:.1f} ms, textbook "
+            f"{found['textbook']:.1f} ms ({found['textbook'] / found['ours']:.1f} x), bilinear "
+            f"{found['bilinear']:.2f} ms (ours {found['ours'] / found['bilinear']:.1f} x)"
         )
 
 
@@ -73,11 +72,8 @@ def speed(rounds: int, sides: list[int], size: int = 512) -> None:
         first = (size - side) // 2
         hole[..., first : first + side, first : first + side] = 1
         image = torch.rand(1, 3, size, size) * (1 - hole)
-        found = medians(
-            {name: lambda m=model, h=hole, x=image: m.inpaint(x, h) for name, model in models.items()}, rounds
-        )
-        ours, theirs = found.values()
-        print(f"{size} px, hole of {side} px: T-MAD {ours:.0f} ms, DeepFill v2 {theirs:.0f} ms ({theirs / ours:.2f} x)")
+        ours, theirs = medians({name: partial(m.inpaint, image, hole) for name, m in models.items()}, rounds).values()
+        print(f"{size} px, hole of {side} px: T-MAD {ours:.0f} ms, DeepFill v2 {theirs:.0f} ms: {theirs / ours:.2f} x")
 
 
 def train_once(case: str) -> None:
@@ -86,10 +82,8 @@ def train_once(case: str) -> None:
     name, _, count = case.partition("-")
     if name == "psnet":
         network = build(tree, "tmad").networks["psnet"]
-        inputs = [
-            torch.rand(PICTURES * (0 if count == "none" else int(count)), *shape)
-            for shape in ((3, 96, 96), (4, 3, 32, 32))
-        ]
+        batch = 0 if count == "none" else PICTURES * int(count)
+        inputs = [torch.rand(batch, *shape) for shape in ((3, 96, 96), (4, 3, 32, 32))]
     else:
         network = build(tree, "deepfill-v2").generator.refinement
         inputs = [torch.rand(PICTURES, channels, 256, 256) for channels in (3, 1)]
@@ -109,8 +103,8 @@ def memory(threads: int) -> None:
     whole = peak_mib("refinement-all", threads) - peak_mib("refinement-none", threads)
     for count, peak in psnet.items():
         print(
-            f"training pass, {PICTURES} pictures of 256 px: PSNet on {count} patches each {peak:.0f} MiB, DeepFill v2's "
-            f"refinement network {whole:.0f} MiB: {100 * (1 - peak / whole):+.0f} % saved"
+            f"training pass, {PICTURES} pictures of 256 px: PSNet on {count} patches each {peak:.0f} MiB, "
+            f"DeepFill v2's refinement network {whole:.0f} MiB: {100 * (1 - peak / whole):+.0f} % saved"
         )
 
 

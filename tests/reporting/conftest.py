@@ -14,6 +14,7 @@ from palimpsest.reporting.results import read_results
 PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
+FEW = ["rectangle", "square", "brush", "centre-6", "centre-14", "centre-25", "centre-39", "centre-50"]
 SPREAD = 0.0001  # between the values of one picture and the next
 
 
@@ -104,7 +105,7 @@ class Fake:
 
 @pytest.fixture(scope="session")
 def few_holes(shipped) -> masks.Config:
-    return build(masks.Config, shipped["holes"], "").only(["rectangle", "square", "brush", "centre-25"])
+    return build(masks.Config, shipped["holes"], "").only(FEW)
 
 
 @pytest.fixture
