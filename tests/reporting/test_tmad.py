@@ -77,7 +77,7 @@ def test_weights_of_a_run_without_results_are_missing(tmad):
 def test_each_kind_of_hole_has_its_own_run(tmad):
     found = table(tmad, "tmad-III")
     for mask, run in (("random-rectangle", "tmad"), ("free-form", "tmad-free-form")):
-        ours = column(found, f"{mask}: ours on bundled-photos, hole only", "PSNR in the hole (dB) ↑")
+        ours = column(found, f"{mask}: ours on bundled-photos, hole only", "PSNR (dB) ↑")
         assert ours["Ours (T-MAD)"].text == f"{value(run, 'psnr_hole'):.2f}"
         assert f"run {run} " in ours["Ours (T-MAD)"].about
 
