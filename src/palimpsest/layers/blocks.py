@@ -4,9 +4,11 @@ No normalisation but the spectral one where a network asks for it; LeakyReLU of 
 an output's.
 """
 
+import math
 from collections.abc import Callable
 
-from torch import Tensor, cat, nn
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -18,9 +20,25 @@ Norm = Callable[[nn.Conv2d], nn.Module]
 
 
 def spectral(conv: nn.Conv2d) -> nn.Module:
-    """Spectral normalisation of a convolution that begins orthogonal, so that no direction fades."""
+    """Spectral normalisation of a convolution that begins orthogonal, so that no direction fades.
+
+    One of 3 x 3 begins as an orthogonal map of channels through one kernel, of norm 1, whose sum makes up for what the
+    activation takes: normalisation alone would let the signal of a deep network fade from its start.
+    """
     nn.init.orthogonal_(conv.weight)
+    if conv.kernel_size == (3, 3):
+        mixed = nn.init.orthogonal_(torch.empty(conv.weight.shape[:2]))
+        with torch.no_grad():
+            conv.weight.copy_(mixed[:, :, None, None] * kernel_of(nn.init.calculate_gain("leaky_relu", LEAK)))
     return spectral_norm(conv)
+
+
+def kernel_of(total: float) -> Tensor:
+    """3 x 3 of norm 1 that sums to `total`, equal about its middle."""
+    about = (total - math.sqrt((9 - total**2) / 8)) / 9  # b of (total - 8 b)² + 8 b² = 1
+    kernel = torch.full((3, 3), about)
+    kernel[1, 1] = total - 8 * about
+    return kernel
 
 
 def plain(conv: nn.Conv2d) -> nn.Module:
@@ -103,5 +121,5 @@ class UpBlock(nn.Module):
         self.second = norm(nn.Conv2d(outputs, outputs, 3, padding=1))
 
     def forward(self, x: Tensor, *beside: Tensor) -> Tensor:
-        x = cat([self.upsample(x), *beside], 1)
+        x = torch.cat([self.upsample(x), *beside], 1)
         return activation(self.second(activation(self.first(x))))

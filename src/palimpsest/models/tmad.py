@@ -23,7 +23,9 @@ Departures
   out after the residual blocks, and the first up-block does not enlarge. The two skip connections lead from the
   texture encoder's maps at a quarter and at half of k_p.
 - Spectral normalisation holds for PSNet and both critics, but not for CARAFE's predictions of weights, which it would
-  sharpen from the start; such convolutions begin orthogonal.
+  sharpen from the start. Such convolutions begin orthogonal, those of 3 x 3 through a kernel that makes up for what the
+  activations take (`layers/blocks.py`): initial weights are not published, and normalised ones alone let PSNet's signal
+  fade to a two-hundredth.
 - Equation 4 leaves open which patch is the i-th: here the i-th best by S. A patch comes out of it bit by bit, and the
   gradient that reaches S is the soft sum's, equation 5.
 - Where fewer than N_pool patches have no missing pixel, these recur, and a recurrence is not retrieved; where none is
@@ -45,16 +47,16 @@ Departures
 
 import math
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, softplus
 from torch.nn.utils.parametrize import cached
 
 from palimpsest import weights
-from palimpsest.config import InputError, Settings
+from palimpsest.config import InputError, Settings, each_once
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
 from palimpsest.layers.feature_networks import Trunk, perceptual
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
@@ -65,6 +67,10 @@ DRAW = 1  # seed of the memory of a picture that is filled
 CHUNK = 16  # patches that are filled at once; training takes them all
 PERCEPTUAL = ("conv3_1", "conv4_1", "conv5_3")
 GLOBAL_GAME = GAMES["dcgan"]  # the non-saturating game
+
+
+Drawer = Literal["coarse", "correspondence", "psnet"]
+Judge = Literal["patch_critic", "global_critic"]
 
 
 class MemoryConfig(Settings):
@@ -103,8 +109,8 @@ class Config(Settings):
     patches: PositiveInt  # N_ps, of a picture in training
     relativistic: bool  # false: figure 7's loss without comparison
     perceptual_size: Annotated[int, Field(ge=16)]  # px, to which patches are resized for VGG
-    trained: Annotated[list[Literal["coarse", "correspondence", "psnet"]], Field(min_length=1)]  # others stay fixed
-    inherits: list[Literal["coarse", "correspondence", "psnet", "patch_critic", "global_critic"]]  # from `needs.start`
+    trained: Annotated[list[Drawer], Field(min_length=1), AfterValidator(each_once)]  # others stay fixed
+    inherits: Annotated[list[Drawer | Judge], AfterValidator(each_once)]  # networks that begin as in `needs.start`
     betas: Betas
     loss: Loss
     schedule: Schedule
@@ -358,7 +364,7 @@ class Model:
                 "global_critic": global_critic(config.critic_width),
             }
         )
-        for name in ("coarse", "correspondence", "psnet"):
+        for name in get_args(Drawer):
             self.networks[name].requires_grad_(name in config.trained)
 
     @property

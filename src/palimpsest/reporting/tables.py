@@ -164,7 +164,7 @@ def _blocks(measured: Measured, column: Part, block: str) -> Cell:
 def setting_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
     """The paper's settings beside those under which our runs ran."""
     layout = paper.hyperparameters[number]
-    heads = [Head("", "part of the loss", numeric=False), Head("published", "as printed")]
+    heads = [Head("loss", "part", numeric=False), Head("published", "as printed")]
     heads += [Head("ours, as run", column.head) for column in layout.columns]
     rows = []
     for row in layout.rows:
