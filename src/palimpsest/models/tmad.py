@@ -438,6 +438,7 @@ class Model:
         """I_s and L_recon; without gradient and loss where the model inside is fixed."""
         if "coarse" in self.config.trained:
             return self.inside.reconstruct(x, hole)
+        self.inside.networks.eval()
         with torch.no_grad():
             return self.inside.inpaint((x + 1) / 2, hole) * 2 - 1, x.new_zeros(())
 

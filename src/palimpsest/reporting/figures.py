@@ -186,6 +186,12 @@ def _box(axes: Axes, boxed: Boxed) -> None:
         axes.spines[:].set(color=boxed.frame, linewidth=2)
 
 
+def cut_out(picture: np.ndarray, corner: Corner, side: int, colour: str) -> Boxed:
+    """A square of a picture, in a frame."""
+    y, x = corner
+    return Boxed(picture[y : y + side, x : x + side], side, [], colour)
+
+
 def retrieved_patches(height: int, retrieved: np.ndarray) -> tuple[int, Corner, list[Corner]]:
     """Side of a patch, the missing patch in the middle of the hole, and the patches that are retrieved for it.
 
@@ -283,17 +289,16 @@ class Studio:
         kept = samples.kept[layout.run]
         if "retrieved" not in kept:
             return None, [f"run {layout.run} shows no retrieved patches"]
-        count = kept["retrieved"].shape[3]
-        columns: Columns = [("input", samples.inputs), ("result, retrieved from", []), ("the patch", [])]
-        columns += [(f"rank {rank + 1}", []) for rank in range(count)]
+        colours = [RANKED[rank % len(RANKED)] for rank in range(kept["retrieved"].shape[3])]
+        found, made, ranks = [], [], [[] for _ in colours]
         for shown, result, retrieved in zip(samples.inputs, kept["result"], kept["retrieved"], strict=True):
             side, missing, corners = retrieved_patches(len(result), retrieved)
-            colours = [RANKED[rank % len(RANKED)] for rank in range(count)]
-            boxes = [(missing, MISSING), *zip(corners, colours, strict=True)]
-            columns[1][1].append(Boxed(result, side, boxes))
-            for number, ((_, pictures), ((y, x), colour)) in enumerate(zip(columns[2:], boxes, strict=True)):
-                source = shown if number else result
-                pictures.append(Boxed(source[y : y + side, x : x + side], side, [], colour))
+            found.append(Boxed(result, side, [(missing, MISSING), *zip(corners, colours, strict=True)]))
+            made.append(cut_out(result, missing, side, MISSING))
+            for rank, corner, colour in zip(ranks, corners, colours, strict=True):
+                rank.append(cut_out(shown, corner, side, colour))
+        columns = [("input", samples.inputs), ("result, retrieved from", found), ("the patch", made)]
+        columns += [(f"rank {number}", rank) for number, rank in enumerate(ranks, 1)]
         return draw_grid(columns, samples.ids), []
 
     def failures(self, layout: FailuresFigure) -> Drawn:
@@ -330,17 +335,10 @@ class Studio:
         above.axes[0].legend(fontsize=8)
         rows = [("input", [sample.inputs[0] for sample in samples])]
         rows += [(c.head, [sample.kept[c.run]["result"][0] for sample in samples]) for c in runs]
-        for axes, (head, picture) in zip(
-            below.subplots(len(rows), len(samples)).flat,
-            [
-                (head if number == 0 else "", picture)
-                for head, pictures in rows
-                for number, picture in enumerate(pictures)
-            ],
-            strict=True,
-        ):
-            _show(axes, picture)
-            axes.set_ylabel(head, fontsize=7)
+        for line, (head, pictures) in zip(below.subplots(len(rows), len(samples)), rows, strict=True):
+            line[0].set_ylabel(head, fontsize=7)
+            for axes, picture in zip(line, pictures, strict=True):
+                _show(axes, picture)
         return figure, absent
 
     def timing(self, layout: TimingFigure) -> Drawn:
