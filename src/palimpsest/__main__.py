@@ -8,18 +8,16 @@ from palimpsest.config import InputError, read_yaml, stage
 
 
 def models(arguments: argparse.Namespace) -> None:
-    """Prints every run with the parameter count of each of its networks and their parts."""
-    import torch
-
+    """Prints every pretrained network and run with the parameter count of each of its networks and their parts."""
     from palimpsest import data, runs
     from palimpsest.config import part
-    from palimpsest.models import count_parameters, create
+    from palimpsest.models import count_parameters, create, without_values
 
     params = read_yaml("params.yaml")
-    for name in runs.names(params):
+    for name in runs.trained(params):
         run = runs.resolve(params, name, arguments.profile)
         crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
-        with torch.device("meta"):
+        with without_values():
             counts = count_parameters(create(run, crops.size))
         print(f"{name}  (profile {run.profile}, {run.model}.py, {crops.dataset} at {crops.size} px)")
         for network, count in counts.items():
@@ -107,7 +105,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("models", help="every run, with the parameter counts of its networks")
+    command = commands.add_parser(
+        "models", help="every pretrained network and run, with the parameter counts of its networks"
+    )
     command.add_argument("--profile", help="tiny, photos or paper; params.yaml's own when left out")
     command.set_defaults(run_command=models)
 
