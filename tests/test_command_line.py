@@ -48,7 +48,8 @@ def test_models_prints_the_counts_of_the_paper():
     assert lines[start + 1].split() == ["generator", "3,601,542"]
     start = lines.index("deepfill-v1-baseline  (profile paper, deepfill_v1.py, places2 at 256 px)")
     assert lines[start + 1].split() == ["generator", "2,896,454"]
-    assert palimpsest("models").stdout.splitlines()[0].startswith("constant-fill  (profile tiny,")
+    first = palimpsest("models").stdout.splitlines()[0]
+    assert first == "tmad-coarse  (profile tiny, tmad_coarse.py, bundled-photos at 64 px)"
 
 
 def test_models_refuses_an_unknown_profile():
