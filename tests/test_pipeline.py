@@ -354,6 +354,7 @@ def test_a_new_method_is_a_file_a_section_and_a_row(clean):
         "data": "scenes",
         "holes": ["rectangle"],
         "base": "toy",
+        "needs": dict.fromkeys(("start", "inside", "features"), "nothing"),
         "settings": {"shade": 0.25, "schedule": schedule},
         "profiles": {"tiny": {"schedule": {"batch_size": 2}}, "photos": {}, "paper": {}},
     }
