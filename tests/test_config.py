@@ -225,7 +225,7 @@ def test_a_run_is_base_then_profile_then_variant(params):
 def test_a_variant_may_differ_from_its_base_at_one_profile(params):
     tiny, paper = (runs.resolve(params, "deepfill-v2-psnet", profile).settings for profile in ("tiny", "paper"))
     assert tiny["width"] == params["runs"]["tmad"]["profiles"]["tiny"]["width"]
-    assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (20, 10000)
+    assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (12, 10000)
 
 
 def test_a_run_holds_those_that_it_needs_in_full(params):
