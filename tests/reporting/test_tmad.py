@@ -82,6 +82,14 @@ def test_each_kind_of_hole_has_its_own_run(tmad):
         assert f"run {run} " in ours["Ours (T-MAD)"].about
 
 
+def test_published_numbers_are_ranked_by_the_papers_own_digits(tmad):
+    published = column(table(tmad, "tmad-III"), "random-rectangle: published (other data), Places2", "l1 (%) ↓")
+    assert {label: cell.mark for label, cell in published.items() if cell.mark} == {
+        "Ours (T-MAD)": "best",
+        "DeepFill v2": "second",  # 10.829, and CRA 10.830
+    }
+
+
 def test_the_features_of_the_perceptual_loss_are_named(tmad):
     for run, features in (("tmad", "vgg16"), ("tmad-free-form", "vgg19")):
         path = tmad.root / "results" / run / "metrics.json"

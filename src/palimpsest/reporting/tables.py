@@ -329,10 +329,17 @@ def _ranked(metric: Metric | None, cells: list[Cell]) -> list[Cell]:
     """The cells of one column with the best and the second best number marked; numbers that print alike tie."""
     if metric is None or metric.direction == "none":
         return cells
-    values = [None if cell.number is None else round(cell.number, metric.digits) for cell in cells]
+    values = [_as_printed(cell, metric) for cell in cells]
     order = sorted({value for value in values if value is not None}, reverse=metric.direction == "higher")
     marks = dict(zip(order, ("best", "second"), strict=False))
     return [replace(cell, mark=marks.get(value, "")) for cell, value in zip(cells, values, strict=True)]
+
+
+def _as_printed(cell: Cell, metric: Metric) -> float | None:
+    """The number that a cell shows: a published one has the paper's own digits."""
+    if cell.number is None or cell.status == "published":
+        return cell.number
+    return round(cell.number, metric.digits)
 
 
 def _caption(paper: Paper, context: Context, layout: TableSpec, data: list[Condition]) -> str:
