@@ -151,7 +151,7 @@ def test_the_worst_pictures_are_shown_the_worst_first(tmad, monkeypatch):
     )
     layout = next(f for name, f in figures() if name == "failures")
     Studio(tmad.root, tmad.measured).failures(layout)
-    assert np.array_equal(drawn["tmad"], results) and len(drawn["labels"]) == 2
+    assert np.array_equal(drawn["T-MAD"], results) and len(drawn["labels"]) == 2
     assert np.array_equal(drawn["original"][0], tmad.pictures[2])
 
 

@@ -310,6 +310,7 @@ class FailuresFigure(Settings):
     hole: str
     pictures: PositiveInt
     run: str
+    head: str
 
 
 class GrowingFigure(Settings):

@@ -312,7 +312,7 @@ class Studio:
         pictures = np.stack([shard[i] for i in places])
         results = arrays[f"worst/{layout.hole}/result"][: layout.pictures]
         inputs = np.where(holes[..., None], np.uint8(255), pictures)
-        columns = [("original", pictures), ("input", inputs), (layout.run, results)]
+        columns = [("original", pictures), ("input", inputs), (layout.head, results)]
         return draw_grid(columns, [shard.ids[i] for i in places]), []
 
     def growing(self, layout: GrowingFigure) -> Drawn:
