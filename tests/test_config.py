@@ -10,6 +10,7 @@ from palimpsest.settings import Params, check, training_inputs
 
 TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "data": "unseen", "holes": ["square"]}
 ELSEWHERE = {"label": "theirs", "source": "a page", "data": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
+RISING = {"name": "a", "iterations": 1, "learning_rate": {"highest": 0.1, "lowest": 0.2, "periods": 1}}
 FACES = {"dataset": "bundled-photos", "short_side": 64, "size": 64, "resize": "box"}
 
 
@@ -169,7 +170,11 @@ def test_the_shipped_settings_are_accepted(params):
             "deepfill-v1.profiles.tinny is no profile; accepted",
         ),
         (("runs", "deepfill-v1-lsgan", "profiles"), {"huge": {}}, "runs.deepfill-v1-lsgan.profiles.huge is no profile"),
-        (("runs", "tmad", "needs", "inside"), "tmad-coars", "runs.tmad-coars is missing"),
+        (
+            ("runs", "tmad", "needs", "inside"),
+            "tmad-coars",
+            "runs.tmad.needs.inside is 'tmad-coars'; accepted: nothing, tmad-coarse",
+        ),
         (("runs", "tmad", "needs", "inside"), "nothing", "tmad: needs.inside is nothing; tmad works with the model of"),
         (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),
         (("runs", "tmad", "needs", "inside"), "tmad-not-relativistic", "tmad needs tmad-not-relativistic needs tmad"),
@@ -182,6 +187,9 @@ def test_the_shipped_settings_are_accepted(params):
             "crfill",
             "it has no network 'correspondence'; accepted: gen",
         ),
+        (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
+        (("runs", "nothing"), {}, "a run has the name 'nothing'"),
+        (("runs", "tmad", "settings", "schedule", "phases"), [RISING], "accepted: a rate that falls"),
         (("pretrained", "tmad"), {}, "pretrained.tmad has the name of a run"),
         (("pretrained", "tmad-coarse", "settings", "width"), 0, "pretrained.tmad-coarse.settings.width is 0"),
         (

@@ -37,7 +37,7 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from palimpsest.runtime import choose_device, read_runtime
     from palimpsest.storage import replacing
 
-    known = runs.names(read_yaml("params.yaml"))
+    known = runs.trained(read_yaml("params.yaml"))
     if arguments.run not in known:
         raise InputError(f"asked for run {arguments.run!r}; accepted: {', '.join(known)}")
     if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
@@ -112,7 +112,7 @@ def main() -> None:
     command.set_defaults(run_command=models)
 
     command = commands.add_parser("inpaint", help="fill the hole of one picture of any size")
-    command.add_argument("--run", required=True, help="a section of params.yaml's runs that has been trained")
+    command.add_argument("--run", required=True, help="a trained run or pretrained network of params.yaml")
     command.add_argument("--image", required=True, type=Path, help="8-bit RGB picture")
     command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
     command.add_argument("--out", required=True, type=Path, help="where the result goes")

@@ -109,7 +109,12 @@ def trained(params: Tree) -> list[str]:
     first = list(section(params, "pretrained"))
     for name in first:
         _own_name(params, "pretrained", name)
-    return [*first, *names(params)]
+    found = [*first, *names(params)]
+    if NOTHING in found:
+        raise InputError(
+            f"params: a run has the name {NOTHING!r}, which says that nothing is needed; accepted: another"
+        )
+    return found
 
 
 def target(params: Tree, name: str) -> Target:
@@ -177,12 +182,20 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     section(params, "profiles", profile, "data", entry.data)
     at = f"{room}.{name}.settings"
     if isinstance(entry, Entry):
-        start, inside = (
-            None if need == NOTHING else resolve(params, need, profile, (*above, name))
-            for need in (entry.needs.start, entry.needs.inside)
-        )
+        start, inside = (_needed(params, name, need, profile, above) for need in ("start", "inside"))
         return Run(name, entry.model, entry.data, profile, settings, at, start, inside, entry.needs.features != NOTHING)
     return Run(name, entry.model, entry.data, profile, settings, at)
+
+
+def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:
+    """The run that a run needs; none where it needs nothing."""
+    other = section(params, "runs", name, "needs", need)
+    if other == NOTHING:
+        return None
+    if other not in (known := trained(params)):
+        asked = f"runs.{name}.needs.{need} is {other!r}"
+        raise InputError(f"params: {asked}; accepted: {', '.join([NOTHING, *known])}")
+    return resolve(params, other, profile, (*above, name))
 
 
 def _room(params: Tree, name: str) -> str:

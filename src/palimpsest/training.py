@@ -26,7 +26,7 @@ from tqdm import tqdm
 from palimpsest import checkpoints, data, masks, runs, sources, weights
 from palimpsest.config import InputError, Settings, build, digest, section
 from palimpsest.inpainting import inpaint, to_tensors
-from palimpsest.models import Phase, Schedule, create
+from palimpsest.models import Phase, Schedule, create, reads_features
 from palimpsest.runtime import Runtime, launch, read_runtime
 from palimpsest.storage import read_json, replacing, write_text
 
@@ -229,7 +229,6 @@ def train_run(name: str) -> None:
     )
     learn, validate = (data.Shard(Path("data") / run.data / "shards" / split) for split in ("train", "val"))
     features = weights.perceptual(weights.FOLDER) if run.features else ""
-    origin = checkpoints.Origin(run, crops.dataset, crops.size, features)
     made_from = [inputs, learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model]), features]
     made_from += [checkpoints.weights_hash(Path("runs"), need) for need in (run.start, run.inside) if need]
     scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
@@ -246,6 +245,7 @@ def train_run(name: str) -> None:
         sheet = Sheet.of(validate, holes, schedule.hole, config.samples)
         progress = train(model, batches, sheet, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
+        origin = checkpoints.Origin(run, crops.dataset, crops.size, features if reads_features(model) else "")
         checkpoints.save(Path("runs") / run.name / "weights.safetensors", model, origin)
         write(progress, sheet, Path("runs") / run.name)
         ResumePoint(scratch, model).remove()

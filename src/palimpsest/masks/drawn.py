@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from palimpsest.config import Settings
+from palimpsest.config import Name, Settings
 from palimpsest.masks.lengths import REFERENCE
 
 OTHER = "other"
@@ -25,7 +25,7 @@ class Drawn(Settings):
     """Filled outlines, px of a picture of 256 px, by the beginning of a picture's name."""
 
     shape: Literal["drawn"]
-    outlines: Annotated[dict[str, Annotated[list[Outline], Field(min_length=1)]], AfterValidator(_has_other)]
+    outlines: Annotated[dict[Name, Annotated[list[Outline], Field(min_length=1)]], AfterValidator(_has_other)]
 
     def draw(self, size: int, image_id: str) -> np.ndarray:
         own = (outlines for name, outlines in self.outlines.items() if name != OTHER and image_id.startswith(name))

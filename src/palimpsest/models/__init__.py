@@ -26,11 +26,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from unittest.mock import patch
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
@@ -46,6 +46,12 @@ class Cosine(Settings):
     highest: PositiveFloat
     lowest: NonNegativeFloat
     periods: PositiveInt
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; accepted: a rate that falls")
+        return self
 
 
 class Phase(Settings):
@@ -108,13 +114,20 @@ def create(run: Run, size: int):
     if run.inside is not None and not works_with_another:
         raise InputError(f"{run.name}: needs.inside is {run.inside.name}; {run.model} works alone: accepted: nothing")
     model = kind(config, size, create(run.inside, size)) if run.inside else kind(config, size)
-    if getattr(model, "reads_features", False) and not run.features:
+    if run.features and not hasattr(model, "reads_features"):
+        raise InputError(f"{run.name}: needs.features is perceptual; {run.model} reads none: accepted: nothing")
+    if reads_features(model) and not run.features:
         raise InputError(f"{run.name}: needs.features is nothing, and a loss reads them; accepted: perceptual")
     if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
         found = f"needs.start is {run.start.name if run.start else 'nothing'}"
         taken = f"{run.model} begins with {', '.join(inherited) or 'none'} of its networks"
         raise InputError(f"{run.name}: {found}, and {taken}; accepted: both or neither")
     return model
+
+
+def reads_features(model) -> bool:
+    """Whether a step reads the network in `needs.features`."""
+    return getattr(model, "reads_features", False)
 
 
 def inherit(model, start) -> None:

@@ -28,8 +28,10 @@ Departures
   fade to a two-hundredth.
 - Equation 4 leaves open which patch is the i-th: here the i-th best by S. A patch comes out of it bit by bit, and the
   gradient that reaches S is the soft sum's, equation 5.
-- Where fewer than N_pool patches have no missing pixel, these recur, and a recurrence is not retrieved; where none is
-  known, the least masked one serves. Missing pixels of a patch in the memory are mid-grey.
+- Where fewer than N_pool patches have no missing pixel, these recur; a recurrence is retrieved only where there are
+  fewer than N_c others. Where none is known, the least masked one serves. Missing pixels of a patch in the memory are
+  mid-grey.
+- With the weighted sum, PSNet sees S · T, while the N_c best patches count as real for C.
 - With a fixed draw of the memory instead of a random one, a picture is always filled alike.
 - More missing patches than N_ps: N_ps of them, drawn. The others keep the coarse output in that step.
 - Expectations in equations 6 and 7 are means over one picture's patches, as the loss is to model the textures of a
@@ -46,6 +48,7 @@ Departures
 """
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -346,8 +349,9 @@ class Model:
         if "coarse" in config.trained and not hasattr(inside, "reconstruct"):
             raise InputError("trained has 'coarse', the model in needs.inside; accepted: a model of tmad_coarse there")
         self.config, self.inside = config, inside
-        self.patch = scaled(config.memory.patch, size, "memory.patch", 8)
-        self.stride = scaled(config.memory.stride, size, "memory.stride", 1)
+        sides = [side for side in range(8, size + 1, 8) if size % side == 0]
+        self.patch = scaled(config.memory.patch, size, "memory.patch", sides)
+        self.stride = scaled(config.memory.stride, size, "memory.stride", range(1, self.patch + 1))
         self.multiple = math.lcm(32, self.patch, inside.multiple)
         conditions = config.retrieval.candidates if config.retrieval.sampling == "hard" else 1
         if config.retrieval.candidates > config.memory.pool:
@@ -499,12 +503,10 @@ class Model:
         return {"coarse": ((drawn + 1) / 2).clamp(0, 1), "retrieved": retrieved}
 
 
-def scaled(length: int, size: int, what: str, multiple: int) -> int:
-    """A length in px of a picture of 256 px, for pictures of `size` px; InputError unless it is a multiple there."""
+def scaled(length: int, size: int, what: str, accepted: Sequence[int]) -> int:
+    """A length in px of a picture of 256 px, for pictures of `size` px; InputError unless it is accepted there."""
     found = length * size / PUBLISHED_SIZE
-    if found < multiple or found % multiple:
-        raise InputError(
-            f"{what} is {length} px of {PUBLISHED_SIZE}, {found:g} px of {size}; accepted: a multiple of "
-            f"{multiple * PUBLISHED_SIZE / size:g}"
-        )
+    if found not in accepted:
+        fitting = ", ".join(f"{px * PUBLISHED_SIZE / size:g}" for px in accepted)
+        raise InputError(f"{what} is {length} px of {PUBLISHED_SIZE}, {found:g} px of {size}; accepted: {fitting}")
     return int(found)
