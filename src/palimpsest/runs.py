@@ -17,8 +17,8 @@ Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # 
 NOTHING = "nothing"
 
 
-class Pretrained(Settings):
-    """A section of params.yaml's `pretrained`: trained for other runs to begin with, and not measured.
+class Section(Settings):
+    """What sections of params.yaml's `pretrained` and `runs` share.
 
     A section that is its own base holds every setting at paper scale, and for each profile what it makes smaller; any
     other holds its differences from its base, and from its base at a profile.
@@ -31,6 +31,10 @@ class Pretrained(Settings):
     profiles: dict[str, Tree] = Field(default_factory=dict)
 
 
+class Pretrained(Section):
+    """A section of params.yaml's `pretrained`: trained for other runs to begin with, and not measured."""
+
+
 class Needs(Settings):
     """What must be made before a run is trained; each may be nothing."""
 
@@ -39,7 +43,7 @@ class Needs(Settings):
     features: Literal["nothing", "perceptual"]  # the fixed network that a perceptual loss reads
 
 
-class Entry(Pretrained):
+class Entry(Section):
     """A section of params.yaml's `runs`."""
 
     holes: Kinds  # it is measured on
@@ -203,7 +207,7 @@ def _room(params: Tree, name: str) -> str:
     return "pretrained" if name in section(params, "pretrained") else "runs"
 
 
-def _entry(params: Tree, name: str) -> Pretrained:
+def _entry(params: Tree, name: str) -> Section:
     room = _room(params, name)
     return part(params, Entry if room == "runs" else Pretrained, room, name)
 

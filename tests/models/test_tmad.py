@@ -182,7 +182,7 @@ def test_hole_patches_on_the_grid(corner, count):
 def test_patches_put_back_where_they_came_from_are_the_picture():
     picture = drawn(2, 3, 64, 96)
     cells = cells_of(torch.ones(2, 2, 3, dtype=torch.bool))
-    assert cells.count == [6, 6]
+    assert cells.counts == [6, 6]
     patches = patches_at(picture, cells.picture, cells.y * 32, cells.x * 32, 32)
     assert torch.equal(put_in(torch.zeros_like(picture), cells, patches), picture)
     some = Cells(*(part[:4] for part in cells[:3]), [4, 0])
@@ -205,12 +205,12 @@ def test_training_takes_missing_patches_first_and_fills_up_with_known_ones():
     torch.manual_seed(0)
     draws = [draw_cells(missing, 6) for _ in range(40)]
     for cells in draws:
-        assert cells.count == [6, 6]
+        assert cells.counts == [6, 6]
         first = {(int(y), int(x)) for n, y, x in zip(*cells[:3], strict=True) if n == 0}
         assert len(first) == 6 and {(1, 1), (1, 2), (2, 1), (2, 2)} < first
     taken = {(int(y), int(x)) for cells in draws for n, y, x in zip(*cells[:3], strict=True) if n == 1}
     assert len(taken) == 16
-    assert draw_cells(missing, 100).count == [16, 16]
+    assert draw_cells(missing, 100).counts == [16, 16]
 
 
 def retrieval(n=5, pool=20, side=4):
@@ -221,7 +221,7 @@ def retrieval(n=5, pool=20, side=4):
 
 def test_sampling_gives_the_best_patches_bit_by_bit_and_in_order():
     memory, logits, cells = retrieval()
-    best, _, ranks = sample(logits.softmax(1), memory, cells, 4)
+    best, _, ranks = sample(logits, memory, cells, 4)
     assert torch.equal(ranks, logits.argsort(1, descending=True)[:, :4])
     assert all(len(set(row)) == 4 for row in ranks.tolist())
     assert torch.equal(best, memory.textures[0][ranks])
@@ -230,7 +230,7 @@ def test_sampling_gives_the_best_patches_bit_by_bit_and_in_order():
 def test_the_gradient_of_sampling_is_that_of_the_soft_sum():
     """Equation 5: each of the N_c patches passes on the gradient of S · T."""
     memory, logits, cells = retrieval()
-    best, soft, _ = sample(logits.softmax(1), memory, cells, 4)
+    best, soft, _ = sample(logits, memory, cells, 4)
     aim = drawn(*best.shape, seed=2)
     (hard,) = torch.autograd.grad((best * aim).sum(), logits, retain_graph=True)
     (wanted,) = torch.autograd.grad((soft * aim.sum(1, keepdim=True)).sum(), logits)
@@ -240,12 +240,12 @@ def test_the_gradient_of_sampling_is_that_of_the_soft_sum():
 
 def test_each_picture_retrieves_from_its_own_memory():
     memory = Memory(drawn(2, 8, 3, 4, 4), torch.zeros(2, 8, 2), torch.ones(2, 8, dtype=torch.bool))
-    fits = drawn(5, 8).softmax(1)
+    fits = drawn(5, 8)
     cells = Cells(torch.tensor([0, 0, 1, 1, 1]), *torch.zeros(2, 5, dtype=torch.long), [2, 3])
     best, soft, ranks = sample(fits, memory, cells, 2)
     for n, picture in enumerate([0, 0, 1, 1, 1]):
         assert torch.equal(best[n], memory.textures[picture][ranks[n]])
-        wanted = (fits[n][:, None, None, None] * memory.textures[picture]).sum(0)
+        wanted = (fits[n].softmax(0)[:, None, None, None] * memory.textures[picture]).sum(0)
         torch.testing.assert_close(soft[n, 0], wanted)
 
 
@@ -255,7 +255,6 @@ def test_similarity_ignores_the_scale_of_keys_and_not_that_of_queries(params):
     coarse = (drawn(3, 3, 8, 8),)
     with torch.no_grad():
         fits = correspondence(coarse, memory.textures, memory.usable)
-        torch.testing.assert_close(fits.sum(1), torch.ones(3))
         correspondence["phi"][2].weight.mul_(5), correspondence["phi"][2].bias.mul_(5)
         torch.testing.assert_close(correspondence(coarse, memory.textures, memory.usable), fits, atol=1e-6, rtol=1e-4)
         correspondence["theta"][2].weight.mul_(5), correspondence["theta"][2].bias.mul_(5)
@@ -268,7 +267,9 @@ def test_a_recurrence_is_not_retrieved(params):
     memory, _, _ = retrieval(pool=10, side=8)
     with torch.no_grad():
         fits = correspondence((drawn(3, 3, 8, 8),), memory.textures, usable)
-    assert (fits[:, 4:] == 0).all() and (fits[:, :4] > 0).all()
+    assert (fits[:, 4:] == -torch.inf).all() and fits[:, :4].isfinite().all()
+    _, _, ranks = sample(fits, *retrieval(n=3, pool=10, side=8)[::2], 4)
+    assert (ranks < 4).all()
 
 
 def test_relativistic_losses_in_closed_form():
@@ -311,17 +312,37 @@ def test_patches_grow_with_the_pictures_that_are_learned_from(params, size, patc
     with without_values():
         model = create(resolve(params, "tmad", "tiny"), size)
     assert (model.patch, model.stride) == (patch, patch // 2)
-    assert model.multiple == max(32, patch)
+    assert model.grain == max(32, patch)
 
 
-UNFIT = [("patch", 20), ("patch", 16), ("patch", 96), ("patch", 512), ("stride", 6), ("stride", 40)]
+UNFIT = [20, 16, 96, 512]
 
 
-@pytest.mark.parametrize("setting, value", UNFIT)
-def test_patches_that_do_not_fit_a_size_are_refused(params, setting, value):
-    params["runs"]["tmad"]["settings"]["memory"][setting] = value
-    with pytest.raises(InputError, match=rf"memory.{setting} is {value} px of 256, .* px of 64; accepted: \d+, "):
+@pytest.mark.parametrize("value", UNFIT)
+def test_patches_that_do_not_fit_a_size_are_refused(params, value):
+    params["runs"]["tmad"]["settings"]["memory"]["patch"] = value
+    with pytest.raises(InputError, match=rf"memory.patch is {value} px of 256, .* of 64; accepted: 32, 64, 128, 256"):
         create(resolve(params, "tmad", "tiny"), 64)
+
+
+def test_an_overlap_that_does_not_divide_the_patch_is_refused(params):
+    params["runs"]["tmad"]["settings"]["memory"]["overlap"] = 3
+    with pytest.raises(InputError, match=r"memory\.overlap is 3, a patch 8 px of 64; accepted: a divisor of 8"):
+        create(resolve(params, "tmad", "tiny"), 64)
+
+
+@pytest.mark.parametrize("shape", [(33, 90), (41, 64), (70, 35)])
+def test_the_memory_of_a_picture_of_any_size_holds_no_pixel_from_beyond_it(params, shape):
+    height, width = shape
+    image, hole = torch.rand(1, 3, height, width), torch.zeros(1, 1, height, width)
+    hole[..., 10:20, 12:24] = 1
+    model = made(params, "tmad", "tiny", 64)
+    model.networks.eval()
+    with torch.no_grad():
+        shown = model.diagnose(image, hole)["retrieved"]
+        assert model.inpaint(image, hole).shape == image.shape
+    corners = shown[shown[..., 0] >= 0]
+    assert len(corners) and (corners[:, 0] <= height - 8).all() and (corners[:, 1] <= width - 8).all()
 
 
 def test_what_cannot_be_trained_or_retrieved_is_refused(params):

@@ -113,7 +113,7 @@ def keep(fake, run, **arrays):
 
 def test_retrieved_patches_of_the_middle_of_the_hole():
     retrieved = np.full((8, 8, 2, 2), -1)
-    for number, cell in enumerate([(2, 2), (2, 3), (3, 2), (3, 3), (4, 2)]):
+    for number, cell in enumerate([(2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 1), (3, 1)]):
         retrieved[cell] = [[number, 0], [0, number]]
     assert retrieved_patches(64, retrieved) == (8, (24, 16), [(2, 0), (0, 2)])
 

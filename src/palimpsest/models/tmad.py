@@ -41,7 +41,8 @@ Departures
   is not at hand, VGG16's layers of the same names serve, and the results say so. VGG sees patches at `perceptual_size`
   px.
 - Total variation is a mean over the hole and the pixels that touch it.
-- Neighbours beyond the picture's border are mirrored.
+- Neighbours beyond the picture's border are mirrored. The grid of patches begins at the picture's corner.
+- N_ps is 25, as many patches as a hole of 128 px can touch; neither it nor Adam's betas are published.
 - Cosine restarts come four times a training; the paper does not say how often. Neither does it say how long joint
   training takes but for three days on four GPUs: 600,000 iterations are our reading.
 - The text's and table II's λ of the coarse network: see `tmad_coarse`.
@@ -55,7 +56,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 import torch
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, softplus
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, pad, softplus
 from torch.nn.utils.parametrize import cached
 
 from palimpsest import weights
@@ -68,7 +69,7 @@ from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_
 PUBLISHED_SIZE = 256  # px, of the pictures whose patches are k_p wide
 DRAW = 1  # seed of the memory of a picture that is filled
 CHUNK = 16  # patches that are filled at once; training takes them all
-PERCEPTUAL = ("conv3_1", "conv4_1", "conv5_3")
+FEATURES = ("conv3_1", "conv4_1", "conv5_3")
 GLOBAL_GAME = GAMES["dcgan"]  # the non-saturating game
 
 
@@ -77,10 +78,10 @@ Judge = Literal["patch_critic", "global_critic"]
 
 
 class MemoryConfig(Settings):
-    """The texture memory, section III-B; lengths in px of a picture of 256 px, other sizes scale them."""
+    """The texture memory, section III-B."""
 
-    patch: PositiveInt  # k_p
-    stride: PositiveInt  # k_p / 2 for rectangles, k_p / 4 for irregular holes
+    patch: PositiveInt  # k_p in px of a picture of 256 px, other sizes scale it
+    overlap: PositiveInt  # k_p over the stride: 2 for rectangles, 4 for irregular holes
     choice: Literal["known", "least-masked"]  # patches without a missing pixel, or those with the fewest
     pool: PositiveInt  # N_pool
 
@@ -126,7 +127,10 @@ class Correspondence(nn.ModuleDict):
         super().__init__({name: Embedding(width) for name in ("theta", "phi")})
 
     def forward(self, coarse: tuple[Tensor, ...], textures: Tensor, usable: Tensor) -> Tensor:
-        """S, (N, N_pool): each picture's p_s, B times (n, 3, k_p, k_p), with its T, (B, N_pool, 3, k_p, k_p)."""
+        """c of equation 3, (N, N_pool), whose softmax is S; -inf for what is not usable.
+
+        Each picture's p_s, B times (n, 3, k_p, k_p), meet its own T, (B, N_pool, 3, k_p, k_p).
+        """
         queries = self["theta"](torch.cat(coarse)).flatten(1).split([len(patches) for patches in coarse])
         keys = self["phi"](textures.flatten(0, 1)).flatten(1)
         keys = normalize(keys, dim=1).unflatten(0, textures.shape[:2])
@@ -134,7 +138,7 @@ class Correspondence(nn.ModuleDict):
             (query @ key.mT).masked_fill(~known, -torch.inf)
             for query, key, known in zip(queries, keys, usable, strict=True)
         ]
-        return torch.cat(fits).softmax(1)
+        return torch.cat(fits)
 
 
 class Embedding(nn.Sequential):
@@ -233,7 +237,7 @@ class Cells(NamedTuple):
     picture: Tensor  # (N,)
     y: Tensor  # (N,), in patches
     x: Tensor  # (N,)
-    count: list[int]  # of each picture
+    counts: list[int]  # of each picture
 
 
 class Synthesis(NamedTuple):
@@ -266,22 +270,24 @@ def remember(x: Tensor, hole: Tensor, side: int, stride: int, choice: str, pool:
     "known": drawn from those without a missing pixel; "least-masked": those with the fewest.
     """
     missing = (avg_pool2d(hole, side, stride) * side**2).round().flatten(1)
-    across = (x.shape[-1] - side) // stride + 1
+    a_row = (x.shape[-1] - side) // stride + 1
     order = (missing + draw).argsort(1)
     chosen_from = (missing == 0).sum(1).clamp_min(1) if choice == "known" else missing.new_full((len(x),), len(draw))
     place = torch.arange(pool, device=x.device)
     chosen = order.gather(1, (place % chosen_from.long()[:, None]))
-    corners = torch.stack([chosen // across * stride, chosen % across * stride], 2)
+    corners = torch.stack([chosen // a_row * stride, chosen % a_row * stride], 2)
     picture = torch.arange(len(x), device=x.device).repeat_interleave(pool)
-    y, across = corners.flatten(0, 1).unbind(1)
-    textures = patches_at(x * (1 - hole), picture, y, across, side).unflatten(0, (len(x), pool))
+    textures = patches_at(x * (1 - hole), picture, *corners.flatten(0, 1).unbind(1), side).unflatten(0, (len(x), pool))
     return Memory(textures, corners, place < chosen_from[:, None])
 
 
 def sample(fits: Tensor, memory: Memory, cells: Cells, candidates: int) -> tuple[Tensor, Tensor, Tensor]:
-    """T_c (N, N_c, 3, k_p, k_p) by equations 4 and 5, the soft sums S · T (N, 1, 3, k_p, k_p), and ranks (N, N_c)."""
+    """T_c (N, N_c, 3, k_p, k_p) by equations 4 and 5, the soft sums S · T (N, 1, 3, k_p, k_p), and ranks (N, N_c).
+
+    `fits` (N, N_pool) is c of equation 3.
+    """
     ranks = fits.topk(candidates, 1).indices
-    shares = fits.split(cells.count)
+    shares = fits.softmax(1).split(cells.counts)
     soft = torch.cat([share @ pool.flatten(1) for share, pool in zip(shares, memory.textures, strict=True)])
     soft = soft.view(-1, 1, *memory.textures.shape[2:])
     chosen = memory.textures[cells.picture[:, None], ranks]
@@ -343,6 +349,7 @@ def hole_variation(result: Tensor, hole: Tensor) -> Tensor:
 
 
 class Model:
+    multiple = 1  # pictures are continued within
     batches = 1
 
     def __init__(self, config: Config, size: int, inside):
@@ -351,8 +358,11 @@ class Model:
         self.config, self.inside = config, inside
         sides = [side for side in range(8, size + 1, 8) if size % side == 0]
         self.patch = scaled(config.memory.patch, size, "memory.patch", sides)
-        self.stride = scaled(config.memory.stride, size, "memory.stride", range(1, self.patch + 1))
-        self.multiple = math.lcm(32, self.patch, inside.multiple)
+        if self.patch % config.memory.overlap:
+            found = f"memory.overlap is {config.memory.overlap}, a patch {self.patch} px of {size}"
+            raise InputError(f"{found}; accepted: a divisor of {self.patch}")
+        self.stride = self.patch // config.memory.overlap
+        self.grain = math.lcm(self.patch, inside.multiple)
         conditions = config.retrieval.candidates if config.retrieval.sampling == "hard" else 1
         if config.retrieval.candidates > config.memory.pool:
             raise InputError(
@@ -461,7 +471,7 @@ class Model:
         """Retrieval and PSNet for the patches of `cells`, all pictures' as one batch."""
         filled = paste(drawn, x, hole)
         coarse = self.patches(filled, cells, self.patch)
-        fits = self.networks["correspondence"](coarse.split(cells.count), memory.textures, memory.usable)
+        fits = self.networks["correspondence"](coarse.split(cells.counts), memory.textures, memory.usable)
         best, soft, ranks = sample(fits, memory, cells, self.config.retrieval.candidates)
         windows = self.patches(filled, cells, 3 * self.patch)
         textures = best if self.config.retrieval.sampling == "hard" else soft
@@ -476,28 +486,35 @@ class Model:
         trunk = self.trunk.to(made.device)
         pictures = [interpolate((patches + 1) / 2, (side, side), mode="bilinear") for patches in (made, wanted)]
         with torch.no_grad():
-            aims = trunk(pictures[1], PERCEPTUAL)
-        found = trunk(pictures[0], PERCEPTUAL)
-        return sum(l1_loss(found[name], aims[name]) for name in PERCEPTUAL)
+            aims = trunk(pictures[1], FEATURES)
+        found = trunk(pictures[0], FEATURES)
+        return sum(l1_loss(found[name], aims[name]) for name in FEATURES)
 
     def fill(self, image: Tensor, hole: Tensor) -> tuple[Cells, Synthesis, Tensor]:
-        """The missing patches, what becomes of them, and I_s, each picture with the same draw of its memory."""
-        x = (image * 2 - 1) * (1 - hole)
-        drawn = self.inside.inpaint(image * (1 - hole), hole) * 2 - 1
+        """The missing patches, what becomes of them, and I_s, each picture with the same draw of its memory.
+
+        Pictures are continued to a multiple of `grain` px by repeating their border; the memory takes that for missing.
+        """
+        height, width = image.shape[2:]
+        margin = (0, -width % self.grain, 0, -height % self.grain)
+        outside = pad(hole, margin, value=1.0)
+        image, hole = pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
+        x = image * 2 - 1
+        drawn = self.inside.inpaint(image, hole) * 2 - 1
         cells = cells_of(hole_cells(hole, self.patch))
         draw = torch.Generator().manual_seed(DRAW)
-        memory = self.remember(x, hole, lambda count: torch.rand(count, generator=draw))
+        memory = self.remember(x, outside, lambda count: torch.rand(count, generator=draw))
         with cached():
             return cells, self.synthesise(x, hole, drawn, cells, memory), drawn
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         _, made, _ = self.fill(image, hole)
-        return ((made.picture + 1) / 2).clamp(0, 1)
+        return ((made.picture[..., : image.shape[2], : image.shape[3]] + 1) / 2).clamp(0, 1)
 
     def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The coarse prediction in [0, 1]; for each cell, (B, h, w, N_c, 2), the corners (y, x) px of T_c, or -1."""
         cells, made, drawn = self.fill(image, hole)
-        height, width = (length // self.patch for length in image.shape[2:])
+        height, width = (length // self.patch for length in drawn.shape[2:])
         retrieved = cells.y.new_full((len(image), height, width, self.config.retrieval.candidates, 2), -1)
         retrieved[cells.picture, cells.y, cells.x] = made.memory.corners[cells.picture[:, None], made.ranks]
         return {"coarse": ((drawn + 1) / 2).clamp(0, 1), "retrieved": retrieved}

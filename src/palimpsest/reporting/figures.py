@@ -193,14 +193,14 @@ def cut_out(picture: np.ndarray, corner: Corner, side: int, colour: str) -> Boxe
 
 
 def retrieved_patches(height: int, retrieved: np.ndarray) -> tuple[int, Corner, list[Corner]]:
-    """Side of a patch, the missing patch in the middle of the hole, and the patches that are retrieved for it.
+    """Side of a patch, the missing patch nearest to the hole's middle, and the patches that are retrieved for it.
 
     `height` of the picture; `retrieved` (h, w, N, 2): corners (y, x) px for each patch of the grid, -1 where none is
     missing.
     """
     side = round(height / len(retrieved))
     missing = np.argwhere(retrieved[:, :, 0, 0] >= 0)
-    y, x = missing[len(missing) // 2].tolist()
+    y, x = missing[np.square(missing - missing.mean(0)).sum(1).argmin()].tolist()
     return side, (y * side, x * side), [tuple(corner) for corner in retrieved[y, x].tolist()]
 
 
@@ -331,7 +331,7 @@ class Studio:
                 shares = [100 * self.measured.share(column.run, hole) for hole in layout.holes]
                 axes.plot(shares, [value.mean for value in found], marker="o", markersize=3, label=column.head)
                 axes.fill_between(shares, [v.low for v in found], [v.high for v in found], alpha=0.15)
-            axes.set(title=metrics[name].head, xlabel="missing (%)")
+            axes.set(title=f"{metrics[name].head}, {spec.REGIONS[metrics[name].of]}", xlabel="missing (%)")
         above.axes[0].legend(fontsize=8)
         rows = [("input", [sample.inputs[0] for sample in samples])]
         rows += [(c.head, [sample.kept[c.run]["result"][0] for sample in samples]) for c in runs]
