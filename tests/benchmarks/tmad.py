@@ -10,6 +10,7 @@
 """
 
 import argparse
+import ctypes
 import os
 import resource
 import statistics
@@ -25,7 +26,7 @@ from torch.nn.functional import interpolate
 sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.generator import generators
 from layers.textbook_carafe import textbook_reassembly
-from palimpsest.benchmark import build
+from palimpsest.benchmark import MMAP_THRESHOLD, build
 from palimpsest.config import read_yaml
 from palimpsest.layers.carafe import reassemble
 
@@ -78,6 +79,7 @@ def speed(rounds: int, sides: list[int], size: int = 512) -> None:
 
 def train_once(case: str) -> None:
     """One forward and backward pass; "… none" only builds."""
+    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # tensors go back when freed: the peak is of what is held
     tree = read_yaml("params.yaml")
     name, _, count = case.partition("-")
     if name == "psnet":
