@@ -398,7 +398,7 @@ def test_a_measurement_of_speed_reruns_no_training(clean):
     clean.write(settings)
     assert clean.repro() == {"check", "benchmark"} | REPORTED
     measured = json.loads((clean.root / "results" / "benchmark.json").read_text())
-    assert set(measured["found"]) == {"deepfill-v1", "deepfill-v1-baseline"} and measured["devices"]["cpu"]
+    assert set(measured["found"]) == {"deepfill-v1", "tmad"} and measured["devices"]["cpu"]
 
 
 def test_another_architecture_is_measured_again(clean):
