@@ -201,7 +201,7 @@ def test_what_a_run_begins_with_is_made_anew_only_by_its_own_settings(clean):
     settings["runs"]["tmad"]["settings"]["retrieval"]["candidates"] = 2
     clean.write(settings)
     assert clean.repro() == {"check", "benchmark"} | OF_TMAD | REPORTED  # another architecture, too
-    settings["runs"]["tmad"]["settings"]["memory"]["pool"] = 50
+    settings["runs"]["tmad"]["settings"]["loss"]["l1"] = 2.0
     clean.write(settings)
     assert clean.repro() == {"check"} | OF_TMAD | REPORTED
     settings["pretrained"]["tmad-coarse"]["settings"]["loss"]["valid"] = 1.0

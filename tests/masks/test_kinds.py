@@ -104,8 +104,9 @@ def test_one_of_several_kinds_is_each_of_them_as_often(holes):
     wide[:2], tall[:, :2] = True, True
 
     class Known(masks.Config):
-        def draw(self, name, size, rng):
-            return {"square": wide, "strokes": tall}.get(name) if name != "either" else super().draw(name, size, rng)
+        def draw(self, name, size, rng, image_id=""):
+            known = {"square": wide, "strokes": tall}
+            return known[name] if name in known else super().draw(name, size, rng, image_id)
 
     kinds = {"either": {"shape": "one-of", "of": ["square", "strokes"]}}
     kinds |= {name: holes.kind(name).model_dump() for name in ("square", "strokes")}

@@ -13,8 +13,9 @@ from palimpsest.models import available, configure, create
 from palimpsest.training import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
-RUNS = runs.names(SHIPPED)
-BASES = [name for name in RUNS if SHIPPED["runs"][name]["base"] == name]
+RUNS = runs.trained(SHIPPED)
+SECTIONS = {**SHIPPED["pretrained"], **SHIPPED["runs"]}
+BASES = [name for name in SHIPPED["runs"] if SECTIONS[name]["base"] == name]
 SIZE = 64
 
 
@@ -34,7 +35,7 @@ def learns(name):
 
 
 def test_every_file_in_models_has_a_run():
-    assert {SHIPPED["runs"][name]["model"] for name in RUNS} == set(available())
+    assert {SECTIONS[name]["model"] for name in RUNS} == set(available())
 
 
 @pytest.mark.parametrize("name", RUNS)
