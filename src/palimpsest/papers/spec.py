@@ -288,28 +288,27 @@ class TimingFigure(Settings):
     columns: list[Mechanism]
 
 
-class RetrievalFigure(Settings):
+class OneRunFigure(Settings):
+    """What figures of one run's test pictures share."""
+
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    run: str
+
+
+class RetrievalFigure(OneRunFigure):
     """Test pictures in rows: what a run retrieves for one missing patch, a colour a rank, and what it makes of it."""
 
     kind: Literal["retrieval"]
-    title: str
-    caption: str
-    slot: str
-    hole: str
-    pictures: PositiveInt
-    run: str
 
 
-class FailuresFigure(Settings):
+class FailuresFigure(OneRunFigure):
     """The test pictures that a run fills worst, the worst first."""
 
     kind: Literal["failures"]
-    title: str
-    caption: str
-    slot: str
-    hole: str
-    pictures: PositiveInt
-    run: str
     head: str
 
 
