@@ -124,12 +124,27 @@ def test_the_shards_are_the_photographs(shards, crops):
     assert len({entry["sha256"] for entry in index}) == len(index) == 24
 
 
-def test_a_crop_depends_on_its_number_and_the_seed_alone(shards):
+def test_a_crop_depends_on_its_number_and_the_seed_alone(shards, crops):
     shard = data.Shard(shards / "train")
-    forwards = [data.random_crop(shard, n, 64, ["flip"], 1).copy() for n in range(20)]
-    backwards = [data.random_crop(shard, n, 64, ["flip"], 1).copy() for n in reversed(range(20))][::-1]
+    augment = ["flip", "resize"]
+    forwards = [data.random_crop(shard, n, crops, augment, 1).copy() for n in range(20)]
+    backwards = [data.random_crop(shard, n, crops, augment, 1).copy() for n in reversed(range(20))][::-1]
     assert all((a == b).all() for a, b in zip(forwards, backwards, strict=True))
-    assert any((a != data.random_crop(shard, n, 64, ["flip"], 2)).any() for n, a in enumerate(forwards))
+    assert any((a != data.random_crop(shard, n, crops, augment, 2)).any() for n, a in enumerate(forwards))
+
+
+def test_resized_crops_show_squares_of_any_side(tmp_path, crops):
+    """On a slope of one grey level a pixel, a crop's slope tells how many pixels its square had."""
+    slope = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, :, None], (192, 200, 3))
+    data.write_shard(tmp_path / "some", [("slope", "p", slope)])
+    shard = data.Shard(tmp_path / "some")
+    shown = [data.random_crop(shard, n, crops, ["resize"], 0) for n in range(300)]
+    assert {crop.shape for crop in shown} == {(64, 64, 3)}
+    sides = [(int(crop[0, -1, 0]) - int(crop[0, 0, 0])) * 64 / 63 for crop in shown]
+    assert 62 <= min(sides) < 70 and 185 < max(sides) <= 194
+    assert np.mean(sides) == pytest.approx(128, abs=8)
+    plain = [data.random_crop(shard, n, crops, [], 0) for n in range(20)]
+    assert {int(crop[0, -1, 0]) - int(crop[0, 0, 0]) for crop in plain} == {63}
 
 
 def test_an_epoch_shows_every_picture_once_and_flips_half(tmp_path):
@@ -138,7 +153,8 @@ def test_an_epoch_shows_every_picture_once_and_flips_half(tmp_path):
     ]
     data.write_shard(tmp_path / "some", [(name, photo, picture.astype(np.uint8)) for name, photo, picture in pictures])
     shard = data.Shard(tmp_path / "some")
-    crops = [data.random_crop(shard, n, 4, ["flip"], 0) for n in range(400)]
+    of_4_px = data.Config.model_construct(dataset="some", short_side=4, size=4, resize="lanczos")
+    crops = [data.random_crop(shard, n, of_4_px, ["flip"], 0) for n in range(400)]
     for epoch in range(40):
         assert {int(crop.min()) // 2 for crop in crops[10 * epoch : 10 * epoch + 10]} == set(range(10))
     flipped = np.mean([crop[0, 0, 0] > crop[0, -1, 0] for crop in crops])

@@ -145,6 +145,8 @@ def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
 def shrink(picture: np.ndarray, short_side: int, resize: str) -> np.ndarray:
     """(H, W, 3) uint8 with its shorter side at `short_side` px; InputError rather than enlarging."""
     height, width = picture.shape[:2]
+    if min(height, width) == short_side:
+        return picture
     if min(height, width) < short_side:
         raise InputError(f"found a picture of {width} x {height} px; accepted: {short_side} px or more on both sides")
     scale = short_side / min(height, width)
@@ -249,18 +251,20 @@ def spread(length: int, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
-def random_crop(shard: Shard, number: int, size: int, augment: Sequence[str], seed: int) -> np.ndarray:
+def random_crop(shard: Shard, number: int, crops: Config, augment: Sequence[str], seed: int) -> np.ndarray:
     """The training crop with this running number, uint8 (size, size, 3): a function of (seed, number) alone.
 
-    Every epoch shows each picture once, in an order of its own. `augment` names what else happens to a crop: `flip`
-    mirrors half of them, `recolour` gives each colours of its own.
+    Every epoch shows each picture once, in an order of its own. `augment` names what else happens to a crop: `resize`
+    shrinks a square of any side that the picture holds, `flip` mirrors half of them, `recolour` gives each colours of
+    its own.
     """
     epoch, place = divmod(number, len(shard))
     index = _order(len(shard), seed, epoch)[place]
     draw = np.random.default_rng([seed, 1, number])
     picture = shard[index]
-    top, left = (draw.integers(side - size + 1) for side in picture.shape[:2])
-    crop = picture[top : top + size, left : left + size]
+    side = draw.integers(crops.size, min(picture.shape[:2]) + 1) if "resize" in augment else crops.size
+    top, left = (draw.integers(length - side + 1) for length in picture.shape[:2])
+    crop = shrink(picture[top : top + side, left : left + side], crops.size, crops.resize)
     if "flip" in augment and draw.random() < 0.5:
         crop = crop[:, ::-1]
     return recolour(crop, draw) if "recolour" in augment else crop

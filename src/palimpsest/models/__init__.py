@@ -1,7 +1,7 @@
 """One file a method; the file's name is its registration.
 
 A file holds `Config`, its settings, and `Model(config, size)`, or `Model(config, size, inside)` where it works with the
-model of another run, whose networks are then among its own:
+model of another run, whose networks are then among its own; `inside=None` where it may work alone:
     networks      ModuleDict: everything a checkpoint's weights hold; empty for a method that learns nothing
     multiple      px: `inpaint` takes pictures whose sides are multiples of it
     inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
@@ -12,7 +12,10 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
     inherits      names of networks that begin with the weights of the run in `needs.start`; may be left out
     reads_features            whether a step reads the network in `needs.features`; may be left out
-It may have, for figures and tables:
+A prior, which fills no hole and is trained for others to work with, has instead of `multiple` and `inpaint`:
+    sample(first, count, device)   its pictures of these running numbers, (count, 3, size, size) in [0, 1]
+    memory        a stack of levels that others may recall features from, see stylegan2.Synthesis; may be left out
+A method may have, for figures and tables:
     diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
     references(image, hole)   the patch that it takes as the model of each patch: (dy, dx) in units of 8 px, int64
                               (B, 2, H / 8, W / 8); patches are 16 px wide, see layers/patches.py
@@ -40,12 +43,11 @@ from palimpsest.runs import Run
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
 
 
-class Cosine(Settings):
-    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
+class Linear(Settings):
+    """A learning rate that falls along a straight line."""
 
     highest: PositiveFloat
     lowest: NonNegativeFloat
-    periods: PositiveInt
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -53,36 +55,53 @@ class Cosine(Settings):
             raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; accepted: a rate that falls")
         return self
 
+    def left(self, done: float) -> float:
+        """How much of the fall is left when this much of the phase is done, both from 0 to 1."""
+        return 1 - done
+
+
+class Cosine(Linear):
+    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
+
+    periods: PositiveInt
+
+    def left(self, done: float) -> float:
+        return (1 + math.cos(math.pi * (done * self.periods % 1))) / 2
+
 
 class Phase(Settings):
     """One stretch of training; what it means is the method's to say, in `begin`."""
 
     name: str
     iterations: PositiveInt
-    learning_rate: PositiveFloat | Cosine
+    learning_rate: PositiveFloat | Linear | Cosine
 
     @property
     def highest_rate(self) -> float:
-        return self.learning_rate.highest if isinstance(self.learning_rate, Cosine) else self.learning_rate
+        return self.learning_rate.highest if isinstance(self.learning_rate, Linear) else self.learning_rate
 
     def share(self, iteration: int) -> float:
         """The learning rate at an iteration of this phase, as a share of its highest."""
         rate = self.learning_rate
-        if not isinstance(rate, Cosine):
+        if not isinstance(rate, Linear):
             return 1.0
-        turn = iteration * rate.periods / self.iterations % 1
         lowest = rate.lowest / rate.highest
-        return lowest + (1 - lowest) * (1 + math.cos(math.pi * turn)) / 2
+        return lowest + (1 - lowest) * rate.left(iteration / self.iterations)
 
 
 class Schedule(Settings):
     """How a method trains."""
 
-    hole: str  # kind of the training holes
+    hole: str | None  # kind of the training holes; null for a method that fills none
     one_hole_a_batch: bool  # else every sample has its own
     batch_size: PositiveInt  # pictures, over all processes
-    augment: list[Literal["flip", "recolour"]]  # of the training crops, see data.random_crop
+    augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.random_crop
     phases: Annotated[list[Phase], Field(min_length=1)]
+
+    @property
+    def holes(self) -> list[str]:
+        """The kinds of holes that training needs."""
+        return [self.hole] if self.hole else []
 
 
 def available() -> list[str]:
@@ -94,6 +113,11 @@ def find(model: str) -> ModuleType:
     if model not in available():
         raise InputError(f"no method {model!r}; accepted: {', '.join(available())}")
     return import_module(f"{__name__}.{model}")
+
+
+def is_prior(model: str) -> bool:
+    """Whether a method draws pictures of its own and fills no holes."""
+    return hasattr(find(model).Model, "sample")
 
 
 def configure(run: Run) -> Settings:
@@ -108,10 +132,10 @@ def configure(run: Run) -> Settings:
 def create(run: Run, size: int):
     """A run's Model for training pictures of `size` px, with that of the run inside it."""
     kind, config = find(run.model).Model, configure(run)
-    works_with_another = "inside" in inspect.signature(kind).parameters
-    if works_with_another and run.inside is None:
+    inside = inspect.signature(kind).parameters.get("inside")
+    if run.inside is None and inside is not None and inside.default is inside.empty:
         raise InputError(f"{run.name}: needs.inside is nothing; {run.model} works with the model of another run")
-    if run.inside is not None and not works_with_another:
+    if run.inside is not None and inside is None:
         raise InputError(f"{run.name}: needs.inside is {run.inside.name}; {run.model} works alone: accepted: nothing")
     model = kind(config, size, create(run.inside, size)) if run.inside else kind(config, size)
     if run.features and not hasattr(model, "reads_features"):
