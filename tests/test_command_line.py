@@ -75,6 +75,11 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, name):
             lambda folder: "deepfill-v9",
             "asked for run 'deepfill-v9'; accepted: tmad-coarse, tmad-coarse-free-form, constant-fill, patchmatch, ",
         ),
+        (
+            "run",
+            lambda folder: "gm-srm-memory",
+            "asked for run 'gm-srm-memory'; accepted: tmad-coarse, tmad-coarse-free",
+        ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
         ("image", lambda folder: "none.png", "none.png: asked for an 8-bit RGB picture, found no such file"),
         ("image", lambda folder: "hole.png", "asked for an 8-bit RGB picture, found a grey picture"),

@@ -187,6 +187,22 @@ def test_the_shipped_settings_are_accepted(params):
             "crfill",
             "it has no network 'correspondence'; accepted: gen",
         ),
+        (("runs", "gm-srm", "needs", "inside"), "nothing", "embedding is progressive, needs.inside nothing; accepted:"),
+        (("runs", "gm-srm", "needs", "inside"), "deepfill-v2", "needs.inside has no generative memory; accepted: a mo"),
+        (("runs", "gm-srm-base", "needs", "inside"), "gm-srm-memory", "embedding is none, needs.inside a model"),
+        (
+            ("pretrained", "gm-srm-memory", "judge"),
+            "nothing",
+            "gm-srm-memory.judge is nothing; accepted for stylegan2:",
+        ),
+        (("pretrained", "tmad-coarse", "judge"), "vgg16", "tmad-coarse.judge is vgg16; accepted for tmad_coarse: no"),
+        (("pretrained", "gm-srm-memory", "settings", "schedule", "hole"), "brush", "stylegan2 with brush holes; accep"),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "hole"),
+            None,
+            "deepfill_v1 with no holes; accepted: null for a",
+        ),
+        (("pretrained", "gm-srm-memory", "settings", "deviation_group"), 5, "deviation_group is 5, schedule.batch_si"),
         (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
         (("runs", "nothing"), {}, "a run has the name 'nothing'"),
         (("runs", "tmad", "settings", "schedule", "phases"), [RISING], "accepted: a rate that falls"),
@@ -262,4 +278,13 @@ def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
     with pytest.raises(
         InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
     ):
+        check(params)
+
+
+def test_a_prior_is_no_run(params):
+    prior = params["pretrained"]["gm-srm-memory"]
+    fields = {key: value for key, value in prior.items() if key != "judge"}
+    nothing = {"start": "nothing", "inside": "nothing", "features": "nothing"}
+    params["runs"]["prior"] = {**fields, "base": "prior", "needs": nothing, "holes": ["rectangle"]}
+    with pytest.raises(InputError, match=r"runs.prior: stylegan2 fills no holes; accepted: a section of pretrained"):
         check(params)

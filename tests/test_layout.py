@@ -22,7 +22,7 @@ RANKS = [
     ["data", "layers", "papers", "runs", "runtime", "weights"],
     ["masks", "losses", "metrics"],
     ["models"],
-    ["inpainting", "checkpoints", "scoring"],
+    ["inpainting", "checkpoints", "scoring", "sheets"],
     ["training", "evaluation", "exchange", "benchmark"],
     ["settings", "reporting"],
     ["__main__"],

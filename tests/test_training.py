@@ -15,14 +15,15 @@ import torch
 
 from palimpsest import checkpoints, data, masks, runs, training
 from palimpsest.config import InputError, build, read_yaml
-from palimpsest.models import Cosine, Phase, create
+from palimpsest.models import Cosine, Linear, Phase, create, is_prior
 from palimpsest.runtime import launch, read_runtime
 from palimpsest.settings import Params, training_inputs
+from palimpsest.sheets import Filled, Imagined
 from palimpsest.storage import write_json
 
 ROOT = Path(__file__).parents[1]
 RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
-CONFIG = training.Config(seed=1, log_every=2, sample_every=3, samples=2)
+CONFIG = training.Config(seed=1, log_every=2, sample_every=3, samples=2, compared=4)
 
 
 class KilledError(Exception):
@@ -33,12 +34,16 @@ SMALL = {
     "deepfill-v1": {"width": 2, "critic_width": 2},
     "crfill": {"generator": {"width": 2}, "critic": {"width": 2, "layers": 4}},
     "tmad": {"width": 2, "critic_width": 2, "patches": 3},
+    "gm-srm": {"width": 2, "embedding_width": 2, "critic": {"width": 2, "layers": 4}},
+    "gm-srm-memory": {"width": {"base": 64, "most": 4}, "latent": 8, "deviation_group": 2},
 }
 COSINE = {"highest": 1e-3, "lowest": 1e-5, "periods": 2}
 PHASES = {
     "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
     "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
     "tmad": [("first", 5, COSINE), ("last", 3, 1e-4)],
+    "gm-srm": [("first", 5, 1e-3), ("last", 3, {"highest": 1e-3, "lowest": 0.0})],
+    "gm-srm-memory": [("prior", 8, 2e-3)],
 }
 
 
@@ -46,7 +51,7 @@ PHASES = {
 def job(request, params, crops, shards, tmp_path, features):
     """Trains eight iterations of a small network, going on from what lies in tmp_path; stops after `kill`."""
     name = request.param
-    settings = params["runs"][name]["profiles"]["tiny"]
+    settings = {**params["pretrained"], **params["runs"]}[name]["profiles"]["tiny"]
     settings |= SMALL[name]
     phases = [dict(zip(("name", "iterations", "learning_rate"), phase, strict=True)) for phase in PHASES[name]]
     settings["schedule"] |= {"batch_size": 2, "phases": phases}
@@ -70,7 +75,10 @@ def job(request, params, crops, shards, tmp_path, features):
         model.step = watched
         schedule = model.config.schedule
         batches = training.Batches(data.Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed)
-        sheet = training.Sheet.of(data.Shard(shards / "val"), holes, "rectangle", CONFIG.samples)
+        if is_prior(runs.resolve(params, name).model):
+            sheet = Imagined.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
+        else:
+            sheet = Filled.of(data.Shard(shards / "val"), holes, "rectangle", CONFIG.samples)
         progress = training.train(model, batches, sheet, CONFIG, fabric, tmp_path / folder, RUNTIME)
         return model, progress, sheet, len(calls)
 
@@ -89,14 +97,14 @@ def state(model):
     }
 
 
-@pytest.mark.parametrize("job", ["deepfill-v1", "crfill", "tmad"], indirect=True)
+@pytest.mark.parametrize("job", ["deepfill-v1", "crfill", "tmad", "gm-srm", "gm-srm-memory"], indirect=True)
 @pytest.mark.parametrize("kill", [1, 3, 6, 7])
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kill):
     unbroken, whole, _, _ = job(folder="other")
     with pytest.raises(KilledError):
         job(kill=kill)
     resumed, rest, _, steps = job()
-    assert steps == 8 - kill // 2 * 2
+    assert steps == 8 - max((row["iteration"] for row in whole.log if row["iteration"] <= kill), default=0)
     assert state(resumed).keys() == state(unbroken).keys()
     assert all(torch.equal(value, state(unbroken)[name]) for name, value in state(resumed).items())
     assert rest.log == whole.log
@@ -111,6 +119,13 @@ def test_a_rate_that_falls_along_a_cosine_restarts():
     assert rates == pytest.approx([0.1, middle, 0.06, 0.12 - middle] * 2)
     steady = Phase(name="only", iterations=8, learning_rate=0.1)
     assert {steady.highest_rate * steady.share(i) for i in range(8)} == {0.1}
+
+
+def test_a_rate_that_falls_straight_ends_at_its_lowest():
+    phase = Phase(name="only", iterations=4, learning_rate=Linear(highest=0.1, lowest=0.02))
+    assert [phase.highest_rate * phase.share(i) for i in range(4)] == pytest.approx([0.1, 0.08, 0.06, 0.04])
+    with pytest.raises(ValueError, match=r"lowest is 0.2 and highest 0.1; accepted: a rate that falls"):
+        Linear(highest=0.1, lowest=0.2)
 
 
 @pytest.mark.parametrize("job", ["tmad"], indirect=True)
@@ -141,6 +156,23 @@ def test_what_is_written_can_be_read(job, tmp_path):
     assert kept["results"].shape == (3, 2, 64, 64, 3) and kept["results"].dtype == np.uint8
     known = ~kept["holes"]
     assert all((result[known] == kept["pictures"][known]).all() for result in kept["results"])
+
+
+@pytest.mark.parametrize("job", ["gm-srm-memory"], indirect=True)
+def test_a_prior_s_log_has_its_distance_with_every_sheet(job, tmp_path):
+    _, progress, sheet, _ = job()
+    assert [row["iteration"] for row in progress.log] == [2, 3, 4, 6, 8]
+    assert [row["iteration"] for row in progress.log if "fd_vgg16" in row] == [3, 6, 8]
+    assert [row["iteration"] for row in progress.log if "r1" in row] == [2]  # in its first step alone
+    training.write(progress, sheet, tmp_path / "run")
+    kept = np.load(tmp_path / "run" / "samples.npz")
+    assert set(kept.files) == {"iterations", "results"}
+    assert kept["results"].shape == (3, 2, 64, 64, 3) and kept["results"].dtype == np.uint8
+
+
+def test_means_are_over_the_iterations_that_had_a_loss():
+    rows = [{"a": 1.0, "b": 5.0}, {"a": 2.0}, {"a": 6.0, "c": 4.0}]
+    assert training._means(rows) == {"a": 3.0, "b": 5.0, "c": 4.0}
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(job, tmp_path):

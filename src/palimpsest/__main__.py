@@ -34,10 +34,12 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from palimpsest import checkpoints, inpainting, runs
     from palimpsest.data import read_hole, read_picture
     from palimpsest.masks import check_hole
+    from palimpsest.models import is_prior
     from palimpsest.runtime import choose_device, read_runtime
     from palimpsest.storage import replacing
 
-    known = runs.trained(read_yaml("params.yaml"))
+    params = read_yaml("params.yaml")
+    known = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
     if arguments.run not in known:
         raise InputError(f"asked for run {arguments.run!r}; accepted: {', '.join(known)}")
     if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):

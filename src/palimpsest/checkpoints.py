@@ -84,6 +84,13 @@ def begin(model, run: Run, folder: Path) -> None:
         if origin.run != other:
             raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
         if need == "inside":
-            model.inside.networks.load_state_dict(found.networks.state_dict())
+            _put_inside(model, found, path)
         else:
             inherit(model, found)
+
+
+def _put_inside(model, found, path: Path) -> None:
+    try:
+        model.inside.networks.load_state_dict(found.networks.state_dict())
+    except RuntimeError as error:
+        raise InputError(f"{path}: made for pictures of another size; accepted: that of the run it works in") from error

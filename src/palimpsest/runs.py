@@ -34,6 +34,8 @@ class Section(Settings):
 class Pretrained(Section):
     """A section of params.yaml's `pretrained`: trained for other runs to begin with, and not measured."""
 
+    judge: Literal["nothing", "vgg16", "inception"]  # whose features tell a prior's pictures from real ones
+
 
 class Needs(Settings):
     """What must be made before a run is trained; each may be nothing."""
@@ -119,6 +121,12 @@ def trained(params: Tree) -> list[str]:
             f"params: a run has the name {NOTHING!r}, which says that nothing is needed; accepted: another"
         )
     return found
+
+
+def judge(params: Tree, name: str) -> str:
+    """The network that judges what a prior draws as it is trained; nothing for a run."""
+    entry = _entry(params, name)
+    return entry.judge if isinstance(entry, Pretrained) else NOTHING
 
 
 def target(params: Tree, name: str) -> Target:

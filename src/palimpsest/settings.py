@@ -12,7 +12,7 @@ from pydantic import Field
 
 from palimpsest import benchmark, data, evaluation, masks, runs, sources, training, weights
 from palimpsest.config import InputError, Name, Settings, Tree, build, digest
-from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, without_values
+from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
 
 
 class Profile(Settings):
@@ -55,7 +55,9 @@ def check(tree: Tree) -> Params:
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
         for name in trained:
-            _check_run(runs.resolve(tree, name, profile), scale, params.holes)
+            run = runs.resolve(tree, name, profile)
+            _check_run(run, scale, params.holes)
+            _check_prior(run, runs.judge(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
     rows: dict[tuple[str, str], str] = {}
@@ -87,7 +89,20 @@ def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
         _counted(json.dumps(asdict(run)), size)
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
-            holes.kind(schedule.hole)
+            if is_prior(run.model) == bool(schedule.holes):
+                raise InputError(f"{run.model} with {schedule.hole or 'no'} holes; accepted: null for a prior alone")
+            for kind in schedule.holes:
+                holes.kind(kind)
+
+
+def _check_prior(run: runs.Run, judge: str, pretrained: bool) -> None:
+    """A prior is pretrained for others and has a judge; nothing else has one."""
+    if not is_prior(run.model) and judge != runs.NOTHING:
+        raise InputError(f"params: pretrained.{run.name}.judge is {judge}; accepted for {run.model}: {runs.NOTHING}")
+    if is_prior(run.model) and not pretrained:
+        raise InputError(f"params: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
+    if is_prior(run.model) and judge == runs.NOTHING:
+        raise InputError(f"params: pretrained.{run.name}.judge is {judge}; accepted for {run.model}: vgg16, inception")
 
 
 @cache
@@ -166,6 +181,7 @@ def training_inputs(tree: Tree, params: Params, name: str) -> Tree:
         "run": asdict(run),
         "code inside": digest(_code_inside(run)),
         "crops": scale.data[run.data].model_dump(),
-        "holes": params.holes.only([schedule.hole] if schedule else []).model_dump(),
+        "judge": runs.judge(tree, name),
+        "holes": params.holes.only(schedule.holes if schedule else []).model_dump(),
         "training": scale.training.model_dump(),
     }

@@ -13,21 +13,22 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from palimpsest import checkpoints, data, masks, runs, sources, weights
 from palimpsest.config import InputError, Settings, build, digest, section
-from palimpsest.inpainting import inpaint, to_tensors
+from palimpsest.inpainting import to_tensors
 from palimpsest.models import Phase, Schedule, create, reads_features
 from palimpsest.runtime import Runtime, launch, read_runtime
+from palimpsest.sheets import Filled, Imagined, Sheet
 from palimpsest.storage import read_json, replacing, write_text
 
 
@@ -37,7 +38,8 @@ class Config(Settings):
     seed: NonNegativeInt
     log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
     sample_every: PositiveInt  # iterations between two sheets of sample pictures
-    samples: PositiveInt  # pictures on a sheet, from the validation split
+    samples: PositiveInt  # pictures on a sheet
+    compared: Annotated[int, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, at every sheet
 
 
 @dataclass
@@ -58,16 +60,25 @@ class Batches(Dataset):
             raise InputError(
                 f"schedule.batch_size is {self.schedule.batch_size}; accepted: a multiple of {self.world} processes"
             )
-        self.holes.kind(self.schedule.hole)
+        for kind in self.schedule.holes:
+            self.holes.kind(kind)
 
     def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
-        size, batch = self.crops.size, self.schedule.batch_size
+        batch = self.schedule.batch_size
         first = iteration * self.a_step * batch
         mine = [n for n in range(first, first + self.a_step * batch) if n % self.world == self.rank]
-        crops = [data.random_crop(self.shard, n, size, self.schedule.augment, self.seed) for n in mine]
         numbers = [n // batch * batch if self.schedule.one_hole_a_batch else n for n in mine]
-        holes = [masks.training_hole(self.holes, self.schedule.hole, n, size) for n in numbers]
-        return to_tensors(np.stack(crops), np.stack(holes))
+        return to_tensors(np.stack([self.crop(n) for n in mine]), np.stack([self.hole(n) for n in numbers]))
+
+    def crop(self, number: int) -> np.ndarray:
+        """The training crop with this running number, uint8 (size, size, 3)."""
+        return data.random_crop(self.shard, number, self.crops, self.schedule.augment, self.seed)
+
+    def hole(self, number: int) -> np.ndarray:
+        """Its hole, bool (size, size); nothing is missing for a method that fills no holes."""
+        if self.schedule.hole is None:
+            return np.zeros((self.crops.size, self.crops.size), bool)
+        return masks.training_hole(self.holes, self.schedule.hole, number, self.crops.size)
 
 
 @dataclass
@@ -77,26 +88,6 @@ class Progress:
     iteration: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
     sheets: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → results, uint8 (K, H, W, 3)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Validation pictures, spread evenly, with fixed holes: what the sample sheets show as training goes on."""
-
-    pictures: np.ndarray  # uint8 (K, H, W, 3)
-    holes: np.ndarray  # bool (K, H, W)
-
-    @classmethod
-    def of(cls, shard: data.Shard, holes: masks.Config, kind: str, count: int) -> "Sheet":
-        chosen = data.spread(len(shard), count)
-        pictures = np.stack([shard[i] for i in chosen])
-        return cls(pictures, np.stack([masks.fixed_hole(holes, kind, shard.ids[i], pictures.shape[1]) for i in chosen]))
-
-    def results(self, model, device: torch.device) -> np.ndarray:
-        model.networks.eval()
-        results, _ = inpaint(model, self.pictures, self.holes, device)
-        model.networks.train()
-        return results
 
 
 class ResumePoint:
@@ -205,10 +196,16 @@ def train(
         if display:
             display.show(progress.iteration, recent[-1])
         done = progress.iteration == len(phases)
+        distances = {}
         if progress.iteration % config.sample_every == 0 or done:
+            model.networks.eval()
             progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
-        if progress.iteration % config.log_every == 0 or done or phases[progress.iteration][0] is not current:
-            progress.log.append({"iteration": progress.iteration, "phase": current.name, **_means(recent)})
+            distances = sheet.distances(model, fabric.device)
+            model.networks.train()
+        ends = done or phases[progress.iteration][0] is not current
+        if progress.iteration % config.log_every == 0 or ends or distances:
+            row = {"iteration": progress.iteration, "phase": current.name, **_means(recent), **distances}
+            progress.log.append(row)
             recent = []
             if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
                 resume.save(progress)
@@ -242,7 +239,11 @@ def train_run(name: str) -> None:
         schedule = model.config.schedule
         share = (fabric.global_rank, fabric.world_size)
         batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
-        sheet = Sheet.of(validate, holes, schedule.hole, config.samples)
+        if hasattr(model, "sample"):
+            network = section(inputs, "judge")
+            sheet = Imagined.of(config.samples, config.compared, network, weights.FOLDER, batches.crop, fabric.device)
+        else:
+            sheet = Filled.of(validate, holes, schedule.hole, config.samples)
         progress = train(model, batches, sheet, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
         origin = checkpoints.Origin(run, crops.dataset, crops.size, features if reads_features(model) else "")
@@ -256,16 +257,18 @@ def _seed(seed: int, iteration: int, rank: int) -> int:
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    """Of each loss over the iterations that had it."""
+    found = {name: [row[name] for row in rows if name in row] for row in rows for name in row}
+    return {name: math.fsum(values) / len(values) for name, values in found.items()}
 
 
 def write(progress: Progress, sheet: Sheet | None, folder: Path) -> None:
-    """log.json, one row a line, and samples.npz: iterations (T,), results (T, K, H, W, 3), pictures and holes."""
+    """log.json, one row a line, and samples.npz: iterations (T,), results (T, K, H, W, 3), and what the sheet shows."""
     rows = ",\n".join(json.dumps(row) for row in progress.log)
     write_text(folder / "log.json", f"[\n{rows}\n]\n")
     kept = {"iterations": np.array(list(progress.sheets), int)}
     if sheet is not None:
-        kept |= {"results": np.stack(list(progress.sheets.values())), "pictures": sheet.pictures, "holes": sheet.holes}
+        kept |= {"results": np.stack(list(progress.sheets.values())), **sheet.shown}
     with replacing(folder / "samples.npz") as temporary:
         np.savez_compressed(temporary, **kept)
 

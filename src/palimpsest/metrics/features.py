@@ -4,7 +4,7 @@ A Fréchet distance is called FID only on pytorch-fid's own network and preproce
 What needs weights that are missing is left out, and `Features.missing` says why.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FRECHET = {"vgg16": "fd_vgg16", "inception": "fid"}  # network → metric of a set
 PAIRED = {"alexnet": "lpips_alex", "vgg16": "lpips_vgg"}  # network → metric of a pair; `_raw` is that of the output
 SMALLEST = {"alexnet": 31, "vgg16": 16}  # px, of a picture that reaches the network's last feature map
+NETWORKS = (*TRUNK.values(), "inception")
 Values = dict[str, np.ndarray]
 
 
@@ -36,14 +37,14 @@ def _measuring() -> Iterator[None]:
 
 
 class Features:
-    """The feature networks whose weights are at hand, each applied once to every picture.
+    """The feature networks of those asked for whose weights are at hand, each applied once to every picture.
 
     `missing` says of every other metric why it cannot be had.
     """
 
-    def __init__(self, weights_folder: Path, device: torch.device | str):
+    def __init__(self, weights_folder: Path, device: torch.device | str, networks: Collection[str] = NETWORKS):
         self.device = torch.device(device)
-        reasons = {name: _missing(weights_folder, name) for name in (*TRUNK.values(), "inception")}
+        reasons = {name: _missing(weights_folder, name) if name in networks else "not asked for" for name in NETWORKS}
         self.missing = {metric: why for name, why in reasons.items() if why for metric in _metrics_of(name)}
         self.lpips = {
             trunk: lpips_network(weights_folder, net).to(device) for net, trunk in TRUNK.items() if not reasons[trunk]
