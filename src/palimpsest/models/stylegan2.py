@@ -1,0 +1,387 @@
+"""StyleGAN2, a generative prior: T. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.
+
+Sections 2 (weight demodulation), 3.1 and 3.2 (lazy and path-length regularisation), 4.1 (skip generator, residual
+discriminator); widths and schedule as NVIDIA's preset `paper256` (StyleGAN2-ADA, without augmentation). It fills no
+hole: GM-SRM keeps it as its generative memory.
+
+    z, w          latent code, and what the mapping network makes of it
+    s             styles: scales of a convolution's input channels, an affine map of w
+    B             noise, one map a picture and convolution
+    y, a          a picture of normal noise, the running mean of the path lengths |Jᵀ y|
+    γ             `loss.r1`
+
+Departures
+- A modulated convolution scales its input by s and its output by the demodulation, which equals scaled weights.
+- The running mean of w, for truncation, is not kept: nothing here truncates.
+- Each process of several keeps its own a; the first one's is saved.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
+
+from palimpsest.config import InputError, Settings
+from palimpsest.layers.resampling import double, double_conv, halve, halve_conv
+from palimpsest.losses.adversarial import GAMES
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+
+SMALLEST = 4  # px, of the constant that a picture grows from
+GAME = GAMES["dcgan"]  # the non-saturating game
+SHOWN = 1  # seed of the latent codes of sample pictures
+
+Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W)
+
+
+class Width(Settings):
+    """Channels at each resolution: `base` over its side in px, at most `most`."""
+
+    base: PositiveInt
+    most: PositiveInt
+
+    def at(self, side: int) -> int:
+        return min(self.base // side, self.most)
+
+
+class Loss(Settings):
+    """Regularisation, of which each term comes once in so many steps and counts as often."""
+
+    r1: NonNegativeFloat  # γ
+    r1_every: PositiveInt  # steps
+    path_length: NonNegativeFloat
+    path_length_every: PositiveInt  # steps
+    path_length_decay: NonNegativeFloat  # how fast a follows
+
+
+class Config(Settings):
+    width: Width
+    latent: PositiveInt  # channels of z and w
+    mapping_layers: PositiveInt
+    mapping_rate: NonNegativeFloat  # learning rate of the mapping network, times the others'
+    deviation_group: PositiveInt  # pictures over which the discriminator sees the standard deviation
+    mixing: NonNegativeFloat  # share of the batches with two z in each picture
+    average: PositiveInt  # pictures after which half of the averaged weights is new
+    betas: Betas
+    loss: Loss
+    schedule: Schedule
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2 that keeps the variance."""
+    return leaky_relu(x, 0.2) * math.sqrt(2)
+
+
+class Dense(nn.Module):
+    """Fully connected, weights scaled at run time by √(1 / inputs): (B, inputs) → (B, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.gain, self.rate = rate / math.sqrt(inputs), rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight * self.gain, self.bias * self.rate)
+
+
+class Mapping(nn.Sequential):
+    """z (B, latent) → w (B, latent)."""
+
+    def __init__(self, latent: int, layers: int, rate: float):
+        super().__init__(*(Dense(latent, latent, rate=rate) for _ in range(layers)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self:
+            x = activate(layer(x))
+        return x
+
+
+def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, convolve: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Section 2.2: the convolution by weights that are scaled by `styles` (B, I) and have norm 1 for each output."""
+    norms = (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
+    return convolve(x * styles[:, :, None, None], weight) * norms[:, :, None, None]
+
+
+def conv(x: Tensor, weight: Tensor) -> Tensor:
+    return conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+
+class StyledConv(nn.Module):
+    """Modulated 3 x 3 convolution, noise, activation; with `doubles` to twice the size."""
+
+    def __init__(self, inputs: int, outputs: int, latent: int, doubles: bool):
+        super().__init__()
+        self.styles = Dense(latent, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.convolve = double_conv if doubles else conv
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
+        x = modulated_conv(x, self.weight, self.styles(w), self.convolve)
+        return activate(x + noise(x) * self.noise_strength + self.bias[:, None, None])
+
+
+class ToPicture(nn.Module):
+    """Modulated 1 x 1 convolution without demodulation: (B, inputs, H, W) → (B, 3, H, W)."""
+
+    def __init__(self, inputs: int, latent: int):
+        super().__init__()
+        self.styles = Dense(latent, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        styles = self.styles(w) / math.sqrt(x.shape[1])
+        return conv(x * styles[:, :, None, None], self.weight) + self.bias[:, None, None]
+
+
+class Level(nn.Module):
+    """One resolution: a convolution at 4 px; two at any other, of which the first doubles the size.
+
+    Features of the level below, (B, inputs, H / 2, W / 2), and w of each convolution → (B, channels, H, W).
+    """
+
+    def __init__(self, inputs: int, channels: int, latent: int, doubles: bool):
+        super().__init__()
+        grow = [StyledConv(inputs, channels, latent, doubles=True)] if doubles else []
+        self.convs = nn.ModuleList([*grow, StyledConv(channels, channels, latent, doubles=False)])
+        self.to_picture = ToPicture(channels, latent)
+        self.channels = channels
+
+    def forward(self, x: Tensor, ws: Sequence[Tensor], noise: Noise) -> Tensor:
+        for layer, w in zip(self.convs, ws, strict=True):
+            x = layer(x, w, noise)
+        return x
+
+
+class Synthesis(nn.Module):
+    """w of each layer (B, layers + 1, latent) → picture (B, 3, H, W) about [-1, 1], by levels of 4, 8, 16 … px.
+
+    Level by level it is a memory of features: `start`, then each of `levels` on what became of the one before.
+    """
+
+    def __init__(self, width: Width, latent: int, size: int):
+        super().__init__()
+        sides = [SMALLEST << k for k in range((size // SMALLEST).bit_length())]
+        channels = [width.at(side) for side in sides]
+        self.constant = nn.Parameter(torch.randn(channels[0], SMALLEST, SMALLEST))
+        below = [channels[0], *channels[:-1]]
+        self.levels = nn.ModuleList(
+            Level(*pair, latent, doubles=bool(k)) for k, pair in enumerate(zip(below, channels, strict=True))
+        )
+        self.latent = latent
+        self.layers = sum(len(level.convs) for level in self.levels)
+
+    def start(self, batch: int, height: int = SMALLEST, width: int = SMALLEST) -> Tensor:
+        """What the first level takes, (B, C, height, width): the constant, resized where it is not 4 px wide."""
+        x = self.constant.expand(batch, -1, -1, -1)
+        same = (height, width) == (SMALLEST, SMALLEST)
+        return x if same else interpolate(x, (height, width), mode="bilinear")
+
+    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
+        x, picture, place = self.start(len(ws)), None, 0
+        for level in self.levels:
+            count = len(level.convs)
+            x = level(x, ws[:, place : place + count].unbind(1), noise)
+            place += count
+            drawn = level.to_picture(x, ws[:, place])
+            picture = drawn if picture is None else double(picture) + drawn
+        return picture
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis."""
+
+    def __init__(self, config: Config, size: int):
+        super().__init__()
+        self.mapping = Mapping(config.latent, config.mapping_layers, config.mapping_rate)
+        self.synthesis = Synthesis(config.width, config.latent, size)
+
+    def styled(self, z: Tensor) -> Tensor:
+        """w of every layer and of the last picture: (B, latent) → (B, layers + 1, latent)."""
+        return self.mapping(z)[:, None].expand(-1, self.synthesis.layers + 1, -1)
+
+
+class ScaledConv(nn.Module):
+    """Convolution with weights scaled at run time by √(1 / fan-in); `convolve` says how it meets the picture."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, convolve=conv):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.gain, self.convolve = 1 / math.sqrt(inputs * kernel**2), convolve
+
+    def forward(self, x: Tensor) -> Tensor:
+        return activate(self.convolve(x, self.weight * self.gain) + self.bias[:, None, None])
+
+
+class ResidualDown(nn.Module):
+    """Section 4.1: two convolutions beside a 1 x 1 without bias, to half the size; sums of variance 1."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.first = ScaledConv(inputs, inputs, 3)
+        self.second = ScaledConv(inputs, outputs, 3, halve_conv)
+        self.beside = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        beside = conv(halve(x), self.beside / math.sqrt(x.shape[1]))
+        return (self.second(self.first(x)) + beside) / math.sqrt(2)
+
+
+def with_deviation(x: Tensor, group: int) -> Tensor:
+    """One more channel: the standard deviation over each `group` of pictures, averaged over all features."""
+    count = min(group, len(x))
+    apart = x.unflatten(0, (count, -1))
+    deviation = ((apart - apart.mean(0)).square().mean(0) + 1e-8).sqrt().mean((1, 2, 3))
+    return torch.cat([x, deviation.repeat(count).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])], 1)
+
+
+class Discriminator(nn.Module):
+    """Picture (B, 3, size, size) → score (B, 1)."""
+
+    def __init__(self, config: Config, size: int):
+        super().__init__()
+        sides = [SMALLEST << k for k in range((size // SMALLEST).bit_length())]
+        channels = [config.width.at(side) for side in reversed(sides)]
+        last = channels[-1]
+        self.from_picture = ScaledConv(3, channels[0], 1)
+        self.down = nn.Sequential(*(ResidualDown(*pair) for pair in pairwise(channels)))
+        self.group = config.deviation_group
+        self.conv = ScaledConv(last + 1, last, 3)
+        self.hidden, self.score = Dense(last * SMALLEST**2, last), Dense(last, 1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        x = self.down(self.from_picture(picture))
+        x = self.conv(with_deviation(x, self.group))
+        return self.score(activate(self.hidden(x.flatten(1))))
+
+
+class Course(nn.Module):
+    """What a resumed training must know besides weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("path_length", torch.zeros(()))  # a
+
+
+def random_noise(x: Tensor) -> Tensor:
+    return torch.randn(len(x), 1, *x.shape[2:], device=x.device)
+
+
+def fixed_noise(seed: int) -> Noise:
+    """Noise that is the same for every picture and whenever maps of the same sizes are asked for in the same order."""
+    draw = torch.Generator().manual_seed(seed)
+    return lambda x: torch.randn(1, 1, *x.shape[2:], generator=draw).to(x.device)
+
+
+class Model:
+    batches = 1
+
+    def __init__(self, config: Config, size: int):
+        if size < 2 * SMALLEST or size & (size - 1):
+            raise InputError(f"pictures of {size} px; accepted: a power of 2 from {2 * SMALLEST} px up")
+        if (batch := config.schedule.batch_size) % min(config.deviation_group, batch):
+            found = f"deviation_group is {config.deviation_group}, schedule.batch_size {batch}"
+            raise InputError(f"{found}; accepted: a divisor of the batch")
+        self.config = config
+        generator = Generator(config, size)
+        networks = {"generator": generator, "critic": Discriminator(config, size)}
+        averaged = deepcopy(generator).requires_grad_(False)
+        self.networks = nn.ModuleDict({**networks, "average": averaged, "course": Course()})
+
+    @property
+    def memory(self) -> Synthesis:
+        """The averaged generator without its mapping."""
+        return self.networks["average"].synthesis
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Adam]:
+        """Section 3.1: rate and momenta make up for the steps that regularisation takes besides."""
+        return {
+            name: adam(self.networks[name].parameters(), [beta**share for beta in self.config.betas])
+            for name, share in self._shares.items()
+        }
+
+    @property
+    def _shares(self) -> dict[str, float]:
+        """How many of an optimiser's steps are not regularisation's."""
+        every = {"generator": self.config.loss.path_length_every, "critic": self.config.loss.r1_every}
+        return {name: steps / (steps + 1) for name, steps in every.items()}
+
+    def begin(self, phase: Phase) -> None:
+        for name, share in self._shares.items():
+            set_rate(self.optimisers[name], phase.highest_rate * share)
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """The generator's step and the critic's on (B, 3, size, size) in [0, 1], each with its lazy regularisation."""
+        x, weight, steps = image * 2 - 1, self.config.loss, self.networks["course"].steps.item()
+        critic, log = self.networks["critic"], {}
+        log["generator"] = GAME.generator(critic(self.generate(len(x), x.device)[0]))
+        descend(self.optimisers["generator"], log["generator"])
+        if weight.path_length and steps % weight.path_length_every == 0:
+            log["path_length"] = self.path_length_penalty(max(1, len(x) // 2), x.device)
+            loss = weight.path_length * weight.path_length_every * log["path_length"]
+            descend(self.optimisers["generator"], loss)
+
+        with torch.no_grad():
+            fake = self.generate(len(x), x.device)[0]
+        log["critic"] = GAME.critic(critic(x), critic(fake))
+        descend(self.optimisers["critic"], log["critic"])
+        if weight.r1 and steps % weight.r1_every == 0:
+            log["r1"] = r1_penalty(critic, x)
+            descend(self.optimisers["critic"], weight.r1 / 2 * weight.r1_every * log["r1"])
+        self._average()
+        self.networks["course"].steps += 1
+        return log
+
+    def generate(self, count: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+        """Pictures of random z, in most batches of two each, and their w."""
+        generator, mixing = self.networks["generator"], torch.rand(()) < self.config.mixing
+        ws = generator.styled(torch.randn(count, self.config.latent, device=device))
+        if mixing:
+            first = int(torch.randint(1, ws.shape[1], ()))
+            others = generator.styled(torch.randn(count, self.config.latent, device=device))
+            ws = torch.cat([ws[:, :first], others[:, first:]], 1)
+        return generator.synthesis(ws, random_noise), ws
+
+    def path_length_penalty(self, count: int, device: torch.device | str) -> Tensor:
+        """Section 3.2, equation 4: mean((|Jᵀ y| - a)²), and a moves on."""
+        picture, ws = self.generate(count, device)
+        y = torch.randn_like(picture) / math.sqrt(math.prod(picture.shape[2:]))
+        (slopes,) = torch.autograd.grad((picture * y).sum(), ws, create_graph=True)
+        lengths = slopes.square().sum(2).mean(1).sqrt()
+        mean = self.networks["course"].path_length
+        mean.lerp_(lengths.detach().mean(), self.config.loss.path_length_decay)
+        return (lengths - mean).square().mean()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        new = 1 - 0.5 ** (self.config.schedule.batch_size / self.config.average)
+        pairs = zip(*(self.networks[name].parameters() for name in ("average", "generator")), strict=True)
+        for average, value in pairs:
+            average.lerp_(value, new)
+
+    @torch.no_grad()
+    def sample(self, first: int, count: int, device: torch.device | str) -> Tensor:
+        """The pictures of the averaged generator with these running numbers, (count, 3, size, size) in [0, 1]."""
+        draws = [torch.Generator().manual_seed(SHOWN + number) for number in range(first, first + count)]
+        z = torch.stack([torch.randn(self.config.latent, generator=draw) for draw in draws]).to(device)
+        average = self.networks["average"]
+        return ((average.synthesis(average.styled(z), fixed_noise(SHOWN)) + 1) / 2).clamp(0, 1)
+
+
+def r1_penalty(critic: nn.Module, real: Tensor) -> Tensor:
+    """mean(‖∇D(x)‖²) at real pictures (Mescheder et al. 2018), without γ / 2."""
+    real = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()

@@ -1,0 +1,237 @@
+"""StyleGAN2 against NVIDIA's counts, closed forms of its layers, and what its steps do."""
+
+import math
+
+import pytest
+import torch
+from building import counts, made
+from torch.nn.functional import conv2d
+
+from palimpsest.config import InputError
+from palimpsest.inpainting import to_tensors
+from palimpsest.models.stylegan2 import (
+    Dense,
+    Mapping,
+    StyledConv,
+    ToPicture,
+    conv,
+    fixed_noise,
+    modulated_conv,
+    r1_penalty,
+    random_noise,
+    with_deviation,
+)
+
+RUN = "gm-srm-memory"
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def tiny(params, size=64, **changes):
+    params["pretrained"][RUN]["profiles"]["tiny"] |= changes
+    return made(params, RUN, "tiny", size)
+
+
+def test_counts_of_paper256_are_nvidia_s(params):
+    found = counts(params, RUN)
+    assert found["generator"] == found["average"] == 24_767_458
+    assert found["generator.mapping"] == 2_101_248
+    assert found["generator.synthesis"] == 22_666_210
+    assert found["critic"] == 24_001_089
+
+
+def test_counts_of_config_f_are_nvidia_s(params):
+    params["pretrained"][RUN]["settings"]["width"]["base"] = 32768
+    found = counts(params, RUN)
+    assert (found["generator"], found["critic"]) == (30_034_338, 28_864_129)
+
+
+def test_counts_of_two_mapping_layers_are_nvidia_s(params):
+    params["pretrained"][RUN]["settings"]["mapping_layers"] = 2
+    assert counts(params, RUN)["generator"] == 23_191_522
+
+
+def test_levels_and_layers_of_256_px(params):
+    with torch.device("meta"):
+        synthesis = made(params, RUN).memory
+    assert [level.channels for level in synthesis.levels] == [512, 512, 512, 512, 256, 128, 64]
+    assert [len(level.convs) for level in synthesis.levels] == [1, 2, 2, 2, 2, 2, 2]
+    assert synthesis.layers + 1 == 14  # num_ws
+
+
+def test_scaled_weights_keep_the_variance():
+    torch.manual_seed(0)
+    assert Dense(4096, 2048)(drawn(8, 4096, seed=1)).std().item() == pytest.approx(1, rel=0.02)
+    slow = Dense(4096, 2048, rate=0.01)
+    assert slow(drawn(8, 4096, seed=1)).std().item() == pytest.approx(1, rel=0.02)
+    assert slow.weight.std().item() == pytest.approx(100, rel=0.02)
+
+
+def test_the_mapping_sees_the_direction_of_z_alone():
+    torch.manual_seed(0)
+    mapping, z = Mapping(16, 3, 0.01), drawn(2, 16)
+    torch.testing.assert_close(mapping(z), mapping(7 * z))
+    assert not torch.allclose(mapping(z), mapping(-z))
+
+
+def test_demodulated_weights_have_norm_1_whatever_the_styles():
+    weight, styles = drawn(5, 3, 3, 3), drawn(2, 3, seed=1).exp()
+    impulse = torch.zeros(2, 3, 3, 3, 3)
+    for channel in range(3):
+        impulse[:, channel, channel, 1, 1] = 1
+    seen = torch.stack([modulated_conv(impulse[:, c], weight, styles, conv) for c in range(3)], 2)
+    assert seen.square().sum((2, 3, 4)).sqrt().flatten().tolist() == pytest.approx([1] * 10, abs=1e-4)
+
+
+def test_scaling_activations_equals_scaling_weights():
+    """The paper's form: each picture has weights of its own, scaled and divided by their norms."""
+    x, weight, styles = drawn(2, 3, 6, 6), drawn(5, 3, 3, 3, seed=1), drawn(2, 3, seed=2)
+    own = weight * styles[:, None, :, None, None]
+    own = own / own.square().sum((2, 3, 4), keepdim=True).add(1e-8).sqrt()
+    wanted = torch.cat([conv2d(x[i : i + 1], own[i], padding=1) for i in range(2)])
+    torch.testing.assert_close(modulated_conv(x, weight, styles, conv), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_enters_by_its_strength():
+    torch.manual_seed(0)
+    layer, x, w = StyledConv(3, 5, 8, doubles=True), drawn(2, 3, 4, 4), drawn(2, 8, seed=1)
+    still = layer(x, w, lambda x: 0)
+    assert still.shape == (2, 5, 8, 8)
+    assert torch.equal(layer(x, w, random_noise), still)  # the strength begins at 0
+    layer.noise_strength.data.fill_(0.5)
+    lifted = layer(x, w, lambda x: x.new_full((2, 1, 8, 8), 2.0))
+    slope = torch.where(lifted > 0, math.sqrt(2), 0.2 * math.sqrt(2))
+    both = (lifted > 0) == (still > 0)
+    torch.testing.assert_close((lifted - still)[both], slope[both], rtol=1e-4, atol=1e-5)
+    assert 0.5 < both.float().mean() < 1
+
+
+def test_colours_are_not_demodulated():
+    torch.manual_seed(0)
+    layer, x, w = ToPicture(4, 8), drawn(2, 4, 4, 4), drawn(2, 8, seed=1)
+    torch.testing.assert_close(layer(3 * x, w), 3 * layer(x, w))
+
+
+def test_fixed_noise_is_the_same_whatever_the_batch():
+    one, other = fixed_noise(1), fixed_noise(1)
+    assert torch.equal(one(torch.zeros(1, 4, 8, 8)), other(torch.zeros(3, 2, 8, 8)))
+    assert one(torch.zeros(5, 4, 4, 8)).shape == (1, 1, 4, 8)
+
+
+def test_the_deviation_is_that_of_each_group():
+    x = drawn(8, 3, 2, 2)
+    seen = with_deviation(x, 4)
+    assert seen.shape == (8, 4, 2, 2)
+    assert torch.equal(seen[:, :3], x)
+    for group in range(2):  # pictures group, group + 2, … as NVIDIA groups them
+        wanted = x[group::2].std(0, correction=0).mean().item()
+        assert seen[group::2, 3].flatten().tolist() == pytest.approx([wanted] * 16, rel=1e-4)
+    alone = x[:3].std(0, correction=0).mean().item()
+    assert with_deviation(x[:3], 4)[:, 3].mean().item() == pytest.approx(alone, rel=1e-4)
+
+
+def test_r1_of_a_linear_critic_is_the_norm_of_its_weights():
+    weight = drawn(3 * 4 * 4)
+    critic = lambda x: x.flatten(1) @ weight  # noqa: E731
+    assert r1_penalty(critic, drawn(2, 3, 4, 4)).item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
+
+
+def test_path_length_of_a_linear_generator(params):
+    """Of a picture that is A times the sum of w, |Jᵀ y|² is known; a starts at 0 and follows at its decay."""
+    model = tiny(params, loss={"path_length_decay": 0.25})
+    matrix = drawn(3 * 8 * 8, 64)
+
+    def generate(count, device):
+        ws = torch.zeros(count, 5, 64, requires_grad=True)
+        return (ws.sum(1) @ matrix.T).view(count, 3, 8, 8), ws
+
+    model.generate = generate
+    torch.manual_seed(3)
+    penalty = model.path_length_penalty(6, "cpu")
+    torch.manual_seed(3)
+    y = torch.randn(6, 3 * 8 * 8) / 8
+    lengths = (y @ matrix).square().sum(1).sqrt()  # each of the five w has this slope
+    a = 0.25 * lengths.mean()
+    assert model.networks["course"].path_length.item() == pytest.approx(a.item(), rel=1e-4)
+    assert penalty.item() == pytest.approx((lengths - a).square().mean().item(), rel=1e-4)
+
+
+def test_lazy_terms_come_when_they_are_due_and_the_course_is_kept(params, four):
+    model = tiny(params, loss={"r1_every": 3, "path_length_every": 2})
+    model.begin(model.config.schedule.phases[0])
+    image, hole = to_tensors(*four)
+    logs = [set(model.step(image, hole)) - {"generator", "critic"} for _ in range(4)]
+    assert logs == [{"r1", "path_length"}, set(), {"path_length"}, {"r1"}]
+    again = tiny(params)
+    again.networks.load_state_dict(model.networks.state_dict())
+    again.begin(model.config.schedule.phases[0])
+    assert set(again.step(image, hole)) == {"generator", "critic", "path_length"}
+    assert again.networks["course"].steps.item() == 5
+
+
+def test_rates_and_momenta_make_up_for_lazy_steps(params):
+    model = tiny(params)
+    model.begin(model.config.schedule.phases[0])
+    for name, every in {"generator": 4, "critic": 16}.items():
+        (group,) = model.optimisers[name].param_groups
+        assert group["lr"] == pytest.approx(0.0025 * every / (every + 1))
+        assert group["betas"] == (0.0, pytest.approx(0.99 ** (every / (every + 1))))
+
+
+def test_the_average_moves_by_its_half_life(params, four):
+    """After `average` pictures, one step here, it lies half way to the generator."""
+    model = tiny(params, average=8)
+    before = [value.clone() for value in model.networks["average"].parameters()]
+    model.begin(model.config.schedule.phases[0])
+    model.step(*to_tensors(*four))
+    averages, news = (list(model.networks[name].parameters()) for name in ("average", "generator"))
+    assert any(not torch.equal(old, new) for old, new in zip(before, news, strict=True))
+    for old, average, new in zip(before, averages, news, strict=True):
+        torch.testing.assert_close(average, (old + new) / 2)
+
+
+def test_samples_are_pictures_by_number(params):
+    model = tiny(params)
+    together = model.sample(0, 4, "cpu")
+    assert together.shape == (4, 3, 64, 64) and together.min() >= 0 and together.max() <= 1
+    torch.testing.assert_close(model.sample(2, 2, "cpu"), together[2:], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(together[0], together[1])
+
+
+def test_mixed_pictures_have_two_codes(params):
+    model = tiny(params, mixing=1.0)
+    torch.manual_seed(0)
+    _, ws = model.generate(3, "cpu")
+    assert all(len(picture.unique(dim=0)) == 2 for picture in ws)
+    model = tiny(params, mixing=0.0)
+    _, ws = model.generate(3, "cpu")
+    assert all(len(picture.unique(dim=0)) == 1 for picture in ws)
+
+
+@pytest.mark.slow
+def test_it_learns_two_colours(params):
+    """Of pictures that are plain red or plain blue, it comes to draw both, and no third colour."""
+    model = tiny(params, 8, latent=16, width={"base": 64, "most": 16}, mixing=0.0)
+    model.begin(model.config.schedule.phases[0])
+    red, blue = torch.tensor([0.9, 0.1, 0.1]), torch.tensor([0.1, 0.1, 0.9])
+    for _ in range(600):
+        some = torch.rand(8) < 0.5
+        image = torch.where(some[:, None], red, blue)[:, :, None, None].expand(-1, -1, 8, 8).contiguous()
+        model.step(image, torch.zeros(8, 1, 8, 8))
+    colours = model.sample(0, 64, "cpu").mean((2, 3))
+    distances = torch.cdist(colours, torch.stack([red, blue]))
+    assert distances.min(1).values.median() < 0.2
+    assert 0.15 < (distances[:, 0] < distances[:, 1]).float().mean() < 0.85
+
+
+@pytest.mark.parametrize("size", [4, 48, 96])
+def test_sizes_that_are_no_power_of_2_are_refused(params, size):
+    with pytest.raises(InputError, match=f"pictures of {size} px; accepted: a power of 2 from 8 px up"):
+        tiny(params, size)
+
+
+def test_a_group_that_does_not_divide_the_batch_is_refused(params):
+    with pytest.raises(InputError, match=r"deviation_group is 3, schedule.batch_size 8; accepted: a divisor"):
+        tiny(params, deviation_group=3)
