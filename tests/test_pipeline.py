@@ -16,13 +16,15 @@ from palimpsest.reporting.formats import FORMATS
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline", "tmad"]
+KEPT = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline", "tmad", "gm-srm"]
+PRETRAINED = ["tmad-coarse", "gm-srm-memory"]
 HOLES = ["rectangle", "brush", "irregular-20-30"]
 TRAINED = {"train@deepfill-v1", "train@deepfill-v1-baseline"}
 TRANSFERRED = {"transfer@elsewhere", "transfer@larger"}
 EVALUATED = {f"evaluate@{name}" for name in KEPT}
 OF_DEEPFILL = {"evaluate@deepfill-v1", "evaluate@deepfill-v1-baseline"}
 OF_TMAD = {"train@tmad", "evaluate@tmad"}
+OF_GM_SRM = {"train@gm-srm", "evaluate@gm-srm"}
 SLOTS = ["scenes", "unseen", "large"]
 REPORTED = {"tables", "figures", "report"}
 
@@ -118,7 +120,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Project:
-    """The project with a pretrained network and four runs of two iterations at most, reproduced once."""
+    """The project with two pretrained networks and five runs of two iterations at most, reproduced once."""
     project = Project(tmp_path_factory.mktemp("project") / "clone")
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -129,13 +131,23 @@ def project(tmp_path_factory) -> Project:
             shutil.copy(ROOT / name, project.root / name)
     settings = project.settings()
     settings["runs"] = {name: settings["runs"][name] for name in KEPT}
-    for name in ("constant-fill", "tmad"):
+    for name in ("constant-fill", "tmad", "gm-srm"):
         settings["runs"][name]["holes"] = ["rectangle"]
-    settings["pretrained"] = {"tmad-coarse": settings["pretrained"]["tmad-coarse"]}
+    settings["pretrained"] = {name: settings["pretrained"][name] for name in PRETRAINED}
     phase = {"name": "all", "iterations": 2, "learning_rate": 1e-3}
     settings["pretrained"]["tmad-coarse"]["profiles"]["tiny"] = {"width": 2, "schedule": {"phases": [phase]}}
     settings["runs"]["tmad"]["profiles"]["tiny"] |= {"width": 2, "critic_width": 2, "patches": 2}
     settings["runs"]["tmad"]["profiles"]["tiny"]["schedule"] = {"batch_size": 1, "phases": [phase]}
+    few = {"augment": ["flip"], "phases": [phase]}
+    memory = {"width": {"base": 64, "most": 4}, "latent": 8, "deviation_group": 2}
+    settings["pretrained"]["gm-srm-memory"]["profiles"]["tiny"] = {**memory, "schedule": {"batch_size": 2, **few}}
+    settings["runs"]["gm-srm"]["profiles"]["tiny"] |= {
+        "width": 2,
+        "embedding_width": 2,
+        "schedule": {"batch_size": 1, **few},
+    }
+    settings["runs"]["gm-srm"]["settings"]["schedule"]["hole"] = "brush"
+    settings["profiles"]["tiny"]["training"]["compared"] = 4
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
     settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
     settings["profiles"]["tiny"]["data"]["large"] |= {"short_side": 96, "size": 96}
@@ -151,7 +163,7 @@ def project(tmp_path_factory) -> Project:
     everything = project.repro()
     each_slot = {f"{stage}@{slot}" for stage in ("download", "split", "masks", "reference") for slot in SLOTS}
     once = {"sources", "check", "weights", "benchmark"}
-    trained = TRAINED | OF_TMAD | {"pretrain@tmad-coarse"}
+    trained = TRAINED | OF_TMAD | OF_GM_SRM | {f"pretrain@{name}" for name in PRETRAINED}
     assert everything >= trained | EVALUATED | TRANSFERRED | REPORTED | each_slot | once
     return project
 
@@ -207,6 +219,18 @@ def test_what_a_run_begins_with_is_made_anew_only_by_its_own_settings(clean):
     settings["pretrained"]["tmad-coarse"]["settings"]["loss"]["valid"] = 1.0
     clean.write(settings)
     assert clean.repro() == {"check", "pretrain@tmad-coarse"} | OF_TMAD | REPORTED
+
+
+def test_a_loss_of_gm_srm_does_not_retrain_its_memory(clean):
+    settings = clean.settings()
+    loss = settings["runs"]["gm-srm"]["settings"]["loss"]
+    loss |= {"hole": 6.0, "perceptual": 0.0, "adversarial": 0.02, "divergence": 0.1}
+    settings["runs"]["gm-srm"]["needs"]["features"] = "nothing"
+    clean.write(settings)
+    assert clean.repro() == {"check"} | OF_GM_SRM | REPORTED
+    settings["pretrained"]["gm-srm-memory"]["settings"]["loss"]["r1"] = 2.0
+    clean.write(settings)
+    assert clean.repro() == {"check", "pretrain@gm-srm-memory"} | OF_GM_SRM | REPORTED
 
 
 def test_an_edit_of_a_model_reruns_the_runs_that_it_works_in(clean):

@@ -9,12 +9,13 @@ import torch
 from palimpsest import data, masks, runs
 from palimpsest.config import build, read_yaml
 from palimpsest.inpainting import inpaint, predict, to_tensors
-from palimpsest.models import available, configure, create
+from palimpsest.models import available, configure, create, is_prior
 from palimpsest.training import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
 RUNS = runs.trained(SHIPPED)
 SECTIONS = {**SHIPPED["pretrained"], **SHIPPED["runs"]}
+FILLING = [name for name in RUNS if not is_prior(SECTIONS[name]["model"])]
 BASES = [name for name in SHIPPED["runs"] if SECTIONS[name]["base"] == name]
 SIZE = 64
 
@@ -44,7 +45,7 @@ def test_settings_hold_at_every_profile(name, profile):
     assert configure(runs.resolve(SHIPPED, name, profile))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", FILLING)
 def test_the_output_is_a_picture_and_the_known_pixels_stay(name, four):
     image, hole = to_tensors(*four)
     with torch.no_grad():
@@ -56,7 +57,7 @@ def test_the_output_is_a_picture_and_the_known_pixels_stay(name, four):
     assert (results[four[1]] == raw[four[1]]).all()
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", FILLING)
 def test_pixels_under_the_hole_cannot_change_the_output(name, four):
     image, hole = (tensor.contiguous() for tensor in to_tensors(*four))
     other = torch.where(hole > 0, torch.rand(image.shape, generator=torch.Generator().manual_seed(1)), image)
@@ -65,7 +66,7 @@ def test_pixels_under_the_hole_cannot_change_the_output(name, four):
         assert torch.equal(model.inpaint(image, hole), model.inpaint(other, hole))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", FILLING)
 def test_one_sample_does_not_touch_another(name, four):
     pictures, holes = four[0], four[1].copy()
     holes[1] = np.roll(holes[1], 12, 0)
@@ -77,7 +78,7 @@ def test_one_sample_does_not_touch_another(name, four):
         assert np.abs(together[i].astype(int) - alone[0]).max() <= 1
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", FILLING)
 @pytest.mark.parametrize("shape", [(37, 61), (8, 24), (64, 40)])
 def test_pictures_of_any_size(name, shape):
     draw = np.random.default_rng(0)
@@ -89,7 +90,7 @@ def test_pictures_of_any_size(name, shape):
     assert (results[~hole] == picture[~hole]).all()
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if learns(name)])
+@pytest.mark.parametrize("name", [name for name in FILLING if learns(name)])
 def test_a_step_of_each_phase_changes_every_network_and_logs_finite_losses(name, four, features):
     model = made(name)
     fixed = {key for key, network in model.networks.items() if not any(p.requires_grad for p in network.parameters())}

@@ -34,6 +34,8 @@ GAMES = {
     "hinge": Game(
         lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(), lambda fake: -fake.mean(), penalised=False
     ),
+    # GM-SRM, equations 12 and 13 as printed
+    "linear": Game(lambda real, fake: (1 - real).mean() + fake.mean(), lambda fake: -fake.mean(), penalised=False),
     # CRFill, equations 1 and 3
     "hinge-on-both": Game(
         lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),

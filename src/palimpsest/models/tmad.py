@@ -64,6 +64,7 @@ from palimpsest.config import InputError, Settings, each_once
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
 from palimpsest.layers.feature_networks import Trunk, perceptual
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
+from palimpsest.losses.perceptual import perceptual_l1
 from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
 
 PUBLISHED_SIZE = 256  # px, of the pictures whose patches are k_p wide
@@ -483,12 +484,8 @@ class Model:
     def perceptual_loss(self, made: Tensor, wanted: Tensor) -> Tensor:
         """Mean l1 of VGG's features before their ReLU, of patches in [-1, 1]."""
         side = self.config.perceptual_size
-        trunk = self.trunk.to(made.device)
         pictures = [interpolate((patches + 1) / 2, (side, side), mode="bilinear") for patches in (made, wanted)]
-        with torch.no_grad():
-            aims = trunk(pictures[1], FEATURES)
-        found = trunk(pictures[0], FEATURES)
-        return sum(l1_loss(found[name], aims[name]) for name in FEATURES)
+        return perceptual_l1(self.trunk.to(made.device), *pictures, FEATURES)
 
     def fill(self, image: Tensor, hole: Tensor) -> tuple[Cells, Synthesis, Tensor]:
         """The missing patches, what becomes of them, and I_s, each picture with the same draw of its memory.

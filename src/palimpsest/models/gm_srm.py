@@ -1,0 +1,335 @@
+"""GM-SRM: X. Feng et al., "Generative Memory-Guided Semantic Reasoning Model for Image Inpainting", 2021.
+
+Sections III-A to III-D, equations 1 to 14 and algorithm 1. No code was released: the paper is all there is.
+
+    I, M          image in [-1, 1], hole
+    F_E           maps of the encoder, each half the size of the one before; the last is F_D of the first level
+    c             latent embedding, which asks the memory; f_c makes one of a map
+    F_M           features that the generative memory recalls at a level, joined with F_E
+    F_D           map of the decoder
+    μ, σ          of the noise at a level of the memory
+    γ, λ1 … λ4    `loss.hole`, `loss.reconstruction`, `.perceptual`, `.adversarial`, `.divergence`
+
+The memory is the model of the run in `needs.inside`, a StyleGAN2 trained on the same kind of pictures, and stays as it
+is. The ablation of table IV: `embedding: none` is the base model, without a memory; `single` with plain noise GM-BM;
+`single` with conditional noise GM-CSV; `progressive` with conditional noise GM-SRM.
+
+Departures
+- Widths, depth and discriminator are not published: six levels, so that encoder, memory and decoder share sizes down
+  to the 4 px at which StyleGAN2 begins; channel attention is squeeze-and-excitation with a reduction of 16, instance
+  normalisation has no weights, the discriminator is DeepFill v2's SN-PatchGAN and sees the hole.
+- The memory's features are joined with F_E by a 3 x 3 convolution a level, the one thing that is trained there; it
+  begins as the identity on the memory's half. Its output is both F_M and what the memory's next level takes.
+- The memory's last level, at the size of the picture, and its maps to colours are not used.
+- Algorithm 1 concatenates F_M after the decoder's block and takes c from another level; equations 6 and 7 hold.
+- f_c has weights of its own at each level, as sizes differ; a convolution, ReLU, a mean over 4 x 4 cells, and a fully
+  connected layer. One c steers both convolutions of a level.
+- μ and σ are two numbers a picture and level, of which both convolutions draw maps of noise; the memory's own strength
+  scales them. The weights w_i of equation 9 are equal and sum to 1.
+- Equation 13 as printed has no bound: hinge losses stand in its place (`adversarial: linear` is the printed form).
+- Norms in equation 10 are means over all pixels of the picture. VGG's layers are not published: relu1_1 to relu5_1.
+- A picture is always filled alike, with one fixed draw of noise.
+- In pictures of another size than the network's own the memory grows from its constant, resized.
+- Adam's betas and the decay of its rate are not published: a straight fall to 0 over the last half.
+"""
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, relu
+
+from palimpsest import weights
+from palimpsest.config import InputError, Settings
+from palimpsest.layers.feature_networks import Trunk, perceptual
+from palimpsest.losses.adversarial import GAMES
+from palimpsest.losses.perceptual import perceptual_l1
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+from palimpsest.models.deepfill_v2 import Critic, CriticConfig
+from palimpsest.models.stylegan2 import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
+
+DRAW = 1  # seed of the noise in a picture that is filled
+REDUCTION = 16
+CELLS = 4  # a side, to which a map is averaged in f_c
+FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+class Loss(Settings):
+    """Equations 10 and 14."""
+
+    hole: NonNegativeFloat  # γ
+    reconstruction: NonNegativeFloat  # λ1
+    perceptual: NonNegativeFloat  # λ2
+    adversarial: NonNegativeFloat  # λ3
+    divergence: NonNegativeFloat  # λ4
+
+
+class Config(Settings):
+    width: PositiveInt  # channels of the first level
+    embedding: Literal["none", "single", "progressive"]  # one c for all levels, or equation 7; none: no memory
+    noise: Literal["none", "plain", "conditional"]
+    embedding_width: PositiveInt  # channels of f_c's convolution
+    noise_width: PositiveInt  # channels of the convolution before μ and σ
+    critic: CriticConfig
+    adversarial: Literal["hinge", "linear"]
+    betas: Betas
+    loss: Loss
+    schedule: Schedule
+
+
+def normalised(x: Tensor) -> Tensor:
+    return relu(instance_norm(x), inplace=True)
+
+
+class ChannelAttention(nn.Sequential):
+    """Squeeze-and-excitation (Hu et al. 2018)."""
+
+    def __init__(self, channels: int):
+        reduced = max(1, channels // REDUCTION)
+        super().__init__(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, reduced, 1),
+            nn.ReLU(),
+            nn.Conv2d(reduced, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * super().forward(x)
+
+
+class Refine(nn.Module):
+    """The second line of equations 2 and 6: x + CA(ReLU(IN(Conv(x))))."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.attention = ChannelAttention(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.attention(normalised(self.conv(x)))
+
+
+class EncoderBlock(nn.Module):
+    """Equation 2: (B, inputs, H, W) → (B, outputs, H / 2, W / 2)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+        self.refine = Refine(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.refine(normalised(self.conv(x)))
+
+
+class DecoderBlock(nn.Module):
+    """Equation 6: maps of one size, `inputs` channels in all → (B, outputs, 2 H, 2 W)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.refine = Refine(outputs)
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        x = interpolate(torch.cat(maps, 1), scale_factor=2, mode="bilinear")
+        return self.refine(normalised(self.conv(x)))
+
+
+class Encoder(nn.ModuleList):
+    """Picture and hole, (B, 4, H, W) → F_E, from the largest map to the smallest."""
+
+    def __init__(self, channels: list[int]):
+        super().__init__(EncoderBlock(*pair) for pair in pairwise([4, *channels]))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for block in self:
+            x = block(x)
+            maps.append(x)
+        return maps
+
+
+class Decoder(nn.Module):
+    """Blocks from the smallest map up, and the colours: Î, (B, 3, H, W) in [-1, 1]."""
+
+    def __init__(self, known: list[int], recalled: list[int]):
+        """Channels of F_E and of F_M at each level; F_M's are 0 without a memory."""
+        super().__init__()
+        outputs = [*known[1:], known[-1]]
+        decoded = [0, *outputs[:-1]]
+        inputs = [sum(maps) for maps in zip(known, recalled, decoded, strict=True)]
+        self.blocks = nn.ModuleList(DecoderBlock(*pair) for pair in zip(inputs, outputs, strict=True))
+        self.out = nn.Conv2d(outputs[-1], 3, 3, padding=1)
+
+    def colours(self, x: Tensor) -> Tensor:
+        return self.out(x).tanh()
+
+
+class Embedding(nn.Module):
+    """f_c of equations 3 and 7: (B, C, h, w) → c (B, latent)."""
+
+    def __init__(self, channels: int, width: int, latent: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 3, padding=1)
+        self.full = nn.Linear(width * CELLS**2, latent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.full(adaptive_avg_pool2d(relu(self.conv(x)), CELLS).flatten(1))
+
+
+class NoiseHead(nn.Module):
+    """Equation 8: F_E and F_D of a level → μ and log σ², each (B,)."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 3, padding=1)
+        self.full = nn.Linear(width, 2)
+
+    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
+        x = relu(self.conv(torch.cat(maps, 1))).mean((2, 3))
+        return self.full(x).unbind(1)
+
+
+def fusion(recalled: int, known: int) -> nn.Conv2d:
+    """3 x 3, memory's and encoder's features → memory's; begins as the identity on the memory's."""
+    conv = nn.Conv2d(recalled + known, recalled, 3, padding=1)
+    nn.init.zeros_(conv.bias)
+    nn.init.dirac_(conv.weight)
+    return conv
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(μ, σ²) | N(0, 1)) of equation 9, element by element."""
+    return (mean.square() + log_variance.exp() - log_variance - 1) / 2
+
+
+def reconstruction_loss(drawn: Tensor, x: Tensor, hole: Tensor, gamma: float) -> Tensor:
+    """L_rec of equation 10: an error in the hole counts γ times."""
+    error = (drawn - x).abs()
+    return (error * (1 - hole)).mean() + gamma * (error * hole).mean()
+
+
+class Model:
+    batches = 1
+
+    def __init__(self, config: Config, size: int, inside=None):
+        self.config = config
+        levels = (size // SMALLEST).bit_length() - 1
+        if levels < 1 or size & (size - 1):
+            raise InputError(f"pictures of {size} px; accepted: a power of 2 from {2 * SMALLEST} px up")
+        if (inside is None) != (config.embedding == "none"):
+            found = f"embedding is {config.embedding}, needs.inside {'a model' if inside else 'nothing'}"
+            raise InputError(f"{found}; accepted: none and nothing, or another embedding and a generative memory")
+        if config.embedding == "none" and config.noise != "none":
+            raise InputError(f"embedding is none, noise {config.noise}; accepted: none, as noise goes into the memory")
+        if inside is not None and not hasattr(inside, "memory"):
+            raise InputError("the model in needs.inside has no generative memory; accepted: a model of stylegan2 there")
+        self.inside = inside
+        self.multiple = 2 << levels  # px; instance normalisation needs 2 x 2 px of the smallest map
+        known = [config.width * min(2**level, 8) for level in reversed(range(levels))]  # from the smallest map up
+        recalled = [level.channels for level in inside.memory.levels[:levels]] if inside else [0] * levels
+        decoder = Decoder(known, recalled)
+        decoded = [known[0], *(block.conv.out_channels for block in decoder.blocks[:-1])]  # F_D of the level before
+        networks = {"encoder": Encoder(known[::-1]), "decoder": decoder, "critic": Critic(config.critic)}
+        if inside:
+            asking = decoded if config.embedding == "progressive" else decoded[:1]
+            embeddings = [Embedding(channels, config.embedding_width, inside.memory.latent) for channels in asking]
+            pairs = list(zip(recalled, known, strict=True))
+            networks |= {
+                "memory": inside.memory.requires_grad_(False),
+                "fusion": nn.ModuleList(fusion(*pair) for pair in pairs),
+                "embedding": nn.ModuleList(embeddings),
+            }
+        if config.noise == "conditional":
+            pairs = zip(known, decoded, strict=True)
+            networks["noise"] = nn.ModuleList(NoiseHead(sum(pair), config.noise_width) for pair in pairs)
+        self.networks = nn.ModuleDict(networks)
+
+    @property
+    def reads_features(self) -> bool:
+        return self.config.loss.perceptual > 0
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        return perceptual(weights.FOLDER)
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        learning = [value for name, net in self.networks.items() if name != "critic" for value in net.parameters()]
+        parts = {"generator": [value for value in learning if value.requires_grad]}
+        parts["critic"] = self.networks["critic"].parameters()
+        return {name: adam(parameters, self.config.betas) for name, parameters in parts.items()}
+
+    def begin(self, phase: Phase) -> None:
+        for optimiser in self.optimisers.values():
+            set_rate(optimiser, phase.highest_rate)
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """The discriminator's step, equation 13, then the generator's, equation 14."""
+        weight, game, critic = self.config.loss, GAMES[self.config.adversarial], self.networks["critic"]
+        x = image * 2 - 1
+        drawn, divergences = self.generate(x, hole, random_noise)
+        judged = game.critic(*critic.judge(x, drawn.detach(), hole))
+        descend(self.optimisers["critic"], judged)
+
+        terms = {
+            "reconstruction": reconstruction_loss(drawn, x, hole, weight.hole),
+            "adversarial": game.generator(critic(drawn, hole)),
+        }
+        if divergences:
+            terms["divergence"] = torch.stack(divergences).mean()
+        if weight.perceptual:
+            terms["perceptual"] = perceptual_l1(self.trunk.to(x.device), (drawn + 1) / 2, image, FEATURES)
+        loss = sum(getattr(weight, name) * term for name, term in terms.items())
+        descend(self.optimisers["generator"], loss)
+        return {"critic": judged, **terms, "generator": loss}
+
+    def generate(self, x: Tensor, hole: Tensor, draw: Noise) -> tuple[Tensor, list[Tensor]]:
+        """Î, and the divergence (B,) of each level's noise where it is conditional; algorithm 1.
+
+        `draw` makes maps of normal noise.
+        """
+        encoded = self.networks["encoder"](torch.cat([x * (1 - hole), hole], 1))[::-1]
+        decoder, decoded, divergences = self.networks["decoder"], encoded[0], []
+        recalled, c = None, 0.0
+        for level, (known, block) in enumerate(zip(encoded, decoder.blocks, strict=True)):
+            maps = [known, decoded] if level else [known]
+            if self.inside is not None:
+                c = self._ask(level, decoded, c)
+                noise, divergence = self._noise(level, known, decoded, draw)
+                divergences += divergence
+                recalled = self._recall(level, recalled, known, c, noise)
+                maps.append(recalled)
+            decoded = block(*maps)
+        return decoder.colours(decoded), divergences
+
+    def _ask(self, level: int, decoded: Tensor, c: Tensor | float) -> Tensor | float:
+        """c of a level; equations 3 and 7."""
+        embeddings = self.networks["embedding"]
+        return c + embeddings[level](decoded) if level < len(embeddings) else c
+
+    def _noise(self, level: int, known: Tensor, decoded: Tensor, draw: Noise) -> tuple[Noise, list[Tensor]]:
+        """What the memory's convolutions of a level draw their noise from, and its divergence; equation 8."""
+        match self.config.noise:
+            case "none":
+                return lambda x: x.new_zeros(()), []
+            case "plain":
+                return draw, []
+        mean, log_variance = self.networks["noise"][level](known, decoded)
+        centre, deviation = (value.view(-1, 1, 1, 1) for value in (mean, (log_variance / 2).exp()))
+        return lambda x: centre + deviation * draw(x), [divergence(mean, log_variance)]
+
+    def _recall(self, level: int, before: Tensor | None, known: Tensor, c: Tensor, noise: Noise) -> Tensor:
+        """F_M of a level: the frozen convolutions on F_M of the level before, joined with F_E; equation 4."""
+        memory: Synthesis = self.networks["memory"]
+        layers = memory.levels[level]
+        x = memory.start(*known[:, 0].shape) if before is None else before
+        x = layers(x, [c] * len(layers.convs), noise)
+        return self.networks["fusion"][level](torch.cat([x, known], 1))
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        drawn, _ = self.generate(image * 2 - 1, hole, fixed_noise(DRAW))
+        return (drawn + 1) / 2
