@@ -23,8 +23,8 @@ def spoil(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(text.replace(old, new, 1))
 
 
-def read(folder):
-    return spec.read_paper("deepfill-v1", spec.read_metrics(folder), spec.read_values(folder), folder)
+def read(folder, paper="deepfill-v1"):
+    return spec.read_paper(paper, spec.read_metrics(folder), spec.read_values(folder), folder)
 
 
 def test_every_shipped_paper_and_value_is_read():
@@ -60,3 +60,38 @@ def test_a_spoilt_file_is_named_with_its_key(folder, file, old, new, said):
     spoil(folder, file, old, new)
     with pytest.raises(InputError, match=said):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("like: lpips_alex", "like: lpips_alexnet", r"wide\.I\.published: found 'lpips_alexnet'"),
+        ("name: lpips,", "name: lpip,", r"wide\.I\.published: found 'lpip'"),
+        ("pair: gm-srm-pair", "pears: gm-srm-pair", r"wide\.I\.rows: run: found 'pears'"),
+        ("stand_in: scenes", "stand_in: scene", r"wide\.I\.rows: run: found 'scenes'"),
+        ("metrics: [psnr_channels", "metrics: [psnr_chanels", r"figures\.ratios\.metrics: found 'psnr_chanels'"),
+    ],
+)
+def test_a_spoilt_wide_table_or_figure_is_named(folder, old, new, said):
+    text = (folder / "gm-srm.yaml").read_text()
+    assert old in text
+    (folder / "gm-srm.yaml").write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=said):
+        read(folder, "gm-srm")
+
+
+def test_a_metric_whose_kind_is_unstated_bears_the_papers_name_alone():
+    metrics = spec.read_metrics()
+    published = spec.read_paper("gm-srm", metrics, spec.read_values()).wide["I"].published_metrics(metrics)
+    assert list(published) == ["psnr", "ssim", "ncc", "lmse", "lpips"]
+    assert published["lpips"].head == "LPIPS ↓" and published["psnr"] == metrics["psnr"]
+
+
+def test_a_condition_names_the_dataset_that_is_the_papers():
+    tables = spec.read_paper("gm-srm", spec.read_metrics(), spec.read_values()).wide
+    own = {(c.dataset, c.own, c.slot, c.stand_in) for c in tables["I"].data}
+    assert own == {
+        ("paris-streetview", "paris-streetview", "streets", "scenes"),
+        ("celeba-hq", "celeba-hq", "faces", "scenes"),
+        ("places2", "places2-pair", "pair", "scenes"),
+    }

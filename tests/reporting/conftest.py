@@ -10,6 +10,7 @@ from palimpsest import data, masks
 from palimpsest.config import build
 from palimpsest.papers.spec import read_metrics
 from palimpsest.reporting.results import read_results
+from palimpsest.reporting.tables import all_tables
 
 PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
@@ -24,6 +25,15 @@ EXPLAINED = read_metrics()
 def value(run: str, metric: str) -> float:
     """A number of its own for each run and metric, the same in every process."""
     return 10 + 3.001 * (RUNS.index(run) if run in RUNS else len(RUNS)) + 0.137 * list(EXPLAINED).index(metric)
+
+
+def table(fake, key):
+    return next(table for table in all_tables(fake.measured, "abc1234") if table.key == key)
+
+
+def column(found, group, text):
+    (place,) = [i for i, head in enumerate(found.heads) if head.group == group and head.text == text]
+    return {label: row[place] for label, row in found.rows}
 
 
 class Fake:
@@ -47,12 +57,19 @@ class Fake:
             self.write(run)
 
     def write(
-        self, run: str, dataset="bundled-photos", profile="tiny", settings="a" * 64, kinds=("rectangle",), **changes
+        self,
+        run: str,
+        dataset="bundled-photos",
+        profile="tiny",
+        settings="a" * 64,
+        kinds=("rectangle",),
+        slot="scenes",
+        **changes,
     ):
         values = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
         folder = self.root / "results" / run
         folder.mkdir(parents=True, exist_ok=True)
-        about = {"run": run, "model": "m", "profile": profile, "data": "scenes", "dataset": dataset, "size": 64}
+        about = {"run": run, "model": "m", "profile": profile, "data": slot, "dataset": dataset, "size": 64}
         about |= {
             "images": 24,
             "photos": 2,

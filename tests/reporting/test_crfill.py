@@ -8,8 +8,8 @@ import pytest
 from palimpsest.papers.spec import Claim, read_metrics
 from palimpsest.reporting.cost import _claim, power
 from palimpsest.reporting.figures import PATCH, every_drawing, reference_patches
-from palimpsest.reporting.tables import all_tables
-from reporting.conftest import value
+from reporting.conftest import column as cells
+from reporting.conftest import table, value
 
 KINDS = ("square", "square/pieced")
 
@@ -40,15 +40,6 @@ def timed(fake):
     about = {"devices": {"cpu": "A processor"}, "threads": 2, "versions": {"torch": "9.9"}, "rounds": 3, "found": found}
     (fake.root / "results" / "benchmark.json").write_text(json.dumps(about))
     return fake
-
-
-def table(fake, key):
-    return next(table for table in all_tables(fake.measured, "abc1234") if table.key == key)
-
-
-def cells(found, group, text):
-    (place,) = [i for i, head in enumerate(found.heads) if head.group == group and head.text == text]
-    return {label: row[place] for label, row in found.rows}
 
 
 def test_seconds_stand_beside_the_papers(timed):

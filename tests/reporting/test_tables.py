@@ -12,18 +12,13 @@ from palimpsest.papers.spec import read_metrics
 from palimpsest.reporting.formats import FORMATS, tex, to_csv, to_html, to_markdown, to_tex
 from palimpsest.reporting.results import commit, read_results
 from palimpsest.reporting.tables import aggregates, all_tables
-from reporting.conftest import RUNS, SPREAD, value
+from reporting.conftest import RUNS, SPREAD, column, table, value
 
 METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
 
 
 def table_one(fake):
     return all_tables(fake.measured, "abc1234")[0]
-
-
-def column(table, group, text):
-    (place,) = [i for i, head in enumerate(table.heads) if head.group == group and head.text == text]
-    return {label: cells[place] for label, cells in table.rows}
 
 
 class Rows(html.parser.HTMLParser):
@@ -51,26 +46,55 @@ class Rows(html.parser.HTMLParser):
             self.rows[-1][-1] += text
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_every_format_prints_the_same_texts(fake, number):
-    table = all_tables(fake.measured, "abc1234")[number]
-    expected = [[label, *(cell.text for cell in cells)] for label, cells in table.rows]
-    assert list(csv.reader(io.StringIO(to_csv(table))))[1:] == expected
+def plain(cell):
+    return re.sub(r"\\(textbf|underline)\{(.*)\}", r"\2", cell.strip())
+
+
+def read_tex(table):
+    """The texts of the rows, those of a continued table joined; a turned metric stands before each row of its block."""
+    pages = []
+    for page in re.findall(r"\\midrule\n(.*?)\n\\bottomrule", to_tex(table), re.DOTALL):
+        rows = []
+        for block in page.split("\n\\midrule\n"):
+            lines = [[plain(cell) for cell in line[:-3].split(" & ")] for line in block.splitlines()]
+            if table.blocks:
+                (turned,) = filter(None, (line[0] for line in lines))
+                metric = re.fullmatch(r"\\smash\{\\rotatebox\[origin=c\]\{90\}\{(.*)\}\}", turned)[1]
+                lines = [[metric, *line[1:]] for line in lines]
+            rows += lines
+        pages.append(rows)
+    lead = len(table.corners)
+    return [[*first, *(cell for row in more for cell in row[lead:])] for first, *more in zip(*pages, strict=True)]
+
+
+@pytest.mark.parametrize("key", ["deepfill-v1-1", "deepfill-v1-1-every-metric", "gm-srm-I", "gm-srm-II"])
+@pytest.mark.parametrize("own", [False, True])
+def test_every_format_prints_the_same_texts(fake, key, own):
+    if own:  # a wide table of more columns than a page holds
+        for slot, dataset in (("streets", "paris-streetview"), ("faces", "celeba-hq"), ("pair", "places2-pair")):
+            fake.add(f"gm-srm-{slot}", slot=slot, dataset=dataset, kinds=("irregular-20-30-any", "centre-50"))
+    found = table(fake, key)
+    metrics = [metric for metric, count in found.blocks for _ in range(count)]
+    bare = [[label, *(cell.text for cell in cells)] for label, cells in found.rows]
+    expected = [[metric, *row] for metric, row in zip(metrics, bare, strict=True)] if metrics else bare
+    assert list(csv.reader(io.StringIO(to_csv(found))))[1:] == expected
 
     parser = Rows()
-    parser.feed(to_html(table))
-    assert parser.rows[2:] == expected
+    parser.feed(to_html(found))
+    metric, rows = "", []
+    for row in parser.rows[2:]:
+        if len(row) == 1:
+            (metric,) = row
+        else:
+            rows.append([metric, *row] if metrics else row)
+    assert rows == expected
 
-    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")][2:]
-    plain = [[re.sub(r"\*\*|</?u>", "", cell.strip()) for cell in line.strip("|").split("|")] for line in lines]
-    assert plain == expected
+    lines = [line for line in to_markdown(found).splitlines() if line.startswith("|")][2:]
+    assert [
+        [re.sub(r"\*\*|</?u>", "", cell.strip()) for cell in line.strip("|").split("|")] for line in lines
+    ] == expected
 
-    body = to_tex(table).split("\\midrule\n")[1].split("\n\\bottomrule")[0]
-    cells = [
-        [re.sub(r"\\(textbf|underline)\{(.*)\}", r"\2", c.strip()) for c in line[:-3].split(" & ")]
-        for line in body.splitlines()
-    ]
-    assert cells == [[tex(text) for text in row] for row in expected]
+    assert read_tex(found) == [[tex(text) for text in row] for row in expected]
 
 
 def test_rows_stand_in_the_papers_order_with_its_numbers_and_ours(fake):

@@ -7,8 +7,7 @@ import pytest
 
 from palimpsest.papers.spec import benchmarked
 from palimpsest.reporting.figures import MISSING, RANKED, Boxed, Studio, retrieved_patches
-from palimpsest.reporting.tables import all_tables
-from reporting.conftest import value
+from reporting.conftest import column, table, value
 
 BLOCKS = {
     "coarse.generator": {"InputConv": 1, "DownBlock": 3, "ResidualBlock": 8, "UpBlock": 3, "OutConv": 1},
@@ -19,15 +18,6 @@ SETTINGS = {
     "settings": {"loss": {**LOSS, "gradient_penalty": 10.0}},
     "inside": {"settings": {"loss": {"hole": 5.0, "valid": 0.0}}},
 }
-
-
-def table(fake, key):
-    return next(table for table in all_tables(fake.measured, "abc1234") if table.key == key)
-
-
-def column(found, group, text):
-    (place,) = [i for i, head in enumerate(found.heads) if head.group == group and head.text == text]
-    return {label: row[place] for label, row in found.rows}
 
 
 def describe(fake, name, **changes):

@@ -40,12 +40,17 @@ class Metric(Settings):
         return f"{self.label}{unit}{ARROWS[self.direction]}"
 
 
+Metrics = dict[str, Metric]
+
+
 class Condition(Settings):
     """Data and holes under which a table was measured; a paper's table has one or several."""
 
     dataset: str  # the paper's
     label: str  # the paper's name for it
     slot: str  # of a profile's `data`: whose pictures stand here
+    stand_in: str | None = None  # the slot that stands in where nothing was measured on `slot`
+    ours: str | None = None  # the name of the paper's data among our datasets; where none is given, `dataset`
     mask: str  # the paper's
     ratio: str  # the paper's bin of hole areas; "" without bins
     hole: str  # kind of our holes
@@ -55,6 +60,19 @@ class Condition(Settings):
     def measured(self) -> str:
         """The name of what is measured, as in results/<run>/metrics.json."""
         return f"{self.hole}/pieced" if self.pieced else self.hole
+
+    @property
+    def own(self) -> str:
+        """The name among our datasets of the data that the paper measured on."""
+        return self.ours or self.dataset
+
+
+class Unstated(Settings):
+    """A published metric whose kind the paper leaves open, so that none of ours bears its name."""
+
+    name: str  # as in values.csv
+    label: str
+    like: str  # the metric whose unit and direction it has
 
 
 class Column(Settings):
@@ -108,18 +126,42 @@ class Timed(Settings):
     size: PositiveInt  # px
 
 
-class TableSpec(Settings):
-    """One table, in the paper's own order of rows and columns."""
+class Comparison(Settings):
+    """Published numbers and ours, in the paper's own order of rows and metrics."""
 
     title: str
     protocol: list[str]  # what the paper says of its measurement, and what it leaves open
     data: list[Condition] = Field(min_length=1)
-    published: list[str]  # metrics
+    published: list[str | Unstated]  # metrics
     measured: list[Group]
-    every_metric: bool  # whether a table of all metrics follows
     rows: list[Row]
+
+    @property
+    def columns(self) -> list[tuple[str, Column]]:
+        """Every measured column with its group."""
+        return [(group.group, column) for group in self.measured for column in group.columns]
+
+    def published_metrics(self, metrics: Metrics) -> Metrics:
+        """{name in values.csv: what it means}."""
+        return dict(_explained(metric, metrics) for metric in self.published)
+
+
+def _explained(published: str | Unstated, metrics: Metrics) -> tuple[str, Metric]:
+    if isinstance(published, str):
+        return published, metrics[published]
+    return published.name, metrics[published.like].model_copy(update={"label": published.label})
+
+
+class TableSpec(Comparison):
+    """A table with a column for each metric under each condition."""
+
+    every_metric: bool  # whether a table of all metrics follows
     votes: Votes | None = None
     timed: list[Timed] = Field(default_factory=list)  # columns of seconds a picture on this machine
+
+
+class WideSpec(Comparison):
+    """A table with a block of rows for each metric and a column for each condition."""
 
 
 class ParameterRow(Settings):
@@ -259,6 +301,16 @@ class ProgressFigure(Settings):
     run: str
 
 
+class SheetsFigure(Settings):
+    """What a generative network drew from the same latents as it was trained, a latent a row."""
+
+    kind: Literal["sheets"]
+    title: str
+    caption: str
+    run: str
+    latents: PositiveInt  # at most those that the run kept
+
+
 class Mechanism(Settings):
     """One run that picks reference patches."""
 
@@ -312,21 +364,34 @@ class FailuresFigure(OneRunFigure):
     head: str
 
 
-class GrowingFigure(Settings):
+class AgainstShare(Settings):
+    """What figures of metrics against the share of the picture that is missing have in common."""
+
+    title: str
+    caption: str
+    holes: Annotated[list[str], Field(min_length=2)]  # kinds, from small to large
+    metrics: Annotated[list[str], Field(min_length=1)]
+
+
+class GrowingFigure(AgainstShare):
     """One test picture with growing holes, a row a run, and each run's metrics against the share that is missing."""
 
     kind: Literal["growing"]
-    title: str
-    caption: str
     slot: str
-    holes: Annotated[list[str], Field(min_length=2)]  # kinds, from small to large
-    metrics: Annotated[list[str], Field(min_length=1)]
     columns: list[Mechanism]
+
+
+class RatiosFigure(AgainstShare):
+    """Each method's metrics against the share that is missing, a row of panels for the data of each slot."""
+
+    kind: Literal["ratios"]
+    rows: list[Row]
 
 
 OfPictures = ResultsFigure | ReferencesFigure | RetrievalFigure | FailuresFigure
 FigureSpec = Annotated[
-    OfPictures | GrowingFigure | CurvesFigure | ProgressFigure | TimingFigure, Field(discriminator="kind")
+    OfPictures | GrowingFigure | RatiosFigure | CurvesFigure | ProgressFigure | SheetsFigure | TimingFigure,
+    Field(discriminator="kind"),
 ]
 
 
@@ -344,6 +409,7 @@ class Paper(Settings):
     blocks: dict[str, Blocks] = Field(default_factory=dict)
     hyperparameters: dict[str, Hyperparameters] = Field(default_factory=dict)
     parameters: Parameters | None = None
+    wide: dict[str, WideSpec] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -371,7 +437,6 @@ class Place(NamedTuple):
     metric: str
 
 
-Metrics = dict[str, Metric]
 Values = dict[Place, Published]
 
 
@@ -419,26 +484,17 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
     """The spec of a paper; InputError for a key, metric, slot or method that is not known."""
     path = folder / f"{name}.yaml"
     paper = build(Paper, read_yaml(path), "", path.name)
+    for part, tables in (("wide", paper.wide), ("tables", paper.tables)):
+        for key, table in tables.items():
+            here = {place for place in values if (place.paper, place.table) == (name, key)}
+            _check(table, here, metrics, f"{path.name}: {part}.{key}")
     for key, table in paper.tables.items():
-        at = f"{path.name}: tables.{key}"
-        here = {place for place in values if (place.paper, place.table) == (name, key)}
-        columns = [column for group in table.measured for column in group.columns]
-        for metric in table.published:
-            _one_of(metric, metrics, f"{at}.published")
-        for column in columns:
-            _one_of(column.metric, metrics, f"{at}.measured: metric")
-            _one_of(column.published, [*table.published, None], f"{at}.measured: published")
-        for condition in table.data:
-            found = {(place.dataset, place.mask, place.ratio) for place in here}
-            _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
-        for row in table.rows:
-            _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
-            for key in row.run if isinstance(row.run, dict) else ():
-                found = {key for condition in table.data for key in (condition.slot, condition.hole)}
-                _one_of(key, found, f"{at}.rows: run")
         if votes := table.votes:
-            found = {(place.dataset, place.metric) for place in here}
-            _one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")
+            found = {(p.dataset, p.metric) for p in values if (p.paper, p.table) == (name, key)}
+            _one_of((votes.dataset, votes.metric), found, f"{path.name}: tables.{key}.votes: dataset, metric")
+    for key, figure in paper.figures.items():
+        for metric in figure.metrics if isinstance(figure, AgainstShare) else ():
+            _one_of(metric, metrics, f"{path.name}: figures.{key}.metrics")
     for key, blocks in paper.blocks.items():
         for row in blocks.rows:
             _one_of(len(row.published), [len(blocks.columns)], f"{path.name}: blocks.{key}.rows: published numbers")
@@ -449,6 +505,26 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
         for row in timings.rows:
             _one_of(row.method, {place.method for place in here}, f"{path.name}: timings.{key}.rows: method")
     return paper
+
+
+def _check(table: Comparison, here: set[Place], metrics: Metrics, at: str) -> None:
+    """InputError for what a table names and neither metrics.yaml nor the published numbers of that table hold."""
+    for metric in table.published:
+        _one_of(metric if isinstance(metric, str) else metric.like, metrics, f"{at}.published")
+    published = table.published_metrics(metrics)
+    for metric in published:
+        _one_of(metric, {place.metric for place in here}, f"{at}.published")
+    for _, column in table.columns:
+        _one_of(column.metric, metrics, f"{at}.measured: metric")
+        _one_of(column.published, [*published, None], f"{at}.measured: published")
+    for condition in table.data:
+        found = {(place.dataset, place.mask, place.ratio) for place in here}
+        _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
+    keys = {key for c in table.data for key in (c.slot, c.stand_in, c.hole) if key}
+    for row in table.rows:
+        _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
+        for key in row.run if isinstance(row.run, dict) else ():
+            _one_of(key, keys, f"{at}.rows: run")
 
 
 def benchmarked(folder: Path = PAPERS) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -21,9 +22,11 @@ from palimpsest.papers.spec import (
     GrowingFigure,
     OfPictures,
     ProgressFigure,
+    RatiosFigure,
     ReferencesFigure,
     ResultsFigure,
     RetrievalFigure,
+    SheetsFigure,
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
@@ -322,16 +325,10 @@ class Studio:
         if not runs:
             return None, absent
         samples = [read_samples(self.root, self.measured, layout.slot, hole).first(1) for hole in layout.holes]
-        metrics = spec.read_metrics()
         figure = Figure(figsize=(1.4 * len(samples) + 0.4, 1.4 * (len(runs) + 1) + 2.6), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[2.4, 1.4 * (len(runs) + 1)])
         for axes, name in zip(np.atleast_1d(above.subplots(1, len(layout.metrics))), layout.metrics, strict=True):
-            for column in runs:
-                found = [self.measured.aggregate(column.run, hole, name) for hole in layout.holes]
-                shares = [100 * self.measured.share(column.run, hole) for hole in layout.holes]
-                axes.plot(shares, [value.mean for value in found], marker="o", markersize=3, label=column.head)
-                axes.fill_between(shares, [v.low for v in found], [v.high for v in found], alpha=0.15)
-            axes.set(title=f"{metrics[name].head}, {spec.REGIONS[metrics[name].of]}", xlabel="missing (%)")
+            self._draw_shares(axes, name, layout.holes, {column.head: column.run for column in runs})
         above.axes[0].legend(fontsize=8)
         rows = [("input", [sample.inputs[0] for sample in samples])]
         rows += [(c.head, [sample.kept[c.run]["result"][0] for sample in samples]) for c in runs]
@@ -340,6 +337,46 @@ class Studio:
             for axes, picture in zip(line, pictures, strict=True):
                 _show(axes, picture)
         return figure, absent
+
+    def ratios(self, layout: RatiosFigure) -> Drawn:
+        """Each metric against the share that is missing, on the pictures of each slot at hand."""
+        panels = {slot: self._throughout(slot, layout) for slot in self.measured.slots}
+        panels = {slot: runs for slot, runs in panels.items() if any(runs.values())}
+        drawn = {run for runs in panels.values() for run in runs.values()}
+        absent = [self._left_out(row.label, row.runs[0]) for row in layout.rows if not drawn & set(row.runs)]
+        if not panels:
+            return None, absent
+        across = len(layout.metrics)
+        figure = Figure(figsize=(3.6 * across, 2.7 * len(panels) + 0.4), layout="constrained")
+        lines = {}
+        for row, (slot, runs) in zip(figure.subplots(len(panels), across, squeeze=False), panels.items(), strict=True):
+            for axes, name in zip(row, layout.metrics, strict=True):
+                lines |= self._draw_shares(axes, name, layout.holes, runs)
+            row[0].set_ylabel(self.measured.pictures(slot).dataset, fontsize=8)
+        lines = {row.label: lines[row.label] for row in layout.rows if row.label in lines}
+        figure.legend(lines.values(), lines.keys(), loc="outside upper left", ncols=min(4, len(lines)), fontsize=8)
+        return figure, absent
+
+    def _throughout(self, slot: str, layout: RatiosFigure) -> dict[str, str | None]:
+        """{method: its run that was measured on a slot with holes of every kind, none where there is none}."""
+        kept = set.intersection(*(set(self.measured.kept(slot, hole)) for hole in layout.holes))
+        return {row.label: next((run for run in row.runs if run in kept), None) for row in layout.rows}
+
+    def _draw_shares(self, axes: Axes, metric: str, holes: list[str], runs: dict[str, str | None]) -> dict[str, Line2D]:
+        """A metric's means and intervals against the share that is missing, {head: line}; a head keeps its colour."""
+        lines = {}
+        for number, (head, run) in enumerate(runs.items()):
+            if run is None:
+                continue
+            found = [self.measured.aggregate(run, hole, metric) for hole in holes]
+            shares = [100 * self.measured.share(run, hole) for hole in holes]
+            style = {"marker": "o", "markersize": 3, "color": f"C{number % 10}", "label": head}
+            lines[head] = axes.plot(shares, [value.mean for value in found], **style)[0]
+            bounds = ([value.low for value in found], [value.high for value in found])
+            axes.fill_between(shares, *bounds, alpha=0.15, color=style["color"])
+        explained = spec.read_metrics()[metric]
+        axes.set(title=f"{explained.head}, {spec.REGIONS[explained.of]}", xlabel="missing (%)")
+        return lines
 
     def timing(self, layout: TimingFigure) -> Drawn:
         """Seconds and peak memory against the side of the picture."""
@@ -365,17 +402,30 @@ class Studio:
         if layout.run not in self.measured.results:
             return None, [self._left_out(layout.run, layout.run)]
         arrays = read_arrays(self.root / "runs" / layout.run / "samples.npz")
-        if not len(arrays.get("iterations", [])):
+        if not (moments := moments_of(arrays)):
             return None, [f"run {layout.run} kept no pictures of its training"]
         pictures, holes = arrays["pictures"], arrays["holes"].astype(bool)
         shown = np.where(holes.reshape(holes.shape[:3])[..., None], np.uint8(255), pictures)
-        columns: Columns = [("original", pictures), ("input", shown)]
-        chosen = spread(len(arrays["iterations"]), 6)
-        columns += [(f"iteration {arrays['iterations'][i]}", arrays["results"][i]) for i in chosen]
-        return draw_grid(columns, [""] * len(pictures)), []
+        return draw_grid([("original", pictures), ("input", shown), *moments], [""] * len(pictures)), []
+
+    def sheets(self, layout: SheetsFigure) -> Drawn:
+        """What a run, which is not measured, drew from each latent at six moments of its training."""
+        path = self.root / "runs" / layout.run / "samples.npz"
+        if not path.is_file():
+            return None, [self._left_out(layout.run, layout.run)]
+        if not (moments := moments_of(read_arrays(path))):
+            return None, [f"run {layout.run} kept no pictures of its training"]
+        columns = [(head, drawn[: layout.latents]) for head, drawn in moments]
+        return draw_grid(columns, [""] * len(columns[0][1])), []
 
     def _left_out(self, what: str, run: str) -> str:
         return f"{what} is left out: run {run} is missing ({self.measured.absent.get(run, 'not measured here')})"
+
+
+def moments_of(arrays: dict[str, np.ndarray]) -> Columns:
+    """A column of pictures for each of at most six moments of a training; none where none were kept."""
+    iterations = arrays.get("iterations", np.empty(0))
+    return [(f"iteration {iterations[i]}", arrays["results"][i]) for i in spread(len(iterations), 6)]
 
 
 def draw_timing(found: dict[str, Architecture], benchmark: Benchmark) -> Figure:
@@ -416,6 +466,7 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
             points = [(row["iteration"], row[quantity]) for row in rows if quantity in row]
             if points:
                 style = {"color": f"C{number % 10}", "linestyle": ["-", "--", ":"][number % 3], "linewidth": 1.4}
+                style |= {"marker": "o", "markersize": 3} if len(points) == 1 else {}
                 lines[run] = axes.plot(*zip(*points, strict=True), **style)[0]
         axes.set_title(quantity.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
+from itertools import chain, groupby
 
 from palimpsest.config import section
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Column as ColumnSpec
 from palimpsest.papers.spec import (
+    Comparison,
     Condition,
     Metric,
     Metrics,
@@ -23,6 +25,7 @@ from palimpsest.papers.spec import (
     Timed,
     Values,
     Votes,
+    WideSpec,
 )
 from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, timing_table
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
@@ -39,11 +42,30 @@ class Context:
     """What every cell of a table may be asked about."""
 
     paper: str
+    label: str  # the paper's
     number: str
+    layout: Comparison  # each condition's slot is that whose pictures are shown
     values: Values
     metrics: Metrics
     measured: Measured
     commit: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.paper}-{self.number}"
+
+    def pictures(self, condition: Condition) -> Pictures:
+        return self.measured.pictures(condition.slot)
+
+    def same(self, condition: Condition) -> bool:
+        """Whether ours are measured on the paper's data."""
+        return self.pictures(condition).dataset == condition.own
+
+    def run(self, condition: Condition, row: Row) -> str | None:
+        """The run that stands for a row under a condition; none where it was measured on other pictures."""
+        run = row.run_on(condition)
+        result = self.measured.results.get(run)
+        return None if result and result.data != condition.slot else run
 
 
 @dataclass(frozen=True)
@@ -63,29 +85,65 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
         paper = spec.read_paper(key, metrics, values)
         tables += [block_table(key, number, paper, measured, commit) for number in paper.blocks]
         tables += [setting_table(key, number, paper, measured, commit) for number in paper.hyperparameters]
-        for number in paper.tables:
-            context = Context(key, number, values, metrics, measured, commit)
-            tables.append(paper_table(context, paper))
-            tables += every_metric(context, paper) if paper.tables[number].every_metric else []
+        for number, layout in (*paper.wide.items(), *paper.tables.items()):
+            layout = at_hand(layout, measured)
+            context = Context(key, paper.label, number, layout, values, metrics, measured, commit)
+            if isinstance(layout, WideSpec):
+                tables.append(wide_table(context))
+                continue
+            tables.append(paper_table(context))
+            tables += every_metric(context) if layout.every_metric else []
         tables += [timing_table(key, number, paper, values, measured, commit) for number in paper.timings]
         tables += [parameter_table(key, paper, measured, commit)] if paper.parameters else []
         tables += [claims_table(key, paper, measured, commit)] if paper.claims else []
     return tables
 
 
-def paper_table(context: Context, paper: Paper) -> Table:
+def at_hand(layout: Comparison, measured: Measured) -> Comparison:
+    """The layout with each stand-in in its place: a slot of its own stays where something was measured on it."""
+    own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
+    data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
+    return layout.model_copy(update={"data": data})
+
+
+def paper_table(context: Context) -> Table:
     """A paper's table in its own order, published and ours beside each other; results made elsewhere come last."""
-    layout = paper.tables[context.number]
-    columns = list(_columns(context, layout))
-    lines = [*layout.rows, *_external(context.measured, layout.data)]
-    grid = [_ranked(column.metric, [column.cell(row) for row in lines]) for column in columns]
+    lines = [*context.layout.rows, *_external(context.measured, context.layout.data)]
+    columns = list(_columns(context))
     return Table(
-        key=f"{context.paper}-{context.number}",
-        caption=_caption(paper, context, layout, layout.data),
+        key=context.key,
+        caption=_caption(context, context.layout.data),
         heads=[column.head for column in columns],
-        rows=[(row.label, list(cells)) for row, cells in zip(lines, zip(*grid, strict=True), strict=True)],
-        notes=list(_notes(context, layout, lines)),
+        rows=_rows(columns, lines),
+        notes=list(_notes(context, lines, LEGEND)),
     )
+
+
+def wide_table(context: Context) -> Table:
+    """A paper's wide table: all methods in a block for each metric, a column for each condition."""
+    layout = context.layout
+    lines = [*layout.rows, *_external(context.measured, layout.data)]
+    published = layout.published_metrics(context.metrics)
+    blocks = {}
+    for _, column in layout.columns:
+        head = published.get(column.published, context.metrics[column.metric]).head
+        blocks[head] = list(_block_columns(context, column))
+    parts = next(iter(blocks.values()))
+    return Table(
+        key=context.key,
+        caption=_caption(context, layout.data),
+        heads=[column.head for column in chain(*parts)],
+        rows=[row for columns in blocks.values() for row in _rows(list(chain(*columns)), lines)],
+        notes=list(_notes(context, lines, RANKED_IN_BLOCKS)),
+        blocks=[(head, len(lines)) for head in blocks],
+        parts=[len(part) for part in parts],
+    )
+
+
+def _rows(columns: list[Printed], lines: list[Row]) -> list[tuple[str, list[Cell]]]:
+    """A row's label and cells, each column ranked."""
+    grid = [_ranked(column.metric, [column.cell(row) for row in lines]) for column in columns]
+    return [(row.label, list(cells)) for row, cells in zip(lines, zip(*grid, strict=True), strict=True)]
 
 
 def _external(measured: Measured, data: list[Condition]) -> list[Row]:
@@ -97,12 +155,13 @@ def _external(measured: Measured, data: list[Condition]) -> list[Row]:
     return [Row(label=f"{label} (external)", run=slots) for label, slots in found.items()]
 
 
-def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
+def every_metric(context: Context) -> Iterator[Table]:
     """All that was measured of a table's methods, one row a metric, under each condition of the table."""
-    layout = paper.tables[context.number]
+    layout = context.layout
     for condition in layout.data:
-        pictures = context.measured.pictures(condition.slot)
-        lines = [row for row in [*layout.rows, *_external(context.measured, [condition])] if row.run_on(condition)]
+        pictures = context.pictures(condition)
+        lines = [*layout.rows, *_external(context.measured, [condition])]
+        lines = [row for row in lines if context.run(condition, row)]
         rows = []
         for region, words in spec.REGIONS.items():
             for name, metric in context.metrics.items():
@@ -113,8 +172,8 @@ def every_metric(context: Context, paper: Paper) -> Iterator[Table]:
         ours = f"ours on {pictures.dataset}, {_holes(condition)}"
         apart = f"-{condition.slot}-{condition.measured.replace('/', '-')}" if len(layout.data) > 1 else ""
         yield Table(
-            key=f"{context.paper}-{context.number}-every-metric{apart}",
-            caption=f"{_caption(paper, context, layout, [condition])}, every metric",
+            key=f"{context.key}-every-metric{apart}",
+            caption=f"{_caption(context, [condition])}, every metric",
             heads=[Head("metric", "of", False), Head("metric", "id", False), *(Head(ours, row.label) for row in lines)],
             rows=rows,
             notes=list(_metric_notes(context, condition, lines)),
@@ -134,7 +193,7 @@ def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> I
     yield "Interval", INTERVAL
     missing = {}
     for row in lines:
-        if (run := row.run_on(condition)) in measured.results:
+        if (run := context.run(condition, row)) in measured.results:
             missing |= measured.results[run].missing
     for name, why in missing.items():
         yield f"Missing {name}", f"{why}."
@@ -208,21 +267,20 @@ def _count(measured: Measured, run: str, scale: str, network: str) -> Cell:
     return NOTHING if count is None else Cell(f"{count:,}", "measured", count, about=f"{network} of {run}")
 
 
-def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
+def _columns(context: Context) -> Iterator[Printed]:
     """Under each condition published and ours; before a slot's first, what ours was measured on; votes at the end."""
+    layout = context.layout
     told = set()
     for condition in layout.data:
-        pictures = context.measured.pictures(condition.slot)
-        same = pictures.dataset == condition.dataset
+        pictures = context.pictures(condition)
         mask = f"{condition.mask}{' ' + condition.ratio if condition.ratio else ''}"
         prefix = f"{mask}: " if len(layout.data) > 1 else ""
-        published = f"{prefix}published{'' if same else ' (other data)'}, {condition.label}"
+        published = f"{prefix}{_published_on(context, condition)}"
         ours = f"{prefix}ours on {pictures.dataset}"
         if condition.slot not in told:
             told.add(condition.slot)
-            yield Printed(Head("ours", "measured on", numeric=False), partial(_data, context, condition, pictures))
-        for name in layout.published:
-            metric = context.metrics[name]
+            yield Printed(MEASURED_ON, partial(_data, context, condition, pictures))
+        for name, metric in layout.published_metrics(context.metrics).items():
             head = Head(published, metric.head)
             yield Printed(head, partial(_published, context, condition, name), metric)
         for group in layout.measured:
@@ -231,7 +289,7 @@ def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
                 head = Head(f"{ours}, {group.group}", metric.head)
                 yield Printed(head, partial(_measured, context, condition, pictures, column.metric), metric)
             for column in group.columns:
-                if same and column.compares:
+                if context.same(condition) and column.compares:
                     head = Head(f"{prefix}ours − published, {group.group}", context.metrics[column.metric].head)
                     yield Printed(head, partial(_difference, context, condition, pictures, column))
     for timed in layout.timed:
@@ -241,6 +299,52 @@ def _columns(context: Context, layout: TableSpec) -> Iterator[Printed]:
         yield Printed(Head("user study", f"{votes.label}, published"), partial(_votes, context, votes))
         ours = Cell("missing", "missing", about=votes.reason)
         yield Printed(Head("user study", f"{votes.label}, ours"), lambda row: ours)
+
+
+MEASURED_ON = Head("ours", "measured on", numeric=False)
+
+
+def _published_on(context: Context, condition: Condition) -> str:
+    return f"published{'' if context.same(condition) else ' (other data)'}, {condition.label}"
+
+
+def _block_columns(context: Context, column: ColumnSpec) -> Iterator[list[Printed]]:
+    """One metric's columns, those of one data set together: published, ours and what is between them.
+
+    Ours stand once where several conditions share slot and holes, after the last of them.
+    """
+    layout, metric = context.layout, context.metrics[column.metric]
+    published = layout.published_metrics(context.metrics).get(column.published)
+    last = {(condition.slot, condition.measured): condition for condition in layout.data}
+    for _, of_one in groupby(layout.data, lambda condition: condition.dataset):
+        conditions, found = list(of_one), []
+        for condition in conditions:
+            head = Head(_published_on(context, condition), _short(condition))
+            found.append(Printed(head, partial(_published, context, condition, column.published), published))
+        ours = [c for c in conditions if last[c.slot, c.measured] is c]
+        for condition in ours[:1]:
+            found.append(Printed(MEASURED_ON, partial(_data, context, condition, context.pictures(condition))))
+        for condition in ours:
+            pictures = context.pictures(condition)
+            head = Head(f"ours on {pictures.dataset}", _short(condition))
+            found.append(Printed(head, partial(_measured, context, condition, pictures, column.metric), metric))
+        for condition in ours:
+            if context.same(condition):
+                head = Head(f"ours − published, {condition.label}", _short(condition))
+                found.append(Printed(head, partial(_compared, context, condition, column)))
+        yield found
+
+
+def _short(condition: Condition) -> str:
+    """What tells a condition from the others of its data."""
+    return condition.ratio or condition.mask
+
+
+def _compared(context: Context, condition: Condition, column: ColumnSpec, row: Row) -> Cell:
+    """The difference; none where the two do not measure the same."""
+    if not column.compares:
+        return replace(NOTHING, about=f"not compared: {column.reason}")
+    return _difference(context, condition, context.pictures(condition), column, row)
 
 
 def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
@@ -274,7 +378,7 @@ def _published(context: Context, condition: Condition, metric: str, row: Row) ->
 
 def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) -> Cell:
     """What a row's numbers were measured on, or the run that is missing."""
-    run = row.run_on(condition)
+    run = context.run(condition, row)
     if run is None:
         return NOTHING
     if run in context.measured.results:
@@ -284,7 +388,7 @@ def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) 
 
 
 def _measured(context: Context, condition: Condition, pictures: Pictures, metric: str, row: Row) -> Cell:
-    run = row.run_on(condition)
+    run = context.run(condition, row)
     if run is None:
         return Cell("–", "none", about=f"no run on {pictures.dataset}")
     found = context.measured.aggregate(run, condition.measured, metric)
@@ -342,10 +446,9 @@ def _as_printed(cell: Cell, metric: Metric) -> float | None:
     return round(cell.number, metric.digits)
 
 
-def _caption(paper: Paper, context: Context, layout: TableSpec, data: list[Condition]) -> str:
-    datasets = [(context.measured.pictures(condition.slot).dataset, condition.dataset) for condition in data]
-    places = dict.fromkeys(ours if ours == theirs else f"{ours} (a stand-in)" for ours, theirs in datasets)
-    return f"{paper.label}, Table {context.number}, regenerated on {' and '.join(places)}: {layout.title}"
+def _caption(context: Context, data: list[Condition]) -> str:
+    places = dict.fromkeys(f"{context.pictures(c).dataset}{'' if context.same(c) else ' (a stand-in)'}" for c in data)
+    return f"{context.label}, Table {context.number}, regenerated on {' and '.join(places)}: {context.layout.title}"
 
 
 LEGEND = {
@@ -356,15 +459,18 @@ LEGEND = {
     "external": "(external) marks pictures made elsewhere, measured here on the same pictures and holes.",
 }
 RANKED_IN_ROWS = {**LEGEND, "marks": "Bold is the best and underlined the second best number of a row."}
+RANKED_IN_BLOCKS = {
+    **LEGEND,
+    "marks": "Bold is the best and underlined the second best number of a column within its block.",
+}
 INTERVAL = (
     "95 % of the means of 1000 sets of pictures drawn with replacement (percentile bootstrap, fixed seed) lie in it; "
     "pictures cut from one photograph are not independent, so it is too narrow where photographs are few."
 )
 
 
-def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tuple[str, str]]:
-    measured, metrics = context.measured, context.metrics
-    columns = [(group.group, column) for group in layout.measured for column in group.columns]
+def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterator[tuple[str, str]]:
+    layout, measured, metrics = context.layout, context.measured, context.metrics
     if measured.profile == "tiny":
         yield "Smoke run", SMOKE
     pictures = {condition.slot: measured.pictures(condition.slot) for condition in layout.data}
@@ -375,21 +481,22 @@ def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tu
     for condition in {(c.slot, c.dataset): c for c in layout.data}.values():
         if pictures[condition.slot] is NOT_MEASURED:
             yield "Stand-in", f"Nothing was measured yet beside the paper's {condition.label}."
-        elif (dataset := pictures[condition.slot].dataset) != condition.dataset:
-            text = f"{dataset} stands in for the paper's data, {condition.label}: no difference is computed."
+        elif not context.same(condition):
+            ours = pictures[condition.slot].dataset
+            text = f"{ours} stands in for the paper's data, {condition.label}: no difference is computed."
             yield "Stand-in", text
-        else:
-            compared = "; ".join(
-                f"{metrics[c.metric].label}, {group}: {'compared' if c.compares else 'not compared'}, {c.reason}"
-                for group, c in columns
-            )
-            yield "Comparison", f"{compared}."
+    if any(context.same(condition) for condition in layout.data):
+        compared = "; ".join(
+            f"{metrics[c.metric].label}, {group}: {'compared' if c.compares else 'not compared'}, {c.reason}"
+            for group, c in layout.columns
+        )
+        yield "Comparison", f"{compared}."
     yield "Protocol", " ".join(layout.protocol)
-    for group, column in columns:
+    for group, column in layout.columns:
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
     yield "Interval", INTERVAL
-    yield "Legend", " ".join(LEGEND.values())
-    runs = dict.fromkeys(run for row in lines for c in layout.data if (run := row.run_on(c)))
+    yield "Legend", " ".join(legend.values())
+    runs = dict.fromkeys(run for row in lines for c in layout.data if (run := context.run(c, row)))
     prints = [
         f"{run} {measured.results[run].settings[:12]}"
         if run in measured.results
@@ -402,7 +509,7 @@ def _notes(context: Context, layout: TableSpec, lines: list[Row]) -> Iterator[tu
         stand_in = "" if features == "vgg19" else ", which stands in for VGG19"
         learned = ", ".join(run for run, read in readers.items() if read == features)
         yield "Perceptual loss", f"{learned} learned with features of {features.upper()}{stand_in}."
-    if layout.timed:
+    if isinstance(layout, TableSpec) and layout.timed:
         yield from machine(measured.benchmark)
     for run in runs:
         if run in measured.results and (source := measured.runs[run].source):
