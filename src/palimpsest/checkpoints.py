@@ -49,7 +49,7 @@ def load(path: Path, device: torch.device | str = "cpu"):
             origin = Origin(**{**tree, "run": Run.read(tree["run"])})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes it") from error
+        raise _absent(path) from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a whole checkpoint of this project ({error}); remove it and train again"
@@ -63,12 +63,25 @@ def load(path: Path, device: torch.device | str = "cpu"):
     return model, origin
 
 
+def load_run(folder: Path, run: Run, device: torch.device | str = "cpu"):
+    """(model, origin) of a run's checkpoint, `folder` holding one a run; InputError if other settings made it."""
+    path = folder / run.name / "weights.safetensors"
+    model, origin = load(path, device)
+    if origin.run != run:
+        raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
+    return model, origin
+
+
 def weights_hash(folder: Path, run: Run) -> str:
     """sha256 of a run's checkpoint; InputError when it is absent."""
     path = folder / run.name / "weights.safetensors"
     if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
+        raise _absent(path)
     return sha256(path)
+
+
+def _absent(path: Path) -> InputError:
+    return InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
 
 
 def begin(model, run: Run, folder: Path) -> None:
@@ -79,18 +92,17 @@ def begin(model, run: Run, folder: Path) -> None:
     for need, other in {"inside": run.inside, "start": run.start}.items():
         if other is None:
             continue
-        path = folder / other.name / "weights.safetensors"
-        found, origin = load(path)
-        if origin.run != other:
-            raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
+        found, _ = load_run(folder, other)
         if need == "inside":
-            _put_inside(model, found, path)
+            _put_inside(model, found, other)
         else:
             inherit(model, found)
 
 
-def _put_inside(model, found, path: Path) -> None:
+def _put_inside(model, found, run: Run) -> None:
     try:
         model.inside.networks.load_state_dict(found.networks.state_dict())
     except RuntimeError as error:
-        raise InputError(f"{path}: made for pictures of another size; accepted: that of the run it works in") from error
+        raise InputError(
+            f"{run.name}: made for pictures of another size; accepted: that of the run it works in"
+        ) from error

@@ -169,11 +169,8 @@ def measure(
 
 def measure_trained(params: Tree, target: runs.Target, device: torch.device | str) -> None:
     """Writes results/<target> of a trained run; InputError where its weights were made under other settings."""
-    path = Path("runs") / target.run / "weights.safetensors"
-    model, origin = checkpoints.load(path, device)
     run = runs.resolve(params, target.run)
-    if origin.run != run:
-        raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` trains it again")
+    model, origin = checkpoints.load_run(Path("runs"), run, device)
     config = part(params, Config, "profiles", run.profile, "evaluation")
     crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
     about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from palimpsest import checkpoints, data, masks, runs, sources, weights
 from palimpsest.config import InputError, Settings, build, digest, section
 from palimpsest.inpainting import to_tensors
-from palimpsest.models import Phase, Schedule, create, reads_features
+from palimpsest.models import Phase, Schedule, create, is_prior, reads_features
 from palimpsest.runtime import Runtime, launch, read_runtime
 from palimpsest.sheets import Filled, Imagined, Sheet
 from palimpsest.storage import read_json, replacing, write_text
@@ -239,7 +239,7 @@ def train_run(name: str) -> None:
         schedule = model.config.schedule
         share = (fabric.global_rank, fabric.world_size)
         batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
-        if hasattr(model, "sample"):
+        if is_prior(run.model):
             network = section(inputs, "judge")
             sheet = Imagined.of(config.samples, config.compared, network, weights.FOLDER, batches.crop, fabric.device)
         else:

@@ -30,6 +30,8 @@ Departures
 - Norms in equation 10 are means over all pixels of the picture. VGG's layers are not published: relu1_1 to relu5_1.
 - A picture is always filled alike, with one fixed draw of noise.
 - In pictures of another size than the network's own the memory grows from its constant, resized.
+- One set of pictures serves all methods of a profile, at paper scale shrunk to 256 px on the shorter side, of which
+  `resize` then finds no larger squares; the paper shrinks to 320 px and crops.
 - Adam's betas and the decay of its rate are not published: a straight fall to 0 over the last half.
 """
 
@@ -42,9 +44,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, relu
 
-from palimpsest import weights
 from palimpsest.config import InputError, Settings
-from palimpsest.layers.feature_networks import Trunk, perceptual
 from palimpsest.losses.adversarial import GAMES
 from palimpsest.losses.perceptual import perceptual_l1
 from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
@@ -253,10 +253,6 @@ class Model:
         return self.config.loss.perceptual > 0
 
     @cached_property
-    def trunk(self) -> Trunk:
-        return perceptual(weights.FOLDER)
-
-    @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         learning = [value for name, net in self.networks.items() if name != "critic" for value in net.parameters()]
         parts = {"generator": [value for value in learning if value.requires_grad]}
@@ -282,7 +278,7 @@ class Model:
         if divergences:
             terms["divergence"] = torch.stack(divergences).mean()
         if weight.perceptual:
-            terms["perceptual"] = perceptual_l1(self.trunk.to(x.device), (drawn + 1) / 2, image, FEATURES)
+            terms["perceptual"] = perceptual_l1((drawn + 1) / 2, image, FEATURES)
         loss = sum(getattr(weight, name) * term for name, term in terms.items())
         descend(self.optimisers["generator"], loss)
         return {"critic": judged, **terms, "generator": loss}

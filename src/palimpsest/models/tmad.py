@@ -59,15 +59,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, pad, softplus
 from torch.nn.utils.parametrize import cached
 
-from palimpsest import weights
 from palimpsest.config import InputError, Settings, each_once
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
-from palimpsest.layers.feature_networks import Trunk, perceptual
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
+from palimpsest.masks.lengths import REFERENCE
 from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
 
-PUBLISHED_SIZE = 256  # px, of the pictures whose patches are k_p wide
 DRAW = 1  # seed of the memory of a picture that is filled
 CHUNK = 16  # patches that are filled at once; training takes them all
 FEATURES = ("conv3_1", "conv4_1", "conv5_3")
@@ -391,10 +389,6 @@ class Model:
         return self.config.loss.perceptual > 0
 
     @cached_property
-    def trunk(self) -> Trunk:
-        return perceptual(weights.FOLDER)
-
-    @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         parts = {"generator": self.config.trained, "critics": ["patch_critic", "global_critic"]}
         return {
@@ -485,7 +479,7 @@ class Model:
         """Mean l1 of VGG's features before their ReLU, of patches in [-1, 1]."""
         side = self.config.perceptual_size
         pictures = [interpolate((patches + 1) / 2, (side, side), mode="bilinear") for patches in (made, wanted)]
-        return perceptual_l1(self.trunk.to(made.device), *pictures, FEATURES)
+        return perceptual_l1(*pictures, FEATURES)
 
     def fill(self, image: Tensor, hole: Tensor) -> tuple[Cells, Synthesis, Tensor]:
         """The missing patches, what becomes of them, and I_s, each picture with the same draw of its memory.
@@ -519,8 +513,8 @@ class Model:
 
 def scaled(length: int, size: int, what: str, accepted: Sequence[int]) -> int:
     """A length in px of a picture of 256 px, for pictures of `size` px; InputError unless it is accepted there."""
-    found = length * size / PUBLISHED_SIZE
+    found = length * size / REFERENCE
     if found not in accepted:
-        fitting = ", ".join(f"{px * PUBLISHED_SIZE / size:g}" for px in accepted)
-        raise InputError(f"{what} is {length} px of {PUBLISHED_SIZE}, {found:g} px of {size}; accepted: {fitting}")
+        fitting = ", ".join(f"{px * REFERENCE / size:g}" for px in accepted)
+        raise InputError(f"{what} is {length} px of {REFERENCE}, {found:g} px of {size}; accepted: {fitting}")
     return int(found)
