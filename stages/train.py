@@ -5,7 +5,7 @@ from palimpsest.training import train_run
 
 
 def main() -> None:
-    train_run(argument("a run of params.yaml"))
+    train_run("train", argument("a run of params.yaml"))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from palimpsest import data, evaluation, masks
 from palimpsest.config import InputError, build
 from palimpsest.evaluation import Config, Elsewhere, Trained, evaluate
 from palimpsest.inpainting import inpaint, to_pixels, to_tensors
-from palimpsest.metrics import METRICS, RAW
 from palimpsest.metrics.features import Features, write_reference
+from palimpsest.metrics.pixel import METRICS, RAW
 from palimpsest.scoring import table
 
 

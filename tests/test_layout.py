@@ -22,7 +22,7 @@ RANKS = [
     ["data", "layers", "papers", "runs", "runtime", "weights"],
     ["masks", "losses", "metrics"],
     ["models"],
-    ["inpainting", "checkpoints", "scoring", "sheets"],
+    ["inpainting", "checkpoints", "scoring", "sheets", "priors"],
     ["training", "evaluation", "exchange", "benchmark"],
     ["settings", "reporting"],
     ["__main__"],

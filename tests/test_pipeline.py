@@ -146,7 +146,7 @@ def project(tmp_path_factory) -> Project:
         "embedding_width": 2,
         "schedule": {"batch_size": 1, **few},
     }
-    settings["runs"]["gm-srm"]["settings"]["schedule"]["hole"] = "brush"
+    settings["runs"]["gm-srm"]["settings"]["schedule"]["hole"] = "rectangle"
     settings["profiles"]["tiny"]["training"]["compared"] = 4
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
     settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}

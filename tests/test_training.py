@@ -16,9 +16,10 @@ import torch
 from palimpsest import checkpoints, data, masks, runs, training
 from palimpsest.config import InputError, build, read_yaml
 from palimpsest.models import Cosine, Linear, Phase, create, is_prior
+from palimpsest.priors import Imagined
 from palimpsest.runtime import launch, read_runtime
 from palimpsest.settings import Params, training_inputs
-from palimpsest.sheets import Filled, Imagined
+from palimpsest.sheets import Filled
 from palimpsest.storage import write_json
 
 ROOT = Path(__file__).parents[1]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from palimpsest.inpainting import composite
-from palimpsest.metrics import METRICS, RAW, Pair
 from palimpsest.metrics.aggregate import Aggregate, aggregate
 from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance
+from palimpsest.metrics.pixel import METRICS, RAW, Pair
 
 Values = dict[str, np.ndarray]  # metric → one number a picture
 

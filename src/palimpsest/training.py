@@ -10,6 +10,7 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -28,7 +29,7 @@ from palimpsest.config import InputError, Settings, build, digest, section
 from palimpsest.inpainting import to_tensors
 from palimpsest.models import Phase, Schedule, create, is_prior, reads_features
 from palimpsest.runtime import Runtime, launch, read_runtime
-from palimpsest.sheets import Filled, Imagined, Sheet
+from palimpsest.sheets import Filled, Sheet
 from palimpsest.storage import read_json, replacing, write_text
 
 
@@ -215,8 +216,12 @@ def train(
     return progress
 
 
-def train_run(name: str) -> None:
-    """Writes runs/<name> of a run or of a pretrained network, from data/training/<name>.json and its slot's shards."""
+def train_run(stage: str, name: str, imagine: Callable[..., Sheet] | None = None) -> None:
+    """Writes runs/<name>, as `stage` does, from data/training/<name>.json and its slot's shards.
+
+    `imagine` makes a prior's sheets, as priors.Imagined.of does; only the stage that trains priors has it, so that what
+    it measures is no dependency of any other's training.
+    """
     path = Path("data") / "training" / f"{name}.json"
     inputs, runtime = read_json(path, dict), read_runtime()
     run = runs.Run.read(section(inputs, "run"))
@@ -226,7 +231,7 @@ def train_run(name: str) -> None:
     )
     learn, validate = (data.Shard(Path("data") / run.data / "shards" / split) for split in ("train", "val"))
     features = weights.perceptual(weights.FOLDER) if run.features else ""
-    made_from = [inputs, learn.fingerprint, validate.fingerprint, sources.manifest("train", [run.model]), features]
+    made_from = [inputs, learn.fingerprint, validate.fingerprint, sources.manifest(stage, [run.model]), features]
     made_from += [checkpoints.weights_hash(Path("runs"), need) for need in (run.start, run.inside) if need]
     scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
 
@@ -240,8 +245,8 @@ def train_run(name: str) -> None:
         share = (fabric.global_rank, fabric.world_size)
         batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
         if is_prior(run.model):
-            network = section(inputs, "judge")
-            sheet = Imagined.of(config.samples, config.compared, network, weights.FOLDER, batches.crop, fabric.device)
+            judge = section(inputs, "judge")
+            sheet = imagine(config.samples, config.compared, judge, weights.FOLDER, batches.crop, fabric.device)
         else:
             sheet = Filled.of(validate, holes, schedule.hole, config.samples)
         progress = train(model, batches, sheet, config, fabric, scratch, runtime)

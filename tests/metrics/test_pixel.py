@@ -7,8 +7,7 @@ from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from metrics import vectors
-from palimpsest.metrics import METRICS, RAW, Pair
-from palimpsest.metrics.pixel import GAUSSIAN, UNIFORM, gaussian, ssim_map, uniform
+from palimpsest.metrics.pixel import GAUSSIAN, METRICS, RAW, UNIFORM, Pair, gaussian, ssim_map, uniform
 from palimpsest.scoring import score_pixels
 
 SAME_AS = {  # ours: theirs

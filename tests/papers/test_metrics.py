@@ -1,7 +1,7 @@
 """metrics.yaml against the code: every id that is measured is explained, and no other."""
 
-from palimpsest.metrics import METRICS, RAW
 from palimpsest.metrics.features import FRECHET, PAIRED
+from palimpsest.metrics.pixel import METRICS, RAW
 from palimpsest.papers.spec import read_metrics
 
 PERCEPTUAL = list(PAIRED.values())

@@ -13,6 +13,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from palimpsest.metrics.registry import METRICS as METRICS
+from palimpsest.metrics.registry import RAW as RAW
 from palimpsest.metrics.registry import metric, whole
 
 
