@@ -250,6 +250,36 @@ def test_ratios_have_a_line_and_a_band_for_each_method_on_the_data_at_hand(scene
     assert [line.split(" is left out")[0] for line in absent] == ["PConv", "LISK", "MEDFE", "Lahiri et al."]
 
 
+def test_pictures_are_drawn_of_each_data_at_hand(scenes):
+    studio = Studio(scenes.root, scenes.measured)
+    names = [name for name, _ in studio.layouts("gm-srm-ablation", figure("ablation"))]
+    assert names == ["gm-srm-ablation-scenes"]
+    scenes.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq")
+    scenes.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq")
+    studio = Studio(scenes.root, scenes.measured)
+    layouts = dict(studio.layouts("gm-srm-ablation", figure("ablation")))
+    assert list(layouts) == ["gm-srm-ablation-scenes", "gm-srm-ablation-faces"]
+    faces = layouts["gm-srm-ablation-faces"]
+    assert faces.slot == "faces" and [column.run for column in faces.columns[1:]] == [
+        "gm-bm-faces",
+        "gm-csv-faces",
+        "gm-srm-faces",
+    ]
+    assert layouts["gm-srm-ablation-scenes"].columns[3].run == "gm-srm"
+    (scenes.root / "data" / "faces").symlink_to(scenes.root / "data" / "scenes")
+    drawn, absent = studio.results(faces)
+    assert [axes.get_title() for axes in drawn.axes if axes.get_title()] == ["original", "input", "GM-BM", "GM-SRM"]
+    assert [line.split(" is left out")[0] for line in absent] == ["Base model", "GM-CSV"]
+
+
+def test_pictures_of_no_data_at_hand_are_one_figure_that_says_so(fake):
+    studio = Studio(fake.root, fake.measured)
+    ((name, layout),) = studio.layouts("gm-srm-noise", figure("noise"))
+    drawn, absent = studio.results(layout)
+    assert name == "gm-srm-noise-scenes" and drawn is None
+    assert [line.split(" is left out")[0] for line in absent] == ["conditional noise", "plain noise"]
+
+
 def test_ratios_without_results_are_not_drawn(fake):
     drawn, absent = Studio(fake.root, fake.measured).ratios(figure("ratios"))
     assert drawn is None and len(absent) == 6 and "run gm-srm is missing" in absent[-1]

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -265,9 +265,15 @@ class Claim(Settings):
 class Shown(Settings):
     """One run's column of a figure."""
 
-    run: str
+    run: str | dict[str, str]  # {slot of data: run} where it has one for each
     head: str
     map: bool  # whether a column with the map of its attention follows
+
+    def on(self, slot: str) -> Self:
+        """The column with the run of one slot's pictures; with any other where it has none there."""
+        if isinstance(self.run, str):
+            return self
+        return self.model_copy(update={"run": self.run.get(slot, next(iter(self.run.values())))})
 
 
 class ResultsFigure(Settings):
@@ -276,11 +282,15 @@ class ResultsFigure(Settings):
     kind: Literal["results"]
     title: str
     caption: str
-    slot: str  # of a profile's `data`
+    slot: str | None = None  # of a profile's `data`; none: a figure of the pictures of each slot at hand
     hole: str  # kind of hole
     pictures: PositiveInt  # rows, at most the samples that runs keep
     original: bool  # whether the original stands first
     columns: list[Shown]
+
+    def on(self, slot: str) -> Self:
+        """The figure of one slot's pictures."""
+        return self.model_copy(update={"slot": slot, "columns": [column.on(slot) for column in self.columns]})
 
 
 class CurvesFigure(Settings):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from palimpsest.papers import spec
 from palimpsest.papers.spec import (
     CurvesFigure,
     FailuresFigure,
+    FigureSpec,
     GrowingFigure,
     OfPictures,
     ProgressFigure,
@@ -242,6 +244,18 @@ class Studio:
 
     root: Path
     measured: Measured
+
+    def layouts(self, name: str, layout: FigureSpec) -> list[tuple[str, FigureSpec]]:
+        """A figure's name and layout; where it has no slot of its own, those of each slot at hand."""
+        if not isinstance(layout, ResultsFigure) or layout.slot is not None:
+            return [(name, layout)]
+        slots = self.measured.slots
+        at_hand = [slot for slot in slots if self._shown(layout.on(slot))]
+        return [(f"{name}-{slot}", layout.on(slot)) for slot in at_hand or slots[:1]]
+
+    def _shown(self, layout: ResultsFigure) -> bool:
+        """Whether any of a figure's runs was measured on its slot."""
+        return any(column.run in self.measured.kept(layout.slot, layout.hole) for column in layout.columns)
 
     def results(self, layout: ResultsFigure) -> Drawn:
         """Input, results and attention maps, a test picture a row."""
@@ -492,7 +506,8 @@ def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
     """Every figure of every paper, and the test holes of every slot."""
     studio, metrics, values = Studio(root, measured), spec.read_metrics(), spec.read_values()
     for paper in spec.names():
-        for name, layout in spec.read_paper(paper, metrics, values).figures.items():
+        figures = spec.read_paper(paper, metrics, values).figures
+        for name, layout in chain.from_iterable(studio.layouts(*each) for each in figures.items()):
             figure, absent = getattr(studio, layout.kind)(layout)
             scene = f"Profile {measured.profile}"
             if isinstance(layout, OfPictures) and figure is not None:
