@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: repro test quick lint
@@ -9,10 +10,10 @@ repro: .venv/complete  ## regenerate every table and figure
 	@echo "Look at reports/index.html"
 
 test: .venv/complete  ## the whole test suite
-	$(BIN)/pytest
+	$(PYTEST)
 
 quick: .venv/complete  ## the tests that take about two minutes
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: .venv/complete
 	$(BIN)/ruff check .

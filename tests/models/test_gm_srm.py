@@ -224,6 +224,14 @@ def test_a_memory_of_other_pictures_sizes_is_refused(params, tmp_path):
         checkpoints.begin(tiny(params), runs.resolve(params, "gm-srm", "tiny"), tmp_path)
 
 
+def test_the_critic_has_a_rate_of_its_own(params):
+    params["runs"]["gm-srm"]["settings"]["critic"]["rate"] = 4.0
+    model = tiny(params)
+    model.begin(model.config.schedule.phases[0])
+    rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in model.optimisers.items()}
+    assert rates == {"generator": 0.001, "critic": 0.004}
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_picture_is_always_filled_alike(params, name, four):
     model = tiny(params, name)

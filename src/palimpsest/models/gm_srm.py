@@ -260,8 +260,8 @@ class Model:
         return {name: adam(parameters, self.config.betas) for name, parameters in parts.items()}
 
     def begin(self, phase: Phase) -> None:
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, phase.highest_rate)
+        set_rate(self.optimisers["generator"], phase.highest_rate)
+        set_rate(self.optimisers["critic"], phase.highest_rate * self.config.critic.rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The discriminator's step, equation 13, then the generator's, equation 14."""
