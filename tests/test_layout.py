@@ -128,6 +128,17 @@ def test_a_manifest_is_exactly_what_a_stage_loads(script):
     assert set(sources.manifest(script, models)) == ours(loaded(ROOT, script, *models))
 
 
+def metrics_of(stage: str) -> set[str]:
+    """The modules of metrics that a stage runs with any model."""
+    return {name for name in sources.manifest(stage, sources.MODELS) if name.startswith("palimpsest.metrics.")}
+
+
+def test_training_depends_on_no_metric_but_that_of_a_prior():
+    assert metrics_of("train") == set()
+    assert metrics_of("pretrain") == {"palimpsest.metrics.features"}
+    assert metrics_of("evaluate") > {"palimpsest.metrics.features", "palimpsest.metrics.pixel"}
+
+
 def test_every_stage_depends_on_its_manifest():
     assert uncovered(ROOT) == []
     assert set(dependencies(ROOT)) == {path.stem for path in (ROOT / "stages").glob("*.py")}

@@ -89,7 +89,7 @@ def to_html(table: Table) -> str:
     upper = "".join(f'<th scope="colgroup" colspan="{n}">{escape(group)}</th>' for group, n in table.groups)
     starts = _starts(table)
     lower = "".join(
-        f'<th scope="col"{_html_class("start" * (i in starts), "data" * (not head.numeric))}>{escape(head.text)}</th>'
+        f'<th scope="col"{_html_class("start" * (i in starts), "words" * (not head.numeric))}>{escape(head.text)}</th>'
         for i, head in enumerate(table.heads)
     )
     tall = len(table.rows) > SHORT
@@ -117,9 +117,10 @@ def to_html(table: Table) -> str:
 def _html_body(table: Table, metric: str, rows: list[tuple[str, list[Cell]]]) -> str:
     """The rows of one block, under its metric where there is one."""
     starts = _starts(table)
+    places = [(head, i in starts) for i, head in enumerate(table.heads)]
     lines = [
         f'<tr><th scope="row">{escape(label)}</th>'
-        + "".join(_html_cell(cell, i in starts) for i, cell in enumerate(cells))
+        + "".join(_html_cell(cell, *place) for cell, place in zip(cells, places, strict=True))
         + "</tr>"
         for label, cells in rows
     ]
@@ -142,12 +143,13 @@ def _html_class(*names: str) -> str:
     return f' class="{joined}"' if (joined := " ".join(filter(None, names))) else ""
 
 
-def _html_cell(cell: Cell, starts: bool) -> str:
+def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
     text = escape(cell.text)
     text = {"best": f"<b>{text}</b>", "second": f"<u>{text}</u>"}.get(cell.mark, text)
     title = f' title="{escape(cell.about)}"' if cell.about else ""
     interval = f'<small class="interval">{escape(cell.interval)}</small>' if cell.interval else ""
-    return f"<td{_html_class(cell.status, 'start' if starts else '')}{title}>{text}{interval}</td>"
+    names = _html_class(cell.status, "start" * starts, "words" * (not head.numeric))
+    return f"<td{names}{title}>{text}{interval}</td>"
 
 
 WIDEST = 20  # columns; a table with more is continued in LaTeX, where its parts allow it
