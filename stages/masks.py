@@ -1,4 +1,4 @@
-"""data/<slot>/holes: a fixed hole of every kind for every test picture of a slot."""
+"""data/holes/<slot>: a fixed hole of every kind for every test picture of a slot."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from palimpsest.config import argument, part, read_yaml, section, stage
 
 def main() -> None:
     slot = argument("a slot of the profile's data")
-    folder = Path("data") / slot
     params = read_yaml("params.yaml")
     crops = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
     holes = part(params, masks.Config, "holes")
-    masks.write_bank(holes, data.Shard(folder / "shards" / "test").ids, crops.size, folder / "holes")
+    shard = data.Shard(Path("data") / slot / "shards" / "test")
+    masks.write_bank(holes, shard.ids, crops.size, Path("data") / "holes" / slot)
 
 
 if __name__ == "__main__":

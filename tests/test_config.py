@@ -125,7 +125,7 @@ def test_the_shipped_settings_are_accepted(params):
         (
             ("runs", "crfill", "profiles", "tiny", "schedule", "phases"),
             [{"name": "warm-up", "iterations": 1, "learning_rate": 0.1}],
-            "params: runs.crfill.settings: schedule.phases has a phase 'warm-up'; accepted: coarse,",
+            "params: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
         ),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
         (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
@@ -162,7 +162,7 @@ def test_the_shipped_settings_are_accepted(params):
         (
             ("profiles", "tiny", "data", "faces"),
             FACES,
-            "profiles.tiny.data.faces: no run uses it; accepted: scenes, unseen, large",
+            "profiles.tiny.data holds scenes, unseen, large, faces; accepted: the slots, scenes, unseen, large",
         ),
         (
             ("runs", "deepfill-v1", "profiles", "tinny"),
@@ -200,7 +200,7 @@ def test_the_shipped_settings_are_accepted(params):
         (
             ("runs", "deepfill-v1", "settings", "schedule", "hole"),
             None,
-            "deepfill_v1 with no holes; accepted: null for a",
+            "deepfill_v1 without holes; accepted: rectangle,",
         ),
         (("pretrained", "gm-srm-memory", "settings", "deviation_group"), 5, "deviation_group is 5, schedule.batch_si"),
         (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
@@ -279,6 +279,65 @@ def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
         InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
     ):
         check(params)
+
+
+def with_other_memory(params):
+    """GM-SRM recalls from a memory of a fourth slot's pictures."""
+    params["slots"].append("others")
+    for profile in params["profiles"].values():
+        profile["data"]["others"] = dict(profile["data"]["scenes"])
+    memory = {"model": "stylegan2", "data": "others", "base": "gm-srm-memory", "judge": "vgg16", "settings": {}}
+    params["pretrained"]["other-memory"] = memory
+    params["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
+    return params["profiles"]["tiny"]["data"]["others"]
+
+
+def test_a_memory_may_be_of_other_pictures(params):
+    with_other_memory(params)
+    check(params)
+    inside = runs.resolve(params, "gm-srm").inside
+    assert (inside.name, inside.data) == ("other-memory", "others")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 128}, "gm-srm.settings, profile tiny: needs other-memory, of pictures of 128 px; accepted: of 64 px"),
+        ({"dataset": "bundled-science"}, "profiles.tiny.data.others: dataset bundled-science has no train split"),
+    ],
+)
+def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said):
+    slot = with_other_memory(params)
+    slot |= changes
+    with pytest.raises(InputError, match=said):
+        check(params)
+
+
+@pytest.mark.parametrize(
+    ("slot", "said"),
+    [("others", "slots: nothing uses others; accepted:"), ("holes", "slots: holes is the name of another folder")],
+)
+def test_slots_that_cannot_be_are_refused(params, slot, said):
+    params["slots"].append(slot)
+    with pytest.raises(InputError, match=said):
+        check(params)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        ({"highest": 0.1, "lowst": 0.0}, ["learning_rate.lowest is missing", "learning_rate.lowst is not a setting"]),
+        ({"highest": 0.1, "lowest": 0.0, "periods": 0}, ["learning_rate.periods is 0: input should be greater than 0"]),
+        (-1.0, ["learning_rate is -1.0: input should be greater than 0"]),
+    ],
+)
+def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said):
+    params["runs"]["gm-srm"]["profiles"]["tiny"]["schedule"]["phases"][1]["learning_rate"] = rate
+    with pytest.raises(InputError) as error:
+        check(params)
+    lines = [f"params: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
+    assert len(str(error.value).splitlines()) == len(lines)
+    assert all(line in str(error.value) for line in lines)
 
 
 def test_a_prior_is_no_run(params):

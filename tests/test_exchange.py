@@ -27,7 +27,7 @@ def exported(tmp_path, shards, shipped):
     slot.mkdir(parents=True)
     (slot / "shards").symlink_to(shards)
     holes = build(masks.Config, shipped["holes"], "").only(["brush", "rectangle"])
-    masks.write_bank(holes, data.Shard(shards / "test").ids, 64, slot / "holes")
+    masks.write_bank(holes, data.Shard(shards / "test").ids, 64, slot.parent / "holes" / slot.name)
     export(slot, "brush", tmp_path / "out")
     for file in ("params.yaml", "runtime.yaml"):
         shutil.copy(ROOT / file, tmp_path)
@@ -50,7 +50,7 @@ def few(project, count=4):
 
 def test_what_is_exported_is_what_the_pipeline_measures_on(exported, shards):
     shard = data.Shard(shards / "test")
-    bank = masks.read_bank(exported / "data/scenes/holes", "brush", 24)
+    bank = masks.read_bank(exported / "data/holes/scenes", "brush", 24)
     assert len(list((exported / "out/images").iterdir())) == len(list((exported / "out/holes").iterdir())) == 24
     for number, name in enumerate(shard.ids):
         assert (pixels(exported / f"out/images/{name}.png") == shard[number]).all()

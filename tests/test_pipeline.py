@@ -233,6 +233,23 @@ def test_a_loss_of_gm_srm_does_not_retrain_its_memory(clean):
     assert clean.repro() == {"check", "pretrain@gm-srm-memory"} | OF_GM_SRM | REPORTED
 
 
+def test_a_memory_of_other_pictures_is_settings_alone(clean):
+    settings = clean.settings()
+    settings["slots"].append("others")
+    for profile in settings["profiles"].values():
+        profile["data"]["others"] = {**profile["data"]["scenes"], "short_side": profile["data"]["scenes"]["size"]}
+    fields = {"model": "stylegan2", "data": "others", "base": "gm-srm-memory", "judge": "vgg16", "settings": {}}
+    settings["pretrained"]["other-memory"] = fields
+    settings["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
+    clean.write(settings)
+    made = {f"{stage}@others" for stage in ("download", "split", "masks", "reference")}
+    assert clean.repro() == {"check", "pretrain@other-memory"} | made | OF_GM_SRM | REPORTED
+    for folder in ("data/others", "runs/other-memory"):
+        shutil.rmtree(clean.root / folder)
+    shutil.rmtree(clean.root / "data" / "holes" / "others")
+    (clean.root / "data" / "credits" / "others").unlink()
+
+
 def test_an_edit_of_a_model_reruns_the_runs_that_it_works_in(clean):
     clean.edit("src/palimpsest/models/tmad_coarse.py", "+ 1) / 2).clamp(0, 1)", "+ 1) / 2).clamp(0, 0.9)")
     assert clean.repro() >= {"sources", "check", "pretrain@tmad-coarse"} | OF_TMAD | REPORTED

@@ -205,6 +205,32 @@ def test_processes_must_divide_the_batch(shards, crops, params):
         training.Batches(data.Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)
 
 
+def test_processes_agree_on_gradients_and_buffers():
+    """Each tensor becomes what one message made of all of them."""
+
+    class Two:
+        world_size = 2
+
+        def all_reduce(self, tensor, reduce_op):
+            assert reduce_op == "mean" and tensor.shape == (7,)
+            return (tensor + torch.arange(7.0)) / 2
+
+    tensors = [torch.zeros(2, 3), torch.tensor(4.0)]
+    training._average(Two(), tensors)
+    assert tensors[0].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]] and tensors[1].item() == 5
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "room"), [("train", "gm-srm-memory", "runs"), ("pretrain", "gm-srm", "pretrained")]
+)
+def test_a_stage_trains_the_sections_of_its_own(project, params, monkeypatch, stage, name, room):
+    monkeypatch.chdir(project)
+    inputs = training_inputs(params, build(Params, params, ""), name)
+    write_json(project / "data" / "training" / f"{name}.json", inputs)
+    with pytest.raises(InputError, match=rf"asked {stage} for \w+\.{name}; accepted: a section of {room}$"):
+        training.train_run(stage, name)
+
+
 def test_plain_lines_tell_losses_rate_and_time_left(capsys):
     display = training.Display(10, 4)
     display.seconds_between_lines = 0

@@ -72,7 +72,8 @@ def part(tree: Tree, kind: type[S], *keys: str) -> S:
 
 
 def _explain(problem: Mapping[str, Any], at: str, tree: Any) -> str:
-    key = ".".join([at] * bool(at) + list(map(str, _keys(problem["loc"], tree))))
+    absent = [problem["loc"][-1]] if problem["type"] == "missing" else []
+    key = ".".join([at] * bool(at) + [str(key) for key in [*_keys(problem["loc"], tree), *absent]])
     match problem["type"]:
         case "extra_forbidden":
             return f"{key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
@@ -84,11 +85,10 @@ def _explain(problem: Mapping[str, Any], at: str, tree: Any) -> str:
 
 def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
     """The keys of the YAML file on the way to `location`, in which pydantic puts the names of a union's members too."""
-    for key in location[:-1]:
+    for key in location:
         if isinstance(key, int) or (isinstance(tree, Mapping) and key in tree):
             tree = tree[key]
             yield key
-    yield from location[-1:]
 
 
 def merge(base: Tree, changes: Tree, at: str) -> Tree:

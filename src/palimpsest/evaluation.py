@@ -150,7 +150,7 @@ def measure(
     """
     slot, out = Path("data") / about["data"], Path("results") / about["run"]
     shard = Shard(slot / "shards" / "test")
-    banks = {kind: read_bank(slot / "holes", kind, len(shard)) for kind in kinds}
+    banks = {kind: read_bank(slot.parent / "holes" / slot.name, kind, len(shard)) for kind in kinds}
     features, reference = Features(weights.FOLDER, device), read_reference(slot / "reference")
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     summary = {

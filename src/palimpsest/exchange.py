@@ -28,7 +28,7 @@ def export(slot: Path, kind: str, out: Path) -> int:
     takes its name when all of it is written.
     """
     shard = Shard(slot / "shards" / "test")
-    bank = read_bank(slot / "holes", kind, len(shard))
+    bank = read_bank(slot.parent / "holes" / slot.name, kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
     about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "size": shard.entries[0].height}

@@ -131,7 +131,7 @@ def judge(params: Tree, name: str) -> str:
 
 def target(params: Tree, name: str) -> Target:
     """The results that a run has of its own slot; InputError for an unknown run."""
-    entry = _entry(params, name)
+    entry = part(params, Entry, "runs", name)
     return Target(name, name, entry.data, entry.holes)
 
 
@@ -139,7 +139,7 @@ def transfer(params: Tree, name: str) -> Target:
     """The results that a trained run has of another slot; InputError for an unknown transfer, run or model."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
-    trained = _entry(params, entry.run)
+    trained = part(params, Entry, "runs", entry.run)
     if entry.model != trained.model:
         raise InputError(f"params: transfers.{name}.model is {entry.model!r}; accepted: the run's, {trained.model}")
     if entry.data == trained.data:

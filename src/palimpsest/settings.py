@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from palimpsest import benchmark, data, evaluation, masks, runs, sources, training, weights
-from palimpsest.config import InputError, Name, Settings, Tree, build, digest
+from palimpsest.config import InputError, Name, Settings, Tree, build, digest, each_once
 from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
+
+TAKEN = {"credits", "holes", "training", "weights"}  # folders in data/ that are of no slot
 
 
 class Profile(Settings):
@@ -28,6 +30,7 @@ class Params(Settings):
     """The top level of params.yaml."""
 
     profile: Literal["tiny", "photos", "paper"]
+    slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # of data, which each profile fills
     profiles: dict[str, Profile]
     holes: masks.Config
     weights: weights.Config
@@ -46,12 +49,9 @@ def check(tree: Tree) -> Params:
     if params.profile not in params.profiles:
         raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
     trained, targets = runs.trained(tree), runs.targets(tree)
-    used = list(dict.fromkeys(target.data for target in targets))
+    learned = {runs.resolve(tree, name).data for name in trained}
+    _check_slots(params, learned | {target.data for target in targets})
     for profile, scale in params.profiles.items():
-        if unused := [slot for slot in scale.data if slot not in used]:
-            raise InputError(
-                f"params: profiles.{profile}.data.{unused[0]}: no run uses it; accepted: {', '.join(used)}"
-            )
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
         for name in trained:
@@ -71,10 +71,20 @@ def check(tree: Tree) -> Params:
     for slot, crops in active.data.items():
         with _explaining(f"profiles.{params.profile}.data.{slot}"):
             splits = {photo.split for photo in data.photos(crops.dataset)}
-            learned = [target.run for target in targets if target.data == slot and target.name == target.run]
-            if missing := [split for split in (data.SPLITS if learned else ["test"]) if split not in splits]:
+            if missing := [split for split in (data.SPLITS if slot in learned else ["test"]) if split not in splits]:
                 raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     return params
+
+
+def _check_slots(params: Params, used: set[str]) -> None:
+    if taken := [slot for slot in params.slots if slot in TAKEN]:
+        raise InputError(f"params: slots: {taken[0]} is the name of another folder in data/; accepted: another")
+    if unused := [slot for slot in params.slots if slot not in used]:
+        raise InputError(f"params: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
+    for profile, scale in params.profiles.items():
+        if scale.data.keys() != set(params.slots):
+            found = f"profiles.{profile}.data holds {', '.join(scale.data) or 'nothing'}"
+            raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
 
 
 def _check_holes(holes: masks.Config, size: int) -> None:
@@ -85,12 +95,17 @@ def _check_holes(holes: masks.Config, size: int) -> None:
 
 def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
     config, size = configure(run), scale.data[run.data].size
-    with _explaining(run.at):
+    with _explaining(f"{run.at}, profile {run.profile}"):
         _counted(json.dumps(asdict(run)), size)
+        for other in filter(None, (run.start, run.inside)):
+            if (found := scale.data[other.data].size) != size:
+                raise InputError(f"needs {other.name}, of pictures of {found} px; accepted: of {size} px, as its own")
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
-            if is_prior(run.model) == bool(schedule.holes):
-                raise InputError(f"{run.model} with {schedule.hole or 'no'} holes; accepted: null for a prior alone")
+            if is_prior(run.model) and schedule.hole:
+                raise InputError(f"{run.model} with {schedule.hole} holes; accepted: null, as a prior fills none")
+            if not is_prior(run.model) and not schedule.hole:
+                raise InputError(f"{run.model} without holes; accepted: {', '.join(holes.names)}")
             for kind in schedule.holes:
                 holes.kind(kind)
 

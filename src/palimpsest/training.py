@@ -32,6 +32,8 @@ from palimpsest.runtime import Runtime, launch, read_runtime
 from palimpsest.sheets import Filled, Sheet
 from palimpsest.storage import read_json, replacing, write_text
 
+ROOM = {"pretrain": "pretrained", "train": "runs"}  # stage → part of params.yaml whose sections it trains
+
 
 class Config(Settings):
     """A profile's `training`."""
@@ -157,10 +159,11 @@ class Display:
 
 
 def train(
-    model, batches: Batches, sheet: Sheet, config: Config, fabric: Fabric, folder: Path, runtime: Runtime
+    model, batches: Batches, sheet: Sheet | None, config: Config, fabric: Fabric, folder: Path, runtime: Runtime
 ) -> Progress:
     """Trains `model` through its schedule, going on from the resume point in `folder` where there is one.
 
+    One process of several has a sheet, and all average gradients and buffers, so that their networks stay the same.
     Raises InputError with the iteration and the last good state when a loss is not finite.
     """
     phases = [(phase, place) for phase in batches.schedule.phases for place in range(phase.iterations)]
@@ -169,6 +172,7 @@ def train(
     progress = resume.restore()
     for optimiser in model.optimisers.values():
         optimiser.register_step_pre_hook(_average_gradients(fabric))
+    counted = [buffer for buffer in model.networks.buffers() if buffer.is_floating_point()]
     order = range(progress.iteration, len(phases))
     display = Display(len(phases), progress.iteration) if fabric.is_global_zero else None
     current: Phase | None = None
@@ -187,6 +191,7 @@ def train(
         torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
         with fabric.autocast():
             losses = model.step(image.to(fabric.device), hole.to(fabric.device))
+        _average(fabric, counted)
         recent.append({name: float(loss.detach()) for name, loss in losses.items()})
         if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
             raise InputError(
@@ -198,7 +203,7 @@ def train(
             display.show(progress.iteration, recent[-1])
         done = progress.iteration == len(phases)
         distances = {}
-        if progress.iteration % config.sample_every == 0 or done:
+        if sheet is not None and (progress.iteration % config.sample_every == 0 or done):
             model.networks.eval()
             progress.sheets[progress.iteration] = sheet.results(model, fabric.device)
             distances = sheet.distances(model, fabric.device)
@@ -225,6 +230,8 @@ def train_run(stage: str, name: str, imagine: Callable[..., Sheet] | None = None
     path = Path("data") / "training" / f"{name}.json"
     inputs, runtime = read_json(path, dict), read_runtime()
     run = runs.Run.read(section(inputs, "run"))
+    if not run.at.startswith(f"{ROOM[stage]}."):
+        raise InputError(f"asked {stage} for {run.at.removesuffix('.settings')}; accepted: a section of {ROOM[stage]}")
     crops, holes, config = (
         build(kind, section(inputs, part), part, str(path))
         for part, kind in {"crops": data.Config, "holes": masks.Config, "training": Config}.items()
@@ -244,10 +251,10 @@ def train_run(stage: str, name: str, imagine: Callable[..., Sheet] | None = None
         schedule = model.config.schedule
         share = (fabric.global_rank, fabric.world_size)
         batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
-        if is_prior(run.model):
+        if fabric.is_global_zero and is_prior(run.model):
             judge = section(inputs, "judge")
             sheet = imagine(config.samples, config.compared, judge, weights.FOLDER, batches.crop, fabric.device)
-        else:
+        elif fabric.is_global_zero:
             sheet = Filled.of(validate, holes, schedule.hole, config.samples)
         progress = train(model, batches, sheet, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
@@ -279,17 +286,22 @@ def write(progress: Progress, sheet: Sheet | None, folder: Path) -> None:
 
 
 def _average_gradients(fabric: Fabric):
-    """Before an optimiser's step: its gradients become their mean over all processes, in one message.
+    """Before an optimiser's step: its gradients become their mean over all processes.
 
     DistributedDataParallel does this in its backward, and does not support the critics' penalty on a gradient.
     """
 
     def average(optimiser: torch.optim.Optimizer, *_) -> None:
-        if fabric.world_size == 1:
-            return
-        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-        mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
-        for gradient, part in zip(gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+        values = [value for group in optimiser.param_groups for value in group["params"]]
+        _average(fabric, [value.grad for value in values if value.grad is not None])
 
     return average
+
+
+def _average(fabric: Fabric, tensors: list[Tensor]) -> None:
+    """Each becomes its mean over all processes, in one message."""
+    if fabric.world_size == 1 or not tensors:
+        return
+    mean = fabric.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduce_op="mean")
+    for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))

@@ -106,6 +106,17 @@ def test_a_step_of_each_phase_changes_every_network_and_logs_finite_losses(name,
     ) - fixed
 
 
+@pytest.mark.parametrize("name", [name for name in [*BASES, *SHIPPED["pretrained"]] if learns(name)])
+def test_a_step_may_compute_in_half_the_bits(name, four, features):
+    """As with `precision: bf16-mixed`."""
+    model = made(name)
+    model.begin(model.config.schedule.phases[-1])
+    batch = to_tensors(*(np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four))
+    with torch.autocast("cpu", torch.bfloat16):
+        log = model.step(*batch)
+    assert log and all(torch.isfinite(value) for value in log.values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in BASES if learns(name)])
 def test_four_pictures_can_be_learned_by_heart(name, four, features):

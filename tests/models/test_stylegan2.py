@@ -171,6 +171,13 @@ def test_lazy_terms_come_when_they_are_due_and_the_course_is_kept(params, four):
     assert again.networks["course"].steps.item() == 5
 
 
+def test_without_regularisation_there_is_nothing_to_make_up_for(params):
+    model = tiny(params, loss={"r1": 0.0, "path_length": 0.0})
+    model.begin(model.config.schedule.phases[0])
+    for optimiser in model.optimisers.values():
+        assert (optimiser.param_groups[0]["lr"], optimiser.param_groups[0]["betas"]) == (0.0025, (0.0, 0.99))
+
+
 def test_rates_and_momenta_make_up_for_lazy_steps(params):
     model = tiny(params)
     model.begin(model.config.schedule.phases[0])
@@ -224,6 +231,16 @@ def test_it_learns_two_colours(params):
     distances = torch.cdist(colours, torch.stack([red, blue]))
     assert distances.min(1).values.median() < 0.2
     assert 0.15 < (distances[:, 0] < distances[:, 1]).float().mean() < 0.85
+
+
+def test_no_level_may_be_without_channels(params):
+    with pytest.raises(InputError, match=r"width.base is 32 for pictures of 64 px; accepted: 64 or more"):
+        tiny(params, width={"base": 32, "most": 32})
+
+
+def test_a_group_must_divide_the_pictures_of_a_process():
+    with pytest.raises(InputError, match="deviation_group is 4, of a process's 6 pictures; accepted: a divisor"):
+        with_deviation(drawn(6, 2, 4, 4), 4)
 
 
 @pytest.mark.parametrize("size", [4, 48, 96])

@@ -45,10 +45,10 @@ class Fake:
         folder.mkdir(parents=True)
         (folder / "shards").symlink_to(shards)
         shard = data.Shard(shards / "test")
-        masks.write_bank(holes, shard.ids, 64, folder / "holes")
+        masks.write_bank(holes, shard.ids, 64, root / "data" / "holes" / "scenes")
         self.pictures = np.stack([shard[i] for i in SAMPLES])
-        (folder / "raw").mkdir()
-        (folder / "raw" / "NOTICE").write_text("rocket.jpg: SpaceX & others <credit>.\n")
+        (root / "data" / "credits").mkdir()
+        (root / "data" / "credits" / "scenes").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
         described |= {"run": {}, "blocks": {}, "label": "", "source": ""}

@@ -48,7 +48,7 @@ GAMES = {
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, hole: Tensor) -> Tensor:
     """mean((‖∇D(x̂) ⊙ hole‖₂ − 1)²), x̂ = x + t(x̃ − x), t ~ U[0, 1] a sample: DeepFill v1 equation 4, without λ."""
     t = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(real, fake, t).requires_grad_()
+    between = torch.lerp(real, fake.to(real.dtype), t).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norm = ((gradient * hole).square().sum((1, 2, 3)) + 1e-24).sqrt()
     return (norm - 1).square().mean()

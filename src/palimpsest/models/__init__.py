@@ -14,7 +14,10 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     reads_features            whether a step reads the network in `needs.features`; may be left out
 A prior, which fills no hole and is trained for others to work with, has instead of `multiple` and `inpaint`:
     sample(first, count, device)   its pictures of these running numbers, (count, 3, size, size) in [0, 1]
-    memory        a stack of levels that others may recall features from, see stylegan2.Synthesis; may be left out
+    memory        features that others may recall, level by level, as stylegan2.Synthesis; may be left out:
+        latent    channels of what it is asked with
+        start     what its first level takes: (batch, height, width) → (B, C, height, width)
+        levels    each with `channels`, `convs` and (features, a latent for each of convs, noise) → features
 A method may have, for figures and tables:
     diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
     references(image, hole)   the patch that it takes as the model of each patch: (dy, dx) in units of 8 px, int64
@@ -33,7 +36,7 @@ from typing import Annotated, Literal, Self
 from unittest.mock import patch
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
@@ -69,12 +72,28 @@ class Cosine(Linear):
         return (1 + math.cos(math.pi * (done * self.periods % 1))) / 2
 
 
+def _kind_of_rate(rate: object) -> str:
+    match rate:
+        case Cosine() | {"periods": _}:
+            return "cosine"
+        case Linear() | dict():
+            return "linear"
+        case _:
+            return "constant"
+
+
+Rate = Annotated[
+    Annotated[PositiveFloat, Tag("constant")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
+    Discriminator(_kind_of_rate),
+]
+
+
 class Phase(Settings):
     """One stretch of training; what it means is the method's to say, in `begin`."""
 
     name: str
     iterations: PositiveInt
-    learning_rate: PositiveFloat | Linear | Cosine
+    learning_rate: Rate
 
     @property
     def highest_rate(self) -> float:

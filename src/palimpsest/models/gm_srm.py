@@ -311,7 +311,7 @@ class Model:
         """What the memory's convolutions of a level draw their noise from, and its divergence; equation 8."""
         match self.config.noise:
             case "none":
-                return lambda x: x.new_zeros(()), []
+                return lambda x: x.new_zeros(1, 1, 1, 1), []
             case "plain":
                 return draw, []
         mean, log_variance = self.networks["noise"][level](known, decoded)

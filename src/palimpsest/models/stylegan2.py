@@ -13,7 +13,7 @@ hole: GM-SRM keeps it as its generative memory.
 Departures
 - A modulated convolution scales its input by s and its output by the demodulation, which equals scaled weights.
 - The running mean of w, for truncation, is not kept: nothing here truncates.
-- Each process of several keeps its own a; the first one's is saved.
+- The running mean a is a constant to the gradient of equation 4.
 """
 
 import math
@@ -21,9 +21,10 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cached_property
 from itertools import pairwise
+from typing import Annotated
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 
@@ -36,7 +37,8 @@ SMALLEST = 4  # px, of the constant that a picture grows from
 GAME = GAMES["dcgan"]  # the non-saturating game
 SHOWN = 1  # seed of the latent codes of sample pictures
 
-Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W)
+Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W) or what spreads to it
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Width(Settings):
@@ -56,16 +58,16 @@ class Loss(Settings):
     r1_every: PositiveInt  # steps
     path_length: NonNegativeFloat
     path_length_every: PositiveInt  # steps
-    path_length_decay: NonNegativeFloat  # how fast a follows
+    path_length_decay: Share  # how fast a follows
 
 
 class Config(Settings):
     width: Width
     latent: PositiveInt  # channels of z and w
     mapping_layers: PositiveInt
-    mapping_rate: NonNegativeFloat  # learning rate of the mapping network, times the others'
+    mapping_rate: PositiveFloat  # learning rate of the mapping network, times the others'
     deviation_group: PositiveInt  # pictures over which the discriminator sees the standard deviation
-    mixing: NonNegativeFloat  # share of the batches with two z in each picture
+    mixing: Share  # share of the batches with two z in each picture
     average: PositiveInt  # pictures after which half of the averaged weights is new
     betas: Betas
     loss: Loss
@@ -240,6 +242,8 @@ class ResidualDown(nn.Module):
 def with_deviation(x: Tensor, group: int) -> Tensor:
     """One more channel: the standard deviation over each `group` of pictures, averaged over all features."""
     count = min(group, len(x))
+    if len(x) % count:
+        raise InputError(f"deviation_group is {group}, of a process's {len(x)} pictures; accepted: a divisor of them")
     apart = x.unflatten(0, (count, -1))
     deviation = ((apart - apart.mean(0)).square().mean(0) + 1e-8).sqrt().mean((1, 2, 3))
     return torch.cat([x, deviation.repeat(count).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])], 1)
@@ -293,6 +297,8 @@ class Model:
         if (batch := config.schedule.batch_size) % min(config.deviation_group, batch):
             found = f"deviation_group is {config.deviation_group}, schedule.batch_size {batch}"
             raise InputError(f"{found}; accepted: a divisor of the batch")
+        if config.width.base < size:
+            raise InputError(f"width.base is {config.width.base} for pictures of {size} px; accepted: {size} or more")
         self.config = config
         generator = Generator(config, size)
         networks = {"generator": generator, "critic": Discriminator(config, size)}
@@ -315,8 +321,9 @@ class Model:
     @property
     def _shares(self) -> dict[str, float]:
         """How many of an optimiser's steps are not regularisation's."""
-        every = {"generator": self.config.loss.path_length_every, "critic": self.config.loss.r1_every}
-        return {name: steps / (steps + 1) for name, steps in every.items()}
+        loss = self.config.loss
+        every = {"generator": (loss.path_length, loss.path_length_every), "critic": (loss.r1, loss.r1_every)}
+        return {name: steps / (steps + 1) if weight else 1.0 for name, (weight, steps) in every.items()}
 
     def begin(self, phase: Phase) -> None:
         for name, share in self._shares.items():
@@ -361,7 +368,7 @@ class Model:
         (slopes,) = torch.autograd.grad((picture * y).sum(), ws, create_graph=True)
         lengths = slopes.square().sum(2).mean(1).sqrt()
         mean = self.networks["course"].path_length
-        mean.lerp_(lengths.detach().mean(), self.config.loss.path_length_decay)
+        mean.lerp_(lengths.detach().float().mean(), self.config.loss.path_length_decay)
         return (lengths - mean).square().mean()
 
     @torch.no_grad()

@@ -88,7 +88,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
     InputError where there are none, or where runs kept other pictures.
     """
     shard = Shard(root / "data" / slot / "shards" / "test")
-    bank = read_bank(root / "data" / slot / "holes", hole, len(shard))
+    bank = read_bank(root / "data" / "holes" / slot, hole, len(shard))
     index, kept = None, {}
     for run in measured.kept(slot, hole):
         arrays = read_arrays(root / "results" / run / "samples.npz")
@@ -325,7 +325,7 @@ class Studio:
         arrays = read_arrays(self.root / "results" / layout.run / "samples.npz")
         places = arrays[f"worst/{layout.hole}/index"][: layout.pictures]
         shard = Shard(self.root / "data" / layout.slot / "shards" / "test")
-        holes = read_bank(self.root / "data" / layout.slot / "holes", layout.hole, len(shard))[places]
+        holes = read_bank(self.root / "data" / "holes" / layout.slot, layout.hole, len(shard))[places]
         pictures = np.stack([shard[i] for i in places])
         results = arrays[f"worst/{layout.hole}/result"][: layout.pictures]
         inputs = np.where(holes[..., None], np.uint8(255), pictures)
@@ -474,7 +474,7 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
     down = -(-len(quantities) // across)
     figure = Figure(figsize=(3.2 * across, 2.3 * down + 0.2 + 0.17 * len(logs)), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
-    lines = {}
+    lines, metrics = {}, spec.read_metrics()
     for quantity, axes in zip(quantities, panels, strict=False):
         for number, (run, rows) in enumerate(logs.items()):
             points = [(row["iteration"], row[quantity]) for row in rows if quantity in row]
@@ -482,7 +482,7 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
                 style = {"color": f"C{number % 10}", "linestyle": ["-", "--", ":"][number % 3], "linewidth": 1.4}
                 style |= {"marker": "o", "markersize": 3} if len(points) == 1 else {}
                 lines[run] = axes.plot(*zip(*points, strict=True), **style)[0]
-        axes.set_title(quantity.replace("_", " "))
+        axes.set_title(metrics[quantity].label if quantity in metrics else quantity.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.margins(x=0.02)
     for axes in list(figure.axes)[len(quantities) :]:
@@ -516,4 +516,4 @@ def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
                 )
             yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
     for slot in measured.slots:
-        yield from draw_holes(slot, root / "data" / slot / "holes", measured.pictures(slot))
+        yield from draw_holes(slot, root / "data" / "holes" / slot, measured.pictures(slot))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby, islice, pairwise
+from textwrap import wrap
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Table:
         return ["metric", self.corner] if self.blocks else [self.corner]
 
 
+BROAD = 12  # columns; a table with more takes all the width that the window has
 SHORT = 24  # rows; a longer table scrolls within its box, under its heads
 INTERVALS = '<label class="intervals"><input type="checkbox"> show 95 % intervals and counts</label>'
 
@@ -92,12 +94,12 @@ def to_html(table: Table) -> str:
         f'<th scope="col"{_html_class("start" * (i in starts), "words" * (not head.numeric))}>{escape(head.text)}</th>'
         for i, head in enumerate(table.heads)
     )
-    tall = len(table.rows) > SHORT
+    box = _html_class("scroll", "tall" * (len(table.rows) > SHORT), "broad" * (len(table.heads) > BROAD))
     bodies = "\n".join(_html_body(table, metric, rows) for metric, rows in table.bodies)
     notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.notes)
     return f"""<div class="table" id="{table.key}">
 {INTERVALS if any(cell.interval for _, cells in table.rows for cell in cells) else ""}
-<div{_html_class("scroll", "tall" * tall)} role="region" tabindex="0" aria-label="{escape(table.caption)}">
+<div{box} role="region" tabindex="0" aria-label="{escape(table.caption)}">
 <table>
 <caption><span>{escape(table.caption)}</span></caption>
 <thead>
@@ -152,6 +154,8 @@ def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
     return f"<td{names}{title}>{text}{interval}</td>"
 
 
+LETTERS = 7  # that a column of numbers has room for
+NARROWEST = 12  # letters, of a head's line
 WIDEST = 20  # columns; a table with more is continued in LaTeX, where its parts allow it
 
 
@@ -181,7 +185,7 @@ def _pages(table: Table) -> Iterator[Table]:
 def _tex_grid(table: Table, number: int) -> str:
     """A table environment; where `number` is not 0, one that continues another."""
     lead = len(table.corners)
-    upper = " & ".join(rf"\multicolumn{{{n}}}{{c}}{{{tex(group)}}}" for group, n in table.groups)
+    upper = " & ".join(rf"\multicolumn{{{n}}}{{c}}{{{_tex_group(group, n)}}}" for group, n in table.groups)
     rules = "".join(
         rf"\cmidrule(lr){{{start + lead + 1}-{start + lead + n}}}"
         for start, (_, n) in zip(sorted(_starts(table)), table.groups, strict=True)
@@ -207,6 +211,13 @@ def _tex_grid(table: Table, number: int) -> str:
 \bottomrule
 \end{{tabular}}}}}}
 \end{{table}}"""
+
+
+def _tex_group(group: str, columns: int) -> str:
+    """A group's head in lines that are no wider than its columns, lest its last column take what is left over."""
+    lines = wrap(group, max(NARROWEST, columns * LETTERS), break_long_words=False)
+    stacked = r" \\ ".join(map(tex, lines))
+    return rf"\shortstack{{{stacked}}}" if len(lines) > 1 else stacked
 
 
 def _tex_body(metric: str, rows: list[tuple[str, list[Cell]]]) -> list[str]:

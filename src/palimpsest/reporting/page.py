@@ -54,14 +54,14 @@ class Report:
 
 
 def read_report(root: Path) -> Report:
-    """What lies in reports/tables, reports/figures and the data's NOTICE files; InputError for what is absent."""
+    """What lies in reports/tables, reports/figures and data/credits; InputError for what is absent."""
     folder = root / "reports"
     metrics, values = spec.read_metrics(), spec.read_values()
     summary = read_json(folder / "tables" / "summary.json", dict)
     return Report(
         summary=summary,
         figures=read_json(folder / "figures" / "figures.json", list),
-        credits={slot: _text(root / "data" / slot / "raw" / "NOTICE") for slot in summary["data"]},
+        credits={slot: _text(root / "data" / "credits" / slot) for slot in summary["data"]},
         papers={name: spec.read_paper(name, metrics, values) for name in spec.names()},
         folder=folder,
     )

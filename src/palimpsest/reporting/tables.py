@@ -124,18 +124,18 @@ def wide_table(context: Context) -> Table:
     layout = context.layout
     lines = [*layout.rows, *_external(context.measured, layout.data)]
     published = layout.published_metrics(context.metrics)
-    blocks = {}
-    for _, column in layout.columns:
-        head = published.get(column.published, context.metrics[column.metric]).head
-        blocks[head] = list(_block_columns(context, column))
-    parts = next(iter(blocks.values()))
+    blocks = [
+        (published.get(column.published, context.metrics[column.metric]).head, list(_block_columns(context, column)))
+        for _, column in layout.columns
+    ]
+    parts = blocks[0][1]
     return Table(
         key=context.key,
         caption=_caption(context, layout.data),
         heads=[column.head for column in chain(*parts)],
-        rows=[row for columns in blocks.values() for row in _rows(list(chain(*columns)), lines)],
+        rows=[row for _, columns in blocks for row in _rows(list(chain(*columns)), lines)],
         notes=list(_notes(context, lines, RANKED_IN_BLOCKS)),
-        blocks=[(head, len(lines)) for head in blocks],
+        blocks=[(head, len(lines)) for head, _ in blocks],
         parts=[len(part) for part in parts],
     )
 
@@ -430,8 +430,11 @@ def _difference(context: Context, condition: Condition, pictures: Pictures, colu
 
 
 def _ranked(metric: Metric | None, cells: list[Cell]) -> list[Cell]:
-    """The cells of one column with the best and the second best number marked; numbers that print alike tie."""
-    if metric is None or metric.direction == "none":
+    """The cells of one column with the best and the second best number marked; numbers that print alike tie.
+
+    None is marked where others cannot be read, which may be better.
+    """
+    if metric is None or metric.direction == "none" or any(cell.status == "illegible" for cell in cells):
         return cells
     values = [_as_printed(cell, metric) for cell in cells]
     order = sorted({value for value in values if value is not None}, reverse=metric.direction == "higher")
@@ -455,7 +458,7 @@ LEGEND = {
     "marks": "Bold is the best and underlined the second best number of a column, published and ours each for itself.",
     "none": "– stands where there is no number to print.",
     "missing": "missing stands where nothing was measured; the cell says why.",
-    "illegible": "illegible marks a published number that the source text scrambles.",
+    "illegible": "illegible marks a published number that the source text scrambles; its column has no best.",
     "external": "(external) marks pictures made elsewhere, measured here on the same pictures and holes.",
 }
 RANKED_IN_ROWS = {**LEGEND, "marks": "Bold is the best and underlined the second best number of a row."}
@@ -492,6 +495,10 @@ def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterat
         )
         yield "Comparison", f"{compared}."
     yield "Protocol", " ".join(layout.protocol)
+    if isinstance(layout, WideSpec):
+        explained = layout.published_metrics(metrics)
+        pairs = [f"{explained[c.published].label}: {metrics[c.metric].label}" for _, c in layout.columns if c.published]
+        yield "Blocks", f"what ours is under each published metric: {'; '.join(pairs)}."
     for group, column in layout.columns:
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
     yield "Interval", INTERVAL
