@@ -12,7 +12,7 @@ repro: .venv/complete  ## regenerate every table and figure
 test: .venv/complete  ## the whole test suite
 	$(PYTEST)
 
-quick: .venv/complete  ## the tests that take about two minutes
+quick: .venv/complete  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
 lint: .venv/complete

@@ -338,4 +338,5 @@ def test_curves_of_the_memory_cope_with_quantities_of_some_iterations(fake):
     assert points["gradient penalty"] == [[4, 0.5], [8, 0.25]] and points["Fréchet distance (VGG16)"] == [[4, 7.0]]
     assert len(points["critic"]) == 8 and absent == []
     markers = {axes.get_title(): axes.get_lines()[0].get_marker() for axes in drawn.axes}
+    # a line of one point shows nothing
     assert markers["Fréchet distance (VGG16)"] == "o" and markers["critic"] == "None"
