@@ -2,12 +2,15 @@
 
 import copy
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
 from palimpsest import data, weights
@@ -96,3 +99,17 @@ def folder_with_inception(random_inception, tmp_path_factory) -> Path:
         patched.setitem(weights.NETWORKS, "inception", stand_in)
         weights.fetch(weights.Config(folder=str(random_inception.parent), download=False), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The headless browser of the machine; what needs it is skipped where there is none."""
+    if not (program := shutil.which("chromium")):
+        pytest.skip("Chromium is not installed")
+    quiet = ["disable-gpu", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", *(f"--{word}" for word in quiet)]
+        )
+        yield browser
+        browser.close()

@@ -24,6 +24,7 @@ class Cell:
     mark: str = ""  # best, second
     about: str = ""  # what it is and what it was measured on
     interval: str = ""  # and the count of pictures, shown on demand
+    trail: str = ""  # run/hole/metric of a number that was measured on pictures
 
 
 NOTHING = Cell("–", "none")
@@ -148,6 +149,7 @@ def _html_class(*names: str) -> str:
 def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
     text = escape(cell.text)
     text = {"best": f"<b>{text}</b>", "second": f"<u>{text}</u>"}.get(cell.mark, text)
+    text = f'<a href="#trail/{escape(cell.trail)}">{text}</a>' if cell.trail else text
     title = f' title="{escape(cell.about)}"' if cell.about else ""
     interval = f'<small class="interval">{escape(cell.interval)}</small>' if cell.interval else ""
     names = _html_class(cell.status, "start" * starts, "words" * (not head.numeric))

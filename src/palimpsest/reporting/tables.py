@@ -407,6 +407,7 @@ def _measured(context: Context, condition: Condition, pictures: Pictures, metric
         found.mean,
         about=about,
         interval=f"{interval} n = {found.count}".strip(),
+        trail=f"{run}/{condition.measured}/{metric}",
     )
 
 
@@ -426,7 +427,8 @@ def _difference(context: Context, condition: Condition, pictures: Pictures, colu
     digits = context.metrics[column.metric].digits
     difference = ours.number - theirs.number
     text = f"{difference:+.{digits}f}" if math.isfinite(difference) else "∞"
-    return Cell(text, "difference", difference, about=f"{ours.about}, less the published {theirs.text}")
+    about = f"{ours.about}, less the published {theirs.text}"
+    return Cell(text, "difference", difference, about=about, trail=ours.trail)
 
 
 def _ranked(metric: Metric | None, cells: list[Cell]) -> list[Cell]:
