@@ -4,6 +4,7 @@ from pathlib import Path
 
 from palimpsest.config import stage
 from palimpsest.reporting.formats import FORMATS
+from palimpsest.reporting.overview import matrix
 from palimpsest.reporting.results import commit, read_results
 from palimpsest.reporting.tables import aggregates, all_tables, summary
 from palimpsest.storage import write_json, write_text
@@ -17,7 +18,10 @@ def main() -> None:
             write_text(Path("reports/tables") / f"{table.key}.{ending}", rendered(table))
     about = summary(measured)
     write_text("reports/tables/measured.csv", aggregates(measured))
-    write_json("reports/tables/summary.json", {**about, "code": code, "tables": [table.key for table in tables]})
+    write_json(
+        "reports/tables/summary.json",
+        {**about, "code": code, "tables": [table.key for table in tables], "matrix": matrix(measured)},
+    )
     write_json("reports/metrics.json", {**about, "runs": {run: r.holes for run, r in sorted(measured.results.items())}})
 
 

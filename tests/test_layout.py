@@ -28,7 +28,7 @@ RANKS = [
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-WITHOUT_TORCH = ["sources", "download", "split", "masks", "tables", "figures", "report"]
+WITHOUT_TORCH = ["sources", "download", "split", "masks", "tables", "figures", "gallery", "report"]
 
 
 def imports(path: Path) -> set[str]:
@@ -108,6 +108,7 @@ ALLOWED = {"sources"} | {
     "masks",
     "tables",
     "figures",
+    "gallery",
     "report",
 }  # read data files of the package
 

@@ -163,14 +163,27 @@ def _explaining(at: str) -> Iterator[None]:
 
 def describe(tree: Tree, params: Params) -> dict[str, Tree]:
     """For each run and each set of results made elsewhere: what the tables must know of its settings and networks."""
-    nothing = {"run": {}, "parameters": {}, "parameters_at_paper_scale": {}, "blocks": {}, "label": "", "source": ""}
+    nothing = {"parameters": {}, "parameters_at_paper_scale": {}, "blocks": {}, "label": "", "source": ""}
     described = {
-        target.name: {**nothing, "settings": runs.target_fingerprint(tree, target)} for target in runs.targets(tree)
+        target.name: {
+            **nothing,
+            "settings": runs.target_fingerprint(tree, target),
+            "stage": "evaluate" if target.name == target.run else "transfer",
+            "run": asdict(runs.resolve(tree, target.run)),
+        }
+        for target in runs.targets(tree)
     }
     for name in runs.names(tree):
         described[name] |= _count_run(tree, params, name)
     for name, entry in params.external.items():
-        described[name] = {**nothing, "settings": entry.fingerprint, "label": entry.label, "source": entry.source}
+        described[name] = {
+            **nothing,
+            "settings": entry.fingerprint,
+            "stage": "external",
+            "run": entry.model_dump(),
+            "label": entry.label,
+            "source": entry.source,
+        }
     return described
 
 
@@ -180,7 +193,7 @@ def _count_run(tree: Tree, params: Params, name: str) -> Tree:
         run = runs.resolve(tree, name, profile)
         found[profile] = _counted(json.dumps(asdict(run)), params.profiles[profile].data[run.data].size)
     at_paper_scale = found["paper"]["parameters"]
-    return {"run": asdict(run), **found[params.profile], "parameters_at_paper_scale": at_paper_scale}
+    return {**found[params.profile], "parameters_at_paper_scale": at_paper_scale}
 
 
 def _code_inside(run: runs.Run) -> Tree:

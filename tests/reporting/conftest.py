@@ -1,6 +1,9 @@
 """A project folder with results that no run made: known numbers, so that a report's can be checked."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +54,8 @@ class Fake:
         (root / "data" / "credits" / "scenes").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
-        described |= {"run": {}, "blocks": {}, "label": "", "source": ""}
-        (root / "data" / "runs.json").write_text(json.dumps(dict.fromkeys(RUNS, described)))
+        described |= {"stage": "evaluate", "blocks": {}, "label": "", "source": ""}
+        (root / "data" / "runs.json").write_text(json.dumps({run: {**described, "run": {"name": run}} for run in RUNS}))
         for run in RUNS:
             self.write(run)
 
@@ -111,7 +114,7 @@ class Fake:
         path = self.root / "data" / "runs.json"
         described = json.loads(path.read_text())
         described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
-        described[name] |= {"label": label, "source": source}
+        described[name] |= {"label": label, "source": source, "run": {"name": name}}
         path.write_text(json.dumps(described))
         self.write(name, **changes)
 
@@ -128,3 +131,20 @@ def few_holes(shipped) -> masks.Config:
 @pytest.fixture
 def fake(tmp_path, shards, few_holes) -> Fake:
     return Fake(tmp_path, shards, few_holes)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory, shards, few_holes) -> Path:
+    """A folder in which the stages that make the report have run."""
+    root = Fake(tmp_path_factory.mktemp("reported"), shards, few_holes).root
+    for stage in ("tables", "figures", "gallery", "report"):
+        script = Path(__file__).parents[2] / "stages" / f"{stage}.py"
+        run = subprocess.run([sys.executable, script], cwd=root, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+    return root
+
+
+@pytest.fixture
+def project(reported, tmp_path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(reported, tmp_path / "project", symlinks=True)

@@ -421,6 +421,11 @@ class Paper(Settings):
     parameters: Parameters | None = None
     wide: dict[str, WideSpec] = Field(default_factory=dict)
 
+    @property
+    def numbered(self) -> dict[str, Blocks | Hyperparameters | Comparison | Timings]:
+        """Every table that has a number in the paper."""
+        return {**self.blocks, **self.hyperparameters, **self.wide, **self.tables, **self.timings}
+
 
 @dataclass(frozen=True)
 class Published:

@@ -34,6 +34,7 @@ from palimpsest.papers.spec import (
 from palimpsest.reporting.cost import power, shared_sizes
 from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.holes import draw_holes
+from palimpsest.reporting.overview import draw_overview
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
 from palimpsest.storage import read_arrays, read_json
 
@@ -515,5 +516,6 @@ def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
                     f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
                 )
             yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
+    yield draw_overview(measured)
     for slot in measured.slots:
         yield from draw_holes(slot, root / "data" / "holes" / slot, measured.pictures(slot))

@@ -82,7 +82,6 @@ class Table:
         return ["metric", self.corner] if self.blocks else [self.corner]
 
 
-BROAD = 12  # columns; a table with more takes all the width that the window has
 SHORT = 24  # rows; a longer table scrolls within its box, under its heads
 INTERVALS = '<label class="intervals"><input type="checkbox"> show 95 % intervals and counts</label>'
 
@@ -95,7 +94,7 @@ def to_html(table: Table) -> str:
         f'<th scope="col"{_html_class("start" * (i in starts), "words" * (not head.numeric))}>{escape(head.text)}</th>'
         for i, head in enumerate(table.heads)
     )
-    box = _html_class("scroll", "tall" * (len(table.rows) > SHORT), "broad" * (len(table.heads) > BROAD))
+    box = _html_class("scroll", "tall" * (len(table.rows) > SHORT))
     bodies = "\n".join(_html_body(table, metric, rows) for metric, rows in table.bodies)
     notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.notes)
     return f"""<div class="table" id="{table.key}">

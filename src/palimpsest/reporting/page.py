@@ -1,17 +1,21 @@
-"""The report: tables, figures and credits as one HTML file that needs no network, and as LaTeX."""
+"""The report: tables, figures, gallery and credits as one HTML page that needs no network, and as LaTeX."""
 
-import base64
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
 from palimpsest.reporting.formats import tex
+from palimpsest.reporting.gallery import encoded, thumbnail
 from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
+
+SHOWN = 960  # px, the width of a figure on the page; its file is as large as it was drawn
 
 HTML = {"autoescape": True}
 LATEX = {
@@ -28,8 +32,9 @@ LATEX = {
 class Report:
     """Everything that the report shows, read from what the stages before it wrote."""
 
-    summary: dict[str, Any]  # profile, data, code, tables
+    summary: dict[str, Any]  # profile, data, code, tables, matrix
     figures: list[dict[str, Any]]
+    gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
     papers: dict[str, spec.Paper]
     folder: Path  # reports
@@ -44,23 +49,56 @@ class Report:
     def figures_of(self, paper: str) -> list[dict[str, Any]]:
         return [figure for figure in self.figures if figure["name"].startswith(f"{paper}-")]
 
+    def curves_of(self, paper: str) -> list[dict[str, Any]]:
+        """The figures of a paper's training curves."""
+        kinds = {f"{paper}-{name}": figure.kind for name, figure in self.papers[paper].figures.items()}
+        return [figure for figure in self.figures_of(paper) if kinds.get(figure["name"]) == "curves"]
+
+    @cached_property
+    def matrix_heads(self) -> dict[str, list[str]]:
+        """{paper: numbers of the tables that the matrix of methods has}."""
+        keys = {
+            paper: [key for key in self.summary["matrix"]["tables"] if key in self.tables_of(paper)]
+            for paper in self.papers
+        }
+        return {paper: [key.removeprefix(f"{paper}-") for key in tables] for paper, tables in keys.items()}
+
+    def title(self, paper: str, key: str) -> str:
+        """A table as the contents name it."""
+        number = key.removeprefix(f"{paper}-")
+        if number in (numbered := self.papers[paper].numbered):
+            return f"Table {number}: {numbered[number].title}"
+        return f"{number.capitalize()} of its networks" if number == "parameters" else "Claims of its text"
+
     def table(self, key: str, ending: str) -> str:
         return _text(self.folder / "tables" / f"{key}.{ending}")
 
-    def picture(self, name: str) -> str:
-        """A figure as a data URI."""
-        data = (self.folder / "figures" / f"{name}.png").read_bytes()
-        return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """{figure: width and height on the page, px} of those that were drawn."""
+        return {figure["name"]: self._show(figure["name"]) for figure in self.figures if figure["drawn"]}
+
+    def _show(self, name: str) -> tuple[int, int]:
+        """Writes a figure as the page shows it and returns its size."""
+        drawn = cv2.imread(str(self.folder / "figures" / f"{name}.png"))
+        if drawn is None:
+            raise InputError(f"reports/figures/{name}.png: found no picture to show; `dvc repro` makes it")
+        shown = thumbnail(drawn, SHOWN) if drawn.shape[1] > SHOWN else drawn
+        path = self.folder / "thumbnails" / f"{name}.webp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(shown[..., ::-1], ".webp"))
+        return shown.shape[1], shown.shape[0]
 
 
 def read_report(root: Path) -> Report:
-    """What lies in reports/tables, reports/figures and data/credits; InputError for what is absent."""
+    """What lies in reports/tables, figures and gallery and in data/credits; InputError for what is absent."""
     folder = root / "reports"
     metrics, values = spec.read_metrics(), spec.read_values()
     summary = read_json(folder / "tables" / "summary.json", dict)
     return Report(
         summary=summary,
         figures=read_json(folder / "figures" / "figures.json", list),
+        gallery=read_json(folder / "gallery" / "index.json", dict),
         credits={slot: _text(root / "data" / "credits" / slot) for slot in summary["data"]},
         papers={name: spec.read_paper(name, metrics, values) for name in spec.names()},
         folder=folder,

@@ -40,6 +40,7 @@ class Described(Settings):
     """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
 
     settings: str  # fingerprint
+    stage: str  # that makes its results
     run: Tree  # its settings, and those of the runs it needs, in full
     blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
@@ -140,12 +141,12 @@ class Measured:
         """A metric's mean over the pictures and its interval; none where it was not measured."""
         if run not in self.results or metric not in (means := self.results[run].holes.get(hole, {})):
             return None
-        values = self._per_image(run).get(hole, {}).get(metric)
+        values = self.per_image(run).get(hole, {}).get(metric)
         return Aggregate(means[metric], None, None, self.results[run].images) if values is None else aggregate(values)
 
     def share(self, run: str, hole: str) -> float:
         """How much of a picture holes of a kind leave out, on average."""
-        return float(self._per_image(run)[hole]["share"].mean())
+        return float(self.per_image(run)[hole]["share"].mean())
 
     def why_missing(self, run: str, metric: str) -> str:
         """Why a run has no value for a metric, in words."""
@@ -157,6 +158,10 @@ class Measured:
         """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
         return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
 
+    def has(self, run: str) -> bool:
+        """Whether anything of a run was measured."""
+        return run in self.results or self.architecture(run) is not None
+
     def architecture(self, run: str) -> Architecture | None:
         """What the benchmark found of a run; none where it was not measured."""
         return self.benchmark.of(run) if self.benchmark else None
@@ -165,7 +170,8 @@ class Measured:
         """The names of the results of a slot's pictures with holes of a kind."""
         return [name for name, result in self.results.items() if result.data == slot and hole in result.holes]
 
-    def _per_image(self, run: str) -> PerImage:
+    def per_image(self, run: str) -> PerImage:
+        """Each picture's value of every metric, of every kind of hole."""
         if run not in self._values:
             path = self.root / "results" / run / "per-image.csv"
             self._values[run] = read_per_image(path, self.results[run].images)

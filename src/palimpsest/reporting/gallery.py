@@ -1,0 +1,245 @@
+"""What the page shows on demand: every run's pictures, their values, and each run's trail.
+
+Pictures are `<slot>/original/<place>.png` and `<slot>/<holes>/<run>/<place>.png`, where `input` stands for the run that
+fills nothing and a picture's place is its number in the test split. Pictures wider than SMALL px have a twin of that
+size, `<place>.webp`. Values and trails are scripts: a page in the file system may load no other data.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from ruamel.yaml import YAML
+
+from palimpsest.data import Shard
+from palimpsest.masks import Bank, read_bank
+from palimpsest.papers import spec
+from palimpsest.papers.spec import Comparison, Metrics, Paper
+from palimpsest.reporting.results import Measured
+from palimpsest.storage import read_arrays, read_json, write_text
+
+SMALL = 160  # px, the width of a thumbnail
+BINS, WORST = 16, 6  # of a histogram; pictures that are named
+ORIGINAL, INPUT = "original", "input"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The test pictures of one slot and their holes of one kind."""
+
+    slot: str
+    measured_as: str  # the holes, and `/pieced` where pictures were pieced from references
+    shard: Shard
+    bank: Bank
+
+    @property
+    def holes(self) -> str:
+        return self.measured_as.removesuffix("/pieced")
+
+    def kept(self, arrays: dict[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """{place: picture} of what a run kept here, uint8 (H, W, 3): its samples, then its worst."""
+        if self.measured_as != self.holes:
+            pieced = dict(zip(arrays["index"].tolist(), arrays.get(self.measured_as, ()), strict=False))
+            return {i: np.where(self.bank[i][..., None], each, self.shard[i]) for i, each in pieced.items()}
+        found = {}
+        for part, index in ((self.holes, "index"), (f"worst/{self.holes}", f"worst/{self.holes}/index")):
+            if index in arrays:
+                found |= dict(zip(arrays[index].tolist(), arrays[f"{part}/result"], strict=True))
+        return found
+
+    def input(self, place: int) -> np.ndarray:
+        return np.where(self.bank[place][..., None], np.uint8(255), self.shard[place])
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Writes what the page shows of the results under `root` into `folder`."""
+
+    root: Path
+    measured: Measured
+    code: str  # commit
+    folder: Path
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return spec.read_metrics()
+
+    @cached_property
+    def _shards(self) -> dict[str, Shard]:
+        return {slot: Shard(self.root / "data" / slot / "shards" / "test") for slot in self.measured.slots}
+
+    @cached_property
+    def _banks(self) -> dict[str, dict]:
+        return {slot: read_json(self._holes(slot) / "index.json", dict) for slot in self.measured.slots}
+
+    def _holes(self, slot: str) -> Path:
+        return self.root / "data" / "holes" / slot
+
+    def write(self) -> None:
+        """Pictures, values and trails, and `index.json`, which names them."""
+        sets = [self._write_scene(scene) for scene in self._scenes()]
+        runs = {run: self._write_trail(run, label) for run, label in self._labels().items()}
+        slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
+        index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
+        write_text(self.folder / "index.json", json.dumps(index, ensure_ascii=False))
+
+    def _explained(self) -> dict[str, dict]:
+        words = ("head", "digits", "direction", "definition")
+        return {
+            name: {word: getattr(metric, word) for word in words}
+            | {"of": spec.REGIONS[metric.of], "single": metric.of != "set"}
+            for name, metric in self.metrics.items()
+        }
+
+    def _labels(self) -> dict[str, str]:
+        """{run: the name under which the first table shows it}."""
+        found = {}
+        for row in (row for table in all_comparisons(self.metrics) for row in table.rows):
+            found |= {run: row.label for run in row.runs if run not in found}
+        return {run: each.label or found.get(run, run) for run, each in self.measured.runs.items()}
+
+    def _scenes(self) -> Iterator[Scene]:
+        for slot in self.measured.slots:
+            results = [result for result in self.measured.results.values() if result.data == slot]
+            for name in dict.fromkeys(hole for result in results for hole in result.holes):
+                holes = name.removesuffix("/pieced")
+                yield Scene(slot, name, shard := self._shards[slot], read_bank(self._holes(slot), holes, len(shard)))
+
+    def _write_scene(self, scene: Scene) -> dict:
+        """The pictures that runs kept of a scene and the values of these; what the index says of it."""
+        kept = {}
+        for run in self.measured.kept(scene.slot, scene.measured_as):
+            pictures = scene.kept(read_arrays(self.root / "results" / run / "samples.npz"))
+            self._write_pictures(Path(scene.slot, scene.measured_as, run), pictures)
+            kept[run] = sorted(pictures)
+        places = sorted(set().union(*kept.values()))
+        if scene.measured_as == scene.holes:
+            self._write_pictures(Path(scene.slot, scene.holes, INPUT), {i: scene.input(i) for i in places})
+            self._write_pictures(Path(scene.slot, ORIGINAL), {i: scene.shard[i] for i in places})
+        values = {
+            "places": places,
+            "ids": [scene.shard.ids[i] for i in places],
+            "shares": [round(float(scene.bank.shares[i]), 4) for i in places],
+            "kept": kept,
+            "values": {run: self._values(run, scene.measured_as, places) for run in kept},
+        }
+        self._write_script(f"values/{scene.slot}/{scene.measured_as}", values)
+        return {"slot": scene.slot, "holes": scene.measured_as, "runs": list(kept), "pictures": len(places)}
+
+    def _values(self, run: str, holes: str, places: list[int]) -> dict[str, list[float]]:
+        found = self.measured.per_image(run)[holes]
+        return {name: [_short(value) for value in found[name][places].tolist()] for name in found if name != "share"}
+
+    def _write_pictures(self, folder: Path, pictures: dict[int, np.ndarray]) -> None:
+        (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        for place, picture in pictures.items():
+            path = self.folder / folder / f"{place}.png"
+            path.write_bytes(encoded(picture, ".png"))
+            if picture.shape[1] > SMALL:
+                path.with_suffix(".webp").write_bytes(encoded(thumbnail(picture, SMALL), ".webp"))
+
+    def _write_trail(self, run: str, label: str) -> dict:
+        """Where a run's numbers come from; what the index says of it."""
+        described = self.measured.runs[run]
+        about = {
+            "label": label,
+            "stage": f"{described.stage}@{run}",
+            "settings": _yaml(described.run),
+            "fingerprint": described.settings,
+            "parameters": described.parameters,
+            "code": self.code,
+            "source": described.source,
+            "cost": self._cost(run),
+        }
+        if result := self.measured.results.get(run):
+            shard = self._shards[result.data]
+            pictures = asdict(self.measured.pictures(result.data))
+            about |= {
+                "model": result.model,
+                "profile": result.profile,
+                "slot": result.data,
+                "data": {**pictures, "sha256": shard.fingerprint},
+                "ids": shard.ids,
+                "missing": result.missing,
+                "holes": {holes: self._scored(run, holes, len(shard)) for holes in result.holes},
+            }
+        self._write_script(f"trail/{run}", about)
+        return {"label": label, "stage": described.stage, "results": result is not None}
+
+    def _cost(self, run: str) -> dict | None:
+        """What the benchmark found of a run."""
+        if (found := self.measured.architecture(run)) is None:
+            return None
+        benchmark = self.measured.benchmark
+        devices = {device: benchmark.on(device) for device in benchmark.devices}
+        return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
+
+    def _scored(self, run: str, holes: str, count: int) -> dict:
+        """A run's holes of one kind, and for each metric the mean, a histogram and the worst pictures."""
+        bank = self._banks[self.measured.results[run].data][holes.removesuffix("/pieced")]
+        values = self.measured.per_image(run)[holes]
+        metrics = {}
+        for name in self.measured.results[run].holes[holes]:
+            found = asdict(self.measured.aggregate(run, holes, name))
+            if name in values:
+                found |= {"histogram": histogram(values[name]), "worst": self._worst(name, values[name])}
+            metrics[name] = found
+        return {"bank": bank, "pictures": count, "metrics": metrics}
+
+    def _worst(self, metric: str, values: np.ndarray) -> list[tuple[int, float]]:
+        """(place, value) of the pictures with the worst values, the worst first; none where no value is better."""
+        sign = {"lower": -1, "higher": 1, "none": 0}[self.metrics[metric].direction]
+        order = [i for i in np.argsort(sign * values, kind="stable").tolist() if not np.isnan(values[i])]
+        return [(i, _short(values[i].item())) for i in order[:WORST]] if sign else []
+
+    def _write_script(self, name: str, value: dict) -> None:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        write_text(self.folder / f"{name}.js", f"receive({json.dumps(name)},{text});\n")
+
+
+def all_comparisons(metrics: Metrics) -> Iterator[Comparison]:
+    """Every table of every paper in which published numbers and ours stand beside each other."""
+    values = spec.read_values()
+    for key in spec.names():
+        paper: Paper = spec.read_paper(key, metrics, values)
+        yield from (*paper.tables.values(), *paper.wide.values())
+
+
+def histogram(values: np.ndarray) -> dict:
+    """How many of the finite values fall into each of BINS equal parts of their range, and how many are not finite."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"low": 0.0, "high": 0.0, "counts": [], "beside": len(values)}
+    counts, edges = np.histogram(finite, BINS)
+    low, high = _short(edges[0].item()), _short(edges[-1].item())
+    return {"low": low, "high": high, "counts": counts.tolist(), "beside": len(values) - len(finite)}
+
+
+def thumbnail(picture: np.ndarray, width: int) -> np.ndarray:
+    """uint8 (h, w, 3) of `width` px, averaged over areas."""
+    height = max(1, round(len(picture) * width / picture.shape[1]))
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def encoded(picture: np.ndarray, ending: str) -> bytes:
+    """A picture, uint8 (H, W, 3), as a .png or a .webp file."""
+    options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, 3], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 80]}
+    return cv2.imencode(ending, np.ascontiguousarray(picture[..., ::-1]), options[ending])[1].tobytes()
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _yaml(tree: dict) -> str:
+    text = io.StringIO()
+    writer = YAML(typ="safe")
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False
+    writer.dump(tree, text)
+    return text.getvalue()

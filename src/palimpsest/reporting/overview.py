@@ -1,0 +1,132 @@
+"""What was run, in one look: which method stands in which table, and speed against quality."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+
+from palimpsest.papers import spec
+from palimpsest.papers.spec import Metric, Paper
+from palimpsest.reporting.drawing import Drawing
+from palimpsest.reporting.results import Measured
+
+RUN, ABSENT = "run", "not yet run"
+QUALITY = "lpips_alex"
+FEWEST = 3  # runs of a panel
+
+
+@dataclass
+class Method:
+    """A method as the tables name it, and what stands for it."""
+
+    label: str
+    names: set[str]  # runs, and its name within a paper
+    run: str = ""  # the first of them that was measured
+    cells: dict[str, str] = field(default_factory=dict)  # table → whether it was run
+
+
+def matrix(measured: Measured) -> dict:
+    """{tables: keys, methods: [{label, run, cells: {table: run or not yet run}}]}, in the order of the papers.
+
+    `run` is the first one that stands for a method, "" where none does.
+    """
+    metrics, values = spec.read_metrics(), spec.read_values()
+    papers = {key: spec.read_paper(key, metrics, values) for key in spec.names()}
+    tables, methods = [], []
+    for key, paper in papers.items():
+        for number, rows in _tables(paper):
+            tables.append(f"{key}-{number}")
+            for label, name, runs in rows:
+                names = {f"{key}: {name}"} if name else set()
+                names |= {run for each in runs for run in (each, _trained(measured, each))}
+                found = any(measured.has(run) for run in runs)
+                method = _method(methods, label, names)
+                method.cells[f"{key}-{number}"] = RUN if found else ABSENT
+                method.run = method.run or next((run for run in runs if measured.has(run)), "")
+    shown = [{"label": each.label, "run": each.run, "cells": each.cells} for each in methods]
+    return {"tables": tables, "methods": shown}
+
+
+def _tables(paper: Paper) -> Iterator[tuple[str, list[tuple[str, str | None, list[str]]]]]:
+    """Each table's number and what stands for its methods: (label, published name, runs)."""
+    for number, blocks in (*paper.blocks.items(), *paper.hyperparameters.items()):
+        yield number, [(paper.label, None, [column.run]) for column in blocks.columns[:1]]
+    for number, table in (*paper.wide.items(), *paper.tables.items()):
+        yield number, [(row.label, row.method, row.runs) for row in table.rows]
+    for number, timings in paper.timings.items():
+        yield number, [(row.label, row.method, [row.run]) for row in timings.rows]
+
+
+def _trained(measured: Measured, run: str) -> str:
+    """The run whose weights a run's results were made with: another, where it was measured on other pictures."""
+    described = measured.runs.get(run)
+    return described.run.get("name", run) if described else run
+
+
+def _method(methods: list[Method], label: str, names: set[str]) -> Method:
+    """The method that has one of these names, new or known."""
+    found = next((method for method in methods if method.names & names), None)
+    if found is None:
+        methods.append(found := Method(label, set()))
+    found.names |= names
+    return found
+
+
+def draw_overview(measured: Measured) -> Drawing:
+    """Seconds a picture against quality: a panel for each data and kind of hole that enough timed runs share."""
+    metric, size = spec.read_metrics()[QUALITY], _size(measured)
+    panels = {scene: points for scene, points in _points(measured, size).items() if len(points) >= FEWEST}
+    title = f"Speed against quality: {metric.label} and seconds a picture of {size} px"
+    if not panels:
+        return Drawing(
+            "overview-speed", title, "", None, ["it is left out: no three runs were both timed and measured"]
+        )
+    caption = (
+        f"Profile {measured.profile}. Seconds at the paper's widths on {measured.benchmark.on('cpu')}, one picture of "
+        f"{size} px at a time; {metric.head} of this profile's runs, with 95 % intervals; lower left is better."
+    )
+    return Drawing("overview-speed", title, caption, draw_panels(panels, metric))
+
+
+def _size(measured: Measured) -> int:
+    """The side of the pictures whose seconds are shown, px: 256, as in the papers, or the least that was timed."""
+    sizes = measured.benchmark.sizes if measured.benchmark else []
+    return 256 if 256 in sizes or not sizes else sizes[0]
+
+
+Points = dict[str, tuple[float, float, float, float]]  # {run: (seconds, mean, low, high)}
+
+
+def _points(measured: Measured, size: int) -> dict[tuple[str, str], Points]:
+    """{(slot, holes): points} of every run that was timed."""
+    found: dict[tuple[str, str], Points] = {}
+    for run, result in measured.results.items():
+        architecture = measured.architecture(run)
+        seconds = architecture.seconds("cpu").get(size) if architecture else None
+        for holes in result.holes if seconds else ():
+            value = measured.aggregate(run, holes, QUALITY)
+            if value is not None and "/" not in holes:
+                found.setdefault((result.data, holes), {})[run] = (seconds, value.mean, value.low, value.high)
+    return found
+
+
+def draw_panels(panels: dict[tuple[str, str], Points], metric: Metric) -> Figure:
+    """Points named after their runs, on logarithmic seconds."""
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(4 * across, 3 * down), layout="constrained")
+    grid = list(figure.subplots(down, across, squeeze=False).flat)
+    runs = list(dict.fromkeys(run for points in panels.values() for run in points))
+    handles = {}
+    for axes, ((slot, holes), points) in zip(grid, panels.items(), strict=False):
+        for run, (seconds, mean, low, high) in points.items():
+            number = runs.index(run)
+            style = {"color": f"C{number % 10}", "marker": "os^Dv"[number // 10 % 5], "markersize": 5}
+            handles[run] = axes.errorbar(seconds, mean, [[mean - low], [high - mean]], linewidth=1, ls="", **style)
+        axes.set(xscale="log", title=f"{slot}, {holes}")
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.supxlabel("seconds a picture", fontsize=9)
+    figure.supylabel(metric.head, fontsize=9)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=min(4, len(handles)), fontsize=8)
+    return figure
