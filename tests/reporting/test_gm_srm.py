@@ -176,7 +176,7 @@ def test_the_page_keeps_blocks_apart_under_heads_that_stay(scenes):
     columns = len(table(scenes, "gm-srm-I").heads) + 1
     heads = re.findall(r'<tbody>\n<tr class="block"><th scope="rowgroup" colspan="(\d+)"><span>(.*?)</span>', wide)
     assert heads == [(str(columns), metric) for metric in METRICS]
-    assert 'class="scroll tall broad"' in wide and 'class="scroll"' in short and "rowgroup" not in short
+    assert 'class="scroll tall"' in wide and 'class="scroll"' in short and "rowgroup" not in short
 
 
 def environments(text):

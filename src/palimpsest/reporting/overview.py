@@ -77,14 +77,11 @@ def draw_overview(measured: Measured) -> Drawing:
     metric, size = spec.read_metrics()[QUALITY], _size(measured)
     panels = {scene: points for scene, points in _points(measured, size).items() if len(points) >= FEWEST}
     title = f"Speed against quality: {metric.label} and seconds a picture of {size} px"
+    caption = f"Profile {measured.profile}; {metric.head} of its runs, with 95 % intervals; lower left is better."
     if not panels:
-        return Drawing(
-            "overview-speed", title, "", None, ["it is left out: no three runs were both timed and measured"]
-        )
-    caption = (
-        f"Profile {measured.profile}. Seconds at the paper's widths on {measured.benchmark.on('cpu')}, one picture of "
-        f"{size} px at a time; {metric.head} of this profile's runs, with 95 % intervals; lower left is better."
-    )
+        absent = f"it is left out: no {FEWEST} runs were both timed and measured on the same pictures and holes"
+        return Drawing("overview-speed", title, caption, None, [absent])
+    caption += f" Seconds at the paper's widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."
     return Drawing("overview-speed", title, caption, draw_panels(panels, metric))
 
 
