@@ -5,23 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from palimpsest.config import InputError
 from palimpsest.papers import spec
-from palimpsest.reporting.formats import tex
+from palimpsest.reporting.rendering import template
 from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
-
-HTML = {"autoescape": True}
-LATEX = {
-    "block_start_string": "<%",
-    "block_end_string": "%>",
-    "variable_start_string": "<<",
-    "variable_end_string": ">>",
-    "comment_start_string": "<#",
-    "comment_end_string": "#>",
-}
 
 
 @dataclass(frozen=True)
@@ -67,19 +55,9 @@ def read_report(root: Path) -> Report:
     )
 
 
-def render(report: Report, template: str) -> str:
+def render(report: Report, name: str) -> str:
     """The report as `index.html` or `report.tex`."""
-    options = HTML if template.endswith(".html") else LATEX
-    environment = Environment(
-        loader=PackageLoader("palimpsest.reporting"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-    environment.filters["tex"] = tex
-    return environment.get_template(template).render(report=report)
+    return template(name).render(report=report)
 
 
 def _text(path: Path) -> str:
