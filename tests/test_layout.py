@@ -24,11 +24,12 @@ RANKS = [
     ["models"],
     ["inpainting", "checkpoints", "scoring", "sheets", "priors"],
     ["training", "evaluation", "exchange", "benchmark"],
+    ["study"],
     ["settings", "reporting"],
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
-WITHOUT_TORCH = ["sources", "download", "split", "masks", "tables", "figures", "gallery", "report"]
+WITHOUT_TORCH = ["sources", "download", "split", "masks", "study", "tables", "figures", "gallery", "report"]
 
 
 def imports(path: Path) -> set[str]:
@@ -106,6 +107,7 @@ ALLOWED = {"sources"} | {
     "download",
     "split",
     "masks",
+    "study",
     "tables",
     "figures",
     "gallery",

@@ -1,4 +1,4 @@
-"""The command line: `python -m palimpsest models`, `inpaint`, `export`, `score` and `readme`."""
+"""The command line: `python -m palimpsest models`, `inpaint`, `export`, `score`, `study` and `readme`."""
 
 import argparse
 import os
@@ -95,6 +95,32 @@ def score(arguments: argparse.Namespace) -> None:
         raise InputError(f"{len(scores.ids)} pictures were scored, {len(left_out)} left out:\n{reasons}")
 
 
+def serve(arguments: argparse.Namespace) -> None:
+    """Shows a study to raters and gathers their votes in a database."""
+    from palimpsest.study.server import serve
+    from palimpsest.study.trials import FOLDER, read_keys
+
+    keys = read_keys(Path())
+    if arguments.study not in keys:
+        raise InputError(f"asked for study {arguments.study!r}; accepted: {', '.join(keys)}")
+    page = (FOLDER / f"{arguments.study}.html").read_text(encoding="utf-8")
+    serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
+
+
+def tally(arguments: argparse.Namespace) -> None:
+    """Merges votes into results/votes and prints what the votes on each study come to."""
+    from palimpsest.reporting.results import read_results
+    from palimpsest.reporting.votes import read_polls, to_text
+    from palimpsest.study import votes
+    from palimpsest.study.trials import read_keys
+
+    keys = read_keys(Path())
+    votes.add(Path(), keys, arguments.files)
+    for name, poll in read_polls(read_results(Path())).items():
+        if name in keys:
+            print(to_text(poll))
+
+
 def readme(arguments: argparse.Namespace) -> None:
     """Copies the generated tables into README.md, each between its own pair of markers."""
     from palimpsest.reporting.readme import refresh
@@ -132,6 +158,18 @@ def main() -> None:
     command.add_argument("--holes", required=True, type=Path, help="folder of holes with the same names: 255 missing")
     command.add_argument("--out", type=Path, help="where every picture's values go: .csv or .json")
     command.set_defaults(run_command=score)
+
+    command = commands.add_parser("study", help="let raters vote on the methods' results, and count their votes")
+    steps = command.add_subparsers(required=True, metavar="STEP")
+    command = steps.add_parser("serve", help="run a study for many raters, their votes in one file")
+    command.add_argument("--study", required=True, help="a study in reports/study, such as crfill-1")
+    command.add_argument("--database", required=True, type=Path, help="SQLite file; made where there is none")
+    command.add_argument("--host", default="127.0.0.1", help="where to listen; 127.0.0.1 serves this machine alone")
+    command.add_argument("--port", default=8000, type=int, help="8000 when left out; 0 takes one that is free")
+    command.set_defaults(run_command=serve)
+    command = steps.add_parser("tally", help="merge vote files into results/votes and print the tally")
+    command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
+    command.set_defaults(run_command=tally)
 
     command = commands.add_parser("readme", help="copy the generated tables into README.md")
     command.set_defaults(run_command=readme)

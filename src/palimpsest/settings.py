@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from palimpsest import benchmark, data, evaluation, masks, runs, sources, training, weights
 from palimpsest.config import InputError, Name, Settings, Tree, build, digest, each_once
 from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
+from palimpsest.study import design
 
 TAKEN = {"credits", "holes", "training", "weights"}  # folders in data/ that are of no slot
 
@@ -23,6 +24,7 @@ class Profile(Settings):
     data: dict[str, data.Config]
     training: training.Config
     evaluation: evaluation.Config
+    study: design.Config
     benchmark: benchmark.Config
 
 
@@ -52,6 +54,9 @@ def check(tree: Tree) -> Params:
     learned = {runs.resolve(tree, name).data for name in trained}
     _check_slots(params, learned | {target.data for target in targets})
     for profile, scale in params.profiles.items():
+        if scale.study.pictures > (kept := scale.evaluation.samples):
+            found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
+            raise InputError(f"params: {found}; accepted: at most as many pictures as evaluation keeps")
         for size in {crops.size for crops in scale.data.values()}:
             _check_holes(params.holes, size)
         for name in trained:

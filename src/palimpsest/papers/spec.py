@@ -110,12 +110,12 @@ class Row(Settings):
 
 
 class Votes(Settings):
-    """A column of votes from a user study."""
+    """A column of votes from a user study in a table of other things."""
 
     label: str
+    study: str  # its name among the paper's studies
     dataset: str
     metric: str
-    reason: str  # why ours is missing
 
 
 class Timed(Settings):
@@ -150,6 +150,19 @@ def _explained(published: str | Unstated, metrics: Metrics) -> tuple[str, Metric
     if isinstance(published, str):
         return published, metrics[published]
     return published.name, metrics[published.like].model_copy(update={"label": published.label})
+
+
+class Study(Settings):
+    """A user study: raters see the input and what several methods made of it, and pick one."""
+
+    title: str
+    question: str  # what the page asks
+    protocol: list[str]  # what the paper says of its study, and what it leaves open
+    data: list[Condition] = Field(min_length=1)
+    pictures: PositiveInt  # of each condition, in the paper
+    raters: PositiveInt  # in the paper
+    published: list[Literal["vote_share_percent", "winning_samples"]]  # columns of its own table; [] where it has none
+    rows: list[Row]
 
 
 class TableSpec(Comparison):
@@ -420,6 +433,7 @@ class Paper(Settings):
     hyperparameters: dict[str, Hyperparameters] = Field(default_factory=dict)
     parameters: Parameters | None = None
     wide: dict[str, WideSpec] = Field(default_factory=dict)
+    studies: dict[str, Study] = Field(default_factory=dict)
 
     @property
     def numbered(self) -> dict[str, Blocks | Hyperparameters | Comparison | Timings]:
@@ -507,6 +521,10 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
         if votes := table.votes:
             found = {(p.dataset, p.metric) for p in values if (p.paper, p.table) == (name, key)}
             _one_of((votes.dataset, votes.metric), found, f"{path.name}: tables.{key}.votes: dataset, metric")
+            _one_of(votes.study, paper.studies, f"{path.name}: tables.{key}.votes: study")
+    for key, study in paper.studies.items():
+        here = {place for place in values if (place.paper, place.table) == (name, key)}
+        _check_study(study, here, f"{path.name}: studies.{key}")
     for key, figure in paper.figures.items():
         for metric in figure.metrics if isinstance(figure, AgainstShare) else ():
             _one_of(metric, metrics, f"{path.name}: figures.{key}.metrics")
@@ -535,8 +553,19 @@ def _check(table: Comparison, here: set[Place], metrics: Metrics, at: str) -> No
     for condition in table.data:
         found = {(place.dataset, place.mask, place.ratio) for place in here}
         _one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
-    keys = {key for c in table.data for key in (c.slot, c.stand_in, c.hole) if key}
-    for row in table.rows:
+    _check_rows(table, here, at)
+
+
+def _check_study(study: Study, here: set[Place], at: str) -> None:
+    """InputError for a data set, method or slot that neither the published numbers nor the study itself hold."""
+    for condition in study.data:
+        _one_of(condition.dataset, sorted({place.dataset for place in here}), f"{at}.data: dataset")
+    _check_rows(study, here, at)
+
+
+def _check_rows(layout: Comparison | Study, here: set[Place], at: str) -> None:
+    keys = {key for c in layout.data for key in (c.slot, c.stand_in, c.hole) if key}
+    for row in layout.rows:
         _one_of(row.method, [*sorted({place.method for place in here}), None], f"{at}.rows: method")
         for key in row.run if isinstance(row.run, dict) else ():
             _one_of(key, keys, f"{at}.rows: run")

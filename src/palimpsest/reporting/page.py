@@ -6,26 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
-from palimpsest.reporting.formats import tex
 from palimpsest.reporting.gallery import encoded, thumbnail
+from palimpsest.reporting.rendering import template
 from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
 
 SHOWN = 960  # px, the width of a figure on the page; its file is as large as it was drawn
-
-HTML = {"autoescape": True}
-LATEX = {
-    "block_start_string": "<%",
-    "block_end_string": "%>",
-    "variable_start_string": "<<",
-    "variable_end_string": ">>",
-    "comment_start_string": "<#",
-    "comment_end_string": "#>",
-}
 
 
 @dataclass(frozen=True)
@@ -105,19 +94,9 @@ def read_report(root: Path) -> Report:
     )
 
 
-def render(report: Report, template: str) -> str:
+def render(report: Report, name: str) -> str:
     """The report as `index.html` or `report.tex`."""
-    options = HTML if template.endswith(".html") else LATEX
-    environment = Environment(
-        loader=PackageLoader("palimpsest.reporting"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-    environment.filters["tex"] = tex
-    return environment.get_template(template).render(report=report)
+    return template(name).render(report=report)
 
 
 def _text(path: Path) -> str:

@@ -5,15 +5,18 @@ import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from pydantic import ConfigDict
 
 from palimpsest.config import InputError, Settings, Tree, build
 from palimpsest.metrics.aggregate import Aggregate, aggregate
+from palimpsest.papers.spec import Comparison, Condition, Study
 from palimpsest.storage import read_json
 
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `share` is what is missing
+L = TypeVar("L", Comparison, Study)
 CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
 
@@ -221,6 +224,27 @@ def read_results(root: Path) -> Measured:
     path = root / "results" / "benchmark.json"
     benchmark = build(Benchmark, read_json(path, dict), "", str(path)) if path.is_file() else None
     return Measured(runs, results, absent, root, benchmark)
+
+
+def at_hand(layout: L, measured: Measured) -> L:
+    """The layout with each stand-in in its place: a slot of its own stays where something was measured on it."""
+    own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
+    data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
+    return layout.model_copy(update={"data": data})
+
+
+def shown_conditions(study: Study, measured: Measured) -> list[Condition]:
+    """The conditions of a study at hand, each slot and kind of hole once; a stand-in may serve several."""
+    found: dict[tuple[str, str], Condition] = {}
+    for condition in at_hand(study, measured).data:
+        found.setdefault((condition.slot, condition.hole), condition)
+    return list(found.values())
+
+
+def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:
+    """{label: run} of the methods whose results under a condition are at hand."""
+    kept = measured.kept(condition.slot, condition.hole)
+    return {row.label: run for row in study.rows if (run := row.run_on(condition)) in kept}
 
 
 def commit(root: Path) -> str:

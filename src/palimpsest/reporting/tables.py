@@ -29,7 +29,8 @@ from palimpsest.papers.spec import (
 )
 from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, timing_table
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
-from palimpsest.reporting.results import NOT_MEASURED, Measured, Pictures
+from palimpsest.reporting.results import NOT_MEASURED, Measured, Pictures, at_hand
+from palimpsest.reporting.votes import Poll, read_polls, study_columns, study_notes, vote_notes, votes_column
 
 SMOKE = (
     "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
@@ -49,6 +50,7 @@ class Context:
     metrics: Metrics
     measured: Measured
     commit: str
+    poll: Poll | None = None  # of the study whose votes it has a column of
 
     @property
     def key(self) -> str:
@@ -79,7 +81,7 @@ class Printed:
 
 def all_tables(measured: Measured, commit: str) -> list[Table]:
     """Every table of every paper."""
-    metrics, values = spec.read_metrics(), spec.read_values()
+    metrics, values, polls = spec.read_metrics(), spec.read_values(), read_polls(measured)
     tables = []
     for key in spec.names():
         paper = spec.read_paper(key, metrics, values)
@@ -87,23 +89,20 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
         tables += [setting_table(key, number, paper, measured, commit) for number in paper.hyperparameters]
         for number, layout in (*paper.wide.items(), *paper.tables.items()):
             layout = at_hand(layout, measured)
-            context = Context(key, paper.label, number, layout, values, metrics, measured, commit)
+            votes = layout.votes if isinstance(layout, TableSpec) else None
+            poll = polls[f"{key}-{votes.study}"] if votes else None
+            context = Context(key, paper.label, number, layout, values, metrics, measured, commit, poll)
             if isinstance(layout, WideSpec):
                 tables.append(wide_table(context))
                 continue
             tables.append(paper_table(context))
             tables += every_metric(context) if layout.every_metric else []
+        for number in (number for number, study in paper.studies.items() if study.published):
+            tables.append(study_table(key, number, paper, polls[f"{key}-{number}"], values, commit))
         tables += [timing_table(key, number, paper, values, measured, commit) for number in paper.timings]
         tables += [parameter_table(key, paper, measured, commit)] if paper.parameters else []
         tables += [claims_table(key, paper, measured, commit)] if paper.claims else []
     return tables
-
-
-def at_hand(layout: Comparison, measured: Measured) -> Comparison:
-    """The layout with each stand-in in its place: a slot of its own stays where something was measured on it."""
-    own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
-    data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
-    return layout.model_copy(update={"data": data})
 
 
 def paper_table(context: Context) -> Table:
@@ -199,6 +198,25 @@ def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> I
         yield f"Missing {name}", f"{why}."
     yield "Legend", " ".join(RANKED_IN_ROWS.values())
     yield "Code", f"commit {context.commit}."
+
+
+def study_table(key: str, number: str, paper: Paper, poll: Poll, values: Values, commit: str) -> Table:
+    """A paper's table of votes, and ours."""
+    columns = [Printed(*column) for column in study_columns(key, number, poll, values)]
+    smoke = [("Smoke run", SMOKE)] if poll.measured.profile == "tiny" else []
+    notes = [
+        *smoke,
+        *study_notes(poll),
+        ("Legend", " ".join(LEGEND[name] for name in ("marks", "none"))),
+        ("Code", f"commit {commit}."),
+    ]
+    return Table(
+        key=f"{key}-{number}",
+        caption=f"{paper.label}, Table {number}, held on {poll.datasets}: {poll.study.title}",
+        heads=[column.head for column in columns],
+        rows=_rows(columns, poll.study.rows),
+        notes=notes,
+    )
 
 
 def block_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -297,8 +315,7 @@ def _columns(context: Context) -> Iterator[Printed]:
         yield Printed(head, partial(_seconds, context, timed))
     if votes := layout.votes:
         yield Printed(Head("user study", f"{votes.label}, published"), partial(_votes, context, votes))
-        ours = Cell("missing", "missing", about=votes.reason)
-        yield Printed(Head("user study", f"{votes.label}, ours"), lambda row: ours)
+        yield Printed(*votes_column(context.poll))
 
 
 MEASURED_ON = Head("ours", "measured on", numeric=False)
@@ -520,6 +537,8 @@ def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterat
         yield "Perceptual loss", f"{learned} learned with features of {features.upper()}{stand_in}."
     if isinstance(layout, TableSpec) and layout.timed:
         yield from machine(measured.benchmark)
+    if context.poll:
+        yield from vote_notes(context.poll)
     for run in runs:
         if run in measured.results and (source := measured.runs[run].source):
             yield "External", f"{measured.runs[run].label}: {source}."

@@ -1,0 +1,257 @@
+"""A study for many raters: its page and their votes, over one SQLite file.
+
+    GET  /                        the page
+    POST /raters                  {name} → 201 {token, number}
+    GET  /raters/TOKEN            → 200 {name, number, votes}
+    POST /raters/TOKEN/votes      {trial, choice, seconds} → 201, 200 where it is already there, 409 where another is
+
+A vote stands in the file before it is answered, so that a server may end at any moment and another go on.
+"""
+
+import json
+import secrets
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from palimpsest.config import InputError, Settings, Tree, build
+from palimpsest.study.trials import Key
+from palimpsest.study.votes import RaterName, Seconds
+
+LARGEST = 4096  # bytes of a request's body
+PATIENCE = 20  # seconds that a rater's connection, or the file, may be silent
+TABLES = """
+CREATE TABLE IF NOT EXISTS study (identity TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS raters (number INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS votes (
+  rater INTEGER NOT NULL REFERENCES raters, trial TEXT NOT NULL, choice TEXT NOT NULL, seconds REAL NOT NULL,
+  UNIQUE (rater, trial)
+);
+"""
+
+
+class RefusedError(Exception):
+    """A request that is not answered as it was meant."""
+
+    def __init__(self, status: HTTPStatus, why: str, **more: Any):
+        super().__init__(why)
+        self.status, self.answer = status, {"error": why, **more}
+
+
+class Newcomer(Settings):
+    """The body of `POST /raters`."""
+
+    name: RaterName
+
+
+class Given(Settings):
+    """The body of `POST /raters/TOKEN/votes`."""
+
+    trial: str
+    choice: str
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
+class Urn:
+    """The SQLite file that holds raters and votes."""
+
+    path: Path
+    key: Key
+
+    def prepare(self) -> None:
+        """Makes what is missing; InputError for a file that is none of ours, or of another study."""
+        try:
+            with self._open() as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.executescript(TABLES)
+                database.execute("BEGIN IMMEDIATE")
+                found = database.execute("SELECT identity FROM study").fetchone()
+                if found is None:
+                    database.execute("INSERT INTO study VALUES (?)", (self.key.identity,))
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{self.path}: asked for a database of votes, found none that can be used ({error})"
+            ) from error
+        if found and found[0] != self.key.identity:
+            raise InputError(
+                f"{self.path}: holds votes on study {found[0][:12]}, {self.key.study} is {self.key.identity[:12]}; "
+                "accepted: a new file, or the study that these votes are on"
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection of this thread's own, whose changes are written at the end, all or none."""
+        database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+        try:
+            yield database
+            if database.in_transaction:
+                database.execute("COMMIT")
+        finally:
+            database.close()
+
+    def enter(self, name: str) -> Tree:
+        """A new rater's token and number; RefusedError for a name that another has."""
+        token = secrets.token_urlsafe(16)
+        with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("SELECT 1 FROM raters WHERE name = ?", (name,)).fetchone():
+                raise RefusedError(HTTPStatus.CONFLICT, f"Another rater goes by {name}; choose another name.")
+            (number,) = database.execute("SELECT coalesce(max(number) + 1, 0) FROM raters").fetchone()
+            database.execute("INSERT INTO raters VALUES (?, ?, ?)", (number, token, name))
+        return {"token": token, "number": number}
+
+    def rater(self, token: str) -> Tree:
+        """A rater's name, number and votes."""
+        with self._open() as database:
+            number, name = self._known(database, token)
+            votes = database.execute("SELECT trial, choice FROM votes WHERE rater = ?", (number,)).fetchall()
+        return {"name": name, "number": number, "votes": dict(votes)}
+
+    def vote(self, token: str, given: Given) -> HTTPStatus:
+        """Keeps a vote; RefusedError where it is no vote on this study, or the rater gave another on its trial."""
+        with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")
+            number, _ = self._known(database, token)
+            if given.trial not in self.key.trials:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "This study has no such trial.")
+            if given.choice not in self.key.trials[given.trial].codes:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "This trial has no such choice.")
+            at = (number, given.trial)
+            first = database.execute("SELECT choice FROM votes WHERE rater = ? AND trial = ?", at).fetchone()
+            if first is None:
+                database.execute("INSERT INTO votes VALUES (?, ?, ?, ?)", (*at, given.choice, given.seconds))
+                return HTTPStatus.CREATED
+        if first[0] != given.choice:
+            raise RefusedError(HTTPStatus.CONFLICT, "Your first vote on this picture stands.", choice=first[0])
+        return HTTPStatus.OK
+
+    def _known(self, database: sqlite3.Connection, token: str) -> tuple[int, str]:
+        found = database.execute("SELECT number, name FROM raters WHERE token = ?", (token,)).fetchone()
+        if found is None:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "This server does not know you; begin as another rater.")
+        return found
+
+
+class Server(ThreadingHTTPServer):
+    """Gives out one page and gathers votes on it; `page` as of a file."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], page: str, urn: Urn):
+        super().__init__(address, Handler)
+        self.page = page.replace('data-server="no"', 'data-server="yes"', 1).encode()
+        self.urn = urn
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a browser that went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: Server
+    server_version, sys_version = "palimpsest", ""
+    protocol_version = "HTTP/1.1"
+    timeout = PATIENCE
+
+    def do_GET(self) -> None:
+        self._answer(self._get)
+
+    def do_POST(self) -> None:
+        self._answer(self._post)
+
+    def __getattr__(self, name: str) -> Any:
+        """`do_PUT` and the like."""
+        if name.startswith("do_"):
+            return self._refuse_method
+        raise AttributeError(name)
+
+    def _refuse_method(self) -> None:
+        why = f"{self.command} is not answered here; accepted: GET and POST."
+        self._send(HTTPStatus.METHOD_NOT_ALLOWED, {"error": why})
+
+    def _answer(self, made: Callable[[], tuple[HTTPStatus, Tree | bytes]]) -> None:
+        try:
+            status, answer = made()
+        except RefusedError as refused:
+            status, answer = refused.status, refused.answer
+        except InputError as error:
+            status, answer = HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        except sqlite3.Error as error:
+            status, answer = HTTPStatus.SERVICE_UNAVAILABLE, {"error": f"Nothing can be kept now ({error}); try again."}
+        self._send(status, answer)
+
+    def _get(self) -> tuple[HTTPStatus, Tree | bytes]:
+        match self.path.partition("?")[0].split("/")[1:]:
+            case [""]:
+                return HTTPStatus.OK, self.server.page
+            case ["raters", token]:
+                return HTTPStatus.OK, self.server.urn.rater(token)
+        raise RefusedError(HTTPStatus.NOT_FOUND, "There is nothing here; the study is at /.")
+
+    def _post(self) -> tuple[HTTPStatus, Tree]:
+        body = self._body()
+        match self.path.split("/")[1:]:
+            case ["raters"]:
+                return HTTPStatus.CREATED, self.server.urn.enter(build(Newcomer, body, "", "request").name)
+            case ["raters", token, "votes"]:
+                given = build(Given, body, "", "request")
+                return self.server.urn.vote(token, given), {"choice": given.choice}
+        raise RefusedError(HTTPStatus.NOT_FOUND, "Nothing is taken here; votes go to /raters/TOKEN/votes.")
+
+    def _body(self) -> Any:
+        """The JSON of a request; RefusedError for another kind, which other sites' pages may send unasked."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "How long the body is must be said.")
+        if len(length) > 9 or int(length) > LARGEST:
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Too large; accepted: {LARGEST} bytes.")
+        if self.headers.get_content_type() != "application/json":
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Accepted: a body of application/json.")
+        try:
+            return json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "The body is no JSON.") from error
+
+    def _send(self, status: HTTPStatus, answer: Tree | bytes) -> None:
+        page = isinstance(answer, bytes)
+        body = answer if page else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8" if page else "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if status >= HTTPStatus.BAD_REQUEST:
+            self.send_header("Connection", "close")  # a body that was not read would pass for the next request
+            self.close_connection = True
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: a path holds a rater's token."""
+
+
+def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
+    """Runs a study until it is interrupted; InputError where it cannot listen there."""
+    urn = Urn(database, key)
+    urn.prepare()
+    try:
+        server = Server((host, port), page, urn)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--host {host} --port {port}: asked to listen there, cannot ({error})") from error
+    with server:
+        print(f"{key.study} at http://{host}:{server.server_port}/ , votes in {database}; Ctrl-C ends it", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("ended; every vote that was answered is kept", flush=True)
