@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
-from palimpsest.reporting.formats import tex
+from palimpsest.reporting.formats import legend, tex
 from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
 
@@ -37,6 +37,11 @@ class Report:
     @property
     def smoke(self) -> str:
         return SMOKE if self.summary["profile"] == "tiny" else ""
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """{word or mark: what it means in any table}."""
+        return legend()
 
     def tables_of(self, paper: str) -> list[str]:
         return [key for key in self.summary["tables"] if key.startswith(f"{paper}-")]
