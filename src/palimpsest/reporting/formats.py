@@ -201,7 +201,9 @@ def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
 LETTERS = 7  # that a column of numbers has room for
 NARROWEST = 12  # letters, of a group's line
 GAP = 1.5  # letters
-PAGE = 135  # letters that a page is wide; a wider table is continued, where its parts or groups allow it
+PAGE = 185  # letters that a page is wide; a wider table is continued, where its parts or groups allow it
+UNEVEN = 1.15  # how much more than its share a page may hold
+TALLEST = 0.72  # of a page's text
 
 
 def to_tex(table: Table) -> str:
@@ -217,12 +219,13 @@ def to_tex_notes(table: Table) -> str:
 
 
 def _pages(table: Table) -> Iterator[Table]:
-    """The table, or as many of its parts together as a page is wide enough for."""
-    starts, place = [0], 0
+    """The table, or its parts on as few pages as are wide enough for them, about as much on each."""
     lead = sum(max(map(len, texts)) for texts in zip(*(heads for heads, _ in table.lines), strict=True))
     widths = [_letters(head, [row[i] for _, row in table.rows]) for i, head in enumerate(table.heads)]
+    room = sum(widths) / max(1, math.ceil(sum(widths) / (PAGE - lead))) * UNEVEN
+    starts, place = [0], 0
     for count in table.parts or [columns for _, columns in table.groups]:
-        if lead + sum(widths[starts[-1] : place + count]) > PAGE and place > starts[-1]:
+        if sum(widths[starts[-1] : place + count]) > room and place > starts[-1]:
             starts.append(place)
         place += count
     for start, end in pairwise([*starts, len(table.heads)]):
@@ -232,7 +235,7 @@ def _pages(table: Table) -> Iterator[Table]:
 
 def _letters(head: Head, cells: list[Cell]) -> float:
     """How many digits' width a column takes, with the gap beside it."""
-    texts = [*wrap(head.text, LETTERS, break_long_words=False), *(cell.text for cell in cells)]
+    texts = [*_lines(head.text, LETTERS), *(cell.text for cell in cells)]
     return max(map(len, texts)) + GAP
 
 
@@ -247,10 +250,7 @@ def _tex_grid(table: Table, number: int) -> str:
         for start, (_, n) in zip(sorted(_starts(table)), table.groups, strict=True)
     )
     sides = ["r" if head.numeric else "l" for head in table.heads]
-    lower = " & ".join(
-        rf"\multicolumn{{1}}{{{side}}}{{{_stacked(head.text, LETTERS, side)}}}"
-        for head, side in zip(table.heads, sides, strict=True)
-    )
+    lower = " & ".join(_stacked(head.text, LETTERS, side) for head, side in zip(table.heads, sides, strict=True))
     body = "\n\\midrule\n".join("\n".join(_tex_body(metric, rows)) for metric, rows in table.bodies)
     caption, label = (", continued", f"-{number + 1}") if number else ("", "")
     legend = f"\n\\par\\smallskip\n\\parbox{{\\linewidth}}{{\\scriptsize {tex(table.legend)}}}" if table.legend else ""
@@ -260,7 +260,7 @@ def _tex_grid(table: Table, number: int) -> str:
 \label{{tab:{table.key}{label}}}
 \footnotesize
 \setlength{{\tabcolsep}}{{3pt}}
-\resizebox*{{!}}{{\ifdim\totalheight>0.8\textheight 0.8\textheight\else\totalheight\fi}}{{%
+\resizebox*{{!}}{{\ifdim\totalheight>{TALLEST}\textheight {TALLEST}\textheight\else\totalheight\fi}}{{%
 \resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%
 \begin{{tabular}}{{{"l" * lead}{"".join(sides)}}}
 \toprule
@@ -276,9 +276,17 @@ def _tex_grid(table: Table, number: int) -> str:
 
 def _stacked(text: str, letters: int, side: str = "c") -> str:
     """A head in lines of no more letters than its columns have room for, where its words allow it."""
-    lines = wrap(text, letters, break_long_words=False, break_on_hyphens=False)
-    stacked = r" \\ ".join(map(tex, lines))
-    return rf"\shortstack[{side}]{{{stacked}}}" if len(lines) > 1 else stacked
+    lines = [tex(line) for line in _lines(text, letters)]
+    if len(lines) == 1:
+        return lines[0]
+    stacked = r" \\ ".join(lines)
+    return rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """Text in lines of `letters` at most; a word stays whole, and an arrow with the word before it."""
+    bound = text.replace(" ↓", "\u00a0↓").replace(" ↑", "\u00a0↑")
+    return wrap(bound, letters, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _tex_body(metric: str, rows: list[tuple[str, list[Cell]]]) -> list[str]:
@@ -297,6 +305,7 @@ TEX = {
     "\\": r"\textbackslash{}",
     **{letter: rf"\{letter}" for letter in "&%$#_{}"},
     "~": r"\textasciitilde{}",
+    "\u00a0": "~",
     "^": r"\textasciicircum{}",
     "|": r"\textbar{}",
     "<": r"\textless{}",

@@ -177,6 +177,7 @@ def every_metric(context: Context) -> Iterator[Table]:
             rows=rows,
             notes=list(_metric_notes(context, condition, lines)),
             corner="name",
+            parts=[2 + len(lines)],
             ranked="row",
         )
 
