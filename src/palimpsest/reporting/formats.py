@@ -253,7 +253,11 @@ def _tex_grid(table: Table, number: int) -> str:
     lower = " & ".join(_stacked(head.text, LETTERS, side) for head, side in zip(table.heads, sides, strict=True))
     body = "\n\\midrule\n".join("\n".join(_tex_body(metric, rows)) for metric, rows in table.bodies)
     caption, label = (", continued", f"-{number + 1}") if number else ("", "")
-    legend = f"\n\\par\\smallskip\n\\parbox{{\\linewidth}}{{\\scriptsize {tex(table.legend)}}}" if table.legend else ""
+    legend = (
+        f"\n\\par\\smallskip\n\\parbox{{\\linewidth}}{{\\raggedright\\scriptsize {tex(table.legend)}}}"
+        if table.legend
+        else ""
+    )
     return rf"""\begin{{table}}
 \centering
 \caption{{{tex(table.caption)}{caption}.}}
@@ -301,7 +305,10 @@ def _tex_cell(cell: Cell) -> str:
     return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(cell.mark, text)
 
 
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi - pi rho varsigma sigma tau"
 TEX = {
+    **{chr(ord("α") + place): rf"$\{name}$" for place, name in enumerate(GREEK.split()) if name != "-"},
+    **{digit: f"$^{value}$" for value, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     "\\": r"\textbackslash{}",
     **{letter: rf"\{letter}" for letter in "&%$#_{}"},
     "~": r"\textasciitilde{}",
@@ -316,12 +323,11 @@ TEX = {
     "±": r"$\pm$",
     "°": r"$^\circ$",
     "µ": r"$\mu$",
-    "²": r"$^2$",
     "∂": r"$\partial$",
     "Σ": r"$\Sigma$",
     "√": r"$\surd$",
-    "σ": r"$\sigma$",
     "∞": r"$\infty$",
+    "∝": r"$\propto$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "→": r"$\rightarrow$",
@@ -340,9 +346,10 @@ ACCENTS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0
 
 
 def _in_fonts(letter: str) -> bool:
-    """Whether LaTeX's first fonts have a letter, which come with every installation."""
+    """Whether LaTeX's first fonts, which come with every installation, have a letter of Latin."""
     base, *marks = normalize("NFD", letter)
-    return letter in "\nßæøåœłÆØÅŒŁ£©" or (" " <= base <= "~" and all(mark in ACCENTS for mark in marks))
+    accented = letter < "\u0180" and " " <= base <= "~" and all(mark in ACCENTS for mark in marks)
+    return accented or letter in "\nßæøœłÆØŒŁ£©"
 
 
 def to_csv(table: Table) -> str:
