@@ -15,11 +15,15 @@ NO_LATEX = (
     "brings it, and `dvc repro --force --single-item report` then makes the file"
 )
 CONSTANT = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+PASSES = 2  # the second knows the pages that the contents name
+MADE = ["report.pdf", "not-made.txt"]  # one or the other
 TAIL = 15  # lines of the log that an error shows
 
 
 def typeset(source: Path, folder: Path) -> str:
     """`folder`/report.pdf of a LaTeX file, or not-made.txt; in words what was made, or what was missing."""
+    for name in MADE:
+        (folder / name).unlink(missing_ok=True)
     if shutil.which(PROGRAM) is None:
         write_text(folder / "not-made.txt", f"{NO_LATEX}\n")
         return NO_LATEX
@@ -31,16 +35,12 @@ def typeset(source: Path, folder: Path) -> str:
     return f"{folder / 'report.pdf'} is made"
 
 
-PASSES = 2  # the second knows the pages that the contents name
-
-
 def _run(source: Path, made: Path) -> None:
-    """One pass in the folder of the source; InputError with the end of the log where LaTeX stops."""
-    command = [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"-output-directory={made}"]
+    """One pass in the folder `made`; InputError with the end of the log where LaTeX stops."""
     run = subprocess.run(
-        [*command, source.name],
-        cwd=source.parent,
-        env={**os.environ, **CONSTANT},
+        [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", source.name],
+        cwd=made,  # not the source's: a PDF's identity depends on the path that it is written to
+        env={**os.environ, **CONSTANT, "TEXINPUTS": f"{source.parent.resolve()}{os.pathsep}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
