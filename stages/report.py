@@ -1,16 +1,20 @@
-"""reports/index.html and reports/report.tex: tables, figures and credits on one page."""
+"""reports/index.html, reports/report.tex and, where LaTeX is installed, reports/pdf/report.pdf."""
 
 from pathlib import Path
 
 from palimpsest.config import stage
+from palimpsest.reporting.document import typeset
 from palimpsest.reporting.page import read_report, render
 from palimpsest.storage import write_text
+
+REPORTS = Path("reports")
 
 
 def main() -> None:
     report = read_report(Path())
     for name in ("index.html", "report.tex"):
-        write_text(Path("reports") / name, render(report, name))
+        write_text(REPORTS / name, render(report, name))
+    print(typeset(REPORTS / "report.tex", REPORTS / "pdf"))
 
 
 if __name__ == "__main__":

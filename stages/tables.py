@@ -1,28 +1,27 @@
-"""reports/tables: every table in every format, and what they rest on; reports/metrics.json: every measured value."""
+"""reports/tables: every table in every format, and what they rest on; reports/metrics: every measured value."""
 
 from pathlib import Path
 
 from palimpsest.config import stage
-from palimpsest.reporting.formats import FORMATS
+from palimpsest.reporting.formats import FORMATS, to_tex_notes
+from palimpsest.reporting.measurements import summary, to_csv, to_tree
 from palimpsest.reporting.overview import matrix
 from palimpsest.reporting.results import commit, read_results
-from palimpsest.reporting.tables import aggregates, all_tables, summary
+from palimpsest.reporting.tables import all_tables
 from palimpsest.storage import write_json, write_text
 
 
 def main() -> None:
     measured, code = read_results(Path()), commit(Path())
-    tables = all_tables(measured, code)
+    tables, folder = all_tables(measured, code), Path("reports/tables")
     for table in tables:
         for ending, rendered in FORMATS.items():
-            write_text(Path("reports/tables") / f"{table.key}.{ending}", rendered(table))
-    about = summary(measured)
-    write_text("reports/tables/measured.csv", aggregates(measured))
-    write_json(
-        "reports/tables/summary.json",
-        {**about, "code": code, "tables": [table.key for table in tables], "matrix": matrix(measured)},
-    )
-    write_json("reports/metrics.json", {**about, "runs": {run: r.holes for run, r in sorted(measured.results.items())}})
+            write_text(folder / f"{table.key}.{ending}", rendered(table))
+        write_text(folder / f"{table.key}-notes.tex", to_tex_notes(table))
+    about = {**summary(measured), "code": code, "tables": [table.key for table in tables], "matrix": matrix(measured)}
+    write_json(folder / "summary.json", about)
+    write_json("reports/metrics.json", to_tree(measured))
+    write_text("reports/metrics.csv", to_csv(measured))
 
 
 if __name__ == "__main__":

@@ -65,9 +65,11 @@ def test_exponents_are_those_of_the_powers_that_were_put_in(timed):
     assert power([64, 128], [5, 5 * 2**3]) == pytest.approx(1.5)
 
 
-def test_without_a_benchmark_everything_of_ours_is_missing(fake):
+def test_without_a_benchmark_what_runs_is_missing_and_the_rest_not_yet_run(fake):
+    fake.add("crfill")
     found = table(fake, "crfill-5")
-    assert cells(found, "ours", "parameters")["CA layer"].text == "missing"
+    parameters = cells(found, "ours", "parameters")
+    assert (parameters["CA layer"].text, parameters["CR loss"].text) == ("not yet run", "missing")
     assert dict(found.notes)["Machine"].startswith("not measured")
     figure = {d.name: d for d in every_drawing(fake.root, fake.measured)}["crfill-timing"]
     assert figure.figure is None and "dvc repro benchmark" in figure.absent[0]
@@ -94,7 +96,7 @@ def test_claims_stand_beside_what_was_measured(timed):
     )
     assert _claim(timed.measured, saved)[1].text == "38"  # 160 MiB against 256
     waiting = table(timed, "tmad-claims")
-    assert {cell.text for cell in cells(waiting, "ours", "measured").values()} == {"missing"}
+    assert {cell.text for cell in cells(waiting, "ours", "measured").values()} == {"not yet run"}
 
 
 def test_votes_are_published_and_ours_missing(fake):
@@ -107,12 +109,12 @@ def test_votes_are_published_and_ours_missing(fake):
     }
 
 
-def test_methods_that_are_not_there_are_missing_beside_their_numbers(fake):
+def test_methods_that_are_not_there_are_not_yet_run_beside_their_numbers(fake):
     fake.add("crfill", kinds=KINDS)
     found = table(fake, "crfill-1")
     assert cells(found, "square: published (other data), Places2", "SSIM ↑")["PEN-Net"].text == "0.8402"
     ours = cells(found, "square: ours on bundled-photos, whole picture", "PSNR (dB) ↑")
-    assert ours["PEN-Net"].text == "missing" and "pen-net" in ours["PEN-Net"].about
+    assert ours["PEN-Net"].text == "not yet run" and "pen-net" in ours["PEN-Net"].about
     assert ours["Ours (CRFill, Baseline + CR)"].text == f"{value('crfill', 'psnr'):.2f}"
 
 

@@ -1,100 +1,20 @@
-import csv
-import html.parser
-import io
 import math
-import re
 import subprocess
 
 import pytest
 
 from palimpsest.config import InputError
 from palimpsest.papers.spec import read_metrics
-from palimpsest.reporting.formats import FORMATS, tex, to_csv, to_html, to_markdown, to_tex
+from palimpsest.reporting.formats import FORMATS, to_html
 from palimpsest.reporting.results import commit, read_results
-from palimpsest.reporting.tables import aggregates, all_tables
-from reporting.conftest import RUNS, SPREAD, column, table, value
+from palimpsest.reporting.tables import all_tables
+from reporting.conftest import RUNS, SPREAD, column, value
 
 METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
 
 
 def table_one(fake):
     return all_tables(fake.measured, "abc1234")[0]
-
-
-class Rows(html.parser.HTMLParser):
-    """The texts of a table's body, row by row."""
-
-    def __init__(self):
-        super().__init__()
-        self.rows, self.inside = [], False
-
-    def handle_starttag(self, tag, attributes):
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.inside = True
-            self.rows[-1].append("")
-        if tag == "small":
-            self.inside = False
-
-    def handle_endtag(self, tag):
-        if tag in ("td", "th"):
-            self.inside = False
-
-    def handle_data(self, text):
-        if self.inside:
-            self.rows[-1][-1] += text
-
-
-def plain(cell):
-    return re.sub(r"\\(textbf|underline)\{(.*)\}", r"\2", cell.strip())
-
-
-def read_tex(table):
-    """The texts of the rows, those of a continued table joined; a turned metric stands before each row of its block."""
-    pages = []
-    for page in re.findall(r"\\midrule\n(.*?)\n\\bottomrule", to_tex(table), re.DOTALL):
-        rows = []
-        for block in page.split("\n\\midrule\n"):
-            lines = [[plain(cell) for cell in line[:-3].split(" & ")] for line in block.splitlines()]
-            if table.blocks:
-                (turned,) = filter(None, (line[0] for line in lines))
-                metric = re.fullmatch(r"\\smash\{\\rotatebox\[origin=c\]\{90\}\{(.*)\}\}", turned)[1]
-                lines = [[metric, *line[1:]] for line in lines]
-            rows += lines
-        pages.append(rows)
-    lead = len(table.corners)
-    return [[*first, *(cell for row in more for cell in row[lead:])] for first, *more in zip(*pages, strict=True)]
-
-
-@pytest.mark.parametrize("key", ["deepfill-v1-1", "deepfill-v1-1-every-metric", "gm-srm-I", "gm-srm-II"])
-@pytest.mark.parametrize("own", [False, True])
-def test_every_format_prints_the_same_texts(fake, key, own):
-    if own:  # a wide table of more columns than a page holds
-        for slot, dataset in (("streets", "paris-streetview"), ("faces", "celeba-hq"), ("pair", "places2-pair")):
-            fake.add(f"gm-srm-{slot}", slot=slot, dataset=dataset, kinds=("irregular-20-30-any", "centre-50"))
-    found = table(fake, key)
-    metrics = [metric for metric, count in found.blocks for _ in range(count)]
-    bare = [[label, *(cell.text for cell in cells)] for label, cells in found.rows]
-    expected = [[metric, *row] for metric, row in zip(metrics, bare, strict=True)] if metrics else bare
-    assert list(csv.reader(io.StringIO(to_csv(found))))[1:] == expected
-
-    parser = Rows()
-    parser.feed(to_html(found))
-    metric, rows = "", []
-    for row in parser.rows[2:]:
-        if len(row) == 1:
-            (metric,) = row
-        else:
-            rows.append([metric, *row] if metrics else row)
-    assert rows == expected
-
-    lines = [line for line in to_markdown(found).splitlines() if line.startswith("|")][2:]
-    assert [
-        [re.sub(r"\*\*|</?u>", "", cell.strip()) for cell in line.strip("|").split("|")] for line in lines
-    ] == expected
-
-    assert read_tex(found) == [[tex(text) for text in row] for row in expected]
 
 
 def test_rows_stand_in_the_papers_order_with_its_numbers_and_ours(fake):
@@ -128,7 +48,7 @@ def test_numbers_that_print_alike_share_their_mark(fake):
 
 
 @pytest.mark.parametrize("cause", ["absent", "other settings"])
-def test_a_missing_measurement_prints_as_missing(fake, cause):
+def test_a_run_without_a_result_prints_as_not_yet_run(fake, cause):
     if cause == "absent":
         (fake.root / "results" / "deepfill-v1" / "metrics.json").unlink()
     else:
@@ -136,9 +56,10 @@ def test_a_missing_measurement_prints_as_missing(fake, cause):
     table = table_one(fake)
     cells = dict(table.rows)["Our method"]
     ours = [cell for head, cell in zip(table.heads, cells, strict=True) if head.group.startswith("ours on")]
-    assert ours and all(cell.text == "missing" and cell.number is None and not cell.mark for cell in ours)
+    assert ours and all(cell.text == "not yet run" and cell.number is None and not cell.mark for cell in ours)
+    assert all("run deepfill-v1: " in cell.about for cell in ours)
     for render in FORMATS.values():
-        assert "missing" in render(table) and f"{value('deepfill-v1', 'psnr'):.2f}" not in render(table)
+        assert "not yet run" in render(table) and f"{value('deepfill-v1', 'psnr'):.2f}" not in render(table)
 
 
 def test_a_stand_in_is_never_called_by_the_papers_name_nor_compared(fake):
@@ -292,18 +213,6 @@ def test_results_from_elsewhere_are_rows_of_their_own_and_marked(fake):
     assert wide.heads[-1].text == "Their method (external)"
     fake.write("theirs", settings="c" * 64)
     assert [label for label, _ in table_one(fake).rows] == METHODS
-
-
-def test_every_measured_value_stands_in_a_tidy_file(fake):
-    rows = list(csv.DictReader(io.StringIO(aggregates(fake.measured))))
-    assert {(row["run"], row["metric"]) for row in rows} == {
-        (run, m) for run in RUNS for m in read_metrics() if m != "fid"
-    }
-    (row,) = [row for row in rows if (row["run"], row["metric"]) == ("patchmatch", "lmse")]
-    assert float(row["mean"]) == pytest.approx(value("patchmatch", "lmse"))
-    assert float(row["low"]) < float(row["mean"]) < float(row["high"])
-    assert (row["hole"], row["count"], row["undefined"]) == ("rectangle", "24", "0")
-    assert all(row["low"] == "" for row in rows if row["metric"] == "fd_vgg16")
 
 
 @pytest.mark.parametrize(

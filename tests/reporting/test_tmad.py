@@ -45,9 +45,9 @@ def test_blocks_are_counted_beside_the_published_ones(tmad):
     assert [cell.text for cell in column(found, "counted", "Coarse Net").values()] == ["1", "3", "8", "3", "1"]
 
 
-def test_blocks_of_a_run_that_is_not_there_are_missing(fake):
+def test_blocks_of_a_run_that_is_not_there_are_not_yet_counted(fake):
     found = table(fake, "tmad-I")
-    assert {cell.text for cell in column(found, "counted", "Coarse Net").values()} == {"missing"}
+    assert {cell.text for cell in column(found, "counted", "Coarse Net").values()} == {"not yet run"}
 
 
 def test_weights_are_those_that_ran(tmad):
@@ -57,10 +57,10 @@ def test_weights_are_those_that_ran(tmad):
     assert column(found, "published", "as printed")["λ perceptual"].text == "0.02"
 
 
-def test_weights_of_a_run_without_results_are_missing(tmad):
+def test_weights_of_a_run_without_results_are_not_yet_run(tmad):
     (tmad.root / "results" / "tmad" / "metrics.json").unlink()
     found = column(table(tmad, "tmad-II"), "ours, as run", "rectangles")
-    assert {cell.text for cell in found.values()} == {"missing"}
+    assert {cell.text for cell in found.values()} == {"not yet run"}
     assert "tmad: not run" in found["λ l1"].about
 
 
@@ -150,7 +150,7 @@ def test_growing_holes_are_drawn_against_what_is_missing(tmad):
     kinds = tuple(layout.holes)
     tmad.add("tmad", kinds=kinds)
     figure, absent = Studio(tmad.root, tmad.measured).growing(layout)
-    assert absent == ["DeepFill v2 is left out: run deepfill-v2 is missing (not measured here)"]
+    assert absent == ["DeepFill v2 is left out: not yet run (deepfill-v2: nothing of it is at hand)"]
     (line,) = figure.subfigs[0].axes[0].get_lines()
     assert line.get_xdata().tolist() == pytest.approx([20.0] * 5)
     assert line.get_ydata().tolist() == pytest.approx([value("tmad", "psnr_hole")] * 5)

@@ -436,9 +436,19 @@ class Paper(Settings):
     studies: dict[str, Study] = Field(default_factory=dict)
 
     @property
-    def numbered(self) -> dict[str, Blocks | Hyperparameters | Comparison | Timings]:
-        """Every table that has a number in the paper."""
-        return {**self.blocks, **self.hyperparameters, **self.wide, **self.tables, **self.timings}
+    def numbered(self) -> dict[str, Blocks | Hyperparameters | TableSpec | WideSpec | Study | Timings]:
+        """Every table that has a number in the paper, in its order."""
+        studies = {number: study for number, study in self.studies.items() if study.published}
+        found = {**self.blocks, **self.hyperparameters, **self.wide, **self.tables, **studies, **self.timings}
+        return dict(sorted(found.items(), key=lambda each: _counted(each[0])))
+
+
+def _counted(number: str) -> int:
+    """A table's number, arabic or roman up to VIII."""
+    return int(number) if number.isdecimal() else ROMAN.index(number)
+
+
+ROMAN = ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII"]
 
 
 @dataclass(frozen=True)

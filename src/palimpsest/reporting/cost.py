@@ -38,11 +38,7 @@ def timing_table(key: str, number: str, paper: Paper, values: Values, measured: 
         cells += [_filling(measured, row.run), _exponent(measured, row.run, shared)]
         rows.append((row.label, cells))
     notes = [("Protocol", " ".join(layout.protocol)), *machine(benchmark)]
-    notes += [
-        ("Exponent", EXPONENT),
-        ("Legend", "missing stands where a size was not measured here."),
-        ("Code", f"commit {commit}."),
-    ]
+    notes += [("Exponent", EXPONENT), ("Code", f"commit {commit}.")]
     return Table(
         f"{key}-{number}", f"{paper.label}, Table {number}, measured again: {layout.title}", heads, rows, notes
     )
@@ -93,9 +89,15 @@ def cost_cell(measured: Measured, run: str, device: str, size: int, what: str) -
     )
 
 
+def not_yet_run(measured: Measured, run: str) -> Cell:
+    """Of a method without results."""
+    return Cell("not yet run", "missing", about=f"run {run}: {measured.absent.get(run, 'not in params.yaml')}")
+
+
 def _unmeasured(measured: Measured, run: str) -> Cell:
-    why = "not measured yet" if run in measured.runs else "not in params.yaml"
-    return Cell("missing", "missing", about=f"run {run}: {why}")
+    if run not in measured.runs:
+        return not_yet_run(measured, run)
+    return Cell("missing", "missing", about=f"run {run}: its speed is not measured yet")
 
 
 def _filling(measured: Measured, run: str) -> Cell:

@@ -390,7 +390,9 @@ class Studio:
         return draw_grid(columns, [""] * len(columns[0][1])), []
 
     def _left_out(self, what: str, run: str) -> str:
-        return f"{what} is left out: run {run} is missing ({self.measured.absent.get(run, 'not measured here')})"
+        if run in self.measured.results:
+            return f"{what} is left out: run {run} is missing (not measured here)"
+        return f"{what} is left out: not yet run ({run}: {self.measured.absent.get(run, 'nothing of it is at hand')})"
 
 
 def moments_of(arrays: dict[str, np.ndarray]) -> Columns:

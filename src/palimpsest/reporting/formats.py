@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from html import escape
-from itertools import groupby, islice, pairwise
+from itertools import chain, groupby, islice, pairwise
 from textwrap import wrap
+from unicodedata import normalize
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,23 @@ class Cell:
 
 
 NOTHING = Cell("–", "none")
+
+LEGEND = {  # what stands in tables instead of, or beside, a number
+    "bold": "the best number of {place}",
+    "underlined": "the second best number of {place}",
+    "not yet run": "this project has no result of the method yet",
+    "no votes": "nobody has voted yet in the user study",
+    "missing": "what was run did not measure this, or could not",
+    "undefined": "the metric has no value on these pictures",
+    "does not fit": "more memory than this machine has",
+    "did not fit": "more memory than the paper's machine had",
+    "illegible": "published, but scrambled in the text at hand; no best is marked beside it",
+    "–": "no number to print",
+    "(external)": "pictures made elsewhere, measured here like all others",
+    "(a stand-in)": "pictures other than the paper's, so that ours are not compared with the published numbers",
+    "(other data)": "measured on the paper's pictures, where ours are measured on others",
+}
+PLACES = {"column": "its column", "block": "its column within its block", "row": "its row"}  # where the best is sought
 
 
 def printed(value: float, digits: int) -> str:
@@ -56,6 +74,7 @@ class Table:
     corner: str = "method"  # the head of the rows
     blocks: list[tuple[str, int]] = field(default_factory=list)  # metric, number of its rows; none but in wide tables
     parts: list[int] = field(default_factory=list)  # numbers of columns that stand on one page together
+    ranked: str = "column"  # of PLACES
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -81,6 +100,30 @@ class Table:
         """The heads of what heads a row."""
         return ["metric", self.corner] if self.blocks else [self.corner]
 
+    @property
+    def legend(self) -> str:
+        """What the words and marks mean that this table holds."""
+        cells = [cell for _, row in self.rows for cell in row]
+        found = {cell.text for cell in cells} | {MARKS[cell.mark] for cell in cells if cell.mark}
+        heads = [self.caption, *chain.from_iterable((head.group, head.text) for head in self.heads)]
+        heads += [label for label, _ in self.rows]
+        found |= {word for word in LEGEND if word.startswith("(") and any(word in head for head in heads)}
+        meant = [f"{word}: {meaning}" for word, meaning in legend(PLACES[self.ranked]).items() if word in found]
+        return f"{'; '.join(meant)}." if meant else ""
+
+    @property
+    def explained(self) -> list[tuple[str, str]]:
+        """The notes, with the legend."""
+        return [*self.notes, *([("Legend", self.legend)] if self.legend else [])]
+
+
+MARKS = {"best": "bold", "second": "underlined"}
+
+
+def legend(place: str = "its column, or of its row where metrics are rows") -> dict[str, str]:
+    """{word or mark: what it means}; without a place of all tables together."""
+    return {word: meaning.format(place=place) for word, meaning in LEGEND.items()}
+
 
 SHORT = 24  # rows; a longer table scrolls within its box, under its heads
 INTERVALS = '<label class="intervals"><input type="checkbox"> show 95 % intervals and counts</label>'
@@ -96,7 +139,7 @@ def to_html(table: Table) -> str:
     )
     box = _html_class("scroll", "tall" * (len(table.rows) > SHORT))
     bodies = "\n".join(_html_body(table, metric, rows) for metric, rows in table.bodies)
-    notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.notes)
+    notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.explained)
     return f"""<div class="table" id="{table.key}">
 {INTERVALS if any(cell.interval for _, cells in table.rows for cell in cells) else ""}
 <div{box} role="region" tabindex="0" aria-label="{escape(table.caption)}">
@@ -156,26 +199,33 @@ def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
 
 
 LETTERS = 7  # that a column of numbers has room for
-NARROWEST = 12  # letters, of a head's line
-WIDEST = 20  # columns; a table with more is continued in LaTeX, where its parts allow it
+NARROWEST = 12  # letters, of a group's line
+GAP = 1.5  # letters
+PAGE = 185  # letters that a page is wide; a wider table is continued, where its parts or groups allow it
+UNEVEN = 1.15  # how much more than its share a page may hold
+TALLEST = 0.72  # of a page's text
 
 
 def to_tex(table: Table) -> str:
-    """Table environments to \\input where booktabs and graphicx are loaded, made to fit the page; then the notes."""
+    """Table environments to \\input where booktabs and graphicx are loaded, made to fit the page."""
     grids = "\n".join(_tex_grid(part, number) for number, part in enumerate(_pages(table)))
-    notes = "\n".join(rf"\emph{{{tex(term)}.}} {tex(text)}\par" for term, text in table.notes)
-    return rf"""{grids}
-\paragraph{{Notes to Table \ref{{tab:{table.key}}}.}} {{\footnotesize
-{notes}
-}}
-"""
+    return f"% \\usepackage{{booktabs,graphicx}}\n{grids}\n"
+
+
+def to_tex_notes(table: Table) -> str:
+    """What the HTML says under a table but its legend, which stands in the table."""
+    notes = "\n".join(rf"\emph{{{tex(term)}}}: {tex(text)}" for term, text in table.notes)
+    return f"\\paragraph{{Notes to Table \\ref{{tab:{table.key}}}}} {{\\footnotesize\n{notes}\\par}}\n"
 
 
 def _pages(table: Table) -> Iterator[Table]:
-    """The table, or as many of its parts together as a page is wide enough for."""
+    """The table, or its parts on as few pages as are wide enough for them, about as much on each."""
+    lead = sum(max(map(len, texts)) for texts in zip(*(heads for heads, _ in table.lines), strict=True))
+    widths = [_letters(head, [row[i] for _, row in table.rows]) for i, head in enumerate(table.heads)]
+    room = sum(widths) / max(1, math.ceil(sum(widths) / (PAGE - lead))) * UNEVEN
     starts, place = [0], 0
-    for count in table.parts:
-        if place + count - starts[-1] > WIDEST and place > starts[-1]:
+    for count in table.parts or [columns for _, columns in table.groups]:
+        if sum(widths[starts[-1] : place + count]) > room and place > starts[-1]:
             starts.append(place)
         place += count
     for start, end in pairwise([*starts, len(table.heads)]):
@@ -183,26 +233,40 @@ def _pages(table: Table) -> Iterator[Table]:
         yield replace(table, heads=table.heads[start:end], rows=rows)
 
 
+def _letters(head: Head, cells: list[Cell]) -> float:
+    """How many digits' width a column takes, with the gap beside it."""
+    texts = [*_lines(head.text, LETTERS), *(cell.text for cell in cells)]
+    return max(map(len, texts)) + GAP
+
+
 def _tex_grid(table: Table, number: int) -> str:
     """A table environment; where `number` is not 0, one that continues another."""
     lead = len(table.corners)
-    upper = " & ".join(rf"\multicolumn{{{n}}}{{c}}{{{_tex_group(group, n)}}}" for group, n in table.groups)
+    upper = " & ".join(
+        rf"\multicolumn{{{n}}}{{c}}{{{_stacked(group, max(NARROWEST, n * LETTERS))}}}" for group, n in table.groups
+    )
     rules = "".join(
         rf"\cmidrule(lr){{{start + lead + 1}-{start + lead + n}}}"
         for start, (_, n) in zip(sorted(_starts(table)), table.groups, strict=True)
     )
-    lower = " & ".join(tex(head.text) for head in table.heads)
+    sides = ["r" if head.numeric else "l" for head in table.heads]
+    lower = " & ".join(_stacked(head.text, LETTERS, side) for head, side in zip(table.heads, sides, strict=True))
     body = "\n\\midrule\n".join("\n".join(_tex_body(metric, rows)) for metric, rows in table.bodies)
-    columns = "".join("r" if head.numeric else "l" for head in table.heads)
     caption, label = (", continued", f"-{number + 1}") if number else ("", "")
-    return rf"""\begin{{table}}[htbp]
+    legend = (
+        f"\n\\par\\smallskip\n\\parbox{{\\linewidth}}{{\\raggedright\\scriptsize {tex(table.legend)}}}"
+        if table.legend
+        else ""
+    )
+    return rf"""\begin{{table}}
 \centering
 \caption{{{tex(table.caption)}{caption}.}}
 \label{{tab:{table.key}{label}}}
-\small
-\resizebox*{{!}}{{\ifdim\totalheight>0.8\textheight 0.8\textheight\else\totalheight\fi}}{{%
+\footnotesize
+\setlength{{\tabcolsep}}{{3pt}}
+\resizebox*{{!}}{{\ifdim\totalheight>{TALLEST}\textheight {TALLEST}\textheight\else\totalheight\fi}}{{%
 \resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{%
-\begin{{tabular}}{{{"l" * lead}{columns}}}
+\begin{{tabular}}{{{"l" * lead}{"".join(sides)}}}
 \toprule
 {" &" * lead} {upper} \\
 {rules}
@@ -210,15 +274,23 @@ def _tex_grid(table: Table, number: int) -> str:
 \midrule
 {body}
 \bottomrule
-\end{{tabular}}}}}}
+\end{{tabular}}}}}}{legend}
 \end{{table}}"""
 
 
-def _tex_group(group: str, columns: int) -> str:
-    """A group's head in lines that are no wider than its columns, lest its last column take what is left over."""
-    lines = wrap(group, max(NARROWEST, columns * LETTERS), break_long_words=False)
-    stacked = r" \\ ".join(map(tex, lines))
-    return rf"\shortstack{{{stacked}}}" if len(lines) > 1 else stacked
+def _stacked(text: str, letters: int, side: str = "c") -> str:
+    """A head in lines of no more letters than its columns have room for, where its words allow it."""
+    lines = [tex(line) for line in _lines(text, letters)]
+    if len(lines) == 1:
+        return lines[0]
+    stacked = r" \\ ".join(lines)
+    return rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """Text in lines of `letters` at most; a word stays whole, and an arrow with the word before it."""
+    bound = text.replace(" ↓", "\u00a0↓").replace(" ↑", "\u00a0↑")
+    return wrap(bound, letters, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _tex_body(metric: str, rows: list[tuple[str, list[Cell]]]) -> list[str]:
@@ -233,24 +305,29 @@ def _tex_cell(cell: Cell) -> str:
     return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(cell.mark, text)
 
 
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi - pi rho varsigma sigma tau"
 TEX = {
+    **{chr(ord("α") + place): rf"$\{name}$" for place, name in enumerate(GREEK.split()) if name != "-"},
+    **{digit: f"$^{value}$" for value, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     "\\": r"\textbackslash{}",
     **{letter: rf"\{letter}" for letter in "&%$#_{}"},
     "~": r"\textasciitilde{}",
+    "\u00a0": "~",
     "^": r"\textasciicircum{}",
     "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}",
     "−": "$-$",
     "·": r"$\cdot$",
     "×": r"$\times$",
-    "²": r"$^2$",
+    "±": r"$\pm$",
+    "°": r"$^\circ$",
+    "µ": r"$\mu$",
     "∂": r"$\partial$",
     "Σ": r"$\Sigma$",
     "√": r"$\surd$",
-    "σ": r"$\sigma$",
     "∞": r"$\infty$",
+    "∝": r"$\propto$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "→": r"$\rightarrow$",
@@ -262,7 +339,17 @@ TEX = {
 
 def tex(text: str) -> str:
     """Text for LaTeX; a letter that its fonts lack becomes a question mark."""
-    return "".join(TEX.get(letter, letter if ord(letter) < 0x180 else "?") for letter in text)
+    return "".join(TEX.get(letter, letter if _in_fonts(letter) else "?") for letter in text)
+
+
+ACCENTS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327"
+
+
+def _in_fonts(letter: str) -> bool:
+    """Whether LaTeX's first fonts, which come with every installation, have a letter of Latin."""
+    base, *marks = normalize("NFD", letter)
+    accented = letter < "\u0180" and " " <= base <= "~" and all(mark in ACCENTS for mark in marks)
+    return accented or letter in "\nßæøœłÆØŒŁ£©"
 
 
 def to_csv(table: Table) -> str:
@@ -280,7 +367,7 @@ def to_markdown(table: Table) -> str:
     rules = [*["---"] * len(table.corners), *("---:" if head.numeric else "---" for head in table.heads)]
     rows = [[*lead, *map(_markdown_cell, cells)] for lead, cells in table.lines]
     lines = [" | ".join(["", *map(_bar, row), ""]).strip() for row in [heads, rules, *rows]]
-    notes = [f"- {term}: {text}" for term, text in table.notes]
+    notes = [f"- {term}: {text}" for term, text in table.explained]
     return "\n".join([f"**{table.caption}**", "", *lines, "", *notes]) + "\n"
 
 

@@ -1,10 +1,10 @@
 """What was run, in one look: which method stands in which table, and speed against quality."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
+from palimpsest.config import Settings
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Metric, Paper
 from palimpsest.reporting.drawing import Drawing
@@ -34,9 +34,9 @@ def matrix(measured: Measured) -> dict:
     papers = {key: spec.read_paper(key, metrics, values) for key in spec.names()}
     tables, methods = [], []
     for key, paper in papers.items():
-        for number, rows in _tables(paper):
+        for number, layout in paper.numbered.items():
             tables.append(f"{key}-{number}")
-            for label, name, runs in rows:
+            for label, name, runs in _rows(paper, layout):
                 names = {f"{key}: {name}"} if name else set()
                 names |= {run for each in runs for run in (each, _trained(measured, each))}
                 found = any(measured.has(run) for run in runs)
@@ -47,14 +47,14 @@ def matrix(measured: Measured) -> dict:
     return {"tables": tables, "methods": shown}
 
 
-def _tables(paper: Paper) -> Iterator[tuple[str, list[tuple[str, str | None, list[str]]]]]:
-    """Each table's number and what stands for its methods: (label, published name, runs)."""
-    for number, blocks in (*paper.blocks.items(), *paper.hyperparameters.items()):
-        yield number, [(paper.label, None, [column.run]) for column in blocks.columns[:1]]
-    for number, table in (*paper.wide.items(), *paper.tables.items()):
-        yield number, [(row.label, row.method, row.runs) for row in table.rows]
-    for number, timings in paper.timings.items():
-        yield number, [(row.label, row.method, [row.run]) for row in timings.rows]
+def _rows(paper: Paper, layout: Settings) -> list[tuple[str, str | None, list[str]]]:
+    """What stands for each method of a table: (label, published name, runs)."""
+    match layout:
+        case spec.Blocks() | spec.Hyperparameters():
+            return [(paper.label, None, [layout.columns[0].run])]
+        case spec.Timings():
+            return [(row.label, row.method, [row.run]) for row in layout.rows]
+    return [(row.label, row.method, row.runs) for row in layout.rows]
 
 
 def _trained(measured: Measured, run: str) -> str:

@@ -9,6 +9,7 @@ import cv2
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
+from palimpsest.reporting.formats import legend
 from palimpsest.reporting.gallery import encoded, thumbnail
 from palimpsest.reporting.rendering import template
 from palimpsest.reporting.tables import SMOKE
@@ -31,6 +32,11 @@ class Report:
     @property
     def smoke(self) -> str:
         return SMOKE if self.summary["profile"] == "tiny" else ""
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """{word or mark: what it means in any table}."""
+        return legend()
 
     def tables_of(self, paper: str) -> list[str]:
         return [key for key in self.summary["tables"] if key.startswith(f"{paper}-")]

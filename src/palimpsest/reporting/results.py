@@ -152,9 +152,7 @@ class Measured:
         return float(self.per_image(run)[hole]["share"].mean())
 
     def why_missing(self, run: str, metric: str) -> str:
-        """Why a run has no value for a metric, in words."""
-        if run not in self.results:
-            return self.absent.get(run, "not in params.yaml")
+        """Why a run that has results has no value for a metric, in words."""
         return self.results[run].missing.get(metric, "not measured with holes of this kind")
 
     def external(self, slot: str, hole: str) -> dict[str, str]:

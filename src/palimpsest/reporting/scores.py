@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import math
 from dataclasses import asdict
 
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.spec import REGIONS, Metric, Metrics
 from palimpsest.reporting.formats import printed
+from palimpsest.reporting.measurements import finite
 from palimpsest.scoring import Scores
 
 
@@ -60,9 +60,6 @@ def to_json(scores: Scores, left_out: dict[str, str]) -> str:
 
 
 def _strict(value):
-    """JSON knows neither NaN nor infinity: null and a word stand for them."""
     if isinstance(value, dict):
         return {key: _strict(each) for key, each in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf"
-    return value
+    return finite(value) if isinstance(value, float) else value

@@ -1,10 +1,8 @@
 """Tables: a paper's spec, its published numbers and our results become one model; a cell's text is decided here."""
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby
 
@@ -23,11 +21,12 @@ from palimpsest.papers.spec import (
     Row,
     TableSpec,
     Timed,
+    Timings,
     Values,
     Votes,
     WideSpec,
 )
-from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, timing_table
+from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, not_yet_run, timing_table
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
 from palimpsest.reporting.results import NOT_MEASURED, Measured, Pictures, at_hand
 from palimpsest.reporting.votes import Poll, read_polls, study_columns, study_notes, vote_notes, votes_column
@@ -85,24 +84,33 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
     tables = []
     for key in spec.names():
         paper = spec.read_paper(key, metrics, values)
-        tables += [block_table(key, number, paper, measured, commit) for number in paper.blocks]
-        tables += [setting_table(key, number, paper, measured, commit) for number in paper.hyperparameters]
-        for number, layout in (*paper.wide.items(), *paper.tables.items()):
-            layout = at_hand(layout, measured)
-            votes = layout.votes if isinstance(layout, TableSpec) else None
-            poll = polls[f"{key}-{votes.study}"] if votes else None
-            context = Context(key, paper.label, number, layout, values, metrics, measured, commit, poll)
-            if isinstance(layout, WideSpec):
-                tables.append(wide_table(context))
-                continue
-            tables.append(paper_table(context))
-            tables += every_metric(context) if layout.every_metric else []
-        for number in (number for number, study in paper.studies.items() if study.published):
-            tables.append(study_table(key, number, paper, polls[f"{key}-{number}"], values, commit))
-        tables += [timing_table(key, number, paper, values, measured, commit) for number in paper.timings]
+        for number, layout in paper.numbered.items():
+            match layout:
+                case spec.Blocks():
+                    tables.append(block_table(key, number, paper, measured, commit))
+                case spec.Hyperparameters():
+                    tables.append(setting_table(key, number, paper, measured, commit))
+                case spec.Study():
+                    tables.append(study_table(key, number, paper, polls[f"{key}-{number}"], values, commit))
+                case Timings():
+                    tables.append(timing_table(key, number, paper, values, measured, commit))
+                case _:
+                    votes = layout.votes if isinstance(layout, TableSpec) else None
+                    poll = polls[f"{key}-{votes.study}"] if votes else None
+                    layout = at_hand(layout, measured)
+                    tables += compared(
+                        Context(key, paper.label, number, layout, values, metrics, measured, commit, poll)
+                    )
         tables += [parameter_table(key, paper, measured, commit)] if paper.parameters else []
         tables += [claims_table(key, paper, measured, commit)] if paper.claims else []
     return tables
+
+
+def compared(context: Context) -> list[Table]:
+    """The table of published numbers and ours, and that of every metric where the paper's spec asks for it."""
+    if isinstance(context.layout, WideSpec):
+        return [wide_table(context)]
+    return [paper_table(context), *(every_metric(context) if context.layout.every_metric else [])]
 
 
 def paper_table(context: Context) -> Table:
@@ -114,7 +122,7 @@ def paper_table(context: Context) -> Table:
         caption=_caption(context, context.layout.data),
         heads=[column.head for column in columns],
         rows=_rows(columns, lines),
-        notes=list(_notes(context, lines, LEGEND)),
+        notes=list(_notes(context, lines)),
     )
 
 
@@ -133,9 +141,10 @@ def wide_table(context: Context) -> Table:
         caption=_caption(context, layout.data),
         heads=[column.head for column in chain(*parts)],
         rows=[row for _, columns in blocks for row in _rows(list(chain(*columns)), lines)],
-        notes=list(_notes(context, lines, RANKED_IN_BLOCKS)),
+        notes=list(_notes(context, lines)),
         blocks=[(head, len(lines)) for head, _ in blocks],
         parts=[len(part) for part in parts],
+        ranked="block",
     )
 
 
@@ -177,6 +186,8 @@ def every_metric(context: Context) -> Iterator[Table]:
             rows=rows,
             notes=list(_metric_notes(context, condition, lines)),
             corner="name",
+            parts=[2 + len(lines)],
+            ranked="row",
         )
 
 
@@ -196,7 +207,6 @@ def _metric_notes(context: Context, condition: Condition, lines: list[Row]) -> I
             missing |= measured.results[run].missing
     for name, why in missing.items():
         yield f"Missing {name}", f"{why}."
-    yield "Legend", " ".join(RANKED_IN_ROWS.values())
     yield "Code", f"commit {context.commit}."
 
 
@@ -207,7 +217,6 @@ def study_table(key: str, number: str, paper: Paper, poll: Poll, values: Values,
     notes = [
         *smoke,
         *study_notes(poll),
-        ("Legend", " ".join(LEGEND[name] for name in ("marks", "none"))),
         ("Code", f"commit {commit}."),
     ]
     return Table(
@@ -233,7 +242,7 @@ def block_table(key: str, number: str, paper: Paper, measured: Measured, commit:
 
 def _blocks(measured: Measured, column: Part, block: str) -> Cell:
     if column.run not in measured.runs:
-        return Cell("missing", "missing", about=f"run {column.run}: not in params.yaml")
+        return not_yet_run(measured, column.run)
     count = measured.runs[column.run].blocks.get(column.network, {}).get(block, 0)
     return Cell(str(count), "measured", count, about=f"{block} in {column.network} of {column.run}")
 
@@ -247,14 +256,14 @@ def setting_table(key: str, number: str, paper: Paper, measured: Measured, commi
     for row in layout.rows:
         ours = [_setting(measured, column.run, row.setting) for column in layout.columns]
         rows.append((row.label, [Cell(row.group, "data"), Cell(row.published, "published"), *ours]))
-    notes = [("Protocol", " ".join(layout.protocol)), ("Legend", LEGEND["missing"]), ("Code", f"commit {commit}.")]
+    notes = [("Protocol", " ".join(layout.protocol)), ("Code", f"commit {commit}.")]
     return Table(f"{key}-{number}", f"{paper.label}, Table {number}: {layout.title}", heads, rows, notes, "weight")
 
 
 def _setting(measured: Measured, run: str, setting: str) -> Cell:
     """A setting of a run whose results are at hand."""
     if run not in measured.results:
-        return Cell("missing", "missing", about=f"run {run}: {measured.absent.get(run, 'not in params.yaml')}")
+        return not_yet_run(measured, run)
     value = section(measured.runs[run].run, *setting.split("."))
     return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}")
 
@@ -270,17 +279,13 @@ def parameter_table(key: str, paper: Paper, measured: Measured, commit: str) -> 
     for row in layout.rows:
         counts = [_count(measured, row.run, scale, network) for scale in scales.values() for network in layout.networks]
         rows.append((row.label, [Cell(row.published, "published") if row.published else NOTHING, *counts]))
-    notes = [
-        ("Claim", f"{layout.claim} {layout.remark}"),
-        ("Legend", LEGEND["none"]),
-        ("Code", f"commit {commit}."),
-    ]
+    notes = [("Claim", f"{layout.claim} {layout.remark}"), ("Code", f"commit {commit}.")]
     return Table(f"{key}-parameters", f"{paper.label}: {layout.title}", heads, rows, notes)
 
 
 def _count(measured: Measured, run: str, scale: str, network: str) -> Cell:
     if run not in measured.runs:
-        return Cell("missing", "missing", about=f"run {run}: not in params.yaml")
+        return not_yet_run(measured, run)
     count = getattr(measured.runs[run], scale).get(network)
     return NOTHING if count is None else Cell(f"{count:,}", "measured", count, about=f"{network} of {run}")
 
@@ -394,20 +399,22 @@ def _published(context: Context, condition: Condition, metric: str, row: Row) ->
 
 
 def _data(context: Context, condition: Condition, pictures: Pictures, row: Row) -> Cell:
-    """What a row's numbers were measured on, or the run that is missing."""
+    """What a row's numbers were measured on, or that it was not yet run."""
     run = context.run(condition, row)
     if run is None:
         return NOTHING
     if run in context.measured.results:
         source = context.measured.runs[run].source
         return Cell(pictures.dataset, "external" if source else "data", about=source and f"made elsewhere: {source}")
-    return Cell(f"missing ({run})", "missing", about=f"run {run}: {context.measured.absent.get(run, 'not run')}")
+    return not_yet_run(context.measured, run)
 
 
 def _measured(context: Context, condition: Condition, pictures: Pictures, metric: str, row: Row) -> Cell:
     run = context.run(condition, row)
     if run is None:
         return Cell("–", "none", about=f"no run on {pictures.dataset}")
+    if run not in context.measured.results:
+        return not_yet_run(context.measured, run)
     found = context.measured.aggregate(run, condition.measured, metric)
     if found is None:
         return Cell("missing", "missing", about=f"run {run}: {context.measured.why_missing(run, metric)}")
@@ -473,25 +480,13 @@ def _caption(context: Context, data: list[Condition]) -> str:
     return f"{context.label}, Table {context.number}, regenerated on {' and '.join(places)}: {context.layout.title}"
 
 
-LEGEND = {
-    "marks": "Bold is the best and underlined the second best number of a column, published and ours each for itself.",
-    "none": "– stands where there is no number to print.",
-    "missing": "missing stands where nothing was measured; the cell says why.",
-    "illegible": "illegible marks a published number that the source text scrambles; its column has no best.",
-    "external": "(external) marks pictures made elsewhere, measured here on the same pictures and holes.",
-}
-RANKED_IN_ROWS = {**LEGEND, "marks": "Bold is the best and underlined the second best number of a row."}
-RANKED_IN_BLOCKS = {
-    **LEGEND,
-    "marks": "Bold is the best and underlined the second best number of a column within its block.",
-}
 INTERVAL = (
     "95 % of the means of 1000 sets of pictures drawn with replacement (percentile bootstrap, fixed seed) lie in it; "
     "pictures cut from one photograph are not independent, so it is too narrow where photographs are few."
 )
 
 
-def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _notes(context: Context, lines: list[Row]) -> Iterator[tuple[str, str]]:
     layout, measured, metrics = context.layout, context.measured, context.metrics
     if measured.profile == "tiny":
         yield "Smoke run", SMOKE
@@ -521,12 +516,11 @@ def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterat
     for group, column in layout.columns:
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
     yield "Interval", INTERVAL
-    yield "Legend", " ".join(legend.values())
     runs = dict.fromkeys(run for row in lines for c in layout.data if (run := context.run(c, row)))
     prints = [
         f"{run} {measured.results[run].settings[:12]}"
         if run in measured.results
-        else f"{run} {measured.absent.get(run, 'not run')}"
+        else f"{run} {measured.absent.get(run, 'not yet run')}"
         for run in runs
     ]
     yield "Settings", f"fingerprint of each run: {', '.join(prints)}."
@@ -543,20 +537,3 @@ def _notes(context: Context, lines: list[Row], legend: dict[str, str]) -> Iterat
         if run in measured.results and (source := measured.runs[run].source):
             yield "External", f"{measured.runs[run].label}: {source}."
     yield "Code", f"commit {context.commit}."
-
-
-def summary(measured: Measured) -> dict:
-    """What was run: the profile, and the pictures that stand in each slot."""
-    return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
-
-
-def aggregates(measured: Measured) -> str:
-    """CSV of every measured mean, its interval and its count: one row a run, hole kind and metric."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "hole", "metric", "mean", "low", "high", "count", "undefined"])
-    for run, result in sorted(measured.results.items()):
-        for hole, means in result.holes.items():
-            for metric in means:
-                writer.writerow([run, hole, metric, *astuple(measured.aggregate(run, hole, metric))])
-    return text.getvalue()
