@@ -120,6 +120,12 @@ def test_the_shipped_settings_are_accepted(params):
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
         (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
         (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' stands there twice"),
+        (
+            ("profiles", "photos", "study", "pictures"),
+            16,
+            "study.pictures is 16, evaluation.samples 15; accepted",
+        ),
+        (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 stands there twice; accepted: each once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (

@@ -80,6 +80,20 @@ def test_a_spoilt_wide_table_or_figure_is_named(folder, old, new, said):
         read(folder, "gm-srm")
 
 
+@pytest.mark.parametrize(
+    ("paper", "old", "new", "said"),
+    [
+        ("crfill", 'study: "1"', 'study: "7"', r"tables\.1\.votes: study: found '7'; accepted: 1"),
+        ("gm-srm", "gm-srm, faces: gm-srm-faces, p", "gm-srm, face: gm-srm-faces, p", "run: found .face"),
+        ("gm-srm", "[vote_share_percent,", "[vote_share,", r"studies\.III\.published\.0 is 'vote_share'"),
+    ],
+)
+def test_a_spoilt_study_is_named(folder, paper, old, new, said):
+    spoil(folder, f"{paper}.yaml", old, new)
+    with pytest.raises(InputError, match=said):
+        read(folder, paper)
+
+
 def test_a_metric_whose_kind_is_unstated_bears_the_papers_name_alone():
     metrics = spec.read_metrics()
     published = spec.read_paper("gm-srm", metrics, spec.read_values()).wide["I"].published_metrics(metrics)

@@ -19,12 +19,8 @@ from reporting.conftest import Fake
 
 SQUARES = ["square", "strokes", "object"]
 IRREGULAR = "irregular-40-50-any"
-METHODS = {
-    "deepfill-v2": [*SQUARES, IRREGULAR],
-    "medfe": [*SQUARES, IRREGULAR],
-    "crfill": SQUARES,
-    "gm-srm": [IRREGULAR],
-}
+BOTH = [*SQUARES, IRREGULAR]
+METHODS = {"deepfill-v2": BOTH, "medfe": BOTH, "crfill": SQUARES, "gm-srm": [IRREGULAR]}
 STUDY = "crfill-1"  # three pictures under each of three kinds of hole, three methods
 
 
@@ -35,7 +31,7 @@ def rebuild(root: Path, seed: int = 1) -> None:
 @pytest.fixture(scope="session")
 def held(tmp_path_factory, shards, shipped) -> Path:
     """A project with built studies; not to be changed."""
-    holes = build(masks.Config, shipped["holes"], "").only([*SQUARES, IRREGULAR])
+    holes = build(masks.Config, shipped["holes"], "").only(BOTH)
     fake = Fake(tmp_path_factory.mktemp("held"), shards, holes)
     originals = fake.pictures
     for number, (run, kinds) in enumerate(METHODS.items()):

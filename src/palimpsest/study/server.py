@@ -25,6 +25,7 @@ from palimpsest.study.trials import Key
 from palimpsest.study.votes import RaterName, Seconds
 
 LARGEST = 4096  # bytes of a request's body
+DRAINED = 2**16  # bytes of a larger one that are read before it is refused, lest the refusal be lost
 PATIENCE = 20  # seconds that a rater's connection, or the file, may be silent
 TABLES = """
 CREATE TABLE IF NOT EXISTS study (identity TEXT NOT NULL);
@@ -143,6 +144,7 @@ class Server(ThreadingHTTPServer):
     """Gives out one page and gathers votes on it; `page` as of a file."""
 
     daemon_threads = True
+    request_queue_size = 128  # raters who come at once
 
     def __init__(self, address: tuple[str, int], page: str, urn: Urn):
         super().__init__(address, Handler)
@@ -213,12 +215,13 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "How long the body is must be said.")
+        body = self.rfile.read(min(int(length[:9]), DRAINED))
         if len(length) > 9 or int(length) > LARGEST:
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Too large; accepted: {LARGEST} bytes.")
         if self.headers.get_content_type() != "application/json":
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Accepted: a body of application/json.")
         try:
-            return json.loads(self.rfile.read(int(length)))
+            return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "The body is no JSON.") from error
 
