@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from palimpsest.config import InputError
-from palimpsest.reporting.figures import colour_code, colour_wheel, draw_all, every_drawing, read_samples
+from palimpsest.reporting.figures import draw_all, every_drawing, read_samples
+from palimpsest.reporting.grids import colour_code, colour_wheel
 
 
 def colour(dy, dx):
