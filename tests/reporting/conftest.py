@@ -39,6 +39,11 @@ def column(found, group, text):
     return {label: row[place] for label, row in found.rows}
 
 
+def heads(grid):
+    """The heads of the columns of a figure of pictures."""
+    return [text.get_text() for text in grid.axes[0].texts if text.get_rotation() == 0]
+
+
 class Fake:
     """Writes results; `measured` reads them back."""
 

@@ -9,7 +9,7 @@ from palimpsest.papers.spec import Claim, read_metrics
 from palimpsest.reporting.cost import _claim, power
 from palimpsest.reporting.figures import PATCH, every_drawing, reference_patches
 from reporting.conftest import column as cells
-from reporting.conftest import table, value
+from reporting.conftest import heads, table, value
 
 KINDS = ("square", "square/pieced")
 
@@ -156,10 +156,12 @@ def test_patches_are_joined_with_their_references():
 def test_the_figure_of_references_shows_who_is_there(fake):
     fake.add("crfill", kinds=KINDS)
     drawing = {d.name: d for d in every_drawing(fake.root, fake.measured)}["crfill-references"]
-    heads = [axes.get_title() for axes in drawing.figure.axes if axes.get_title()]
-    assert heads == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
-    boxes = [patch for axes in drawing.figure.axes for patch in axes.patches]
-    assert len(boxes) == 3 * 4 * 2 and {box.get_width() for box in boxes} == {PATCH}
+    (axes,) = drawing.figure.axes
+    assert heads(drawing.figure) == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
+    frames = len(axes.images)
+    side = (axes.images[0].get_extent()[1] - axes.images[0].get_extent()[0]) / 64  # inches, of a pixel
+    boxes = [patch for patch in axes.patches if patch.get_width() == pytest.approx(PATCH * side)]
+    assert frames == 3 * 5 and len(boxes) == 3 * 4 * 2 == len(axes.patches) - frames
     assert any("DeepFill v2 (CA) is left out" in line for line in drawing.absent)
 
 

@@ -10,7 +10,7 @@ import pytest
 from palimpsest.papers import spec
 from palimpsest.reporting.figures import Studio
 from palimpsest.reporting.formats import to_html, to_tex
-from reporting.conftest import column, table, value
+from reporting.conftest import column, heads, table, value
 
 BINS = ["20-30%", "30-40%", "40-50%", "50-60%"]
 IRREGULAR = tuple(f"irregular-{low}-{low + 10}-any" for low in (20, 30, 40, 50))
@@ -289,7 +289,7 @@ def test_pictures_are_drawn_of_each_data_at_hand(scenes):
     for folder in (scenes.root / "data", scenes.root / "data" / "holes"):
         (folder / "faces").symlink_to(folder / "scenes")
     drawn, absent = studio.results(faces)
-    assert [axes.get_title() for axes in drawn.axes if axes.get_title()] == ["original", "input", "GM-BM", "GM-SRM"]
+    assert heads(drawn) == ["original", "input", "GM-BM", "GM-SRM"]
     assert [line.split(" is left out")[0] for line in absent] == ["Base model", "GM-CSV"]
 
 
@@ -316,7 +316,7 @@ def test_sheets_show_a_latent_a_row_and_a_moment_a_column(fake, monkeypatch):
     results = np.zeros((11, 9, 8, 8, 3), np.uint8) + np.arange(11, dtype=np.uint8)[:, None, None, None, None]
     np.savez(folder / "samples.npz", iterations=iterations, results=results)
     figure_, absent = studio.sheets(layout)
-    assert len(figure_.axes) == 6 * layout.latents and absent == []
+    assert len(figure_.axes[0].images) == 6 * layout.latents and absent == []
     monkeypatch.setattr("palimpsest.reporting.figures.draw_grid", lambda columns, labels: shown.update(columns))
     studio.sheets(layout)
     assert list(shown) == [f"iteration {i}" for i in (0, 200, 400, 600, 800, 1000)]

@@ -154,4 +154,4 @@ def test_growing_holes_are_drawn_against_what_is_missing(tmad):
     (line,) = figure.subfigs[0].axes[0].get_lines()
     assert line.get_xdata().tolist() == pytest.approx([20.0] * 5)
     assert line.get_ydata().tolist() == pytest.approx([value("tmad", "psnr_hole")] * 5)
-    assert len(figure.subfigs[1].axes) == 2 * 5
+    assert len(figure.subfigs[1].axes[0].images) == 2 * 5

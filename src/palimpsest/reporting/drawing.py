@@ -42,3 +42,4 @@ def save(figure: Figure, stem: Path) -> None:
     for ending, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         with replacing(stem.with_name(stem.name + ending)) as temporary:
             figure.savefig(temporary, metadata=metadata)
+        figure.set_layout_engine("none")  # the places that it found hold for both

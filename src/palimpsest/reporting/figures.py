@@ -1,6 +1,6 @@
 """Figures from kept samples and training logs, as the papers' specs lay them out; equal inputs give equal bytes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,6 @@ from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from palimpsest.data import Shard, spread
@@ -32,126 +31,17 @@ from palimpsest.papers.spec import (
 )
 from palimpsest.reporting.cost import power, shared_sizes
 from palimpsest.reporting.drawing import STYLE, Drawing, save
+from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid, paint
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.overview import draw_overview
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
 from palimpsest.reporting.samples import read_samples
 from palimpsest.storage import read_arrays, read_json
 
-PATCH, STRIDE = 16, 8  # px, as in layers/patches.py, which needs torch
-
-
-def colour_wheel() -> np.ndarray:
-    """(55, 3) in [0, 1]: the hues of the Middlebury optical-flow benchmark (Baker et al. 2011) in order of angle."""
-    red, yellow, green, cyan, blue, magenta = np.array(
-        [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]], float
-    )
-    steps = [(red, yellow, 15), (yellow, green, 6), (green, cyan, 4), (cyan, blue, 11), (blue, magenta, 13)]
-    return np.concatenate([a + (b - a) * np.arange(n)[:, None] / n for a, b, n in [*steps, (magenta, red, 6)]])
-
-
-def colour_code(offsets: np.ndarray) -> np.ndarray:
-    """Offsets (2, h, w) = (dy, dx) as colours, uint8 (h, w, 3): hue is direction, saturation length.
-
-    White is the patch itself, full colour the picture's largest offset. As in the released code u = dy and v = dx, so
-    pink is at the bottom left, green at the top right.
-    """
-    u, v = np.asarray(offsets, float) / max(np.hypot(*np.asarray(offsets, float)).max(), 1e-9)
-    wheel = colour_wheel()
-    place = (np.arctan2(-v, -u) / np.pi + 1) / 2 * (len(wheel) - 1)
-    low = np.floor(place).astype(int)
-    between = (place - low)[..., None]
-    hue = (1 - between) * wheel[low] + between * wheel[(low + 1) % len(wheel)]
-    return np.floor(255 * (1 - np.hypot(u, v)[..., None] * (1 - hue))).astype(np.uint8)
-
-
-Corner = tuple[int, int]  # top left, (y, x) px
+STRIDE = 8  # px, as in layers/patches.py, which needs torch
 MISSING = "red"  # a missing patch, beside the ranks of those that are retrieved for it
 RANKED = ["deepskyblue", "limegreen", "orange", "magenta", "gold", "cyan", "violet", "sienna"]
-
-
-@dataclass(frozen=True)
-class Marked:
-    """A picture in which patches of the hole are joined with their references."""
-
-    picture: np.ndarray
-    joined: list[tuple[Corner, Corner]]  # the patch, its reference
-
-
-@dataclass(frozen=True)
-class Boxed:
-    """A picture with squares drawn in it, and a frame."""
-
-    picture: np.ndarray
-    side: int  # px, of the squares
-    boxes: list[tuple[Corner, str]]  # where, in which colour
-    frame: str | None = None  # colour
-
-
-Columns = list[tuple[str, Sequence[np.ndarray | Marked | Boxed]]]  # head, one picture a row
 Drawn = tuple[Figure | None, list[str]]
-
-
-def draw_grid(columns: Columns, labels: Sequence[str], wheel: bool = False, side: float = 1.5) -> Figure:
-    """Pictures in rows and columns under their heads; `side` in inches; the colour wheel at the right."""
-    width = len(columns) + (0.9 if wheel else 0)
-    figure = Figure(figsize=(width * side, len(labels) * side + 0.3), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    ratios = [1.0] * len(columns) + ([0.9] if wheel else [])
-    grid = figure.add_gridspec(len(labels), len(ratios), width_ratios=ratios)
-    for x, (head, pictures) in enumerate(columns):
-        for y, (label, picture) in enumerate(zip(labels, pictures, strict=True)):
-            axes = figure.add_subplot(grid[y, x])
-            _show(axes, picture)
-            if y == 0:
-                axes.set_title(head)
-            if x == 0:
-                axes.set_ylabel(label, fontsize=6, color="0.4")
-    if wheel:
-        _draw_wheel(figure.add_subplot(grid[: min(2, len(labels)), -1]))
-    return figure
-
-
-def _show(axes: Axes, shown: np.ndarray | Marked | Boxed) -> None:
-    picture = shown if isinstance(shown, np.ndarray) else shown.picture
-    axes.imshow(picture, cmap="gray", interpolation="nearest" if min(picture.shape[:2]) < 128 else None)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    axes.spines[:].set(visible=True, color="0.8", linewidth=0.5)
-    match shown:
-        case Marked():
-            _join(axes, shown)
-        case Boxed():
-            _box(axes, shown)
-
-
-def _join(axes: Axes, marked: Marked) -> None:
-    """Outlines each patch (dashed) and its reference in one colour, and joins their middles."""
-    height, width = marked.picture.shape[:2]
-    for number, ends in enumerate(marked.joined):
-        colour = f"C{number % 10}"
-        for (y, x), style in zip(ends, ("--", "-"), strict=True):
-            box = Rectangle(
-                (x - 0.5, y - 0.5), PATCH, PATCH, fill=False, edgecolor=colour, linestyle=style, linewidth=1
-            )
-            axes.add_patch(box)
-        middles = np.array(ends) + (PATCH - 1) / 2
-        axes.plot(middles[:, 1], middles[:, 0], color=colour, linewidth=0.8)
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-
-
-def _box(axes: Axes, boxed: Boxed) -> None:
-    for (y, x), colour in boxed.boxes:
-        outline = {"fill": False, "edgecolor": colour, "linewidth": 1.2}
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), boxed.side, boxed.side, **outline))
-    if boxed.frame:
-        axes.spines[:].set(color=boxed.frame, linewidth=2)
-
-
-def cut_out(picture: np.ndarray, corner: Corner, side: int, colour: str) -> Boxed:
-    """A square of a picture, in a frame."""
-    y, x = corner
-    return Boxed(picture[y : y + side, x : x + side], side, [], colour)
 
 
 def retrieved_patches(height: int, retrieved: np.ndarray) -> tuple[int, Corner, list[Corner]]:
@@ -180,19 +70,6 @@ def reference_patches(hole: np.ndarray, offsets: np.ndarray, count: int) -> list
         tuple(tuple(int(v) for v in place * corner - margin) for place in (patch, patch + offsets[:, *patch]))
         for patch in chosen
     ]
-
-
-def _draw_wheel(axes: Axes) -> None:
-    """The colour of each offset at its own place: up in the picture is up here."""
-    offsets = np.mgrid[-60:61, -60:61]
-    inside = np.hypot(*offsets) <= 60
-    colours = colour_code(np.where(inside, offsets, 0))
-    axes.imshow(np.dstack([colours, np.where(inside, 255, 0).astype(np.uint8)]), interpolation="bilinear")
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.set_title("where to", fontsize=8)
-    axes.set_xlabel("white: the patch itself\nrim: largest offset", fontsize=6.5)
 
 
 @dataclass(frozen=True)
@@ -296,17 +173,14 @@ class Studio:
         if not runs:
             return None, absent
         samples = [read_samples(self.root, self.measured, layout.slot, hole).first(1) for hole in layout.holes]
-        figure = Figure(figsize=(1.4 * len(samples) + 0.4, 1.4 * (len(runs) + 1) + 2.6), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[2.4, 1.4 * (len(runs) + 1)])
-        for axes, name in zip(np.atleast_1d(above.subplots(1, len(layout.metrics))), layout.metrics, strict=True):
+        width, above, below = 1.4 * len(samples) + 0.4, 2.4, 1.4 * (len(runs) + 1) + 0.1
+        figure = Figure(figsize=(width, above + below), layout="constrained")
+        charts, pictures = figure.subfigures(2, 1, height_ratios=[above, below])
+        for axes, name in zip(np.atleast_1d(charts.subplots(1, len(layout.metrics))), layout.metrics, strict=True):
             self._draw_shares(axes, name, layout.holes, {column.head: column.run for column in runs})
-        above.axes[0].legend(fontsize=8)
-        rows = [("input", [sample.inputs[0] for sample in samples])]
-        rows += [(c.head, [sample.kept[c.run]["result"][0] for sample in samples]) for c in runs]
-        for line, (head, pictures) in zip(below.subplots(len(rows), len(samples)), rows, strict=True):
-            line[0].set_ylabel(head, fontsize=7)
-            for axes, picture in zip(line, pictures, strict=True):
-                _show(axes, picture)
+        charts.axes[0].legend(fontsize=8)
+        shown = [("", [s.inputs[0], *(s.kept[c.run]["result"][0] for c in runs)]) for s in samples]
+        paint(pictures, width, below, shown, ["input", *(column.head for column in runs)])
         return figure, absent
 
     def ratios(self, layout: RatiosFigure) -> Drawn:

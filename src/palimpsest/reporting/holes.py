@@ -16,6 +16,7 @@ from palimpsest.storage import read_json
 SHOWN = 10  # holes of a kind on the sheet
 LARGEST = 128  # px, about: larger holes are drawn smaller
 ACROSS = 4  # histograms side by side
+DARK, LIGHT = 55, 237  # grey levels, of what is missing and what is known
 
 
 def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
@@ -49,11 +50,11 @@ def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
     """One picture for them all, which is drawn far sooner than an axes a hole."""
     size = next(iter(holes.values())).shape[-1]
     side = size + max(2, size // 12)  # px, of a hole with the gap beside it
-    sheet = np.full((rows * side, SHOWN * side), np.nan)
+    sheet = np.full((rows * side, SHOWN * side), 255, np.uint8)
     for row, shown in enumerate(holes.values()):
         for column, hole in enumerate(shown):
-            sheet[row * side : row * side + size, column * side : column * side + size] = hole
-    axes.imshow(sheet, cmap="gray_r", vmin=-0.1, vmax=1.3, interpolation="nearest")
+            sheet[row * side : row * side + size, column * side : column * side + size] = np.where(hole, DARK, LIGHT)
+    axes.imshow(np.dstack([sheet] * 3), interpolation="nearest")
     axes.set_axis_on()
     axes.set_xticks([])
     axes.set_yticks([row * side + size / 2 for row in range(len(holes))], list(holes), fontsize=7)
@@ -65,9 +66,12 @@ def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
 def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
     """One panel a kind, all on the same scale of areas, (N,) a kind."""
     down = -(-len(areas) // ACROSS)
-    figure = Figure(figsize=(2.6 * ACROSS, 1.35 * down), layout="constrained")
-    panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True).flat
-    for axes, (kind, shares) in zip(panels, areas.items(), strict=False):
+    width, height = 2.6 * ACROSS, 1.35 * down + 0.3
+    figure = Figure(figsize=(width, height))
+    rims = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - 0.3 / height}
+    spaces = {"wspace": 0.22, "hspace": 0.5}
+    panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True, gridspec_kw=rims | spaces).flat
+    for (kind, shares), axes in zip(areas.items(), panels, strict=False):
         axes.stairs(*np.histogram(shares, np.linspace(0, 1, 51)), fill=True, color="C0")
         axes.axvline(shares.mean(), color="black", linewidth=0.8, linestyle="--")
         axes.set_title(f"{kind}: {shares.mean():.1%}", fontsize=8)
@@ -76,6 +80,6 @@ def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
         axes.set_xlim(0, 1)
     for axes in list(panels):
         axes.remove()
-    figure.supxlabel("share of the picture that is missing", fontsize=9)
-    figure.supylabel("pictures", fontsize=9)
+    figure.supxlabel("share of the picture that is missing", fontsize=9, y=0.1 / height, va="bottom")
+    figure.supylabel("pictures", fontsize=9, x=0.1 / width, ha="left")
     return figure
