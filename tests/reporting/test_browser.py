@@ -59,7 +59,8 @@ def test_a_number_leads_to_its_trail(reader, reported):
     bank = json.loads((reported / "data" / "holes" / "scenes" / "index.json").read_text())["rectangle"]
     assert f"{mean:.2f}" in text and "a" * 64 in text and bank["sha256"] in text and "24 fixed holes" in text
     assert "dvc repro evaluate@deepfill-v1" in dialog.locator("#commands").inner_text()
-    assert "name: deepfill-v1" in dialog.locator("details pre").text_content()
+    assert "name: deepfill-v1" in dialog.locator("details pre").last.text_content()
+    assert "generator" in dialog.locator("details pre").first.text_content()
     assert dialog.locator(".histogram rect").count() == 16
     worst = dialog.locator("li .value").all_inner_texts()
     assert worst == [f"{mean + SPREAD * (i - 11.5):.2f}" for i in range(23, 17, -1)]

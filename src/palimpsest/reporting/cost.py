@@ -83,10 +83,9 @@ def cost_cell(measured: Measured, run: str, device: str, size: int, what: str) -
         return Cell(values, "missing", about=about)
     about += f"; fastest pass {values['fastest']:.3f} s"
     if what == "frames_per_second":
-        return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about)
-    return Cell(
-        f"{values[what]:.3f}" if what == "seconds" else f"{values[what]:.0f}", "measured", values[what], about=about
-    )
+        return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about, trail=run)
+    text = f"{values[what]:.{3 if what == 'seconds' else 0}f}"
+    return Cell(text, "measured", values[what], about=about, trail=run)
 
 
 def not_yet_run(measured: Measured, run: str) -> Cell:
@@ -105,7 +104,9 @@ def _filling(measured: Measured, run: str) -> Cell:
     found = measured.architecture(run)
     if found is None:
         return _unmeasured(measured, run)
-    return Cell(f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}")
+    return Cell(
+        f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}", trail=run
+    )
 
 
 def _operations(measured: Measured, run: str, size: int) -> Cell:
@@ -115,7 +116,9 @@ def _operations(measured: Measured, run: str, size: int) -> Cell:
     if str(size) not in found.multiply_adds:
         return Cell("missing", "missing", about=f"{run} does not fit at {size} px here")
     count = found.multiply_adds[str(size)] / 1e9
-    return Cell(f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px")
+    return Cell(
+        f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px", trail=run
+    )
 
 
 def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
@@ -124,7 +127,7 @@ def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
         return Cell("missing", "missing", about="it needs two sizes or more at which every row was measured")
     seconds = found.seconds("cpu")
     slope = power(sizes, [seconds[size] for size in sizes])
-    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px")
+    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px", trail=run)
 
 
 def shared_sizes(found: list[Architecture | None], device: str) -> list[int]:
@@ -157,7 +160,7 @@ def _saved(cell: Cell, other: Cell) -> Cell:
     if cell.number is None or other.number is None:
         return cell if cell.number is None else other
     saved = 100 * (1 - cell.number / other.number)
-    return Cell(f"{saved:.0f}", "measured", saved, about=f"{cell.about}, against {other.about}")
+    return Cell(f"{saved:.0f}", "measured", saved, about=f"{cell.about}, against {other.about}", trail=cell.trail)
 
 
 UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "memory_saved": "% less", "parameters": ""}

@@ -25,7 +25,7 @@ class Cell:
     mark: str = ""  # best, second
     about: str = ""  # what it is and what it was measured on
     interval: str = ""  # and the count of pictures, shown on demand
-    trail: str = ""  # run/hole/metric of a number that was measured on pictures
+    trail: str = ""  # run/hole/metric of a number that was measured on pictures, of any other the run
 
 
 NOTHING = Cell("–", "none")

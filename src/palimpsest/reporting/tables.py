@@ -244,7 +244,7 @@ def _blocks(measured: Measured, column: Part, block: str) -> Cell:
     if column.run not in measured.runs:
         return not_yet_run(measured, column.run)
     count = measured.runs[column.run].blocks.get(column.network, {}).get(block, 0)
-    return Cell(str(count), "measured", count, about=f"{block} in {column.network} of {column.run}")
+    return Cell(str(count), "measured", count, about=f"{block} in {column.network} of {column.run}", trail=column.run)
 
 
 def setting_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -265,7 +265,7 @@ def _setting(measured: Measured, run: str, setting: str) -> Cell:
     if run not in measured.results:
         return not_yet_run(measured, run)
     value = section(measured.runs[run].run, *setting.split("."))
-    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}")
+    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}", trail=run)
 
 
 def parameter_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -287,7 +287,9 @@ def _count(measured: Measured, run: str, scale: str, network: str) -> Cell:
     if run not in measured.runs:
         return not_yet_run(measured, run)
     count = getattr(measured.runs[run], scale).get(network)
-    return NOTHING if count is None else Cell(f"{count:,}", "measured", count, about=f"{network} of {run}")
+    if count is None:
+        return NOTHING
+    return Cell(f"{count:,}", "measured", count, about=f"{network} of {run}", trail=run)
 
 
 def _columns(context: Context) -> Iterator[Printed]:

@@ -354,8 +354,15 @@ function madeBy(run, trail, scored) {
     }),
     element("h3", {}, "Make it again"),
     element("pre", { tabIndex: 0, id: "commands" }, commands.join("\n")),
+    networks(trail.parameters),
     element("details", {}, element("summary", {}, "Its settings, resolved"), element("pre", { tabIndex: 0 }, trail.settings)),
   ];
+}
+
+function networks(parameters) {
+  if (!Object.keys(parameters).length) return "";
+  const counts = Object.entries(parameters).map(([name, count]) => `${count.toLocaleString("en").padStart(12)}  ${name}`);
+  return element("details", {}, element("summary", {}, "Parameters of its networks and their parts"), element("pre", { tabIndex: 0 }, counts.join("\n")));
 }
 
 /** Seconds and memory of a run, where the benchmark measured it. */
