@@ -97,14 +97,14 @@ def score(arguments: argparse.Namespace) -> None:
 
 def serve(arguments: argparse.Namespace) -> None:
     """Shows a study to raters and gathers their votes in a database."""
-    from palimpsest.study.server import serve
+    from palimpsest.study import server
     from palimpsest.study.trials import FOLDER, read_keys
 
     keys = read_keys(Path())
     if arguments.study not in keys:
         raise InputError(f"asked for study {arguments.study!r}; accepted: {', '.join(keys)}")
     page = (FOLDER / f"{arguments.study}.html").read_text(encoding="utf-8")
-    serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
+    server.serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
 
 
 def tally(arguments: argparse.Namespace) -> None:

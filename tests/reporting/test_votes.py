@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 
 import numpy as np
@@ -17,7 +18,7 @@ from palimpsest.study.votes import add
 from reporting.conftest import column
 from study.conftest import ballot, rebuild, saved
 from study.conftest import held as held
-from study.test_trials import change_a_pixel
+from study.test_trials import change_a_pixel, change_the_settings
 
 SHARE, WINS = "share of the vote (%) ↑", "winning samples ↑"
 ROWS = ["DeepFill v2", "LISK", "Lahiri et al.", "MEDFE", "GM-SRM"]
@@ -125,6 +126,18 @@ def test_votes_on_a_study_that_was_built_anew_do_not_count(root):
     found = table(root, "crfill-1")
     assert texts(column(found, "user study", "votes, ours on bundled-photos"))[:2] == ["0", "9"]
     assert "9 more, on the study as it was built before, do not count." in [text for _, text in found.notes]
+
+
+def test_votes_on_a_study_of_results_that_are_no_more_do_not_count(root):
+    vote(root, "crfill-1", Ada=["crfill"] * 9)
+    change_the_settings(root)
+    cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
+    assert cells["DeepFill v2"].about.endswith("made anew since; `dvc repro study` builds it anew")
+    listed = json.loads((root / "data" / "runs.json").read_text())
+    listed["crfill"]["settings"] = "c" * 64
+    (root / "data" / "runs.json").write_text(json.dumps(listed))
+    cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
+    assert texts(cells)[:5] == ["no votes", "no votes", "not yet run", "not yet run", "not yet run"]
 
 
 def test_every_format_prints_the_same_votes(root):

@@ -1,5 +1,9 @@
 import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,8 @@ from palimpsest.config import InputError
 from palimpsest.study.design import arrangement
 from palimpsest.study.trials import FOLDER, read_key, read_keys
 from study.conftest import METHODS, STUDY, rebuild
+
+ROOT = Path(__file__).parents[2]
 
 
 def data_in(root, study=STUDY):
@@ -68,6 +74,19 @@ def test_equal_results_build_equal_pages_and_another_seed_only_other_orders(root
     rebuild(root, seed=2)
     assert (root / FOLDER / f"{STUDY}.key.json").read_bytes() == before[f"{STUDY}.key.json"]
     assert data_in(root)["sequences"] != orders
+
+
+def test_the_stage_writes_what_the_settings_say(root):
+    before = {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()}
+    shutil.rmtree(root / FOLDER)
+    shutil.copy(ROOT / "params.yaml", root)
+    script = [sys.executable, ROOT / "stages" / "study.py"]
+    subprocess.run(script, cwd=root, check=True)
+    assert {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()} == before
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(text.replace("study: {seed: 1, pictures: 6}", "study: {seed: 1, pictures: 2}"))
+    subprocess.run(script, cwd=root, check=True)
+    assert len(read_key(root, "crfill-1").trials) == 3 * 2
 
 
 def change_a_pixel(root):

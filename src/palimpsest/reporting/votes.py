@@ -45,6 +45,7 @@ class Poll:
     key: Key | None  # none where it is not built
     cast: dict[tuple[str, str], list[Cast]]  # by slot and kind of hole
     others: int  # votes on the study as it was built before
+    outdated: bool = False  # whether what is built shows results that are no more
 
     @property
     def conditions(self) -> list[Condition]:
@@ -78,6 +79,8 @@ class Poll:
     @property
     def why(self) -> str:
         """Why there are no votes."""
+        if self.outdated:
+            return "the study shows results that were made anew since; `dvc repro study` builds it anew"
         if self.key is None:
             return f"the study is not built: {FOLDER / self.name}.html says why"
         if self.others:
@@ -96,6 +99,9 @@ def read_polls(measured: Measured) -> dict[str, Poll]:
 def read_poll(measured: Measured, name: str, study: Study) -> Poll:
     """A study's key and its votes; InputError where the votes cannot be read."""
     key, rows = read_key(measured.root, name), read_rows(measured.root, name)
+    made = {run: result.settings for run, result in measured.results.items()}
+    if key and not key.methods.items() <= made.items():
+        return Poll(name, study, measured, None, {}, len(rows), outdated=True)
     others = sum(row.identity != key.identity for row in rows) if key else len(rows)
     return Poll(name, study, measured, key, votes_on(key, rows) if key else {}, others)
 

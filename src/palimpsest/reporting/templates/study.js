@@ -53,7 +53,7 @@ function show() {
     return label;
   });
   named("pictures").replaceChildren(missing, ...labels);
-  named("final").hidden = !(server && vote);
+  named("final").textContent = server && vote ? "You voted on this picture; a vote is final." : "";
   named("back").disabled = rater.at === 0;
   named("next").disabled = !vote;
   progress();
