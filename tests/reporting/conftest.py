@@ -142,8 +142,10 @@ def fake(tmp_path, shards, few_holes) -> Fake:
 def reported(tmp_path_factory, shards, few_holes) -> Path:
     """A folder in which the stages that make the report have run."""
     root = Fake(tmp_path_factory.mktemp("reported"), shards, few_holes).root
-    for stage in ("tables", "figures", "gallery", "report"):
-        script = Path(__file__).parents[2] / "stages" / f"{stage}.py"
+    project = Path(__file__).parents[2]
+    shutil.copy(project / "params.yaml", root)
+    for stage in ("study", "tables", "figures", "gallery", "report"):
+        script = project / "stages" / f"{stage}.py"
         run = subprocess.run([sys.executable, script], cwd=root, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
     return root

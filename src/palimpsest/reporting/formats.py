@@ -139,7 +139,8 @@ def to_html(table: Table) -> str:
     )
     box = _html_class("scroll", "tall" * (len(table.rows) > SHORT))
     bodies = "\n".join(_html_body(table, metric, rows) for metric, rows in table.bodies)
-    notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.explained)
+    notes = "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in table.notes)
+    meant = f'<p class="legend">{escape(table.legend)}</p>' if table.legend else ""
     return f"""<div class="table" id="{table.key}">
 {INTERVALS if any(cell.interval for _, cells in table.rows for cell in cells) else ""}
 <div{box} role="region" tabindex="0" aria-label="{escape(table.caption)}">
@@ -152,9 +153,12 @@ def to_html(table: Table) -> str:
 {bodies}
 </table>
 </div>
+{meant}
+<details><summary>Notes: data, protocol, metrics</summary>
 <dl class="notes">
 {notes}
 </dl>
+</details>
 </div>
 """
 

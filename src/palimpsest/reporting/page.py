@@ -65,6 +65,11 @@ class Report:
             return f"Table {number}: {numbered[number].title}"
         return f"{number.capitalize()} of its networks" if number == "parameters" else "Claims of its text"
 
+    @property
+    def studies(self) -> list[tuple[str, str]]:
+        """(paper, table) of each user study."""
+        return [(key, number) for key, paper in self.papers.items() for number in paper.studies]
+
     def table(self, key: str, ending: str) -> str:
         return _text(self.folder / "tables" / f"{key}.{ending}")
 
