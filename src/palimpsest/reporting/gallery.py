@@ -101,7 +101,8 @@ class Gallery:
         found = {}
         for row in (row for table in all_comparisons(self.metrics) for row in table.rows):
             found |= {run: row.label for run in row.runs if run not in found}
-        return {run: each.label or found.get(run, run) for run, each in self.measured.runs.items()}
+        known = self.measured.runs
+        return {run: known[run].label or found.get(run) or found.get(self.measured.trained(run), run) for run in known}
 
     def _scenes(self) -> Iterator[Scene]:
         for slot in self.measured.slots:

@@ -38,7 +38,7 @@ def matrix(measured: Measured) -> dict:
             tables.append(f"{key}-{number}")
             for label, name, runs in _rows(paper, layout):
                 names = {f"{key}: {name}"} if name else set()
-                names |= {run for each in runs for run in (each, _trained(measured, each))}
+                names |= {run for each in runs for run in (each, measured.trained(each))}
                 found = any(measured.has(run) for run in runs)
                 method = _method(methods, label, names)
                 method.cells[f"{key}-{number}"] = RUN if found else ABSENT
@@ -55,12 +55,6 @@ def _rows(paper: Paper, layout: Settings) -> list[tuple[str, str | None, list[st
         case spec.Timings():
             return [(row.label, row.method, [row.run]) for row in layout.rows]
     return [(row.label, row.method, row.runs) for row in layout.rows]
-
-
-def _trained(measured: Measured, run: str) -> str:
-    """The run whose weights a run's results were made with: another, where it was measured on other pictures."""
-    described = measured.runs.get(run)
-    return described.run.get("name", run) if described else run
 
 
 def _method(methods: list[Method], label: str, names: set[str]) -> Method:

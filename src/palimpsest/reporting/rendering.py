@@ -27,4 +27,5 @@ def template(name: str) -> Template:
         **options,
     )
     environment.filters["tex"] = tex
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # what stands in the order of params.yaml stays so
     return environment.get_template(name)

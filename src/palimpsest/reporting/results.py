@@ -159,6 +159,11 @@ class Measured:
         """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
         return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
 
+    def trained(self, run: str) -> str:
+        """The run whose weights a run's results were made with: another, where it was measured on other pictures."""
+        described = self.runs.get(run)
+        return described.run.get("name", run) if described else run
+
     def has(self, run: str) -> bool:
         """Whether anything of a run was measured."""
         return run in self.results or self.architecture(run) is not None
