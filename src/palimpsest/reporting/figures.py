@@ -31,7 +31,7 @@ from palimpsest.papers.spec import (
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
-from palimpsest.reporting.drawing import STYLE, Drawing, save
+from palimpsest.reporting.drawing import STYLE, Drawing, save_all
 from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid, paint
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
@@ -376,9 +376,7 @@ def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
     """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
     with rc_context({**rcParamsDefault, **STYLE}):
         drawings = list(every_drawing(root, measured))
-        for drawing in drawings:
-            if drawing.figure is not None:
-                save(drawing.figure, folder / drawing.name)
+        save_all({folder / drawing.name: drawing.figure for drawing in drawings if drawing.figure is not None})
     return drawings
 
 
