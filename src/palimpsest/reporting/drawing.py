@@ -19,6 +19,7 @@ STYLE = {
     "grid.alpha": 0.3,
     "legend.frameon": False,
     "savefig.dpi": 130,
+    "image.composite_image": False,  # which would render the gaps of a grid into its PDF too
     "pdf.fonttype": 42,
 }
 

@@ -1,7 +1,8 @@
 """Figures from kept samples and training logs, as the papers' specs lay them out; equal inputs give equal bytes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -58,7 +59,10 @@ class Samples:
         return Samples(ids, self.pictures[chosen], self.inputs[chosen], self.holes[chosen], kept)
 
 
-def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Samples:
+Reader = Callable[[Path], dict[str, np.ndarray]]
+
+
+def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
     """The kept samples of every run measured on a slot with holes of a kind.
 
     InputError where there are none, or where runs kept other pictures.
@@ -67,7 +71,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
     bank = read_bank(root / "data" / "holes" / slot, hole, len(shard))
     index, kept = None, {}
     for run in measured.kept(slot, hole):
-        arrays = read_arrays(root / "results" / run / "samples.npz")
+        arrays = read(root / "results" / run / "samples.npz")
         if index is not None and not np.array_equal(index, arrays["index"]):
             raise InputError(
                 f"results/{run}/samples.npz: holds other pictures than the runs before; `dvc repro` mends it"
@@ -125,6 +129,10 @@ class Studio:
 
     root: Path
     measured: Measured
+    read: Reader = field(default_factory=lambda: cache(read_arrays))  # many figures show the same samples
+
+    def samples(self, slot: str, hole: str) -> Samples:
+        return read_samples(self.root, self.measured, slot, hole, self.read)
 
     def layouts(self, name: str, layout: FigureSpec) -> list[tuple[str, FigureSpec]]:
         """A figure's name and layout; where it has no slot of its own, those of each slot at hand."""
@@ -142,7 +150,7 @@ class Studio:
         """Input, results and attention maps, a test picture a row."""
         if not self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(column.head, column.run) for column in layout.columns]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         columns: Columns = [("original", samples.pictures)] if layout.original else []
         columns.append(("input", samples.inputs))
         absent, mapped = [], False
@@ -163,7 +171,7 @@ class Studio:
         """For each mechanism result, marked reference patches and the picture pieced from all of them."""
         if not self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(column.head, column.run) for column in layout.columns]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         columns: Columns = [("original", samples.pictures), ("input", samples.inputs)]
         absent = []
         for column in layout.columns:
@@ -183,7 +191,7 @@ class Studio:
         """Input, where a missing patch's candidates come from, the patch that is made of them, and each of them."""
         if layout.run not in self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(layout.run, layout.run)]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         kept = samples.kept[layout.run]
         if "retrieved" not in kept:
             return None, [f"run {layout.run} shows no retrieved patches"]
@@ -203,7 +211,7 @@ class Studio:
         """Original, input and result of the pictures that a run fills worst."""
         if layout.run not in self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(layout.run, layout.run)]
-        arrays = read_arrays(self.root / "results" / layout.run / "samples.npz")
+        arrays = self.read(self.root / "results" / layout.run / "samples.npz")
         places = arrays[f"worst/{layout.hole}/index"][: layout.pictures]
         shard = Shard(self.root / "data" / layout.slot / "shards" / "test")
         holes = read_bank(self.root / "data" / "holes" / layout.slot, layout.hole, len(shard))[places]
@@ -219,7 +227,7 @@ class Studio:
         absent = [self._left_out(column.head, column.run) for column in layout.columns if column not in runs]
         if not runs:
             return None, absent
-        samples = [read_samples(self.root, self.measured, layout.slot, hole).first(1) for hole in layout.holes]
+        samples = [self.samples(layout.slot, hole).first(1) for hole in layout.holes]
         width, above, below = 1.4 * len(samples) + 0.4, 2.4, 1.4 * (len(runs) + 1) + 0.1
         figure = Figure(figsize=(width, above + below), layout="constrained")
         charts, pictures = figure.subfigures(2, 1, height_ratios=[above, below])
