@@ -58,7 +58,7 @@ def test_the_latex_report_holds_every_table_figure_and_word(project):
     text = (reports / "report.tex").read_text()
     inputs = re.findall(r"\\input\{(.*?)\}", text)
     assert set(inputs) == {f"tables/{path.name}" for path in (reports / "tables").glob("*.tex")}
-    pictures = set(re.findall(r"\\includegraphics\[.*?\]\{figures/(.*?)\}", text))
+    pictures = set(re.findall(r"\\shown\{figures/(.*?)\}", text))
     assert pictures == {path.name for path in (reports / "figures").glob("*.pdf")}
     assert all(f"\\emph{{{tex(word)}}}, " in text for word in LEGEND)
 

@@ -1,7 +1,8 @@
 """Figures from kept samples and training logs, as the papers' specs lay them out; equal inputs give equal bytes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from palimpsest.papers.spec import (
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
-from palimpsest.reporting.drawing import STYLE, Drawing, save
+from palimpsest.reporting.drawing import STYLE, Drawing, save_all
 from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid, paint
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.overview import draw_overview
@@ -78,6 +79,10 @@ class Studio:
 
     root: Path
     measured: Measured
+    read: Reader = field(default_factory=lambda: cache(read_arrays))  # many figures show the same samples
+
+    def samples(self, slot: str, hole: str) -> Samples:
+        return read_samples(self.root, self.measured, slot, hole, self.read)
 
     def layouts(self, name: str, layout: FigureSpec) -> list[tuple[str, FigureSpec]]:
         """A figure's name and layout; where it has no slot of its own, those of each slot at hand."""
@@ -95,7 +100,7 @@ class Studio:
         """Input, results and attention maps, a test picture a row."""
         if not self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(column.head, column.run) for column in layout.columns]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         columns: Columns = [("original", samples.pictures)] if layout.original else []
         columns.append(("input", samples.inputs))
         absent, mapped = [], False
@@ -116,7 +121,7 @@ class Studio:
         """For each mechanism result, marked reference patches and the picture pieced from all of them."""
         if not self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(column.head, column.run) for column in layout.columns]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         columns: Columns = [("original", samples.pictures), ("input", samples.inputs)]
         absent = []
         for column in layout.columns:
@@ -136,7 +141,7 @@ class Studio:
         """Input, where a missing patch's candidates come from, the patch that is made of them, and each of them."""
         if layout.run not in self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(layout.run, layout.run)]
-        samples = read_samples(self.root, self.measured, layout.slot, layout.hole).first(layout.pictures)
+        samples = self.samples(layout.slot, layout.hole).first(layout.pictures)
         kept = samples.kept[layout.run]
         if "retrieved" not in kept:
             return None, [f"run {layout.run} shows no retrieved patches"]
@@ -156,7 +161,7 @@ class Studio:
         """Original, input and result of the pictures that a run fills worst."""
         if layout.run not in self.measured.kept(layout.slot, layout.hole):
             return None, [self._left_out(layout.run, layout.run)]
-        arrays = read_arrays(self.root / "results" / layout.run / "samples.npz")
+        arrays = self.read(self.root / "results" / layout.run / "samples.npz")
         places = arrays[f"worst/{layout.hole}/index"][: layout.pictures]
         shard = Shard(self.root / "data" / layout.slot / "shards" / "test")
         holes = read_bank(self.root / "data" / "holes" / layout.slot, layout.hole, len(shard))[places]
@@ -172,7 +177,7 @@ class Studio:
         absent = [self._left_out(column.head, column.run) for column in layout.columns if column not in runs]
         if not runs:
             return None, absent
-        samples = [read_samples(self.root, self.measured, layout.slot, hole).first(1) for hole in layout.holes]
+        samples = [self.samples(layout.slot, hole).first(1) for hole in layout.holes]
         width, above, below = 1.4 * len(samples) + 0.4, 2.4, 1.4 * (len(runs) + 1) + 0.1
         figure = Figure(figsize=(width, above + below), layout="constrained")
         charts, pictures = figure.subfigures(2, 1, height_ratios=[above, below])
@@ -329,9 +334,7 @@ def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
     """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
     with rc_context({**rcParamsDefault, **STYLE}):
         drawings = list(every_drawing(root, measured))
-        for drawing in drawings:
-            if drawing.figure is not None:
-                save(drawing.figure, folder / drawing.name)
+        save_all({folder / drawing.name: drawing.figure for drawing in drawings if drawing.figure is not None})
     return drawings
 
 

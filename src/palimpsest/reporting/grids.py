@@ -79,7 +79,7 @@ class Cell:
     def show(self, picture: np.ndarray) -> Rectangle:
         """Draws a picture and returns its frame."""
         right, bottom = self.left + self.side, self.top + self.side
-        how = "nearest" if min(picture.shape[:2]) < 128 else None
+        how = "none" if min(picture.shape[:2]) < 128 else None  # "none" puts a picture's own pixels into a PDF
         extent = (self.left, right, bottom, self.top)
         self.axes.imshow(picture, cmap="gray", interpolation=how, extent=extent, aspect="auto")
         frame = Rectangle((self.left, self.top), self.side, self.side, fill=False, edgecolor="0.8", linewidth=0.5)

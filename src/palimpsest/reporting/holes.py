@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -54,7 +55,7 @@ def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
     for row, shown in enumerate(holes.values()):
         for column, hole in enumerate(shown):
             sheet[row * side : row * side + size, column * side : column * side + size] = np.where(hole, DARK, LIGHT)
-    axes.imshow(np.dstack([sheet] * 3), interpolation="nearest")
+    axes.imshow(np.dstack([sheet] * 3), interpolation="none")
     axes.set_axis_on()
     axes.set_xticks([])
     axes.set_yticks([row * side + size / 2 for row in range(len(holes))], list(holes), fontsize=7)
@@ -70,14 +71,18 @@ def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(width, height))
     rims = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - 0.3 / height}
     spaces = {"wspace": 0.22, "hspace": 0.5}
-    panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True, gridspec_kw=rims | spaces).flat
-    for (kind, shares), axes in zip(areas.items(), panels, strict=False):
+    panels = figure.subplots(down, ACROSS, squeeze=False, gridspec_kw=rims | spaces).flat
+    fifths, line = np.linspace(0, 1, 6), {"color": rcParams["grid.color"], "linewidth": 0.8, "alpha": 0.3}
+    for number, ((kind, shares), axes) in enumerate(zip(areas.items(), panels, strict=False)):
         axes.stairs(*np.histogram(shares, np.linspace(0, 1, 51)), fill=True, color="C0")
         axes.axvline(shares.mean(), color="black", linewidth=0.8, linestyle="--")
         axes.set_title(f"{kind}: {shares.mean():.1%}", fontsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+        axes.grid(visible=False, axis="x")
+        axes.vlines(fifths, 0, 1, transform=axes.get_xaxis_transform(), zorder=0, **line)
+        axes.set(xlim=(0, 1), xticks=fifths)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlim(0, 1)
+        axes.xaxis.set_visible(number >= len(areas) - ACROSS)  # the lowest of each column
     for axes in list(panels):
         axes.remove()
     figure.supxlabel("share of the picture that is missing", fontsize=9, y=0.1 / height, va="bottom")

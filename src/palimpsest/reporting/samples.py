@@ -1,5 +1,6 @@
 """The test pictures that every run kept for figures and studies, with what each run made of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,10 @@ class Samples:
         return Samples(ids, self.pictures[chosen], self.inputs[chosen], self.holes[chosen], kept)
 
 
-def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Samples:
+Reader = Callable[[Path], dict[str, np.ndarray]]
+
+
+def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
     """The kept samples of every run measured on a slot with holes of a kind.
 
     InputError where there are none, or where runs kept other pictures.
@@ -39,7 +43,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str) -> Sample
     bank = read_bank(root / "data" / "holes" / slot, hole, len(shard))
     index, kept = None, {}
     for run in measured.kept(slot, hole):
-        arrays = read_arrays(root / "results" / run / "samples.npz")
+        arrays = read(root / "results" / run / "samples.npz")
         if index is not None and not np.array_equal(index, arrays["index"]):
             raise InputError(
                 f"results/{run}/samples.npz: holds other pictures than the runs before; `dvc repro` mends it"
