@@ -36,7 +36,7 @@ from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, co
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.overview import draw_overview
 from palimpsest.reporting.results import Architecture, Benchmark, Measured
-from palimpsest.reporting.samples import read_samples
+from palimpsest.reporting.samples import Reader, Samples, read_samples
 from palimpsest.storage import read_arrays, read_json
 
 STRIDE = 8  # px, as in layers/patches.py, which needs torch
