@@ -26,7 +26,7 @@ OF_DEEPFILL = {"evaluate@deepfill-v1", "evaluate@deepfill-v1-baseline"}
 OF_TMAD = {"train@tmad", "evaluate@tmad"}
 OF_GM_SRM = {"train@gm-srm", "evaluate@gm-srm"}
 SLOTS = ["scenes", "unseen", "large"]
-REPORTED = {"study", "tables", "figures", "report"}
+REPORTED = {"study", "tables", "figures", "gallery", "report"}
 
 TOY = '''
 """Toy: black, with one weight that learns nothing."""
@@ -191,8 +191,9 @@ def test_two_reproductions_from_scratch_are_equal_byte_for_byte(project):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     project.repro()
     again = project.outputs()
-    timed = {"results/benchmark.json", "reports/tables", "reports/figures", "reports/index.html"}
-    assert {path for path in first if first[path] != again[path]} <= timed | {"reports/report.tex", "reports/pdf"}
+    folders = ("tables", "figures", "gallery", "thumbnails", "pdf", "index.html", "report.tex")
+    timed = {"results/benchmark.json", *(f"reports/{name}" for name in folders)}
+    assert {path for path in first if first[path] != again[path]} <= timed
     assert len(first) > 40
     changed = {path for path, content in project.pages().items() if content != pages[path]}
     measured = ("crfill-5", "deepfill-v1-claims", "tmad-claims", "tmad-V")
@@ -284,7 +285,7 @@ def test_a_hole_that_no_run_trains_on_retrains_nothing(clean):
     settings["holes"]["kinds"]["brush"]["width"] = [10, 20]
     clean.write(settings)
     masks = {f"masks@{slot}" for slot in SLOTS}
-    assert clean.repro() == {"check", "study", "figures", "report"} | masks | EVALUATED | TRANSFERRED
+    assert clean.repro() == {"check", "study", "figures", "gallery", "report"} | masks | EVALUATED | TRANSFERRED
 
 
 def test_a_hole_that_a_run_trains_on_retrains_it(clean):
