@@ -17,9 +17,9 @@ def main() -> None:
     figures = Path("reports/figures")
     measured = read_results(Path())
     drawings = draw_all(Path(), measured, figures)
-    write_json(figures / "figures.json", [drawing.about for drawing in drawings])
+    write_json(figures / "figures.json", drawings)
     for paper in spec.names():
-        drawn = [drawing.name for drawing in drawings if drawing.name.startswith(f"{paper}-") and drawing.figure]
+        drawn = [about["name"] for about in drawings if about["name"].startswith(f"{paper}-") and about["drawn"]]
         for name in drawn[:1]:
             with replacing(Path("reports/sample") / f"{name}.png") as temporary:
                 temporary.write_bytes((figures / f"{name}.png").read_bytes())

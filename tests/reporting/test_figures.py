@@ -48,7 +48,8 @@ def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
     }
     for name in names:
         assert (fake.root / "one" / name).read_bytes() == (fake.root / "two" / name).read_bytes(), name
-    assert all(drawing.caption and drawing.title for drawing in drawings)
+    assert all(about["caption"] and about["title"] for about in drawings)
+    assert [about["name"] for about in drawings] == [d.name for d in every_drawing(fake.root, fake.measured)]
     assert np.ptp(np.asarray(Image.open(fake.root / "one" / "deepfill-v1-qualitative.png").convert("L"))) > 200
 
 

@@ -1,11 +1,8 @@
 """What every figure shares: its look, what the report says of it, and how it is saved."""
 
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from palimpsest.storage import replacing
@@ -39,13 +36,6 @@ class Drawing:
         """What stands in figures.json."""
         drawn = self.figure is not None
         return {"name": self.name, "title": self.title, "caption": self.caption, "drawn": drawn, "absent": self.absent}
-
-
-def save_all(figures: dict[Path, Figure]) -> None:
-    """Each figure under its stem, by a process a core: rendering takes far longer than all else in a report."""
-    processes = min(os.cpu_count() or 1, len(figures) or 1)
-    with ProcessPoolExecutor(processes, initializer=rcParams.update, initargs=(STYLE,)) as pool:
-        list(pool.map(save, figures.values(), figures))
 
 
 def save(figure: Figure, stem: Path) -> None:

@@ -1,8 +1,10 @@
 """Figures from kept samples and training logs, as the papers' specs lay them out; equal inputs give equal bytes."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from palimpsest.papers.spec import (
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
-from palimpsest.reporting.drawing import STYLE, Drawing, save_all
+from palimpsest.reporting.drawing import STYLE, Drawing, save
 from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid, paint
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.overview import draw_overview
@@ -330,27 +332,43 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
     return figure
 
 
-def draw_all(root: Path, measured: Measured, folder: Path) -> list[Drawing]:
-    """Writes every figure into `folder` as PNG and PDF; what cannot be drawn says why."""
+def draw_all(root: Path, measured: Measured, folder: Path) -> list[dict]:
+    """Writes every figure into `folder` as PNG and PDF, with a process a core; what figures.json says of each."""
+    parts = all_parts(root, measured)
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(parts))) as pool:
+        return list(chain.from_iterable(pool.map(partial(_written, folder=folder), parts)))
+
+
+def _written(part: Callable[[], Iterator[Drawing]], folder: Path) -> list[dict]:
+    about = []
     with rc_context({**rcParamsDefault, **STYLE}):
-        drawings = list(every_drawing(root, measured))
-        save_all({folder / drawing.name: drawing.figure for drawing in drawings if drawing.figure is not None})
-    return drawings
+        for drawing in part():
+            if drawing.figure is not None:
+                save(drawing.figure, folder / drawing.name)
+            about.append(drawing.about)
+    return about
 
 
 def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
-    """Every figure of every paper, and the test holes of every slot."""
-    studio, metrics, values = Studio(root, measured), spec.read_metrics(), spec.read_values()
-    for paper in spec.names():
-        figures = spec.read_paper(paper, metrics, values).figures
-        for name, layout in chain.from_iterable(studio.layouts(*each) for each in figures.items()):
-            figure, absent = getattr(studio, layout.kind)(layout)
-            scene = f"Profile {measured.profile}"
-            if isinstance(layout, OfPictures) and figure is not None:
-                scene = (
-                    f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
-                )
-            yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
-    yield draw_overview(measured)
-    for slot in measured.slots:
-        yield from draw_holes(slot, root / "data" / "holes" / slot, measured.pictures(slot))
+    """Every figure of every paper, and the test holes of every slot; what cannot be drawn says why."""
+    for part in all_parts(root, measured):
+        yield from part()
+
+
+def all_parts(root: Path, measured: Measured) -> list[Callable[[], Iterator[Drawing]]]:
+    """What draws the figures of each paper, of the overview and of each slot's holes, in the order of a report."""
+    papers = [partial(of_paper, root, measured, paper) for paper in spec.names()]
+    banks = {slot: root / "data" / "holes" / slot for slot in measured.slots}
+    holes = [partial(draw_holes, slot, bank, measured.pictures(slot)) for slot, bank in banks.items()]
+    return [*papers, partial(draw_overview, measured), *holes]
+
+
+def of_paper(root: Path, measured: Measured, paper: str) -> Iterator[Drawing]:
+    studio = Studio(root, measured)
+    figures = spec.read_paper(paper, spec.read_metrics(), spec.read_values()).figures
+    for name, layout in chain.from_iterable(studio.layouts(*each) for each in figures.items()):
+        figure, absent = getattr(studio, layout.kind)(layout)
+        scene = f"Profile {measured.profile}"
+        if isinstance(layout, OfPictures) and figure is not None:
+            scene = f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
+        yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)

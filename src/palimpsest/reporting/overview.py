@@ -1,5 +1,6 @@
 """What was run, in one look: which method stands in which table, and speed against quality."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def _method(methods: list[Method], label: str, names: set[str]) -> Method:
     return found
 
 
-def draw_overview(measured: Measured) -> Drawing:
+def draw_overview(measured: Measured) -> Iterator[Drawing]:
     """Seconds a picture against quality: a panel for each data and kind of hole that enough timed runs share."""
     metric, size = spec.read_metrics()[QUALITY], _size(measured)
     panels = {scene: points for scene, points in _points(measured, size).items() if len(points) >= FEWEST}
@@ -74,9 +75,10 @@ def draw_overview(measured: Measured) -> Drawing:
     caption = f"Profile {measured.profile}; {metric.head} of its runs, with 95 % intervals; lower left is better."
     if not panels:
         absent = f"it is left out: no {FEWEST} runs were both timed and measured on the same pictures and holes"
-        return Drawing("overview-speed", title, caption, None, [absent])
+        yield Drawing("overview-speed", title, caption, None, [absent])
+        return
     caption += f" Seconds at the paper's widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."
-    return Drawing("overview-speed", title, caption, draw_panels(panels, metric))
+    yield Drawing("overview-speed", title, caption, draw_panels(panels, metric))
 
 
 def _size(measured: Measured) -> int:
