@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from ruamel.yaml import YAML
 
 from palimpsest.data import Shard
@@ -82,7 +83,9 @@ class Gallery:
 
     def write(self) -> None:
         """Pictures, values and trails, and `index.json`, which names them."""
-        sets = [self._write_scene(scene) for scene in self._scenes()]
+        scenes = list(self._scenes())
+        kept = {run: self._write_kept(run, scenes) for run in self.measured.results}
+        sets = [self._write_scene(scene, kept) for scene in scenes]
         runs = {run: self._write_trail(run, label) for run, label in self._labels().items()}
         slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
         index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
@@ -111,13 +114,20 @@ class Gallery:
                 holes = name.removesuffix("/pieced")
                 yield Scene(slot, name, shard := self._shards[slot], read_bank(self._holes(slot), holes, len(shard)))
 
-    def _write_scene(self, scene: Scene) -> dict:
-        """The pictures that runs kept of a scene and the values of these; what the index says of it."""
-        kept = {}
-        for run in self.measured.kept(scene.slot, scene.measured_as):
-            pictures = scene.kept(read_arrays(self.root / "results" / run / "samples.npz"))
-            self._write_pictures(Path(scene.slot, scene.measured_as, run), pictures)
-            kept[run] = sorted(pictures)
+    def _write_kept(self, run: str, scenes: list[Scene]) -> dict[str, list[int]]:
+        """The pictures that a run kept; {holes: their places}."""
+        arrays, kept = read_arrays(self.root / "results" / run / "samples.npz"), {}
+        for scene in scenes:
+            if run in self.measured.kept(scene.slot, scene.measured_as):
+                pictures = scene.kept(arrays)
+                self._write_pictures(Path(scene.slot, scene.measured_as, run), pictures)
+                kept[scene.measured_as] = sorted(pictures)
+        return kept
+
+    def _write_scene(self, scene: Scene, places_of: dict[str, dict[str, list[int]]]) -> dict:
+        """The inputs of a scene and the values of the pictures that runs kept; what the index says of it."""
+        runs = self.measured.kept(scene.slot, scene.measured_as)
+        kept = {run: places_of[run][scene.measured_as] for run in runs}
         places = sorted(set().union(*kept.values()))
         if scene.measured_as == scene.holes:
             self._write_pictures(Path(scene.slot, scene.holes, INPUT), {i: scene.input(i) for i in places})
@@ -140,9 +150,9 @@ class Gallery:
         (self.folder / folder).mkdir(parents=True, exist_ok=True)
         for place, picture in pictures.items():
             path = self.folder / folder / f"{place}.png"
-            path.write_bytes(encoded(picture, ".png"))
+            path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes())
             if picture.shape[1] > SMALL:
-                path.with_suffix(".webp").write_bytes(encoded(thumbnail(picture, SMALL), ".webp"))
+                save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
 
     def _write_trail(self, run: str, label: str) -> dict:
         """Where a run's numbers come from; what the index says of it."""
@@ -221,16 +231,15 @@ def histogram(values: np.ndarray) -> dict:
     return {"low": low, "high": high, "counts": counts.tolist(), "beside": len(values) - len(finite)}
 
 
-def thumbnail(picture: np.ndarray, width: int) -> np.ndarray:
-    """uint8 (h, w, 3) of `width` px, averaged over areas."""
-    height = max(1, round(len(picture) * width / picture.shape[1]))
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def encoded(picture: np.ndarray, ending: str) -> bytes:
-    """A picture, uint8 (H, W, 3), as a .png or a .webp file."""
-    options = {".png": [cv2.IMWRITE_PNG_COMPRESSION, 3], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 80]}
-    return cv2.imencode(ending, np.ascontiguousarray(picture[..., ::-1]), options[ending])[1].tobytes()
+def save_thumbnail(path: Path, picture: np.ndarray, width: int) -> tuple[int, int]:
+    """Writes uint8 (H, W, 3) averaged down to `width` px at most, as WebP; returns its width and height."""
+    height, full = picture.shape[:2]
+    if full > width:
+        size = (width, max(1, round(height * width / full)))
+        picture = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, quality=80, method=1)
+    return picture.shape[1], picture.shape[0]
 
 
 def _short(value: float) -> float:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from palimpsest.data import spread
 from palimpsest.masks import read_bank
@@ -16,7 +15,6 @@ from palimpsest.storage import read_json
 
 SHOWN = 10  # holes of a kind on the sheet
 LARGEST = 128  # px, about: larger holes are drawn smaller
-ACROSS = 4  # histograms side by side
 DARK, LIGHT = 55, 237  # grey levels, of what is missing and what is known
 
 
@@ -29,7 +27,7 @@ def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
         shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)][:, ::step, ::step], bank.shares
     of = f"the fixed holes of the test set ({pictures})"
     preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; dark is missing."
-    missing = f"Share of a picture that is missing, over {of}. Dashed: the mean, also in figures."
+    missing = f"Share of a picture that is missing, over {of}; each row has a height of its own, a line is the mean."
     return [
         Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(shown)),
         Drawing(f"holes-{slot}-areas", "How much is missing", missing, draw_histograms(areas)),
@@ -65,26 +63,17 @@ def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
 
 
 def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
-    """One panel a kind, all on the same scale of areas, (N,) a kind."""
-    down = -(-len(areas) // ACROSS)
-    width, height = 2.6 * ACROSS, 1.35 * down + 0.3
-    figure = Figure(figsize=(width, height))
-    rims = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.6 / height, "top": 1 - 0.3 / height}
-    spaces = {"wspace": 0.22, "hspace": 0.5}
-    panels = figure.subplots(down, ACROSS, squeeze=False, gridspec_kw=rims | spaces).flat
-    fifths, line = np.linspace(0, 1, 6), {"color": rcParams["grid.color"], "linewidth": 0.8, "alpha": 0.3}
-    for number, ((kind, shares), axes) in enumerate(zip(areas.items(), panels, strict=False)):
-        axes.stairs(*np.histogram(shares, np.linspace(0, 1, 51)), fill=True, color="C0")
-        axes.axvline(shares.mean(), color="black", linewidth=0.8, linestyle="--")
-        axes.set_title(f"{kind}: {shares.mean():.1%}", fontsize=8)
-        axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
-        axes.grid(visible=False, axis="x")
-        axes.vlines(fifths, 0, 1, transform=axes.get_xaxis_transform(), zorder=0, **line)
-        axes.set(xlim=(0, 1), xticks=fifths)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.xaxis.set_visible(number >= len(areas) - ACROSS)  # the lowest of each column
-    for axes in list(panels):
-        axes.remove()
-    figure.supxlabel("share of the picture that is missing", fontsize=9, y=0.1 / height, va="bottom")
-    figure.supylabel("pictures", fontsize=9, x=0.1 / width, ha="left")
+    """A row a kind, all on the same scale of areas, (N,) a kind; each histogram is as high as its row."""
+    figure = Figure(figsize=(9, 0.27 * len(areas) + 0.7), layout="constrained")
+    axes = figure.subplots()
+    for row, shares in enumerate(areas.values()):
+        counts, edges = np.histogram(shares, np.linspace(0, 1, 51))
+        floor = row + 0.45
+        axes.stairs(floor - 0.85 * counts / counts.max(), edges, baseline=floor, fill=True, color="C0")
+    rows, means = np.arange(len(areas)), [shares.mean() for shares in areas.values()]
+    axes.vlines(means, rows - 0.45, rows + 0.45, color="black", linewidth=1)
+    axes.set_yticks(rows, [f"{kind}: {mean:.1%}" for kind, mean in zip(areas, means, strict=True)], fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(len(areas) - 0.4, -0.6), xlabel="share of the picture that is missing")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.tick_params(axis="y", length=0)
     return figure

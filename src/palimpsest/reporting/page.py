@@ -1,16 +1,18 @@
 """The report: tables, figures, gallery and credits as one HTML page that needs no network, and as LaTeX."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
+import numpy as np
+from PIL import Image
 
 from palimpsest.config import InputError
 from palimpsest.papers import spec
 from palimpsest.reporting.formats import legend
-from palimpsest.reporting.gallery import encoded, thumbnail
+from palimpsest.reporting.gallery import save_thumbnail
 from palimpsest.reporting.rendering import template
 from palimpsest.reporting.tables import SMOKE
 from palimpsest.storage import read_json
@@ -75,19 +77,15 @@ class Report:
 
     @cached_property
     def sizes(self) -> dict[str, tuple[int, int]]:
-        """{figure: width and height on the page, px} of those that were drawn."""
-        return {figure["name"]: self._show(figure["name"]) for figure in self.figures if figure["drawn"]}
+        """{figure: width and height on the page, px} of those that were drawn, each written as the page shows it."""
+        drawn = [figure["name"] for figure in self.figures if figure["drawn"]]
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(drawn, pool.map(self._show, drawn), strict=True))
 
     def _show(self, name: str) -> tuple[int, int]:
-        """Writes a figure as the page shows it and returns its size."""
-        drawn = cv2.imread(str(self.folder / "figures" / f"{name}.png"))
-        if drawn is None:
-            raise InputError(f"reports/figures/{name}.png: found no picture to show; `dvc repro` makes it")
-        shown = thumbnail(drawn, SHOWN) if drawn.shape[1] > SHOWN else drawn
-        path = self.folder / "thumbnails" / f"{name}.webp"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(shown[..., ::-1], ".webp"))
-        return shown.shape[1], shown.shape[0]
+        with Image.open(self.folder / "figures" / f"{name}.png") as drawn:
+            picture = np.asarray(drawn.convert("RGB"))
+        return save_thumbnail(self.folder / "thumbnails" / f"{name}.webp", picture, SHOWN)
 
 
 def read_report(root: Path) -> Report:
