@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from palimpsest import data, evaluation, runs
+from palimpsest import data, evaluation, runs, sources
 from palimpsest.config import argument, part, read_yaml, section, stage
 from palimpsest.runtime import choose_device, read_runtime
 
@@ -13,6 +13,7 @@ def main() -> None:
     crops = part(params, data.Config, "profiles", profile, "data", entry.data)
     config = part(params, evaluation.Config, "profiles", profile, "evaluation")
     about = {"run": name, "model": "external", "profile": profile, "data": entry.data}
+    about |= {"code": sources.recorded("external")}
     about |= {"dataset": crops.dataset, "settings": entry.fingerprint, "features": ""}
     evaluation.measure(evaluation.Elsewhere(Path(entry.folder)), about, entry.holes, config, device)
 

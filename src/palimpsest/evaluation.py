@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from palimpsest import checkpoints, data, runs, weights
+from palimpsest import checkpoints, data, runs, sources, weights
 from palimpsest.config import InputError, Settings, Tree, part
 from palimpsest.data import Shard, read_picture, spread
 from palimpsest.inpainting import composite, continued, inpaint, to_pixels, to_tensors
@@ -174,8 +174,10 @@ def measure_trained(params: Tree, target: runs.Target, device: torch.device | st
     config = part(params, Config, "profiles", run.profile, "evaluation")
     crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
     about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}
+    stage = "evaluate" if target.name == target.run else "transfer"
     about |= {
         "dataset": crops.dataset,
+        "code": sources.recorded(stage, run.model),
         "settings": runs.target_fingerprint(params, target),
         "features": origin.features,
     }

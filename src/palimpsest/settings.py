@@ -175,6 +175,7 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
             "settings": runs.target_fingerprint(tree, target),
             "stage": "evaluate" if target.name == target.run else "transfer",
             "run": asdict(runs.resolve(tree, target.run)),
+            "measured": _measured(params, target.holes),
         }
         for target in runs.targets(tree)
     }
@@ -186,10 +187,17 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
             "settings": entry.fingerprint,
             "stage": "external",
             "run": entry.model_dump(),
+            "measured": _measured(params, entry.holes),
             "label": entry.label,
             "source": entry.source,
         }
     return described
+
+
+def _measured(params: Params, kinds: list[str]) -> Tree:
+    """How results are measured on holes of some kinds."""
+    evaluation = params.profiles[params.profile].evaluation
+    return {"evaluation": evaluation.model_dump(), "holes": params.holes.only(kinds).model_dump()}
 
 
 def _count_run(tree: Tree, params: Params, name: str) -> Tree:

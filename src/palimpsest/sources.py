@@ -28,6 +28,12 @@ def manifest(stage: str, models: list[str]) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
+def recorded(stage: str, model: str = "") -> str:
+    """The hash of the manifest on disk of a stage, and its model, where it has one for each; "" where there is none."""
+    path = Path("code") / f"{stage}{'-' * bool(model)}{model}.json"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def _imported(tree: ast.Module) -> Iterator[str]:
     """Every project module a tree may import, with the packages it lies in."""
     for node in ast.walk(tree):

@@ -59,7 +59,7 @@ class Fake:
         (root / "data" / "credits" / "scenes").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
-        described |= {"stage": "evaluate", "blocks": {}, "label": "", "source": ""}
+        described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}
         (root / "data" / "runs.json").write_text(json.dumps({run: {**described, "run": {"name": run}} for run in RUNS}))
         for run in RUNS:
             self.write(run)
@@ -83,6 +83,7 @@ class Fake:
             "photos": 2,
             "settings": settings,
             "features": "",
+            "code": "c" * 64,
             "holes": dict.fromkeys(kinds, values),
         }
         about |= {"missing": {"fid": "its weights are at home"}}

@@ -34,6 +34,7 @@ class Result(Settings):
     images: int
     photos: int
     settings: str  # fingerprint
+    code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
     missing: dict[str, str]  # {metric: why it could not be measured}
@@ -45,6 +46,7 @@ class Described(Settings):
     settings: str  # fingerprint
     stage: str  # that makes its results
     run: Tree  # its settings, and those of the runs it needs, in full
+    measured: Tree  # the settings of its evaluation and of its holes
     blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
     parameters_at_paper_scale: dict[str, int]
