@@ -123,7 +123,7 @@ def test_the_shipped_settings_are_accepted(params):
         (
             ("profiles", "photos", "study", "pictures"),
             16,
-            "study.pictures is 16, evaluation.samples 15; accepted",
+            "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 stands there twice; accepted: each once"),
