@@ -4,14 +4,14 @@ from pathlib import Path
 
 from palimpsest.config import stage
 from palimpsest.reporting.document import typeset
-from palimpsest.reporting.page import read_report, render
+from palimpsest.reporting.page import read_report, render, show_figures
 from palimpsest.storage import write_text
 
 REPORTS = Path("reports")
 
 
 def main() -> None:
-    report = read_report(Path())
+    report = show_figures(read_report(Path()))
     for name in ("index.html", "report.tex"):
         write_text(REPORTS / name, render(report, name))
     print(typeset(REPORTS / "report.tex", REPORTS / "pdf"))

@@ -122,7 +122,7 @@ def test_the_shipped_settings_are_accepted(params):
         (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' stands there twice"),
         (
             ("profiles", "photos", "study", "pictures"),
-            16,
+            25,
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),

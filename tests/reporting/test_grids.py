@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from palimpsest.layers import patches
+from palimpsest.reporting import figures, grids
 from palimpsest.reporting.grids import Boxed, Marked, cut_out, draw_grid
 
 COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "gray": (128, 128, 128)}
@@ -70,3 +72,7 @@ def test_a_mark_ends_with_its_picture():
 def test_a_square_is_cut_out_where_it_lies():
     picture = np.arange(64 * 64).reshape(64, 64)
     assert np.array_equal(cut_out(picture, (8, 16), 4, "red").picture, picture[8:12, 16:20])
+
+
+def test_patches_are_as_large_as_those_that_methods_pick():
+    assert (grids.PATCH, figures.STRIDE) == (patches.PATCH, patches.STRIDE)

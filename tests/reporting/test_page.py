@@ -6,7 +6,7 @@ import pytest
 from palimpsest.config import InputError
 from palimpsest.reporting.document import typeset
 from palimpsest.reporting.formats import LEGEND, tex
-from palimpsest.reporting.page import read_report, render
+from palimpsest.reporting.page import read_report, render, show_figures
 
 
 def test_the_page_needs_nothing_from_elsewhere(project):
@@ -42,7 +42,7 @@ def test_every_link_leads_to_an_anchor(project):
 
 
 def test_equal_inputs_give_equal_pages(project):
-    report = read_report(project)
+    report = show_figures(read_report(project))
     for name in ("index.html", "report.tex"):
         assert render(report, name) == (project / "reports" / name).read_text()
 

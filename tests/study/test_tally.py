@@ -81,3 +81,12 @@ def test_a_tally_counts_everything_once():
 def test_one_rater_has_wilsons_interval():
     found = tally([Vote("a", str(i), "x" if i < 3 else "y") for i in range(10)], ["x", "y"])
     assert found.shares["x"][2:] == wilson(3, 10) and found.agreement == "undefined"
+
+
+@pytest.mark.parametrize("raters", [2, 4, 5])
+def test_few_raters_are_not_drawn_from(raters):
+    votes = [Vote(f"r{i}", f"p{j}", "a" if (i + j) % 2 else "b") for i in range(raters) for j in range(2)]
+    found = tally(votes, ["a", "b"]).shares["a"]
+    assert found.share == 0.5
+    drawn = (found.low, found.high) == (0.5, 0.5)  # every rater votes for each once
+    assert drawn == (raters >= 5)

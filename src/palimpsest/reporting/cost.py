@@ -82,10 +82,20 @@ def cost_cell(measured: Measured, run: str, device: str, size: int, what: str) -
     if isinstance(values, str):
         return Cell(values, "missing", about=about)
     about += f"; fastest pass {values['fastest']:.3f} s"
-    if what == "frames_per_second":
-        return Cell(f"{1 / values['seconds']:.2f}", "measured", 1 / values["seconds"], about=about, trail=run)
-    text = f"{values[what]:.{3 if what == 'seconds' else 0}f}"
-    return Cell(text, "measured", values[what], about=about, trail=run)
+    if what != "peak_mib" and not steady(values):
+        about += f", median {values['seconds']:.3f} s"
+        return Cell("unsteady", "missing", about=about, trail=f"trail/{run}")
+    number = 1 / values["seconds"] if what == "frames_per_second" else values[what]
+    digits = {"seconds": 3, "frames_per_second": 2, "peak_mib": 0}[what]
+    return Cell(f"{number:.{digits}f}", "measured", number, about=about, trail=f"trail/{run}")
+
+
+UNSTEADY = 1.5  # times the fastest pass
+
+
+def steady(values: dict[str, float]) -> bool:
+    """Whether the median of passes is near the fastest; on a busy machine it is not."""
+    return values["seconds"] <= UNSTEADY * values["fastest"]
 
 
 def not_yet_run(measured: Measured, run: str) -> Cell:
@@ -104,9 +114,8 @@ def _filling(measured: Measured, run: str) -> Cell:
     found = measured.architecture(run)
     if found is None:
         return _unmeasured(measured, run)
-    return Cell(
-        f"{found.parameters:,}", "measured", found.parameters, about=f"of what fills a hole in {run}", trail=run
-    )
+    about = f"of what fills a hole in {run}"
+    return Cell(f"{found.parameters:,}", "measured", found.parameters, about=about, trail=f"trail/{run}")
 
 
 def _operations(measured: Measured, run: str, size: int) -> Cell:
@@ -116,9 +125,8 @@ def _operations(measured: Measured, run: str, size: int) -> Cell:
     if str(size) not in found.multiply_adds:
         return Cell("missing", "missing", about=f"{run} does not fit at {size} px here")
     count = found.multiply_adds[str(size)] / 1e9
-    return Cell(
-        f"{count:.1f}", "measured", count, about=f"convolutions and matrix products of {run} at {size} px", trail=run
-    )
+    about = f"convolutions and matrix products of {run} at {size} px"
+    return Cell(f"{count:.1f}", "measured", count, about=about, trail=f"trail/{run}")
 
 
 def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
@@ -126,8 +134,11 @@ def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
     if found is None or len(sizes) < 2:
         return Cell("missing", "missing", about="it needs two sizes or more at which every row was measured")
     seconds = found.seconds("cpu")
+    about = f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px"
+    if not all(steady(found.measured["cpu"][str(size)]) for size in sizes):
+        return Cell("unsteady", "missing", about=about, trail=f"trail/{run}")
     slope = power(sizes, [seconds[size] for size in sizes])
-    return Cell(f"{slope:.2f}", "measured", slope, about=f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px", trail=run)
+    return Cell(f"{slope:.2f}", "measured", slope, about=about, trail=f"trail/{run}")
 
 
 def shared_sizes(found: list[Architecture | None], device: str) -> list[int]:

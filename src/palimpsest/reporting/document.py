@@ -15,7 +15,7 @@ NO_LATEX = (
     "brings it, and `dvc repro --force --single-item report` then makes the file"
 )
 CONSTANT = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
-PASSES = 2  # the second knows the pages that the contents name
+PASSES = 3  # the second has the contents, which move what follows, the third its pages
 MADE = ["report.pdf", "not-made.txt"]  # one or the other
 TAIL = 15  # lines of the log that an error shows
 

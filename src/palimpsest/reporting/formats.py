@@ -25,7 +25,7 @@ class Cell:
     mark: str = ""  # best, second
     about: str = ""  # what it is and what it was measured on
     interval: str = ""  # and the count of pictures, shown on demand
-    trail: str = ""  # run/hole/metric of a number that was measured on pictures, of any other the run
+    trail: str = ""  # the part of the page that says what made it
 
 
 NOTHING = Cell("–", "none")
@@ -37,6 +37,7 @@ LEGEND = {  # what stands in tables instead of, or beside, a number
     "no votes": "nobody has voted yet in the user study",
     "missing": "what was run did not measure this, or could not",
     "undefined": "the metric has no value on these pictures",
+    "unsteady": "passes took so different times that seconds say little: the machine was busy",
     "does not fit": "more memory than this machine has",
     "did not fit": "more memory than the paper's machine had",
     "illegible": "published, but scrambled in the text at hand; no best is marked beside it",
@@ -195,7 +196,7 @@ def _html_class(*names: str) -> str:
 def _html_cell(cell: Cell, head: Head, starts: bool) -> str:
     text = escape(cell.text)
     text = {"best": f"<b>{text}</b>", "second": f"<u>{text}</u>"}.get(cell.mark, text)
-    text = f'<a href="#trail/{escape(cell.trail)}">{text}</a>' if cell.trail else text
+    text = f'<a href="#{escape(cell.trail)}">{text}</a>' if cell.trail else text
     title = f' title="{escape(cell.about)}"' if cell.about else ""
     interval = f'<small class="interval">{escape(cell.interval)}</small>' if cell.interval else ""
     names = _html_class(cell.status, "start" * starts, "words" * (not head.numeric))

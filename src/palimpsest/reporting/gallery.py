@@ -17,10 +17,11 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
+from palimpsest import sources
 from palimpsest.data import Shard
 from palimpsest.masks import Bank, read_bank
 from palimpsest.papers import spec
-from palimpsest.papers.spec import Comparison, Metrics, Paper
+from palimpsest.papers.spec import Metrics
 from palimpsest.reporting.results import Measured
 from palimpsest.storage import read_arrays, read_json, write_text
 
@@ -86,7 +87,7 @@ class Gallery:
         scenes = list(self._scenes())
         kept = {run: self._write_kept(run, scenes) for run in self.measured.results}
         sets = [self._write_scene(scene, kept) for scene in scenes]
-        runs = {run: self._write_trail(run, label) for run, label in self._labels().items()}
+        runs = {run: self._write_trail(run) for run in self.measured.runs}
         slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
         index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
         write_text(self.folder / "index.json", json.dumps(index, ensure_ascii=False))
@@ -98,14 +99,6 @@ class Gallery:
             | {"of": spec.REGIONS[metric.of], "single": metric.of != "set"}
             for name, metric in self.metrics.items()
         }
-
-    def _labels(self) -> dict[str, str]:
-        """{run: the name under which the first table shows it}."""
-        found = {}
-        for row in (row for table in all_comparisons(self.metrics) for row in table.rows):
-            found |= {run: row.label for run in row.runs if run not in found}
-        known = self.measured.runs
-        return {run: known[run].label or found.get(run) or found.get(self.measured.trained(run), run) for run in known}
 
     def _scenes(self) -> Iterator[Scene]:
         for slot in self.measured.slots:
@@ -154,13 +147,12 @@ class Gallery:
             if picture.shape[1] > SMALL:
                 save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
 
-    def _write_trail(self, run: str, label: str) -> dict:
+    def _write_trail(self, run: str) -> dict:
         """Where a run's numbers come from; what the index says of it."""
         described = self.measured.runs[run]
         about = {
-            "label": label,
             "stage": f"{described.stage}@{run}",
-            "settings": _yaml(described.run),
+            "settings": _yaml(_explained(described.run) | described.measured),
             "fingerprint": described.settings,
             "parameters": described.parameters,
             "code": self.code,
@@ -172,6 +164,8 @@ class Gallery:
             pictures = asdict(self.measured.pictures(result.data))
             about |= {
                 "model": result.model,
+                "made": result.code,
+                "now": sources.recorded(described.stage, "" if described.stage == "external" else result.model),
                 "profile": result.profile,
                 "slot": result.data,
                 "data": {**pictures, "sha256": shard.fingerprint},
@@ -180,7 +174,7 @@ class Gallery:
                 "holes": {holes: self._scored(run, holes, len(shard)) for holes in result.holes},
             }
         self._write_script(f"trail/{run}", about)
-        return {"label": label, "stage": described.stage, "results": result is not None}
+        return {"results": result is not None}
 
     def _cost(self, run: str) -> dict | None:
         """What the benchmark found of a run."""
@@ -213,14 +207,6 @@ class Gallery:
         write_text(self.folder / f"{name}.js", f"receive({json.dumps(name)},{text});\n")
 
 
-def all_comparisons(metrics: Metrics) -> Iterator[Comparison]:
-    """Every table of every paper in which published numbers and ours stand beside each other."""
-    values = spec.read_values()
-    for key in spec.names():
-        paper: Paper = spec.read_paper(key, metrics, values)
-        yield from (*paper.tables.values(), *paper.wide.values())
-
-
 def histogram(values: np.ndarray) -> dict:
     """How many of the finite values fall into each of BINS equal parts of their range, and how many are not finite."""
     finite = values[np.isfinite(values)]
@@ -244,6 +230,11 @@ def save_thumbnail(path: Path, picture: np.ndarray, width: int) -> tuple[int, in
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def _explained(run: dict) -> dict:
+    """A run's settings, and those of the runs it needs, without the name under which errors explain them."""
+    return {key: _explained(value) if isinstance(value, dict) else value for key, value in run.items() if key != "at"}
 
 
 def _yaml(tree: dict) -> str:

@@ -69,7 +69,7 @@ def cut_out(picture: np.ndarray, corner: Corner, side: int, colour: str) -> Boxe
 
 @dataclass(frozen=True)
 class Cell:
-    """A square in an axes of inches; `px` is the size of a picture's pixel in it."""
+    """A square in an axes of inches."""
 
     axes: Axes
     left: float

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from palimpsest.config import Settings
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Metric, Paper
 from palimpsest.reporting.drawing import Drawing
 from palimpsest.reporting.results import Measured
+from palimpsest.reporting.votes import read_polls
 
-RUN, ABSENT = "run", "not yet run"
+RUN, ABSENT, UNVOTED = "run", "not yet run", "no votes"
 QUALITY = "lpips_alex"
-FEWEST = 3  # runs of a panel
+FEWEST = 2  # runs of a panel
 
 
 @dataclass
@@ -27,11 +29,12 @@ class Method:
 
 
 def matrix(measured: Measured) -> dict:
-    """{tables: keys, methods: [{label, run, cells: {table: run or not yet run}}]}, in the order of the papers.
+    """{tables: keys, methods: [{label, run, cells: {table: run, no votes or not yet run}}]}, in the papers' order.
 
     `run` is the first one that stands for a method, "" where none does.
     """
     metrics, values = spec.read_metrics(), spec.read_values()
+    polls = read_polls(measured)
     papers = {key: spec.read_paper(key, metrics, values) for key in spec.names()}
     tables, methods = [], []
     for key, paper in papers.items():
@@ -41,8 +44,9 @@ def matrix(measured: Measured) -> dict:
                 names = {f"{key}: {name}"} if name else set()
                 names |= {run for each in runs for run in (each, measured.trained(each))}
                 found = any(measured.has(run) for run in runs)
+                voted = not isinstance(layout, spec.Study) or polls[f"{key}-{number}"].whole
                 method = _method(methods, label, names)
-                method.cells[f"{key}-{number}"] = RUN if found else ABSENT
+                method.cells[f"{key}-{number}"] = (RUN if voted else UNVOTED) if found else ABSENT
                 method.run = method.run or next((run for run in runs if measured.has(run)), "")
     shown = [{"label": each.label, "run": each.run, "cells": each.cells} for each in methods]
     return {"tables": tables, "methods": shown}
@@ -78,7 +82,9 @@ def draw_overview(measured: Measured) -> Iterator[Drawing]:
         yield Drawing("overview-speed", title, caption, None, [absent])
         return
     caption += f" Seconds at the paper's widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."
-    yield Drawing("overview-speed", title, caption, draw_panels(panels, metric))
+    caption += " Runs that the benchmark does not time are left out."
+    datasets = {slot: measured.pictures(slot).dataset for slot in measured.slots}
+    yield Drawing("overview-speed", title, caption, draw_panels(panels, datasets, metric))
 
 
 def _size(measured: Measured) -> int:
@@ -103,7 +109,7 @@ def _points(measured: Measured, size: int) -> dict[tuple[str, str], Points]:
     return found
 
 
-def draw_panels(panels: dict[tuple[str, str], Points], metric: Metric) -> Figure:
+def draw_panels(panels: dict[tuple[str, str], Points], datasets: dict[str, str], metric: Metric) -> Figure:
     """Points named after their runs, on logarithmic seconds."""
     across = min(3, len(panels))
     down = -(-len(panels) // across)
@@ -116,10 +122,16 @@ def draw_panels(panels: dict[tuple[str, str], Points], metric: Metric) -> Figure
             number = runs.index(run)
             style = {"color": f"C{number % 10}", "marker": "os^Dv"[number // 10 % 5], "markersize": 5}
             handles[run] = axes.errorbar(seconds, mean, [[mean - low], [high - mean]], linewidth=1, ls="", **style)
-        axes.set(xscale="log", title=f"{slot}, {holes}")
+        axes.set(xscale="log", title=f"{datasets[slot]}, {holes}")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.margins(0.15)
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.supxlabel("seconds a picture", fontsize=9)
     figure.supylabel(metric.head, fontsize=9)
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=min(4, len(handles)), fontsize=8)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper left", ncols=min(across, len(handles)), fontsize=8
+    )
     return figure

@@ -1,12 +1,13 @@
 """The report: tables, figures, gallery and credits as one HTML page that needs no network, and as LaTeX."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import UndefinedError
 from PIL import Image
 
 from palimpsest.config import InputError
@@ -30,6 +31,7 @@ class Report:
     credits: dict[str, str]  # slot → NOTICE
     papers: dict[str, spec.Paper]
     folder: Path  # reports
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # figure → width and height on the page, px
 
     @property
     def smoke(self) -> str:
@@ -51,7 +53,7 @@ class Report:
         kinds = {f"{paper}-{name}": figure.kind for name, figure in self.papers[paper].figures.items()}
         return [figure for figure in self.figures_of(paper) if kinds.get(figure["name"]) == "curves"]
 
-    @cached_property
+    @property
     def matrix_heads(self) -> dict[str, list[str]]:
         """{paper: numbers of the tables that the matrix of methods has}."""
         keys = {
@@ -65,7 +67,15 @@ class Report:
         number = key.removeprefix(f"{paper}-")
         if number in (numbered := self.papers[paper].numbered):
             return f"Table {number}: {numbered[number].title}"
-        return f"{number.capitalize()} of its networks" if number == "parameters" else "Claims of its text"
+        table, every, rest = number.partition("-every-metric")
+        if every:
+            return f"Table {table}, every metric{rest.replace('-', ' ')}"
+        return {"parameters": "Parameters of its networks", "claims": "Claims of its text"}[number]
+
+    def words(self, table: str) -> str:
+        """The methods of a table, by which it is found."""
+        methods = [method for method in self.summary["matrix"]["methods"] if table in method["cells"]]
+        return " ".join(f"{method['label']} {method['run']}" for method in methods)
 
     @property
     def studies(self) -> list[tuple[str, str]]:
@@ -75,17 +85,19 @@ class Report:
     def table(self, key: str, ending: str) -> str:
         return _text(self.folder / "tables" / f"{key}.{ending}")
 
-    @cached_property
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """{figure: width and height on the page, px} of those that were drawn, each written as the page shows it."""
-        drawn = [figure["name"] for figure in self.figures if figure["drawn"]]
-        with ThreadPoolExecutor() as pool:
-            return dict(zip(drawn, pool.map(self._show, drawn), strict=True))
 
-    def _show(self, name: str) -> tuple[int, int]:
-        with Image.open(self.folder / "figures" / f"{name}.png") as drawn:
-            picture = np.asarray(drawn.convert("RGB"))
-        return save_thumbnail(self.folder / "thumbnails" / f"{name}.webp", picture, SHOWN)
+def show_figures(report: Report) -> Report:
+    """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and says how large it is there."""
+    drawn = [figure["name"] for figure in report.figures if figure["drawn"]]
+    with ThreadPoolExecutor() as pool:
+        sizes = pool.map(partial(_show, report.folder), drawn)
+        return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
+
+
+def _show(folder: Path, name: str) -> tuple[int, int]:
+    with Image.open(folder / "figures" / f"{name}.png") as drawn:
+        picture = np.asarray(drawn.convert("RGB"))
+    return save_thumbnail(folder / "thumbnails" / f"{name}.webp", picture, SHOWN)
 
 
 def read_report(root: Path) -> Report:
@@ -105,7 +117,11 @@ def read_report(root: Path) -> Report:
 
 def render(report: Report, name: str) -> str:
     """The report as `index.html` or `report.tex`."""
-    return template(name).render(report=report)
+    try:
+        return template(name).render(report=report)
+    except (UndefinedError, KeyError, TypeError) as error:
+        found = f"found summary.json, figures.json or index.json of another kind ({error})"
+        raise InputError(f"{report.folder}: asked for a report, {found}; `dvc repro` makes them") from error
 
 
 def _text(path: Path) -> str:

@@ -221,7 +221,7 @@ def study_table(key: str, number: str, paper: Paper, poll: Poll, values: Values,
     ]
     return Table(
         key=f"{key}-{number}",
-        caption=f"{paper.label}, Table {number}, held on {poll.datasets}: {poll.study.title}",
+        caption=f"{paper.label}, Table {number}, held on {poll.datasets}{poll.stand_in}: {poll.study.title}",
         heads=[column.head for column in columns],
         rows=_rows(columns, poll.study.rows),
         notes=notes,
@@ -244,7 +244,8 @@ def _blocks(measured: Measured, column: Part, block: str) -> Cell:
     if column.run not in measured.runs:
         return not_yet_run(measured, column.run)
     count = measured.runs[column.run].blocks.get(column.network, {}).get(block, 0)
-    return Cell(str(count), "measured", count, about=f"{block} in {column.network} of {column.run}", trail=column.run)
+    about = f"{block} in {column.network} of {column.run}"
+    return Cell(str(count), "measured", count, about=about, trail=f"trail/{column.run}")
 
 
 def setting_table(key: str, number: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -265,7 +266,7 @@ def _setting(measured: Measured, run: str, setting: str) -> Cell:
     if run not in measured.results:
         return not_yet_run(measured, run)
     value = section(measured.runs[run].run, *setting.split("."))
-    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}", trail=run)
+    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}", trail=f"trail/{run}")
 
 
 def parameter_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
@@ -289,7 +290,7 @@ def _count(measured: Measured, run: str, scale: str, network: str) -> Cell:
     count = getattr(measured.runs[run], scale).get(network)
     if count is None:
         return NOTHING
-    return Cell(f"{count:,}", "measured", count, about=f"{network} of {run}", trail=run)
+    return Cell(f"{count:,}", "measured", count, about=f"{network} of {run}", trail=f"trail/{run}")
 
 
 def _columns(context: Context) -> Iterator[Printed]:
@@ -433,7 +434,7 @@ def _measured(context: Context, condition: Condition, pictures: Pictures, metric
         found.mean,
         about=about,
         interval=f"{interval} n = {found.count}".strip(),
-        trail=f"{run}/{condition.measured}/{metric}",
+        trail=f"trail/{run}/{condition.measured}/{metric}",
     )
 
 

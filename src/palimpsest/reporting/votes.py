@@ -8,7 +8,7 @@ from palimpsest.papers import spec
 from palimpsest.papers.spec import Condition, Metric, Place, Row, Study, Values
 from palimpsest.reporting.formats import NOTHING, Cell, Head, printed
 from palimpsest.reporting.results import Measured, runs_shown, shown_conditions
-from palimpsest.study.tally import RESAMPLES, Tally, tally
+from palimpsest.study.tally import FEW, RESAMPLES, Tally, tally
 from palimpsest.study.tally import Vote as Cast
 from palimpsest.study.trials import FOLDER, Key, read_key
 from palimpsest.study.votes import read_rows, votes_on
@@ -77,6 +77,11 @@ class Poll:
         return " and ".join(dict.fromkeys(self.measured.pictures(c.slot).dataset for c in self.conditions))
 
     @property
+    def stand_in(self) -> str:
+        """Says in a caption that the pictures are not the paper's."""
+        return " (a stand-in)" if any(_other(self, condition) for condition in self.study.data) else ""
+
+    @property
     def why(self) -> str:
         """Why there are no votes."""
         if self.outdated:
@@ -116,18 +121,17 @@ def _ours(poll: Poll, found: Tally | None, conditions: list[Condition], what: st
         why = poll.why if found is None else f"{row.label} is not in the study as it is built"
         return Cell("no votes", "missing", about=why)
     votes, share, low, high = found.shares[row.label]
-    interval = f"[{printed(100 * low, SHARE.digits)}, {printed(100 * high, SHARE.digits)}] %"
     about = (
         f"run {' and '.join(present)}: {votes} of {found.votes} votes, {found.raters} raters, {found.pictures} pictures"
     )
-    match what:
-        case "votes":
-            return Cell(str(votes), "measured", votes, about=about, interval=f"{interval} n = {found.votes}")
-        case "vote_share_percent":
-            text, interval = printed(100 * share, SHARE.digits), interval.removesuffix(" %")
-            return Cell(text, "measured", 100 * share, about=about, interval=f"{interval} n = {found.votes}")
-    wins, about = found.wins[row.label], f"{about}, {found.ties} without a winner"
-    return Cell(str(wins), "measured", wins, about=about)
+    bounds = f"[{printed(100 * low, SHARE.digits)}, {printed(100 * high, SHARE.digits)}]"
+    text, number, interval = {
+        "votes": (str(votes), votes, f"{bounds} % n = {found.votes}"),
+        "vote_share_percent": (printed(100 * share, SHARE.digits), 100 * share, f"{bounds} n = {found.votes}"),
+        "winning_samples": (str(found.wins[row.label]), found.wins[row.label], ""),
+    }[what]
+    about += f", {found.ties} without a winner" if what == "winning_samples" else ""
+    return Cell(text, "measured", number, about=about, interval=interval, trail="studies")
 
 
 def study_columns(key: str, number: str, poll: Poll, values: Values) -> Iterator[Column]:
@@ -195,7 +199,7 @@ KAPPA = (
 )
 INTERVAL = (
     f"95 % of the shares of {RESAMPLES} sets of raters drawn with replacement lie in it (percentile bootstrap, fixed "
-    "seed), and it is rough where raters are few; of one rater's votes it is Wilson's."
+    f"seed); of fewer than {FEW} raters' votes it is Wilson's, as if each vote were given alone."
 )
 
 
@@ -223,6 +227,7 @@ def to_text(poll: Poll) -> str:
             continue
         lines.append(f"{poll.name}, {_counted(on, found)}")
         for label, (votes, share, low, high) in found.shares.items():
-            numbers = f"{votes:>5} votes {100 * share:6.2f} % [{100 * low:6.2f}, {100 * high:6.2f}]"
+            shares = [printed(100 * each, SHARE.digits) for each in (share, low, high)]
+            numbers = "{:>5} votes {:>6} % [{:>6}, {:>6}]".format(votes, *shares)
             lines.append(f"  {label:<30}{numbers} {found.wins[label]:>4} wins")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 RESAMPLES, SEED, Z = 1000, 1, 1.959964  # Z leaves 2.5 % of a normal distribution above it
+FEW = 5  # raters, to be drawn from
 
 
 class Vote(NamedTuple):
@@ -52,8 +53,8 @@ class Tally:
 def tally(votes: Sequence[Vote], methods: Sequence[str]) -> Tally:
     """The tally of one or more votes over `methods`, among which every choice was."""
     by_rater, by_picture = (counts(votes, methods, key) for key in ("rater", "trial"))
-    bounds = bootstrap(by_rater) if len(by_rater) > 1 else [wilson(n, len(votes)) for n in by_rater.sum(0).tolist()]
     total = by_rater.sum(0).tolist()
+    bounds = bootstrap(by_rater) if len(by_rater) >= FEW else [wilson(n, len(votes)) for n in total]
     won = winners(by_picture)
     return Tally(
         shares={m: Share(n, n / len(votes), *b) for m, n, b in zip(methods, total, bounds, strict=True)},

@@ -34,8 +34,7 @@ function load(name) {
 }
 
 /* Names, numbers and pictures. */
-const FIXED = { original: "original", input: "input" };
-const labelled = (run) => FIXED[run] ?? `${REPORT.runs[run].label} (${run})`;
+const GIVEN = ["original", "input"];  // pictures that stand beside those of the runs
 const holesOf = (measured) => measured.replace(/\/pieced$/, "");
 const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from references`);
 
@@ -53,7 +52,7 @@ function picture({ slot, holes }, run, place, small = false) {
 
 /** A link that opens a picture beside another. */
 function thumbnail(scene, run, place, right, lines) {
-  const image = { src: picture(scene, run, place, true), alt: labelled(run), loading: "lazy", decoding: "async" };
+  const image = { src: picture(scene, run, place, true), alt: run, loading: "lazy", decoding: "async" };
   const href = `#view/${scene.slot}/${scene.holes}/${place}/${right === run ? "input" : run}/${right}`;
   return element("li", {}, element("a", { href }, element("img", image), ...lines));
 }
@@ -84,7 +83,7 @@ function offerMethods() {
   const runs = [...new Set(matching().flatMap((scene) => scene.runs))];
   const off = new Set([...form.querySelectorAll("#methods input:not(:checked)")].map((box) => box.value));
   const box = (run) => element("input", { type: "checkbox", name: "method", value: run, checked: !off.has(run) });
-  find("#methods").replaceChildren(...runs.map((run) => element("label", {}, box(run), ` ${labelled(run)}`)));
+  find("#methods").replaceChildren(...runs.map((run) => element("label", {}, box(run), ` ${run}`)));
 }
 
 function offerOrders() {
@@ -117,8 +116,9 @@ function entries(scene, data, runs, metric, [low, high]) {
     const kept = scene.runs.filter((run) => runs.has(run) && data.kept[run].includes(place));
     const share = 100 * data.shares[i];
     if (!kept.length || share < low || share >= high + (high === 100)) return [];
-    const values = kept.map((run) => data.values[run][metric]?.[i] ?? NaN);
-    return [{ scene, place, id: data.ids[i], share, kept, values }];
+    const value = (run) => data.values[run][metric]?.[i] ?? NaN;
+    const values = scene.runs.filter((run) => runs.has(run)).map(value);  // pictures that were not kept count too
+    return [{ scene, place, id: data.ids[i], share, kept, values, shown: kept.map(value) }];
   });
 }
 
@@ -126,6 +126,11 @@ const ORDERS = {
   low: ({ values }) => mean(values),
   high: ({ values }) => -mean(values),
   apart: ({ values }) => Math.min(...defined(values)) - Math.max(...defined(values)),
+};
+const ORDERED = {
+  low: ", in the order of the mean over the methods that are chosen",
+  high: ", in the order of the mean over the methods that are chosen",
+  apart: ", in the order of the range over the methods that are chosen",
 };
 const defined = (values) => values.filter((value) => !Number.isNaN(value));
 const mean = (values) => defined(values).reduce((sum, value) => sum + value, 0) / defined(values).length;
@@ -150,7 +155,8 @@ async function show() {
     rest.sort((a, b) => (keys.get(a) === keys.get(b) ? 0 : keys.get(a) - keys.get(b)));
   }
   const methods = new Set(rest.flatMap((entry) => entry.kept)).size;
-  count.textContent = `${rest.length} pictures of ${methods} methods; ${REPORT.metrics[metric].definition}`;
+  const by = chosen("order") && methods > 1 ? ORDERED[chosen("order")] : "";
+  count.textContent = `${rest.length} pictures of ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
   list.replaceChildren();
   more();
 }
@@ -158,10 +164,10 @@ async function show() {
 /** The next pictures of the gallery. */
 function more() {
   const metric = chosen("metric");
-  for (const { scene, place, id, share, kept, values } of rest.splice(0, CHUNK)) {
-    const given = ["original", "input"].map((run) => thumbnail(scene, run, place, kept[0], [run]));
+  for (const { scene, place, id, share, kept, shown } of rest.splice(0, CHUNK)) {
+    const given = GIVEN.map((run) => thumbnail(scene, run, place, kept[0], [run]));
     const made = kept.map((run, i) =>
-      thumbnail(scene, run, place, run, [element("span", { className: "value" }, number(values[i], metric)), element("br"), run]));
+      thumbnail(scene, run, place, run, [element("span", { className: "value" }, number(shown[i], metric)), element("br"), run]));
     const head = `${id} · ${inWords(scene.holes)} · ${share.toFixed(0)} % missing`;
     list.append(element("article", { className: "card" }, element("h3", {}, head), element("ul", { className: "row" }, given, made)));
   }
@@ -188,14 +194,22 @@ const dialog = find("#dialog"), body = find("#dialog-body");
 let under = location.href.split("#")[0];
 
 function open(title, ...children) {
+  const focused = document.activeElement?.id;
   find("#dialog-title").textContent = title;
   body.replaceChildren(...children);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
+  if (focused) body.querySelector(`#${CSS.escape(focused)}`)?.focus();
+}
+
+/** Shows what a link within the dialog leads to, in place of what stands there. */
+function follow(hash) {
+  history.replaceState(null, "", hash);
+  return route();
 }
 
 async function route() {
-  const [kind, ...words] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [kind, ...words] = location.hash.slice(1).split("/").map(decoded);
   const opener = { trail: openTrail, view: openView, figure: openFigure }[kind];
   if (!opener) {
     under = location.href;
@@ -210,7 +224,21 @@ async function route() {
   }
 }
 
+function decoded(word) {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
+}
+
 addEventListener("hashchange", route);
+body.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  follow(link.getAttribute("href"));
+});
 find("#close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
 dialog.addEventListener("close", () => history.replaceState(null, "", under));
@@ -225,15 +253,18 @@ document.addEventListener("click", (event) => {
 function openFigure([name]) {
   const names = [...new Set([...document.querySelectorAll("a[data-figure]")].map((link) => link.dataset.figure))];
   const link = find(`a[data-figure="${CSS.escape(name)}"]`);
-  if (!link) throw new Error(`There is no figure ${name}.`);
+  if (!link) throw new Error(`There is no figure ${name}; there are ${names.join(", ")}.`);
   const image = element("img", { src: link.getAttribute("href"), alt: link.querySelector("img").alt });
   const frame = element("div", { className: "whole" }, image);
-  frame.addEventListener("click", () => frame.classList.toggle("zoomed"));
+  const zoom = element("button", { type: "button", id: "zoom", "aria-pressed": "false" }, "full size");
+  const toggle = () => zoom.setAttribute("aria-pressed", String(frame.classList.toggle("zoomed")));
+  zoom.addEventListener("click", toggle);
+  image.addEventListener("click", toggle);
   const step = (by, text) => {
     const next = names[(names.indexOf(name) + by + names.length) % names.length];
-    return element("a", { href: `#figure/${next}` }, text);
+    return element("a", { id: `step${by}`, href: `#figure/${next}` }, text);
   };
-  const steps = element("p", { className: "choices" }, step(-1, "← figure before"), step(1, "next figure →"),
+  const steps = element("p", { className: "choices" }, step(-1, "← figure before"), step(1, "next figure →"), zoom,
     element("a", { href: `figures/${name}.pdf` }, "PDF"), element("a", { href: link.getAttribute("href") }, "PNG"));
   open(link.title.replace(/, large$/, ""), steps, frame, element("p", { className: "source" }, image.alt));
 }
@@ -243,18 +274,23 @@ async function openView(words) {
   const [slot, place, left, right] = [words[0], Number(words.at(-3)), ...words.slice(-2)];
   const holes = words.slice(1, -3).join("/");
   const scene = REPORT.sets.find((each) => each.slot === slot && each.holes === holes);
-  if (!scene) throw new Error(`There are no pictures of ${slot} with ${holes} holes.`);
+  if (!scene) {
+    const sets = REPORT.sets.map((each) => `${each.slot}/${each.holes}`).join(", ");
+    throw new Error(`There are no pictures of ${slot}/${holes || "…"}; there are ${sets}.`);
+  }
   const data = await load(`values/${slot}/${holes}`), i = data.places.indexOf(place);
-  if (i < 0) throw new Error(`No run kept picture ${place} of ${slot} with ${holes} holes.`);
-  const kept = ["original", "input", ...scene.runs.filter((run) => data.kept[run].includes(place))];
+  if (i < 0) throw new Error(`No run kept picture ${words.at(-3)} of ${slot}/${holes}; kept: ${data.places.join(", ")}.`);
+  const kept = [...GIVEN, ...scene.runs.filter((run) => data.kept[run].includes(place))];
   const to = (a, b, where = place) => `view/${slot}/${holes}/${where}/${a}/${b}`;
-  const shown = [left, right].map((run) => (kept.includes(run) ? run : "input"));
+  const strange = [left, right].find((run) => !kept.includes(run));
+  if (strange) throw new Error(`${strange} did not keep picture ${place} of ${slot} with ${holes} holes; kept: ${kept.join(", ")}.`);
+  const shown = [left, right];
 
   const images = shown.map((run, side) =>
-    element("img", { src: picture(scene, run, place), alt: `${side ? "right" : "left"}: ${labelled(run)}`, draggable: false }));
+    element("img", { src: picture(scene, run, place), alt: `${side ? "right" : "left"}: ${run}`, draggable: false }));
   images[0].className = "left";
   const slider = element("input", { type: "range", min: 0, max: 100, value: 50, step: 1, id: "slider",
-    "aria-label": `Left of it ${labelled(shown[0])}, right of it ${labelled(shown[1])}` });
+    "aria-label": `Left of it ${shown[0]}, right of it ${shown[1]}` });
   const frame = element("div", { className: "compare" }, images[1], images[0], slider);
   const place_ = () => frame.style.setProperty("--at", `${slider.value}%`);
   const drag = (event) => {
@@ -269,23 +305,25 @@ async function openView(words) {
   place_();
 
   const choice = (side) => {
-    const select = element("select", { name: side ? "right" : "left" },
-      kept.map((run) => element("option", { value: run, selected: run === shown[side] }, labelled(run))));
-    select.addEventListener("change", () => (location.hash = side ? to(shown[0], select.value) : to(select.value, shown[1])));
+    const select = element("select", { id: side ? "right" : "left" },
+      kept.map((run) => element("option", { value: run, selected: run === shown[side] }, run)));
+    select.addEventListener("change", () => follow(`#${side ? to(shown[0], select.value) : to(select.value, shown[1])}`));
     return element("label", {}, side ? "right of the slider" : "left of the slider", select);
   };
-  const step = (by, text) =>
-    element("a", { href: `#${to(...shown, data.places[(i + by + data.places.length) % data.places.length])}` }, text);
+  const step = (by, text) => {
+    const next = data.places[(i + by + data.places.length) % data.places.length];
+    return element("a", { id: `step${by}`, href: `#${to(...shown, next)}` }, text);
+  };
   const choices = element("div", { className: "choices" }, choice(0), choice(1));
   const steps = element("p", { className: "choices" }, step(-1, "← picture before"), step(1, "next picture →"));
   open(`${data.ids[i]}, ${inWords(holes)} holes, ${(100 * data.shares[i]).toFixed(0)} % missing`,
     element("div", { className: "sides" }, frame, element("div", { className: "beside" }, steps, choices, valueTable(data, i, shown))));
-  slider.focus();
+  if (!body.contains(document.activeElement)) slider.focus();
 }
 
 /** Every metric of one picture for two methods, the better in bold. */
 function valueTable(data, i, runs) {
-  const measured = runs.filter((run) => !(run in FIXED));
+  const measured = runs.filter((run) => !GIVEN.includes(run));
   if (!measured.length) return null;
   const heads = ["metric", "of", ...measured].map((text) => element("th", { scope: "col" }, text));
   const rows = PICTURE_METRICS.map(([name, { head, of, direction, definition }]) => {
@@ -302,16 +340,20 @@ function valueTable(data, i, runs) {
 /* From a number to what made it. */
 async function openTrail(words) {
   const run = words[0], holes = words.slice(1, -1).join("/"), metric = words.at(-1);
-  if (!(run in REPORT.runs)) throw new Error(`There are no results of ${run}.`);
+  if (!(run in REPORT.runs)) throw new Error(`There is no run ${run}; there are ${Object.keys(REPORT.runs).join(", ")}.`);
   const trail = await load(`trail/${run}`), scored = trail.holes?.[holes], found = scored?.metrics[metric];
-  if (words.length > 1 && !found) throw new Error(`${run} has no ${metric} with ${holes} holes.`);
+  if (words.length > 1 && !found) {
+    const kinds = Object.keys(trail.holes ?? {}).join(", ") || "none";
+    throw new Error(`${run} has no ${metric} with ${holes || "unnamed"} holes; it was measured with ${kinds}.`);
+  }
   const explained = REPORT.metrics[metric];
-  const title = found ? `${trail.label}: ${explained?.head ?? metric}, ${inWords(holes)} holes, ${trail.data.dataset}` : trail.label;
-  open(title, ...(found ? measuredOn(run, trail, holes, metric) : []), ...cost(trail), ...madeBy(run, trail, scored));
+  const title = found ? `${run}: ${explained.head}, ${inWords(holes)} holes, ${trail.data.dataset}` : run;
+  const measured = found ? await measuredOn(run, trail, holes, metric) : [];
+  open(title, ...measured, ...cost(trail), ...madeBy(run, trail, scored));
 }
 
 /** The number, its pictures' values, and the worst of them. */
-function measuredOn(run, trail, holes, metric) {
+async function measuredOn(run, trail, holes, metric) {
   const found = trail.holes[holes].metrics[metric], explained = REPORT.metrics[metric];
   const value = (each) => number(each, metric);
   const interval = found.low === null ? "one number for the whole set" : `95 % interval ${value(found.low)} to ${value(found.high)}`;
@@ -319,18 +361,18 @@ function measuredOn(run, trail, holes, metric) {
     mean: value(found.mean),
     interval,
     pictures: `${found.count}${found.undefined ? `, ${found.undefined} more have no value` : ""}`,
-    metric: explained ? `${explained.head}, ${explained.of} (${metric}): ${explained.definition}` : metric,
+    metric: `${explained.head}, ${explained.of} (${metric}): ${explained.definition}`,
   })];
   if (found.histogram?.counts.length) parts.push(element("h3", {}, "Its pictures’ values"), histogram(found, value));
   if (found.worst?.length) {
     const scene = REPORT.sets.find((each) => each.slot === trail.slot && each.holes === holes);
-    const worst = element("ul", { className: "row" });
-    load(`values/${trail.slot}/${holes}`).then((data) => worst.replaceChildren(...found.worst.map(([place, each]) => {
+    const data = await load(`values/${trail.slot}/${holes}`);
+    const worst = element("ul", { className: "row" }, found.worst.map(([place, each]) => {
       const lines = [element("span", { className: "value" }, value(each)), element("br"), trail.ids[place]];
-      const kept = data.kept[run].includes(place);
-      return kept ? thumbnail(scene, run, place, run, lines) : element("li", {}, "picture not kept", element("br"), lines);
-    })));
-    parts.push(element("h3", {}, "The worst pictures"), worst);
+      return data.kept[run].includes(place) ? thumbnail(scene, run, place, run, lines) : element("li", {}, "picture not kept", element("br"), lines);
+    }));
+    const kept = "Pictures are kept of samples over the whole test set and of the worst by LPIPS.";
+    parts.push(element("h3", {}, "The worst pictures"), worst, element("p", { className: "source" }, kept));
   }
   return parts;
 }
@@ -349,7 +391,8 @@ function madeBy(run, trail, scored) {
       "settings’ fingerprint": trail.fingerprint,
       "test pictures": data && `${data.dataset} in slot ${trail.slot}: ${data.images} of ${data.size} × ${data.size} px from ${data.photos} photographs, sha256 of their index ${data.sha256}`,
       holes: scored && `${scored.bank.count} fixed holes, ${(100 * scored.bank.mean).toFixed(1)} % missing on average, sha256 ${scored.bank.sha256}`,
-      code: `commit ${commit}, src/palimpsest and stages/${trail.stage.split("@")[0]}.py${changed ? ", with uncommitted changes: the command below alone does not remake this number" : ""}`,
+      "code of this report": `commit ${commit}${changed ? ", with uncommitted changes: the commands below alone do not remake this number" : ""}`,
+      "code that measured it": trail.made && `${trail.made === trail.now ? "the same" : "another; dvc repro measures it anew"}, sha256 of its files’ manifest ${trail.made}`,
       "every picture’s value": data && `results/${run}/per-image.csv`,
     }),
     element("h3", {}, "Make it again"),
@@ -406,9 +449,13 @@ function histogram({ histogram: { low, high, counts, beside }, mean: middle }, v
 /* Contents: found by words; folded on a small screen. */
 find("#find").addEventListener("input", ({ target }) => {
   const words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
   for (const item of document.querySelectorAll(".contents li")) {
-    item.hidden = !words.every((word) => item.textContent.toLowerCase().includes(word));
+    const texts = [item, ...item.querySelectorAll("[data-words]")].map((each) => `${each.textContent} ${each.dataset.words ?? ""}`);
+    item.hidden = !words.every((word) => texts.join(" ").toLowerCase().includes(word));
+    found += !item.hidden;
   }
+  find("#nothing").hidden = found > 0;
 });
 const narrow = matchMedia("(max-width: 70rem)");
 if (narrow.matches) find(".contents details").open = false;
@@ -416,6 +463,7 @@ find(".contents").addEventListener("click", ({ target }) => {
   if (narrow.matches && target.closest("a")) find(".contents details").open = false;
 });
 
+form.hidden = find(".find").hidden = false;
 setUp();
 new IntersectionObserver((seen, observer) => {
   if (!seen.some((each) => each.isIntersecting)) return;

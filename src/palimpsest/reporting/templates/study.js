@@ -12,7 +12,10 @@ function keep() {
   catch { warn("This browser keeps nothing: do not close the page before you have saved your votes."); }
 }
 function kept() {
-  try { return JSON.parse(localStorage.getItem(place)); } catch { return null; }
+  try {
+    const found = JSON.parse(localStorage.getItem(place));
+    return found?.votes && typeof found.name === "string" && Number.isInteger(found.number) && found.at >= 0 ? found : null;
+  } catch { return null; }
 }
 function warn(text) { named("warning").textContent = text; named("warning").hidden = !text; }
 function say(text) { named("said").textContent = text; }
@@ -99,6 +102,7 @@ async function ask(method, path, body) {
     const options = body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const response = await fetch(path, { method, ...options });
     const answer = await response.json();
+    if (method === "GET" && response.status === 404) return { unknown: true };
     warn(response.ok ? "" : answer.error);
     return response.ok || answer.choice ? answer : null;
   } catch {
@@ -133,6 +137,7 @@ function finish() {
     ? "Every vote is kept by the server; you can close this page."
     : "Save your votes as a file and send it to who asked you.";
   turnTo("end");
+  document.querySelector("#end .save:not([hidden])")?.focus();
   say("All pictures are done.");
 }
 
@@ -185,12 +190,14 @@ async function welcome() {
   rater = kept();
   if (rater && server) {
     const known = await ask("GET", `raters/${rater.token}`);
-    if (known) {
+    if (known?.unknown) rater = null;
+    else if (known) {
       const votes = Object.entries(known.votes).map(([name, choice]) => [name, rater.votes[name] ?? { choice, seconds: 0 }]);
       Object.assign(rater, { number: known.number, votes: Object.fromEntries(votes) });
     }
   }
   if (!rater) return begin();
+  if (done() === study.trials.length) return finish();
   pause(`Welcome back, ${rater.name}. `);
 }
 
