@@ -67,9 +67,9 @@ class Report:
         number = key.removeprefix(f"{paper}-")
         if number in (numbered := self.papers[paper].numbered):
             return f"Table {number}: {numbered[number].title}"
-        table, every, rest = number.partition("-every-metric")
+        table, every, measured_on = number.partition("-every-metric")
         if every:
-            return f"Table {table}, every metric{rest.replace('-', ' ')}"
+            return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
         return {"parameters": "Parameters of its networks", "claims": "Claims of its text"}[number]
 
     def words(self, table: str) -> str:
