@@ -247,12 +247,12 @@ class Handler(BaseHTTPRequestHandler):
 def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
     """Runs a study until it is interrupted; InputError where it cannot listen there."""
     urn = Urn(database, key)
-    urn.prepare()
     try:
         server = Server((host, port), page, urn)
     except (OSError, OverflowError) as error:
         raise InputError(f"--host {host} --port {port}: asked to listen there, cannot ({error})") from error
     with server:
+        urn.prepare()
         print(f"{key.study} at http://{host}:{server.server_port}/ , votes in {database}; Ctrl-C ends it", flush=True)
         try:
             server.serve_forever()
