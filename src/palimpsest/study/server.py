@@ -253,8 +253,10 @@ def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
         raise InputError(f"--host {host} --port {port}: asked to listen there, cannot ({error})") from error
     with server:
         urn.prepare()
-        print(f"{key.study} at http://{host}:{server.server_port}/ , votes in {database}; Ctrl-C ends it", flush=True)
         try:
+            print(
+                f"{key.study} at http://{host}:{server.server_port}/ , votes in {database}; Ctrl-C ends it", flush=True
+            )
             server.serve_forever()
         except KeyboardInterrupt:
             print("ended; every vote that was answered is kept", flush=True)
