@@ -7,6 +7,7 @@ which row, `values.csv` holds every published number as printed, `metrics.yaml` 
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -485,6 +486,7 @@ def names(folder: Path = PAPERS) -> list[str]:
     return [*(name for name in ORDER if name in found), *(name for name in found if name not in ORDER)]
 
 
+@cache
 def read_metrics(folder: Path = PAPERS) -> Metrics:
     """{id: metric}, those of the raw output last; InputError names file and key of what is wrong."""
     path = folder / "metrics.yaml"
@@ -497,6 +499,7 @@ def _of_raw_output(metric: Metric) -> Metric:
     return metric.model_copy(update={"definition": words, "of": "raw output"})
 
 
+@cache
 def read_values(folder: Path = PAPERS) -> Values:
     """Every published number; InputError for a number twice, or a legible one that is none."""
     path = folder / "values.csv"
@@ -548,6 +551,13 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
         for row in timings.rows:
             _one_of(row.method, {place.method for place in here}, f"{path.name}: timings.{key}.rows: method")
     return paper
+
+
+@cache
+def read_papers() -> dict[str, Paper]:
+    """Every paper, in the order of a report; read once, as YAML takes its time."""
+    metrics, values = read_metrics(), read_values()
+    return {name: read_paper(name, metrics, values) for name in names()}
 
 
 def _check(table: Comparison, here: set[Place], metrics: Metrics, at: str) -> None:

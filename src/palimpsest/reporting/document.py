@@ -28,17 +28,17 @@ def typeset(source: Path, folder: Path) -> str:
         write_text(folder / "not-made.txt", f"{NO_LATEX}\n")
         return NO_LATEX
     with TemporaryDirectory() as made:
-        for _ in range(PASSES):
-            _run(source, Path(made))
+        for number in range(PASSES):
+            _run(source, Path(made), ["-draftmode"] if number < PASSES - 1 else [])
         with replacing(folder / "report.pdf") as temporary:
             shutil.copyfile(Path(made) / f"{source.stem}.pdf", temporary)
     return f"{folder / 'report.pdf'} is made"
 
 
-def _run(source: Path, made: Path) -> None:
+def _run(source: Path, made: Path, options: list[str]) -> None:
     """One pass in the folder `made`; InputError with the end of the log where LaTeX stops."""
     run = subprocess.run(
-        [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", source.name],
+        [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", *options, source.name],
         cwd=made,  # not the source's: a PDF's identity depends on the path that it is written to
         env={**os.environ, **CONSTANT, "TEXINPUTS": f"{source.parent.resolve()}{os.pathsep}"},
         stdin=subprocess.DEVNULL,

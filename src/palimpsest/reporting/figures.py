@@ -33,7 +33,7 @@ from palimpsest.papers.spec import (
     TimingFigure,
 )
 from palimpsest.reporting.cost import power, shared_sizes
-from palimpsest.reporting.drawing import STYLE, Drawing, save
+from palimpsest.reporting.drawing import STYLE, Drawing, lean_font, register, save
 from palimpsest.reporting.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid, paint
 from palimpsest.reporting.holes import draw_holes
 from palimpsest.reporting.overview import draw_overview
@@ -335,7 +335,8 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
 def draw_all(root: Path, measured: Measured, folder: Path) -> list[dict]:
     """Writes every figure into `folder` as PNG and PDF, with a process a core; what figures.json says of each."""
     parts = all_parts(root, measured)
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(parts))) as pool:
+    processes = min(os.cpu_count() or 1, len(parts))
+    with lean_font() as font, ProcessPoolExecutor(processes, initializer=register, initargs=(font,)) as pool:
         return list(chain.from_iterable(pool.map(partial(_written, folder=folder), parts)))
 
 
@@ -365,7 +366,7 @@ def all_parts(root: Path, measured: Measured) -> list[Callable[[], Iterator[Draw
 
 def of_paper(root: Path, measured: Measured, paper: str) -> Iterator[Drawing]:
     studio = Studio(root, measured)
-    figures = spec.read_paper(paper, spec.read_metrics(), spec.read_values()).figures
+    figures = spec.read_papers()[paper].figures
     for name, layout in chain.from_iterable(studio.layouts(*each) for each in figures.items()):
         figure, absent = getattr(studio, layout.kind)(layout)
         scene = f"Profile {measured.profile}"

@@ -15,7 +15,7 @@ from palimpsest.reporting.votes import read_polls
 
 RUN, ABSENT, UNVOTED = "run", "not yet run", "no votes"
 QUALITY = "lpips_alex"
-FEWEST = 2  # runs of a panel
+FEWEST, PANELS = 2, 3  # runs of a panel; those with most runs
 
 
 @dataclass
@@ -33,9 +33,8 @@ def matrix(measured: Measured) -> dict:
 
     `run` is the first one that stands for a method, "" where none does.
     """
-    metrics, values = spec.read_metrics(), spec.read_values()
     polls = read_polls(measured)
-    papers = {key: spec.read_paper(key, metrics, values) for key in spec.names()}
+    papers = spec.read_papers()
     tables, methods = [], []
     for key, paper in papers.items():
         for number, layout in paper.numbered.items():
@@ -74,7 +73,8 @@ def _method(methods: list[Method], label: str, names: set[str]) -> Method:
 def draw_overview(measured: Measured) -> Iterator[Drawing]:
     """Seconds a picture against quality: a panel for each data and kind of hole that enough timed runs share."""
     metric, size = spec.read_metrics()[QUALITY], _size(measured)
-    panels = {scene: points for scene, points in _points(measured, size).items() if len(points) >= FEWEST}
+    found = {scene: points for scene, points in _points(measured, size).items() if len(points) >= FEWEST}
+    panels = {scene: found[scene] for scene in sorted(found, key=lambda scene: -len(found[scene]))[:PANELS]}
     title = f"Speed against quality: {metric.label} and seconds a picture of {size} px"
     caption = f"Profile {measured.profile}; {metric.head} of its runs, with 95 % intervals; lower left is better."
     if not panels:
@@ -82,7 +82,7 @@ def draw_overview(measured: Measured) -> Iterator[Drawing]:
         yield Drawing("overview-speed", title, caption, None, [absent])
         return
     caption += f" Seconds at the paper's widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."
-    caption += " Runs that the benchmark does not time are left out."
+    caption += f" Of the data and holes that at least {FEWEST} timed runs share, those with most."
     datasets = {slot: measured.pictures(slot).dataset for slot in measured.slots}
     yield Drawing("overview-speed", title, caption, draw_panels(panels, datasets, metric))
 

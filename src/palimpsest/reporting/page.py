@@ -103,14 +103,13 @@ def _show(folder: Path, name: str) -> tuple[int, int]:
 def read_report(root: Path) -> Report:
     """What lies in reports/tables, figures and gallery and in data/credits; InputError for what is absent."""
     folder = root / "reports"
-    metrics, values = spec.read_metrics(), spec.read_values()
     summary = read_json(folder / "tables" / "summary.json", dict)
     return Report(
         summary=summary,
         figures=read_json(folder / "figures" / "figures.json", list),
         gallery=read_json(folder / "gallery" / "index.json", dict),
         credits={slot: _text(root / "data" / "credits" / slot) for slot in summary["data"]},
-        papers={name: spec.read_paper(name, metrics, values) for name in spec.names()},
+        papers=spec.read_papers(),
         folder=folder,
     )
 

@@ -29,9 +29,8 @@ def shown(root: Path, study: Study, measured: Measured, pictures: int) -> list[S
 
 def build_all(root: Path, measured: Measured, config: Config, folder: Path) -> None:
     """Writes into `folder` each paper's studies: a page and, where it can be held, the key to it."""
-    metrics, values = spec.read_metrics(), spec.read_values()
-    for paper in spec.names():
-        for number, study in spec.read_paper(paper, metrics, values).studies.items():
+    for paper, layout in spec.read_papers().items():
+        for number, study in layout.studies.items():
             name = f"{paper}-{number}"
             pictures = shown(root, study, measured, config.pictures)
             data, why = None, why_not(study, measured)

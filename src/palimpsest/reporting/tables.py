@@ -82,8 +82,7 @@ def all_tables(measured: Measured, commit: str) -> list[Table]:
     """Every table of every paper."""
     metrics, values, polls = spec.read_metrics(), spec.read_values(), read_polls(measured)
     tables = []
-    for key in spec.names():
-        paper = spec.read_paper(key, metrics, values)
+    for key, paper in spec.read_papers().items():
         for number, layout in paper.numbered.items():
             match layout:
                 case spec.Blocks():

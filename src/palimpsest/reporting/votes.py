@@ -95,8 +95,7 @@ class Poll:
 
 def read_polls(measured: Measured) -> dict[str, Poll]:
     """{paper-table: poll} of every study of every paper."""
-    metrics, values = spec.read_metrics(), spec.read_values()
-    papers = {paper: spec.read_paper(paper, metrics, values) for paper in spec.names()}
+    papers = spec.read_papers()
     studies = {f"{name}-{number}": study for name, paper in papers.items() for number, study in paper.studies.items()}
     return {name: read_poll(measured, name, study) for name, study in studies.items()}
 
