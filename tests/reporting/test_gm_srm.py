@@ -220,16 +220,10 @@ def test_heads_in_latex_are_no_wider_than_their_columns(scenes):
 
 
 def test_two_measured_metrics_of_one_published_are_two_blocks(scenes, monkeypatch):
-    read = spec.read_paper
-
-    def with_vgg(name, *rest):
-        paper = read(name, *rest)
-        if name == "gm-srm":
-            columns = paper.wide["I"].measured[0].columns
-            columns.append(columns[-1].model_copy(update={"metric": "lpips_vgg"}))
-        return paper
-
-    monkeypatch.setattr(spec, "read_paper", with_vgg)
+    papers = {name: paper.model_copy(deep=True) for name, paper in spec.read_papers().items()}
+    columns = papers["gm-srm"].wide["I"].measured[0].columns
+    columns.append(columns[-1].model_copy(update={"metric": "lpips_vgg"}))
+    monkeypatch.setattr(spec, "read_papers", lambda: papers)
     found = table(scenes, "gm-srm-I")
     (*_, (_, first), (_, second)) = found.bodies
     ours = [next(cells for label, cells in rows if label == "GM-SRM")[-1].text for rows in (first, second)]
