@@ -110,14 +110,12 @@ def _points(measured: Measured, size: int) -> dict[tuple[str, str], Points]:
 
 
 def draw_panels(panels: dict[tuple[str, str], Points], datasets: dict[str, str], metric: Metric) -> Figure:
-    """Points named after their runs, on logarithmic seconds."""
-    across = min(3, len(panels))
-    down = -(-len(panels) // across)
-    figure = Figure(figsize=(4 * across, 3 * down), layout="constrained")
-    grid = list(figure.subplots(down, across, squeeze=False).flat)
+    """Points named after their runs, on logarithmic seconds; the panels in a row."""
+    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
     runs = list(dict.fromkeys(run for points in panels.values() for run in points))
     handles = {}
-    for axes, ((slot, holes), points) in zip(grid, panels.items(), strict=False):
+    for axes, ((slot, holes), points) in zip(row, panels.items(), strict=True):
         for run, (seconds, mean, low, high) in points.items():
             number = runs.index(run)
             style = {"color": f"C{number % 10}", "marker": "os^Dv"[number // 10 % 5], "markersize": 5}
@@ -127,11 +125,8 @@ def draw_panels(panels: dict[tuple[str, str], Points], datasets: dict[str, str],
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(0.15)
-    for axes in grid[len(panels) :]:
-        axes.remove()
     figure.supxlabel("seconds a picture", fontsize=9)
     figure.supylabel(metric.head, fontsize=9)
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=min(across, len(handles)), fontsize=8
-    )
+    columns = min(len(panels), len(handles))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, fontsize=8)
     return figure

@@ -23,13 +23,20 @@ from palimpsest.papers.spec import (
     Timed,
     Timings,
     Values,
-    Votes,
     WideSpec,
 )
 from palimpsest.reporting.cost import DEVICES, claims_table, cost_cell, machine, not_yet_run, timing_table
 from palimpsest.reporting.formats import NOTHING, Cell, Head, Table, printed
 from palimpsest.reporting.results import NOT_MEASURED, Measured, Pictures, at_hand
-from palimpsest.reporting.votes import Poll, read_polls, study_columns, study_notes, vote_notes, votes_column
+from palimpsest.reporting.votes import (
+    Poll,
+    published_votes,
+    read_polls,
+    study_columns,
+    study_notes,
+    vote_notes,
+    votes_column,
+)
 
 SMOKE = (
     "Profile tiny trains narrow networks on small pictures, of a handful of photographs, for a short time. Its numbers "
@@ -321,7 +328,9 @@ def _columns(context: Context) -> Iterator[Printed]:
         head = Head(f"ours, seconds on a {DEVICES[timed.device]} ↓", f"{timed.size} px")
         yield Printed(head, partial(_seconds, context, timed))
     if votes := layout.votes:
-        yield Printed(Head("user study", f"{votes.label}, published"), partial(_votes, context, votes))
+        at = (context.paper, context.number, votes.dataset, "", "")
+        published = partial(published_votes, context.values, at, votes.metric)
+        yield Printed(Head("user study", f"{votes.label}, published"), published)
         yield Printed(*votes_column(context.poll))
 
 
@@ -376,11 +385,6 @@ def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
     if not isinstance(row.run, str):
         return NOTHING
     return cost_cell(context.measured, row.run, timed.device, timed.size, "seconds")
-
-
-def _votes(context: Context, votes: Votes, row: Row) -> Cell:
-    value = context.values.get(Place(context.paper, context.number, votes.dataset, "", "", row.method, votes.metric))
-    return Cell(value.text, "published", value.number, about="published") if value else NOTHING
 
 
 def _holes(condition: Condition) -> str:

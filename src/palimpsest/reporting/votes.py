@@ -139,7 +139,7 @@ def study_columns(key: str, number: str, poll: Poll, values: Values) -> Iterator
         metric = MEASURES[name]
         for condition in {c.dataset: c for c in poll.study.data}.values():
             head = Head(f"published{_other(poll, condition)}, {metric.head}", condition.label)
-            yield head, partial(_published, values, (key, number, condition.dataset, "", ""), name), metric
+            yield head, partial(published_votes, values, (key, number, condition.dataset, "", ""), name), metric
         for condition in poll.conditions:
             head = Head(f"ours, {metric.head}", poll.measured.pictures(condition.slot).dataset)
             yield head, partial(_ours, poll, poll.tally(condition), [condition], name), metric
@@ -151,7 +151,8 @@ def _other(poll: Poll, condition: Condition) -> str:
     return "" if condition.own in ours else " (other data)"
 
 
-def _published(values: Values, at: tuple[str, ...], metric: str, row: Row) -> Cell:
+def published_votes(values: Values, at: tuple[str, ...], metric: str, row: Row) -> Cell:
+    """A method's published votes; `at` is their place up to the method."""
     if (value := values.get(Place(*at, row.method, metric))) is None:
         return NOTHING
     if not value.legible:
