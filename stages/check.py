@@ -1,14 +1,15 @@
-"""data/settings-checked, data/runs.json, data/training, data/architectures.json: every setting was read strictly.
+"""data/settings-checked, data/runs.json, data/training, data/datasets, …: every setting was read strictly.
 
 The first never changes: it stands before the stages that must wait for the check. The second holds each run's
 fingerprint, by which the tables know a result that other settings made, and the parameters of its networks. The third
-holds for each run the settings that its training depends on, the fourth the runs that cost the same to fill with.
+holds for each run the settings that its training depends on, the fourth what fills each slot of the profile's data,
+data/architectures.json the runs that cost the same to fill with.
 Two files named nothing stand for what a run needs that needs nothing.
 """
 
 from pathlib import Path
 
-from palimpsest import checkpoints, runs
+from palimpsest import checkpoints, datasets, runs
 from palimpsest.benchmark import architectures
 from palimpsest.config import read_yaml, stage
 from palimpsest.papers.spec import benchmarked
@@ -21,6 +22,9 @@ def main() -> None:
     params = check(tree)
     write_json(Path("data") / "runs.json", describe(tree, params))
     write_json(Path("data") / "architectures.json", architectures(tree, benchmarked()))
+    for name, crops in params.profiles[params.profile].data.items():
+        slot = datasets.slot(params.datasets, crops.dataset)
+        write_json(Path("data") / "datasets" / f"{name}.json", slot.model_dump())
     for name in runs.trained(tree):
         write_json(Path("data") / "training" / f"{name}.json", training_inputs(tree, params, name))
     checkpoints.save_nothing(Path("runs") / runs.NOTHING / "weights.safetensors")

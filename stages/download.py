@@ -1,22 +1,19 @@
-"""data/<slot>/raw: the photographs of the dataset that the active profile puts in a slot, and their NOTICE.
-
-data/credits/<slot> is the NOTICE once more, for the report.
-"""
+"""data/<slot>/raw: what the dataset of a slot consists of, and data/credits/<slot>, its NOTICE."""
 
 from pathlib import Path
 
-from palimpsest import data
-from palimpsest.config import argument, part, read_yaml, section, stage
-from palimpsest.storage import write_text
+from palimpsest import datasets
+from palimpsest.config import argument, build, stage
+from palimpsest.runtime import read_runtime
+from palimpsest.storage import read_json, write_text
 
 
 def main() -> None:
-    slot = argument("a slot of the profile's data")
-    params = read_yaml("params.yaml")
-    config = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
-    raw = Path("data") / slot / "raw"
-    data.fetch(config.dataset, raw)
-    write_text(Path("data") / "credits" / slot, (raw / "NOTICE").read_text(encoding="utf-8"))
+    name = argument("a slot of the profile's data")
+    path, runtime = Path("data") / "datasets" / f"{name}.json", read_runtime()
+    slot = build(datasets.Slot, read_json(path, dict), "", str(path))
+    notice = datasets.download(slot, Path("data") / name / "raw", Path(runtime.archives), runtime.mirror)
+    write_text(Path("data") / "credits" / name, notice)
 
 
 if __name__ == "__main__":

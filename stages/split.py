@@ -1,16 +1,20 @@
-"""data/<slot>/shards: the photographs of a slot as packed shards, one a split."""
+"""data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/<slot>/report: what became of them."""
 
 from pathlib import Path
 
-from palimpsest import data
-from palimpsest.config import argument, part, read_yaml, section, stage
+from palimpsest import data, datasets
+from palimpsest.config import argument, build, part, read_yaml, section, stage
+from palimpsest.runtime import read_runtime
+from palimpsest.storage import read_json
 
 
 def main() -> None:
-    slot = argument("a slot of the profile's data")
-    params = read_yaml("params.yaml")
-    config = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
-    data.split(config, Path("data") / slot / "raw", Path("data") / slot / "shards")
+    name = argument("a slot of the profile's data")
+    params, runtime = read_yaml("params.yaml"), read_runtime()
+    config = part(params, data.Config, "profiles", section(params, "profile"), "data", name)
+    path, folder = Path("data") / "datasets" / f"{name}.json", Path("data") / name
+    slot = build(datasets.Slot, read_json(path, dict), "", str(path))
+    datasets.split(config, slot, folder, Path(runtime.archives), runtime.mirror, Path(runtime.scratch))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 RANKS = [
     ["config", "storage", "sources"],
-    ["data", "layers", "papers", "runs", "runtime", "weights"],
+    ["data", "datasets", "layers", "papers", "runs", "runtime", "weights"],
     ["masks", "losses", "metrics"],
     ["models"],
     ["inpainting", "checkpoints", "scoring", "sheets", "priors"],

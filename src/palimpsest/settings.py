@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from palimpsest import benchmark, data, evaluation, masks, runs, sources, training, weights
+from palimpsest import benchmark, data, datasets, evaluation, masks, runs, sources, training, weights
 from palimpsest.config import InputError, Name, Settings, Tree, build, digest, each_once
 from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
 from palimpsest.study import design
 
-TAKEN = {"credits", "holes", "training", "weights"}  # folders in data/ that are of no slot
+TAKEN = {"credits", "datasets", "holes", "training", "weights"}  # folders in data/ that are of no slot
 
 
 class Profile(Settings):
@@ -34,6 +34,7 @@ class Params(Settings):
     profile: Literal["tiny", "photos", "paper"]
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # of data, which each profile fills
     profiles: dict[str, Profile]
+    datasets: dict[Name, datasets.Dataset]
     holes: masks.Config
     weights: weights.Config
     transfers: dict[Name, runs.Transfer]
@@ -75,7 +76,7 @@ def check(tree: Tree) -> Params:
     active = params.profiles[params.profile]
     for slot, crops in active.data.items():
         with _explaining(f"profiles.{params.profile}.data.{slot}"):
-            splits = {photo.split for photo in data.photos(crops.dataset)}
+            splits = datasets.slot(params.datasets, crops.dataset).entry.makes()
             if missing := [split for split in (data.SPLITS if slot in learned else ["test"]) if split not in splits]:
                 raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     return params
@@ -90,6 +91,10 @@ def _check_slots(params: Params, used: set[str]) -> None:
         if scale.data.keys() != set(params.slots):
             found = f"profiles.{profile}.data holds {', '.join(scale.data) or 'nothing'}"
             raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
+        for slot, crops in scale.data.items():
+            if crops.dataset not in params.datasets:
+                found = f"profiles.{profile}.data.{slot}.dataset is {crops.dataset!r}"
+                raise InputError(f"params: {found}; accepted: {', '.join(params.datasets)}")
 
 
 def _check_holes(holes: masks.Config, size: int) -> None:

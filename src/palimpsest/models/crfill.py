@@ -30,7 +30,7 @@ Departures
   normalisation leaves of them the shape of their distribution alone.
 - DeepFill v2 - CA + CR (`deepfill-v2-cr`) trains with the loss from its start, as DeepFill v2 trains; the released code
   starts from a trained base.
-- One set of pictures serves all methods of a profile, shrunk to 256 px on the shorter side; the released code shrinks
+- One set of pictures serves all methods of a profile, cut at one scale; the released code shrinks
   to 640 px and crops.
 - The pictures of salient objects that the paper adds to Places2 are not among the data.
 """

@@ -1,0 +1,207 @@
+"""Where photographs come from: the sections of `datasets`, what is fetched of each, and how it becomes shards.
+
+`download` leaves in a slot's `raw` the photographs of a list, or, for archives and folders, which stay where they lie,
+`archives.json`: name, size and hash of each. `split` reads either.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from palimpsest import archives, fetching, sources
+from palimpsest.config import InputError, Name, Settings, digest
+from palimpsest.data import Config
+from palimpsest.datasets import account, listed, packing, splits
+from palimpsest.datasets.listed import Listed
+from palimpsest.storage import read_json, replacing, write_json
+
+ARCHIVES = {".deb", ".gz", ".tar", ".tgz", ".zip"}  # endings of files that are looked into
+RECORD, LEFT_OUT = "archives.json", "left-out.json"  # in `raw`
+
+
+class Terms(Settings):
+    """Archives that are downloaded, or that a person places, under terms to be accepted once."""
+
+    terms: str
+    accept_terms: bool
+    archives: Annotated[dict[str, fetching.Remote], Field(min_length=1)]
+
+
+class Archived(Terms, splits.Found):
+    """Pictures inside archives."""
+
+    rule: Literal["archives"]
+
+
+class Unpacked(Terms):
+    """Archives of something else than photographs, such as masks, that a person fetches to use as a folder."""
+
+    rule: Literal["unpacked"]
+
+
+class Folder(splits.Found):
+    """A person's own pictures: all in a folder and below it."""
+
+    rule: Literal["folder"]
+    folder: str
+
+
+class Slot(Settings):
+    """What fills a slot of the profile's data."""
+
+    dataset: Name
+    entry: Annotated[Listed | Archived | Folder, Field(discriminator="rule")]
+
+
+Dataset = Annotated[Listed | Archived | Folder | Unpacked, Field(discriminator="rule")]
+
+
+def slot(datasets: Mapping[str, Dataset], name: str) -> Slot:
+    """A slot that is filled with a dataset; InputError where it is not to be had, or not yet."""
+    if name not in datasets:
+        raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(datasets)}")
+    entry = datasets[name]
+    if isinstance(entry, Unpacked):
+        raise InputError(f"dataset {name} holds no photographs; `python -m palimpsest fetch {name} --out FOLDER`")
+    if isinstance(entry, Archived):
+        check_terms(name, entry)
+    if isinstance(entry, Folder) and not Path(entry.folder).expanduser().is_dir():
+        raise InputError(f"dataset {name}: asked for the folder {entry.folder}, found no such folder")
+    if isinstance(entry, splits.Found):
+        entry.check(name)
+    return Slot(dataset=name, entry=entry)
+
+
+def check_terms(name: str, entry: Terms) -> None:
+    """InputError, with the terms, unless a person has accepted them."""
+    if not entry.accept_terms:
+        raise InputError(
+            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: datasets.{name}.accept_terms: true, "
+            f"or `-S datasets.{name}.accept_terms=true`, which says that you keep to them"
+        )
+
+
+def download(slot: Slot, raw: Path, store: Path, mirror: str | None) -> str:
+    """Fills `raw`, and returns the NOTICE of its photographs' authors and terms.
+
+    Raises InputError where an archive is not to be had or another than asked for, or where too few photographs of a
+    list are as listed; `raw` holds nothing then.
+    """
+    match slot.entry:
+        case Listed():
+            return _download_listed(slot.dataset, slot.entry, raw, store, mirror)
+        case Archived():
+            print(f"{slot.dataset}, under its owner's terms: {slot.entry.terms}", flush=True)
+            fetched = [fetching.fetch(n, remote, store, mirror) for n, remote in slot.entry.archives.items()]
+            notice = f"The photographs of {slot.dataset} are under their owner's terms.\n\n{slot.entry.terms}\n"
+        case Folder():
+            fetched = [fetching.inventory(slot.dataset, Path(slot.entry.folder).expanduser())]
+            notice = f"The photographs of {slot.dataset} come from a folder of the user's own.\n"
+    write_json(raw / RECORD, [each.record for each in fetched])
+    return notice
+
+
+def _download_listed(dataset: str, entry: Listed, raw: Path, store: Path, mirror: str | None) -> str:
+    files, left_out = {}, {}
+    for photo, file, why in listed.found(entry, store, mirror):
+        if file is None:
+            left_out[photo.name] = why
+        else:
+            files[photo.name] = file
+    if len(files) < entry.minimum:
+        reasons = "; ".join(f"{why} ({name})" for why, name in {why: name for name, why in left_out.items()}.items())
+        raise InputError(
+            f"dataset {dataset}: asked for {entry.minimum} photographs or more, found {len(files)} as listed of "
+            f"{len(files) + len(left_out)}: {reasons}"
+        )
+    for name, file in files.items():
+        with replacing(raw / name) as temporary:
+            temporary.write_bytes(file)
+    write_json(raw / LEFT_OUT, left_out)
+    return listed.notice(dataset, [photo for photo in listed.photos(entry) if photo.name in files])
+
+
+def split(config: Config, slot: Slot, folder: Path, store: Path, mirror: str | None, scratch: Path) -> None:
+    """Writes `folder`/shards and `folder`/report out of `folder`/raw; a killed run goes on from its work in `scratch`.
+
+    Raises InputError where the photographs are not what `download` found, or a split comes out empty.
+    """
+    raw, out = folder / "raw", folder / "shards"
+    if isinstance(slot.entry, Listed):
+        left_out = read_json(raw / LEFT_OUT, dict)
+        origin = {"list": slot.entry.photographs, "buckets": slot.entry.buckets or "all", "left out": left_out}
+        source, counted = _listed_source(slot.entry, raw), {}
+    else:
+        record = read_json(raw / RECORD, list)
+        origin = {"archives": record}
+        source, counted = _archived_source(slot, store, mirror)
+    made_from = [config.model_dump(), slot.model_dump(), origin, sources.manifest("split", [])]
+    work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
+    journals = packing.pack(config, source, out, work)
+    account.write_report(folder / "report", config, origin, counted, journals, out)
+    packing.remove(work)
+
+
+def _listed_source(entry: Listed, raw: Path) -> packing.Source:
+    there = [photo for photo in listed.photos(entry) if (raw / photo.name).is_file()]
+    names = {s: [photo.name for photo in there if photo.split == s] for s in {photo.split for photo in there}}
+    return packing.Source(names, lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted), shared=False)
+
+
+def _archived_source(slot: Slot, store: Path, mirror: str | None) -> tuple[packing.Source, dict[str, int]]:
+    """Its photographs, and how many files of it are in no split, by reason."""
+    if isinstance(slot.entry, Folder):
+        places = Places({"": Path(slot.entry.folder).expanduser()})
+    else:
+        places = Places(
+            {name: fetching.find(name, slot.entry.archives[name], store, mirror) for name in slot.entry.archives}
+        )
+    try:
+        assigned = splits.assign(slot.entry, places.names(), places.read)
+    except InputError as error:
+        raise InputError(f"dataset {slot.dataset}: {error}") from error
+    source = packing.Source(assigned.splits, places.stream, shared=slot.entry.val_of_test is not None)
+    return source, assigned.left_out
+
+
+@dataclass(frozen=True)
+class Places:
+    """Archives by name, each with its files below that name; a person's folder has no name."""
+
+    paths: dict[str, Path]
+
+    def names(self) -> Iterator[str]:
+        """Of all files, in the order in which they lie there."""
+        for place, path in self.paths.items():
+            if path.is_dir() or path.suffix in ARCHIVES:
+                yield from (f"{place}/{name}".lstrip("/") for name in archives.names(path))
+            else:
+                yield place
+
+    def read(self, name: str) -> bytes:
+        """A file's contents; InputError where there is none."""
+        place, member = self._apart(name)
+        if place not in self.paths:
+            raise InputError(f"asked for {name}, found no archive {place}; accepted: {', '.join(self.paths)}")
+        return archives.read(self.paths[place], member) if member else self.paths[place].read_bytes()
+
+    def stream(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        """The files of these names, which stand in the order of `names()`."""
+        for place, of_it in groupby(names, lambda name: self._apart(name)[0]):
+            members = [self._apart(name)[1] for name in of_it]
+            found = archives.stream(self.paths[place], set(members))
+            for wanted, (name, contents) in zip(members, found, strict=True):
+                if name != wanted:
+                    raise InputError(f"{self.paths[place]}: asked for {wanted}, found {name}; the archive was changed")
+                yield f"{place}/{name}".lstrip("/"), contents
+
+    def _apart(self, name: str) -> tuple[str, str]:
+        """Place and path in it."""
+        if "" in self.paths:
+            return "", name
+        place, _, member = name.partition("/")
+        return place, member
