@@ -174,10 +174,9 @@ def measure_trained(params: Tree, target: runs.Target, device: torch.device | st
     config = part(params, Config, "profiles", run.profile, "evaluation")
     crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
     about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}
-    stage = "evaluate" if target.name == target.run else "transfer"
     about |= {
         "dataset": crops.dataset,
-        "code": sources.recorded(stage, run.model),
+        "code": sources.recorded(target.stage, run.model),
         "settings": runs.target_fingerprint(params, target),
         "features": origin.features,
     }
