@@ -12,7 +12,7 @@ def main() -> None:
     crops = part(params, data.Config, "profiles", section(params, "profile"), "data", slot)
     holes = part(params, masks.Config, "holes")
     shard = data.Shard(Path("data") / slot / "shards" / "test")
-    masks.write_bank(holes, shard.ids, crops.size, Path("data") / "holes" / slot)
+    masks.write_bank(holes, shard.ids, crops.size, masks.bank_folder(Path(), slot))
 
 
 if __name__ == "__main__":

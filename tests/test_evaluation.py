@@ -137,7 +137,7 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     slot.mkdir(parents=True)
     (slot / "shards").symlink_to(shards)
     holes = build(masks.Config, shipped["holes"], "holes").only(["rectangle", "square"])
-    masks.write_bank(holes, shard.ids, 64, slot.parent / "holes" / slot.name)
+    masks.write_bank(holes, shard.ids, 64, masks.bank_folder(tmp_path, "scenes"))
     write_reference({}, slot / "reference")
     about = {"run": "grey", "model": "m", "profile": "tiny", "data": "scenes", "dataset": "bundled-photos"}
     kinds = ["square", "rectangle"]

@@ -27,8 +27,8 @@ def exported(tmp_path, shards, shipped):
     slot.mkdir(parents=True)
     (slot / "shards").symlink_to(shards)
     holes = build(masks.Config, shipped["holes"], "").only(["brush", "rectangle"])
-    masks.write_bank(holes, data.Shard(shards / "test").ids, 64, slot.parent / "holes" / slot.name)
-    export(slot, "brush", tmp_path / "out")
+    masks.write_bank(holes, data.Shard(shards / "test").ids, 64, masks.bank_folder(tmp_path, "scenes"))
+    export(tmp_path, "scenes", "brush", tmp_path / "out")
     for file in ("params.yaml", "runtime.yaml"):
         shutil.copy(ROOT / file, tmp_path)
     return tmp_path
@@ -60,9 +60,9 @@ def test_what_is_exported_is_what_the_pipeline_measures_on(exported, shards):
 
 def test_nothing_is_written_over_a_folder_that_holds_files(exported):
     with pytest.raises(InputError, match="found files already; accepted: a new or empty folder"):
-        export(exported / "data" / "scenes", "rectangle", exported / "out")
+        export(exported, "scenes", "rectangle", exported / "out")
     with pytest.raises(InputError, match=r"star\.npz: asked for arrays, found no file"):
-        export(exported / "data" / "scenes", "star", exported / "elsewhere")
+        export(exported, "scenes", "star", exported / "elsewhere")
     assert not (exported / "elsewhere").exists()
 
 
@@ -77,10 +77,10 @@ def test_an_export_that_stops_half_way_leaves_nothing(exported, monkeypatch):
     monkeypatch.setattr(Image.Image, "save", failing)
     (exported / "empty").mkdir()
     with pytest.raises(OSError, match="No space left"):
-        export(exported / "data" / "scenes", "brush", exported / "empty")
+        export(exported, "scenes", "brush", exported / "empty")
     assert not any((exported / "empty").iterdir()) and not list(exported.glob(".*"))
     monkeypatch.undo()
-    assert export(exported / "data" / "scenes", "brush", exported / "empty") == 24
+    assert export(exported, "scenes", "brush", exported / "empty") == 24
     assert len(list((exported / "empty" / "images").iterdir())) == 24
 
 

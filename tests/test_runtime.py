@@ -1,19 +1,23 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from palimpsest.config import InputError
-from palimpsest.runtime import choose_device, read_runtime
+from palimpsest.runtime import choose_device, launch, read_runtime
 
 SHIPPED = Path(__file__).parents[1] / "runtime.yaml"
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch):
-    """Without the number of threads that every other test runs with."""
+def threads(monkeypatch) -> list[int]:
+    """What torch was told; without the number of threads that every other test runs with."""
+    told = []
     monkeypatch.delenv("PALIMPSEST_THREADS")
-    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    return told
 
 
 def test_the_shipped_settings_are_accepted():
@@ -25,6 +29,36 @@ def test_an_environment_variable_replaces_a_key(monkeypatch):
     monkeypatch.setenv("PALIMPSEST_WORKERS", "3")
     runtime = read_runtime(SHIPPED)
     assert (str(choose_device(runtime)), runtime.workers) == ("cpu", 3)
+
+
+def test_the_settings_are_read_without_torch():
+    code = f"""
+import sys
+from palimpsest.runtime import read_runtime
+read_runtime({str(SHIPPED)!r})
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("use", [choose_device, launch])
+def test_a_process_computes_with_the_threads_it_is_given(use, threads, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
+    runtime = read_runtime(SHIPPED)
+    assert threads == []
+    use(runtime)
+    assert threads == [2]
+    use(runtime.model_copy(update={"threads": None}))
+    assert threads == [2]
+
+
+@pytest.mark.parametrize("use", [choose_device, launch])
+def test_a_device_that_is_missing_is_refused(use, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    runtime = read_runtime(SHIPPED)
+    assert str(choose_device(runtime)) == "cpu"
+    with pytest.raises(InputError, match=r"runtime\.yaml: device is cuda, but there is no CUDA device"):
+        use(runtime.model_copy(update={"device": "cuda"}))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def export(arguments: argparse.Namespace) -> None:
     if shard.size != crops.size:
         found = f"{shard.size} px, params.yaml says {crops.size} px"
         raise InputError(f"{shard.stem}: asked for test pictures, found some of {found}; `dvc repro` makes them")
-    count = exchange.export(Path("data") / arguments.dataset, arguments.holes, arguments.out)
+    count = exchange.export(Path(), arguments.dataset, arguments.holes, arguments.out)
     print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")
 
 

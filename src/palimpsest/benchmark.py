@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from palimpsest import runs
 from palimpsest.config import InputError, Settings, Tree, digest, each_once
 from palimpsest.models import configure, create, without_values
-from palimpsest.runtime import Runtime
+from palimpsest.runtime import Runtime, choose_device
 
 MIB = 2**20
 SCALE = "paper"  # the profile whose networks are measured
@@ -128,7 +128,7 @@ def measure(tree: Tree, alike: dict[str, Tree], config: Config, runtime: Runtime
     for name, about in alike.items():
         found[name] = {**about, "multiply_adds": {}, "measured": {}}
     devices = {"cpu": _processor()}
-    if torch.cuda.is_available() and runtime.device != "cpu":
+    if choose_device(runtime).type == "cuda":
         devices["cuda"] = torch.cuda.get_device_name()
     for device in devices:
         for size in config.sizes:

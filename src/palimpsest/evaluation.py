@@ -14,7 +14,7 @@ from palimpsest.config import InputError, Settings, Tree, part
 from palimpsest.data import Shard, read_picture, spread
 from palimpsest.inpainting import composite, continued, inpaint, to_pixels, to_tensors
 from palimpsest.layers.patches import piece
-from palimpsest.masks import Bank, read_bank
+from palimpsest.masks import Bank, bank_folder, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
 from palimpsest.scoring import Ruler, Scores, joined, table
 from palimpsest.storage import replacing, write_json, write_text
@@ -150,7 +150,7 @@ def measure(
     """
     slot, out = Path("data") / about["data"], Path("results") / about["run"]
     shard = Shard(slot / "shards" / "test")
-    banks = {kind: read_bank(slot.parent / "holes" / slot.name, kind, len(shard)) for kind in kinds}
+    banks = {kind: read_bank(bank_folder(Path(), about["data"]), kind, len(shard)) for kind in kinds}
     features, reference = Features(weights.FOLDER, device), read_reference(slot / "reference")
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     summary = {
@@ -174,10 +174,9 @@ def measure_trained(params: Tree, target: runs.Target, device: torch.device | st
     config = part(params, Config, "profiles", run.profile, "evaluation")
     crops = part(params, data.Config, "profiles", run.profile, "data", target.data)
     about = {"run": target.name, "model": run.model, "profile": run.profile, "data": target.data}
-    stage = "evaluate" if target.name == target.run else "transfer"
     about |= {
         "dataset": crops.dataset,
-        "code": sources.recorded(stage, run.model),
+        "code": sources.recorded(target.stage, run.model),
         "settings": runs.target_fingerprint(params, target),
         "features": origin.features,
     }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from palimpsest.config import InputError
 from palimpsest.data import Shard, read_hole, read_picture
-from palimpsest.masks import check_hole, read_bank
+from palimpsest.masks import bank_folder, check_hole, read_bank
 from palimpsest.metrics.features import Features, Statistics
 from palimpsest.scoring import Ruler, Scores, joined
 from palimpsest.storage import write_json
@@ -21,17 +21,17 @@ BATCH = 8  # pictures scored at once
 ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 
-def export(slot: Path, kind: str, out: Path) -> int:
+def export(root: Path, slot: str, kind: str, out: Path) -> int:
     """Writes every test picture of a slot and its hole of a kind as `out`/images/<id>.png and `out`/holes/<id>.png.
 
     A hole is 255 where pixels are missing. Returns their number; InputError where `out` holds files already. The folder
     takes its name when all of it is written.
     """
-    shard = Shard(slot / "shards" / "test")
-    bank = read_bank(slot.parent / "holes" / slot.name, kind, len(shard))
+    shard = Shard(root / "data" / slot / "shards" / "test")
+    bank = read_bank(bank_folder(root, slot), kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
-    about = {"slot": slot.name, "holes": kind, "pictures": len(shard), "size": shard.size}
+    about = {"slot": slot, "holes": kind, "pictures": len(shard), "size": shard.size}
     about |= {"shard": shard.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:

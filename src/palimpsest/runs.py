@@ -105,6 +105,11 @@ class Target:
     data: str
     holes: list[str]
 
+    @property
+    def stage(self) -> Literal["evaluate", "transfer"]:
+        """The stage that makes it."""
+        return "evaluate" if self.name == self.run else "transfer"
+
 
 def names(params: Tree) -> list[str]:
     return list(section(params, "runs"))
@@ -230,4 +235,4 @@ def target_fingerprint(params: Tree, target: Target) -> str:
     """What results must have been made under to stand for this target."""
     run = resolve(params, target.run)
     trained = fingerprint(run, section(params, "profiles", run.profile, "data", run.data, "size"))
-    return trained if target.name == target.run else digest([trained, target.data])
+    return trained if target.stage == "evaluate" else digest([trained, target.data])

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -12,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 from palimpsest.config import InputError, Settings, build, read_yaml
 
 if TYPE_CHECKING:
+    import torch
     from lightning_fabric import Fabric
 
 
@@ -29,6 +29,8 @@ class Runtime(Settings):
     workers: NonNegativeInt  # processes that prepare batches; 0 = in the training process
     checkpoint_seconds: NonNegativeFloat  # between two resume points
     scratch: str  # folder of the resume points
+    archives: str  # folder where the archives of datasets lie, or are downloaded to
+    mirror: str | None  # folder or web address that holds archives under their own names, asked before their owners
 
 
 def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
@@ -37,12 +39,7 @@ def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
     for variable, text in os.environ.items():
         if variable.startswith(PREFIX):
             tree[variable.removeprefix(PREFIX).lower()] = _value(variable, text)
-    runtime = build(Runtime, tree, "", Path(path).name)
-    if runtime.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("runtime.yaml: device is cuda, but there is no CUDA device; accepted: auto, cpu")
-    if runtime.threads:
-        torch.set_num_threads(runtime.threads)
-    return runtime
+    return build(Runtime, tree, "", Path(path).name)
 
 
 def _value(variable: str, text: str) -> Any:
@@ -52,8 +49,21 @@ def _value(variable: str, text: str) -> Any:
         raise InputError(f"{variable}: found {text!r}; accepted: a value as in runtime.yaml") from error
 
 
-def choose_device(runtime: Runtime) -> torch.device:
-    """The one device of a process that works alone."""
+def _prepare(runtime: Runtime) -> None:
+    """Sets how many threads this process computes with; InputError where the device is missing."""
+    import torch  # seconds to import, and a stage that computes no network reads runtime.yaml too
+
+    if runtime.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("runtime.yaml: device is cuda, but there is no CUDA device; accepted: auto, cpu")
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+
+
+def choose_device(runtime: Runtime) -> "torch.device":
+    """The one device of a process that works alone, made ready."""
+    import torch
+
+    _prepare(runtime)
     if runtime.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(runtime.device)
@@ -63,6 +73,7 @@ def launch(runtime: Runtime) -> "Fabric":
     """The processes of a training, on as many devices and nodes as runtime.yaml says."""
     from lightning_fabric import Fabric  # a second to import, and only training needs it
 
+    _prepare(runtime)
     fabric = Fabric(
         accelerator=runtime.device, devices=runtime.devices, num_nodes=runtime.num_nodes, precision=runtime.precision
     )

@@ -142,7 +142,7 @@ def _counted(run: str, size: int) -> Tree:
 
 
 def _check_target(target: runs.Target, scale: Profile, holes: masks.Config) -> None:
-    at = f"{'runs' if target.name == target.run else 'transfers'}.{target.name}"
+    at = f"{'runs' if target.stage == 'evaluate' else 'transfers'}.{target.name}"
     with _explaining(f"{at}.data"):
         if target.data not in scale.data:
             raise InputError(f"asked for a slot {target.data!r}; accepted: {', '.join(scale.data)}")
@@ -178,7 +178,7 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
         target.name: {
             **nothing,
             "settings": runs.target_fingerprint(tree, target),
-            "stage": "evaluate" if target.name == target.run else "transfer",
+            "stage": target.stage,
             "run": asdict(runs.resolve(tree, target.run)),
             "measured": _measured(params, target.holes),
         }

@@ -53,7 +53,7 @@ class Fake:
         folder.mkdir(parents=True)
         (folder / "shards").symlink_to(shards)
         shard = data.Shard(shards / "test")
-        masks.write_bank(holes, shard.ids, 64, root / "data" / "holes" / "scenes")
+        masks.write_bank(holes, shard.ids, 64, masks.bank_folder(root, "scenes"))
         self.pictures = np.stack([shard[i] for i in SAMPLES])
         (root / "data" / "credits").mkdir()
         (root / "data" / "credits" / "scenes").write_text("rocket.jpg: SpaceX & others <credit>.\n")

@@ -72,6 +72,11 @@ class Bank:
         return np.bitwise_count(self.packed).sum((1, 2), np.int64) / (self.packed.shape[1] * self.width)
 
 
+def bank_folder(root: Path, slot: str) -> Path:
+    """Where a project's holes for the test pictures of a slot lie."""
+    return root / "data" / "holes" / slot
+
+
 def read_bank(folder: Path, kind: str, count: int) -> Bank:
     """The `count` holes of a kind; InputError for any other number of them."""
     path = folder / f"{kind}.npz"

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from palimpsest.data import Shard, spread
-from palimpsest.masks import read_bank
+from palimpsest.masks import bank_folder, read_bank
 from palimpsest.papers import spec
 from palimpsest.papers.spec import (
     CurvesFigure,
@@ -166,7 +166,7 @@ class Studio:
         arrays = self.read(self.root / "results" / layout.run / "samples.npz")
         places = arrays[f"worst/{layout.hole}/index"][: layout.pictures]
         shard = Shard(self.root / "data" / layout.slot / "shards" / "test")
-        holes = read_bank(self.root / "data" / "holes" / layout.slot, layout.hole, len(shard))[places]
+        holes = read_bank(bank_folder(self.root, layout.slot), layout.hole, len(shard))[places]
         pictures = np.stack([shard[i] for i in places])
         results = arrays[f"worst/{layout.hole}/result"][: layout.pictures]
         inputs = np.where(holes[..., None], np.uint8(255), pictures)
@@ -359,8 +359,7 @@ def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
 def all_parts(root: Path, measured: Measured) -> list[Callable[[], Iterator[Drawing]]]:
     """What draws the figures of each paper, of the overview and of each slot's holes, in the order of a report."""
     papers = [partial(of_paper, root, measured, paper) for paper in spec.names()]
-    banks = {slot: root / "data" / "holes" / slot for slot in measured.slots}
-    holes = [partial(draw_holes, slot, bank, measured.pictures(slot)) for slot, bank in banks.items()]
+    holes = [partial(draw_holes, slot, bank_folder(root, slot), measured.pictures(slot)) for slot in measured.slots]
     return [*papers, partial(draw_overview, measured), *holes]
 
 

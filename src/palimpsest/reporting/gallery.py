@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from palimpsest import sources
 from palimpsest.data import Shard
-from palimpsest.masks import Bank, read_bank
+from palimpsest.masks import Bank, bank_folder, read_bank
 from palimpsest.papers import spec
 from palimpsest.papers.spec import Metrics
 from palimpsest.reporting.results import Measured
@@ -77,10 +77,7 @@ class Gallery:
 
     @cached_property
     def _banks(self) -> dict[str, dict]:
-        return {slot: read_json(self._holes(slot) / "index.json", dict) for slot in self.measured.slots}
-
-    def _holes(self, slot: str) -> Path:
-        return self.root / "data" / "holes" / slot
+        return {slot: read_json(bank_folder(self.root, slot) / "index.json", dict) for slot in self.measured.slots}
 
     def write(self) -> None:
         """Pictures, values and trails, and `index.json`, which names them."""
@@ -105,7 +102,8 @@ class Gallery:
             results = [result for result in self.measured.results.values() if result.data == slot]
             for name in dict.fromkeys(hole for result in results for hole in result.holes):
                 holes = name.removesuffix("/pieced")
-                yield Scene(slot, name, shard := self._shards[slot], read_bank(self._holes(slot), holes, len(shard)))
+                shard = self._shards[slot]
+                yield Scene(slot, name, shard, read_bank(bank_folder(self.root, slot), holes, len(shard)))
 
     def _write_kept(self, run: str, scenes: list[Scene]) -> dict[str, list[int]]:
         """The pictures that a run kept; {holes: their places}."""

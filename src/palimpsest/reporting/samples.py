@@ -8,7 +8,7 @@ import numpy as np
 
 from palimpsest.config import InputError
 from palimpsest.data import Shard, spread
-from palimpsest.masks import read_bank
+from palimpsest.masks import bank_folder, read_bank
 from palimpsest.reporting.results import Measured
 from palimpsest.storage import read_arrays
 
@@ -40,7 +40,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Rea
     InputError where there are none, or where runs kept other pictures.
     """
     shard = Shard(root / "data" / slot / "shards" / "test")
-    bank = read_bank(root / "data" / "holes" / slot, hole, len(shard))
+    bank = read_bank(bank_folder(root, slot), hole, len(shard))
     index, kept = None, {}
     for run in measured.kept(slot, hole):
         arrays = read(root / "results" / run / "samples.npz")
