@@ -18,7 +18,7 @@ from palimpsest import sources
 ROOT = Path(__file__).parents[1]
 
 RANKS = [
-    ["config", "storage", "sources"],
+    ["config", "storage", "sources", "fetching"],
     ["data", "layers", "papers", "runs", "runtime", "weights"],
     ["masks", "losses", "metrics"],
     ["models"],
