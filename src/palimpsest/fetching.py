@@ -395,7 +395,7 @@ def _chunks(answer: Response) -> Iterator[bytes]:
     try:
         yield from answer.raw.stream(CHUNK, decode_content=False)
     except HTTPError as error:
-        raise _AgainError(f"a cut connection ({error})") from error
+        raise _AgainError(f"a cut connection ({error.__cause__ or error})") from error
 
 
 def _is_page(answer: Response, first: bytes) -> bool:
