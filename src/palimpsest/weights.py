@@ -9,23 +9,20 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from shutil import copyfile, copyfileobj
-from ssl import SSLError
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 from numpy._core.multiarray import _reconstruct
 from safetensors import SafetensorError
 from safetensors.numpy import save as serialise
-from tqdm import tqdm
 
 from palimpsest.config import InputError, Settings, build
+from palimpsest.fetching import download
 from palimpsest.storage import read_json, replacing, sha256, write_json
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 FOLDER = Path("data") / "weights"  # of the pipeline
 PERCEPTUAL = ("vgg19", "vgg16")  # what may stand there, the best first
 State = dict[str, np.ndarray]
-PATIENCE = 60  # seconds without a byte before a server counts as unreachable
 AGAIN = "`dvc repro --force weights` looks again"
 
 
@@ -122,27 +118,15 @@ class Published:
             if original.is_file():
                 return _checked(original, str(original), self.prefix, self.url)
         if config.download:
-            return _checked(self._download(scratch), self.url, self.prefix, "the file of that name unchanged")
+            original = scratch / self.file
+            check = partial(_checked, name=self.url, wanted=self.prefix, accepted="the file of that name unchanged")
+            download(self.url, original, None, "the file in weights.folder", check)
+            return original
         found = "weights.folder is null" if config.folder is None else f"not in weights.folder ({AGAIN})"
         raise AbsentError(
             f"{self.file}: {found}, and weights.download is false; accepted: a folder that holds it, or "
             f"weights.download: true, which fetches {self.url}"
         )
-
-    def _download(self, scratch: Path) -> Path:
-        """Streamed into `scratch`; InputError when the server does not answer, or not with the file."""
-        original = scratch / self.file
-        try:
-            with urlopen(self.url, timeout=PATIENCE) as answer, original.open("wb") as file:
-                size = int(answer.headers.get("Content-Length", 0)) or None
-                with tqdm.wrapattr(file, "write", total=size, desc=self.file, disable=None) as shown:
-                    copyfileobj(answer, shown)
-        except (URLError, HTTPException, SSLError, TimeoutError, ConnectionError) as error:
-            raise InputError(
-                f"{self.url}: asked for {self.file}, found no answer with it ({error}); accepted: a connection that "
-                f"reaches it, or the file in weights.folder"
-            ) from error
-        return original
 
     def read(self, original: Path) -> State:
         import torch  # over a second to import, and only a found file needs it
