@@ -20,14 +20,14 @@ from pydantic import PositiveInt, model_validator
 from palimpsest.config import InputError, Settings
 from palimpsest.storage import read_json, replacing, sha256, write_json, write_text
 
-DATASETS = Path(__file__).parent / "datasets"
+DATASETS = Path(__file__).parent / "datasets" / "lists"
 SPLITS = ("train", "val", "test")
 
 
 class Config(Settings):
     """One slot of a profile's `data`: which photographs, and how they become pictures."""
 
-    dataset: str  # a list in palimpsest/datasets
+    dataset: str  # a list in palimpsest/datasets/lists
     short_side: PositiveInt  # px, of every photograph after shrinking; a smaller photograph is an error
     size: PositiveInt  # px, side of a training crop and of a test tile; a multiple of 8
     resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -43,19 +43,17 @@ class Config(Settings):
 class Photo:
     """One row of a dataset's list."""
 
+    name: str  # of its file in `raw`, and without its ending its pictures' id: unique in the list
     package: str
     version: str
     path: str
     subject: str
     group: str  # photographs of one subject: never in two splits
     split: str
+    bucket: str  # what kind of picture it is; each may be used as a dataset of its own
     licence: str
     credit: str
     sha256: str
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name
 
 
 def datasets() -> list[str]:
