@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import astuple, fields, replace
 
 import numpy as np
 import pytest
@@ -58,10 +59,8 @@ def test_no_group_of_photographs_stands_in_two_splits(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "DATASETS", tmp_path)
     with (tmp_path / "leaky.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["package", "version", "path", "subject", "group", "split", "licence", "credit", "sha256"])
-        writer.writerows(
-            [["p", "1", f"{split}.png", "s", "twins", split, "l", "c", "0"] for split in ("train", "test")]
-        )
+        writer.writerow(field.name for field in fields(data.Photo))
+        writer.writerows(astuple(replace(rows[0], group="twins", split=split)) for split in ("train", "test"))
     with pytest.raises(InputError, match="group twins stands in two splits"):
         data.photos("leaky")
 
