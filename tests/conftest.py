@@ -13,9 +13,10 @@ import torch
 from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
-from palimpsest import data, weights
+from palimpsest import data, datasets, weights
 from palimpsest.config import build, read_yaml, section
 from palimpsest.layers import torchvision_operators as torchvision_operators
+from palimpsest.settings import Params
 from palimpsest.storage import sha256
 
 ROOT = Path(__file__).parents[1]
@@ -41,11 +42,12 @@ def crops(shipped) -> data.Config:
 
 
 @pytest.fixture(scope="session")
-def shards(tmp_path_factory, crops) -> Path:
+def shards(tmp_path_factory, crops, shipped) -> Path:
     """A folder with the shards of bundled-photos at the tiny profile."""
     folder = tmp_path_factory.mktemp("data")
-    data.fetch("bundled-photos", folder / "raw")
-    data.split(crops, folder / "raw", folder / "shards")
+    slot = datasets.slot(build(Params, shipped, "").datasets, crops.dataset)
+    datasets.download(slot, folder / "raw", folder / "archives", None)
+    datasets.split(crops, slot, folder, folder / "archives", None, folder / "scratch")
     return folder / "shards"
 
 

@@ -1,10 +1,22 @@
-"""The command line: `python -m palimpsest models`, `inpaint`, `export`, `score`, `study` and `readme`."""
+"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study` and `readme`."""
 
 import argparse
 import os
 from pathlib import Path
 
 from palimpsest.config import InputError, read_yaml, stage
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    """Fetches and checks a dataset's archives, ahead of the pipeline, and unpacks masks where asked."""
+    from palimpsest import datasets
+    from palimpsest.config import build, section
+    from palimpsest.runtime import read_runtime
+
+    runtime, tree = read_runtime(), {"datasets": section(read_yaml("params.yaml"), "datasets")}
+    known = build(datasets.Sections, tree, "").datasets
+    for each in datasets.fetch(known, arguments.name, Path(runtime.archives), runtime.mirror, arguments.out):
+        print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
 
 
 def models(arguments: argparse.Namespace) -> None:
@@ -132,6 +144,11 @@ def readme(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("fetch", help="fetch a dataset's archives ahead of the pipeline, or unpack masks")
+    command.add_argument("name", help="a section of params.yaml's datasets that has archives, such as nvidia-masks")
+    command.add_argument("--out", type=Path, help="of masks: a new folder, into which they are unpacked")
+    command.set_defaults(run_command=fetch)
 
     command = commands.add_parser(
         "models", help="every pretrained network and run, with the parameter counts of its networks"

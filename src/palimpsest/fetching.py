@@ -68,6 +68,11 @@ class Fetched:
     sha256: str  # of a folder: over the paths, sizes and hashes of its files
     checked: Literal["published", "pinned", "first use"]  # what its hash was checked against
 
+    @property
+    def record(self) -> dict[str, str | int]:
+        """All but where it lies, which differs between machines."""
+        return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256, "checked": self.checked}
+
 
 class NotThereError(InputError):
     """The server answers that it has no such file."""
@@ -101,6 +106,19 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
         f"{name}: asked for a file that has no public address, found none in {where}; place {name} in {store}: "
         f"{remote.how}"
     )
+
+
+def find(name: str, store: Path, mirror: str | None) -> Path:
+    """Where a file that was fetched lies, or its folder; InputError where it is gone."""
+    if found := _at_hand(store / name, mirror):
+        return found
+    raise InputError(f"{name}: asked for what was fetched, found it gone from {store}; `dvc repro --force download`")
+
+
+def inventory(name: str, folder: Path) -> Fetched:
+    """What a person's folder holds; InputError where it holds nothing, or a link."""
+    size, hashes = _measure_folder(folder)
+    return Fetched(name, folder, size, hashes["sha256"], "first use")
 
 
 @contextmanager

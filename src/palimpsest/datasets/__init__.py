@@ -38,9 +38,10 @@ class Archived(Terms, splits.Found):
 
 
 class Unpacked(Terms):
-    """Archives of something else than photographs, such as masks, that a person fetches to use as a folder."""
+    """An archive of something else than photographs, such as masks, that a person fetches to use as a folder."""
 
     rule: Literal["unpacked"]
+    archives: Annotated[dict[str, fetching.Remote], Field(min_length=1, max_length=1)]
 
 
 class Folder(splits.Found):
@@ -58,6 +59,12 @@ class Slot(Settings):
 
 
 Dataset = Annotated[Listed | Archived | Folder | Unpacked, Field(discriminator="rule")]
+
+
+class Sections(Settings):
+    """The part of params.yaml that says where photographs come from."""
+
+    datasets: dict[Name, Dataset]
 
 
 def slot(datasets: Mapping[str, Dataset], name: str) -> Slot:
@@ -95,14 +102,40 @@ def download(slot: Slot, raw: Path, store: Path, mirror: str | None) -> str:
         case Listed():
             return _download_listed(slot.dataset, slot.entry, raw, store, mirror)
         case Archived():
-            print(f"{slot.dataset}, under its owner's terms: {slot.entry.terms}", flush=True)
-            fetched = [fetching.fetch(n, remote, store, mirror) for n, remote in slot.entry.archives.items()]
+            fetched = _fetch(slot.dataset, slot.entry, store, mirror)
             notice = f"The photographs of {slot.dataset} are under their owner's terms.\n\n{slot.entry.terms}\n"
         case Folder():
             fetched = [fetching.inventory(slot.dataset, Path(slot.entry.folder).expanduser())]
             notice = f"The photographs of {slot.dataset} come from a folder of the user's own.\n"
     write_json(raw / RECORD, [each.record for each in fetched])
     return notice
+
+
+def fetch(
+    datasets: Mapping[str, Dataset], name: str, store: Path, mirror: str | None, out: Path | None
+) -> list[fetching.Fetched]:
+    """A dataset's archives, checked; those of masks unpacked into `out`, if that is given.
+
+    Raises InputError for a dataset without archives, terms that are not accepted, and what fetching or unpacking does.
+    """
+    entry = datasets.get(name)
+    if not isinstance(entry, Terms):
+        having = [other for other, each in datasets.items() if isinstance(each, Terms)]
+        raise InputError(f"asked for the archives of {name!r}; accepted: {', '.join(having)}")
+    if out is not None and not isinstance(entry, Unpacked):
+        raise InputError(
+            f"{name}: asked to unpack photographs, which the pipeline reads out of their archives as they are"
+        )
+    fetched = _fetch(name, entry, store, mirror)
+    if out is not None:
+        archives.unpack(fetched[0].path, out)
+    return fetched
+
+
+def _fetch(name: str, entry: Terms, store: Path, mirror: str | None) -> list[fetching.Fetched]:
+    check_terms(name, entry)
+    print(f"{name}, under its owner's terms: {entry.terms}", flush=True)
+    return [fetching.fetch(archive, remote, store, mirror) for archive, remote in entry.archives.items()]
 
 
 def _download_listed(dataset: str, entry: Listed, raw: Path, store: Path, mirror: str | None) -> str:

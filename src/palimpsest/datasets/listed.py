@@ -1,6 +1,7 @@
 """Photographs out of packages: a list says in which package each lies, its split, its author, and its hash."""
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,6 @@ from pydantic import Field, PositiveInt
 from palimpsest import archives
 from palimpsest.config import InputError, Name, Settings
 from palimpsest.datasets import debian
-from palimpsest.storage import sha256
 
 LISTS = Path(__file__).parent / "lists"
 INSIDE = " :: "  # between a bundle's path and a path inside it
@@ -93,7 +93,7 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
             file = files.get(photo.path)
             if file is None:
                 yield photo, None, f"not in {package}"
-            elif (digest := sha256(file)) != photo.sha256:
+            elif (digest := hashlib.sha256(file).hexdigest()) != photo.sha256:
                 yield photo, None, f"another file in {package}: sha256 is {digest}, listed {photo.sha256}"
             else:
                 yield photo, file, ""
