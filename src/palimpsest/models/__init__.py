@@ -223,9 +223,11 @@ def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+def set_rates(optimisers: dict[str, torch.optim.Optimizer], phase: Phase, **shares: float) -> None:
+    """Each optimiser learns at the phase's highest rate, or at its share of it."""
+    for name, share in (dict.fromkeys(optimisers, 1.0) | shares).items():
+        for group in optimisers[name].param_groups:
+            group["lr"] = phase.highest_rate * share
 
 
 def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

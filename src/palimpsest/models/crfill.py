@@ -48,7 +48,7 @@ from palimpsest.layers.contextual_attention import Canvas, attention, relative_t
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, deepfill_v2, descend, paste, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, deepfill_v2, descend, paste, set_rates
 from palimpsest.models.deepfill_v2 import Critic, CriticConfig, Generator, GeneratorConfig
 
 CHUNK = 1024  # patches that look for their references at once
@@ -197,8 +197,7 @@ class Model:
     def begin(self, phase: Phase) -> None:
         """The coarse network alone, the refinement network alone, both, or both with the CR loss."""
         self.phase = phase.name
-        set_rate(self.optimisers["generator"], phase.highest_rate)
-        set_rate(self.optimisers["critics"], phase.highest_rate * self.config.critic.rate)
+        set_rates(self.optimisers, phase, critics=self.config.critic.rate)
         self.generator.coarse.requires_grad_(phase.name != "refinement")
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:

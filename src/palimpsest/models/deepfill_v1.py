@@ -38,7 +38,7 @@ from palimpsest.config import InputError, Settings
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
 
 
 class Attention(Options):
@@ -315,8 +315,7 @@ class Model:
 
     def begin(self, phase: Phase) -> None:
         """All networks train jointly; a phase sets their learning rate alone."""
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, phase.highest_rate)
+        set_rates(self.optimisers, phase)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""

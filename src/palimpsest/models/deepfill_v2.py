@@ -35,7 +35,7 @@ from palimpsest.config import Settings
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
 
 
 class GeneratorConfig(Settings):
@@ -230,8 +230,7 @@ class Model:
 
     def begin(self, phase: Phase) -> None:
         """Both networks train jointly; a phase sets their learning rates alone."""
-        set_rate(self.optimisers["generator"], phase.highest_rate)
-        set_rate(self.optimisers["critic"], phase.highest_rate * self.config.critic.rate)
+        set_rates(self.optimisers, phase, critic=self.config.critic.rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critic's step, then the generator's."""

@@ -47,7 +47,7 @@ from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate,
 from palimpsest.config import InputError, Settings
 from palimpsest.losses.adversarial import GAMES
 from palimpsest.losses.perceptual import perceptual_l1
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
 from palimpsest.models.deepfill_v2 import Critic, CriticConfig
 from palimpsest.models.stylegan2 import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
 
@@ -260,8 +260,7 @@ class Model:
         return {name: adam(parameters, self.config.betas) for name, parameters in parts.items()}
 
     def begin(self, phase: Phase) -> None:
-        set_rate(self.optimisers["generator"], phase.highest_rate)
-        set_rate(self.optimisers["critic"], phase.highest_rate * self.config.critic.rate)
+        set_rates(self.optimisers, phase, critic=self.config.critic.rate)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The discriminator's step, equation 13, then the generator's, equation 14."""

@@ -31,7 +31,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 from palimpsest.config import InputError, Settings
 from palimpsest.layers.resampling import double, double_conv, halve, halve_conv
 from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
 
 SMALLEST = 4  # px, of the constant that a picture grows from
 GAME = GAMES["dcgan"]  # the non-saturating game
@@ -326,8 +326,7 @@ class Model:
         return {name: steps / (steps + 1) if weight else 1.0 for name, (weight, steps) in every.items()}
 
     def begin(self, phase: Phase) -> None:
-        for name, share in self._shares.items():
-            set_rate(self.optimisers[name], phase.highest_rate * share)
+        set_rates(self.optimisers, phase, **self._shares)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The generator's step and the critic's on (B, 3, size, size) in [0, 1], each with its lazy regularisation."""

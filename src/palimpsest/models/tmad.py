@@ -64,7 +64,7 @@ from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBloc
 from palimpsest.losses.adversarial import GAMES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
 from palimpsest.masks.lengths import REFERENCE
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
 
 DRAW = 1  # seed of the memory of a picture that is filled
 CHUNK = 16  # patches that are filled at once; training takes them all
@@ -397,8 +397,7 @@ class Model:
         }
 
     def begin(self, phase: Phase) -> None:
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, phase.highest_rate)
+        set_rates(self.optimisers, phase)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critics' step, equations 6 and 9, then the generator's, equation 10."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from palimpsest.config import Settings
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rate
+from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
 
 RESIDUAL_BLOCKS, DILATION = 8, 2
 
@@ -70,7 +70,7 @@ class Model:
         return {"generator": adam(self.networks["generator"].parameters(), self.config.betas)}
 
     def begin(self, phase: Phase) -> None:
-        set_rate(self.optimisers["generator"], phase.highest_rate)
+        set_rates(self.optimisers, phase)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         _, loss = self.reconstruct(image * 2 - 1, hole)
