@@ -333,10 +333,13 @@ class _Slice(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:
-        data = self.file.read(min(len(buffer), self.left))
-        buffer[: len(data)] = data
-        self.left -= len(data)
-        return len(data)
+        size = min(len(buffer), self.left)
+        data = self.file.read(size)
+        if len(data) < size:
+            raise EOFError("it ends within its data.tar")
+        buffer[:size] = data
+        self.left -= size
+        return size
 
 
 COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
