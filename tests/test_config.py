@@ -11,7 +11,14 @@ from palimpsest.settings import Params, check, training_inputs
 TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "data": "unseen", "holes": ["square"]}
 ELSEWHERE = {"label": "theirs", "source": "a page", "data": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
 RISING = {"name": "a", "iterations": 1, "learning_rate": {"highest": 0.1, "lowest": 0.2, "periods": 1}}
-FACES = {"dataset": "bundled-photos", "short_side": 64, "size": 64, "resize": "box"}
+FACES = {
+    "dataset": "bundled-photos",
+    "scale": 64,
+    "size": 64,
+    "resize": "box",
+    "small": "reject",
+    "crop": "tiles",
+}
 
 
 class Inner(Settings):

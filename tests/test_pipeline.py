@@ -150,7 +150,7 @@ def project(tmp_path_factory) -> Project:
     settings["profiles"]["tiny"]["training"]["compared"] = 4
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
     settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
-    settings["profiles"]["tiny"]["data"]["large"] |= {"short_side": 96, "size": 96}
+    settings["profiles"]["tiny"]["data"]["large"] |= {"scale": 96, "size": 96}
     settings["profiles"]["tiny"]["benchmark"] = {"sizes": [64], "rounds": 1}
     settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
@@ -239,7 +239,7 @@ def test_a_memory_of_other_pictures_is_settings_alone(clean):
     settings = clean.settings()
     settings["slots"].append("others")
     for profile in settings["profiles"].values():
-        profile["data"]["others"] = {**profile["data"]["scenes"], "short_side": profile["data"]["scenes"]["size"]}
+        profile["data"]["others"] = {**profile["data"]["scenes"], "scale": profile["data"]["scenes"]["size"]}
     fields = {"model": "stylegan2", "data": "others", "base": "gm-srm-memory", "judge": "vgg16", "settings": {}}
     settings["pretrained"]["other-memory"] = fields
     settings["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
