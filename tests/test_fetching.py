@@ -34,7 +34,9 @@ class Site:
     ranges: bool = True
     cut: int | None = None  # bytes of a body after which the connection is closed
     chunked: bool = False  # in place of a Content-Length
-    shift: int = 0  # bytes by which Content-Range is wrong
+    most: int | None = None  # bytes that it sends of a range
+    shift: int = 0  # bytes by which the start that Content-Range says is wrong
+    surplus: int = 0  # and by which its total is
     first: list[Answer] = field(default_factory=list)  # answers before it behaves
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # (path, Range) of each request
@@ -68,8 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         start, size = int(wanted.removeprefix("bytes=").removesuffix("-")), len(site.content)
         if start >= size:
             return self.answer(416, {"Content-Range": f"bytes */{size}"}, b"")
-        said = {"Content-Range": f"bytes {start + site.shift}-{size - 1}/{size}"}
-        return self.answer(206, headers | said, site.content[start:])
+        end = min(size, start + (site.most or size))
+        said = {"Content-Range": f"bytes {start + site.shift}-{end - 1}/{size + site.surplus}"}
+        return self.answer(206, headers | said, site.content[start:end])
 
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         site: Site = self.server.site
@@ -133,9 +136,6 @@ def hidden(store: Path) -> list[str]:
 PART = [f".{NAME}.lock", f".{NAME}.part", f".{NAME}.part.json"]
 
 
-# ---- what is asked for
-
-
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -151,9 +151,6 @@ def test_a_remote_says_where_it_comes_from_and_what_it_is(change, message):
     assert build(Remote, good, "").bytes is None
     with pytest.raises(InputError, match=message):
         build(Remote, good | change, "")
-
-
-# ---- downloads that end well
 
 
 @pytest.mark.parametrize("hash", [sha256(CONTENT), f"md5:{hashlib.md5(CONTENT).hexdigest()}"])
@@ -187,6 +184,13 @@ def test_a_server_without_ranges_is_asked_for_the_whole_again(tmp_path, site):
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
+def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(tmp_path, site):
+    site.cut, site.most = 100_000, 100_000
+    fetch(NAME, remote(site), tmp_path, None)
+    assert site.ranges_asked == [None, *(f"bytes={start}-" for start in range(100_000, 600_000, 100_000))]
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
 def test_without_a_validator_nothing_is_pieced_together(tmp_path, site):
     site.tag, site.cut = 'W/"weak"', 100_000
     with pytest.raises(InputError, match="no answer"):
@@ -214,8 +218,10 @@ def test_a_file_that_changed_between_tries_begins_anew(tmp_path, site):
     assert (tmp_path / NAME).read_bytes() == changed
 
 
-def test_another_range_than_the_one_asked_for_is_not_appended(tmp_path, site):
-    site.cut, site.shift = 300_000, 1
+@pytest.mark.parametrize("fault", ["shift", "surplus"])
+def test_another_range_than_the_one_asked_for_is_not_appended(tmp_path, site, fault):
+    setattr(site, fault, 1)
+    site.cut = 300_000
     site.first = [(200, {"ETag": site.tag}, CONTENT)]
     with pytest.raises(InputError, match="another range than that from byte 300,000 on"):
         fetch(NAME, remote(site), tmp_path, None)
@@ -284,9 +290,6 @@ def test_a_busy_server_is_asked_again_when_it_says(tmp_path, site, waits, status
     fetch(NAME, remote(site), tmp_path, None)
     assert waits == waited
     assert (tmp_path / NAME).read_bytes() == CONTENT
-
-
-# ---- downloads that are refused
 
 
 def test_a_busy_server_is_given_up_after_some_tries(tmp_path, site, waits):
@@ -366,15 +369,24 @@ def test_a_file_of_another_size_is_refused_before_it_is_downloaded(tmp_path, sit
     assert (visible(tmp_path), hidden(tmp_path)) == ([], PART[:1])
 
 
-def test_a_disk_without_room_is_said_beforehand(tmp_path, site, monkeypatch):
-    usage = fetching.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage)
+def test_a_disk_without_room_for_what_is_missing_is_said_beforehand(tmp_path, site, monkeypatch):
+    def free(size: int) -> None:
+        usage = fetching.shutil.disk_usage(tmp_path)._replace(free=size)
+        monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage)
+
+    free(1000)
     with pytest.raises(InputError, match=f"room for 524,288 bytes of {NAME}, found 1,000 bytes free"):
         fetch(NAME, remote(site), tmp_path, None)
+    free(600_000)
+    site.cut, site.ranges = 300_000, False
+    with pytest.raises(InputError, match="cut connection"):
+        fetch(NAME, remote(site), tmp_path, None)
     assert visible(tmp_path) == []
+    free(300_000)
+    site.cut, site.ranges = None, True
+    fetch(NAME, remote(site), tmp_path, None)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
 
-
-# ---- processes that end in the middle
 
 FETCH = """
 import sys
@@ -468,9 +480,6 @@ def test_of_two_processes_one_downloads_and_the_other_finds(tmp_path, site):
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
-# ---- files that a person placed
-
-
 def test_without_an_address_a_person_is_told_where_to_place_it(tmp_path):
     with pytest.raises(InputError, match=rf"found none in {tmp_path}; place {NAME} in {tmp_path}: ask its authors"):
         fetch(NAME, remote(None), tmp_path, None)
@@ -523,13 +532,13 @@ def test_a_corrupt_pin_is_refused_before_anything_is_asked(tmp_path, site, text)
     assert site.asked == []
 
 
-# ---- folders in place of archives
+FILES = {name: name.encode() for name in ("b.png", "a/2.png", "a/10.png", "c/d/e.png", "a.png", "a-b.png", "z", "0")}
 
 
 def unpacked(folder: Path) -> Path:
-    (folder / "a").mkdir(parents=True)
-    (folder / "a" / "1.png").write_bytes(b"one")
-    (folder / "2.png").write_bytes(b"two")
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     return folder
 
 
@@ -537,12 +546,11 @@ def unpacked(folder: Path) -> Path:
 def test_an_unpacked_archive_stands_in_and_is_pinned(tmp_path, name):
     folder = unpacked(tmp_path / "x")
     first = fetch(name, remote(None), tmp_path, None)
-    assert (first.path, first.bytes, first.checked) == (folder, 6, "first use")
-    files = ((b"2.png", b"two"), (b"a/1.png", b"one"))
-    lines = [b"%b\0%d\0%b\n" % (path, 3, hashlib.sha256(one).hexdigest().encode()) for path, one in files]
-    assert first.sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
+    assert (first.path, first.bytes, first.checked) == (folder, sum(map(len, FILES)), "first use")
+    lines = [f"{file}\0{len(file)}\0{sha256(content)[7:]}\n" for file, content in sorted(FILES.items())]
+    assert first.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
     assert fetch(name, remote(None), tmp_path, None).checked == "pinned"
-    (folder / "2.png").rename(folder / "3.png")
+    (folder / "b.png").rename(folder / "renamed.png")
     with pytest.raises(InputError, match=r"as pinned on first use.*remove .*x\.sha256"):
         fetch(name, remote(None), tmp_path, None)
 
@@ -553,7 +561,7 @@ def test_the_archive_goes_before_its_folder(tmp_path):
     assert fetch(NAME, remote(None), tmp_path, None).path == tmp_path / NAME
 
 
-@pytest.mark.parametrize("target", ["2.png", "a"])
+@pytest.mark.parametrize("target", ["b.png", "c"])
 def test_a_link_in_a_folder_is_refused(tmp_path, target):
     folder = unpacked(tmp_path / "pictures")
     (folder / "a" / "link").symlink_to(folder / target)
@@ -565,9 +573,6 @@ def test_an_empty_folder_is_no_archive(tmp_path):
     (tmp_path / "pictures").mkdir()
     with pytest.raises(InputError, match="found no file in it"):
         fetch(NAME, remote(None), tmp_path, None)
-
-
-# ---- mirrors
 
 
 def test_a_mirror_folder_is_used_in_place_and_never_written_to(tmp_path, site):
@@ -602,15 +607,18 @@ def test_a_mirror_address_goes_before_the_owners(tmp_path, site):
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
+def test_a_name_is_quoted_in_an_address(tmp_path, site):
+    site.first = [(200, {}, CONTENT)]
+    fetch("a b#1.tar", remote(None), tmp_path, site.url.removesuffix(f"/{NAME}"))
+    assert site.asked == [("/a%20b%231.tar", None)]
+
+
 def test_what_a_mirror_address_has_not_comes_from_the_owner(tmp_path, site):
     address = site.url.removesuffix(f"/{NAME}")
     fetch(NAME, remote(site), tmp_path, f"{address}/mirror")
     assert [path for path, _ in site.asked] == [f"/mirror/{NAME}", f"/{NAME}"]
     with pytest.raises(InputError, match=r"place other\.tar in"):
         fetch("other.tar", remote(None), tmp_path, address)
-
-
-# ---- what a person sees
 
 
 def test_rate_and_time_left_are_said(tmp_path, site, monkeypatch, capsys):

@@ -82,7 +82,8 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
     """The file `name`: from the folder `store`, else `mirror` (a folder or an address), else downloaded into `store`.
 
     An archive may stand unpacked in its place, in a folder named without the suffix. A hash that no one publishes is
-    pinned in `store/NAME.sha256`. InputError when there is no such file to be had, or another one under its name.
+    pinned in `store/NAME.sha256`. InputError when there is no such file to be had, or another one under its name;
+    OSError on a full disk, after which the next call goes on.
     """
     path = store / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
         return replace(download(url, path, remote.bytes, f"{name} in {store}", check), path=path)
 
     with _alone(path):
-        if found := _at_hand(path, mirror):
+        if found := _at_hand(name, store, mirror):
             if found.is_dir():
                 return _check(name, str(found), None, _expected(None, path.with_name(found.name)), found)
             return _check(name, str(found), remote.bytes, _expected(remote.hash, path), found)
@@ -133,9 +134,9 @@ def _is_address(mirror: str | None) -> bool:
     return mirror is not None and mirror.startswith(("http://", "https://"))
 
 
-def _at_hand(path: Path, mirror: str | None) -> Path | None:
+def _at_hand(name: str, store: Path, mirror: str | None) -> Path | None:
     """The file or its folder where a person, or an earlier run, put it."""
-    if found := _standing(path):
+    if found := _standing(store / name):
         return found
     if mirror is None or _is_address(mirror):
         return None
@@ -144,15 +145,13 @@ def _at_hand(path: Path, mirror: str | None) -> Path | None:
         raise InputError(
             f"mirror: asked for {mirror}, found no such folder; accepted: a folder, an http address or null"
         )
-    return _standing(folder / path.name)
+    return _standing(folder / name)
 
 
 def _standing(path: Path) -> Path | None:
+    """What is there of a file: itself, or the folder of an archive that was unpacked."""
     unpacked = [path.with_name(path.name.removesuffix(suffix)) for suffix in ARCHIVES if path.name.endswith(suffix)]
     return path if path.exists() else next((folder for folder in unpacked if folder.is_dir()), None)
-
-
-# ---- checks
 
 
 @dataclass(frozen=True)
@@ -240,9 +239,6 @@ def _files(folder: Path) -> Iterator[Path]:
                 )
 
 
-# ---- downloads
-
-
 class _AgainError(Exception):
     """A failure that a further try may mend; `wait`: seconds that the server asks for before it."""
 
@@ -282,6 +278,8 @@ def download(url: str, path: Path, size: int | None, instead: str, check: Callab
 
 @dataclass(frozen=True)
 class _Download:
+    """One file on its way: what has come of it stands in `part`, where that came from in `about`."""
+
     url: str
     path: Path
     size: int | None
@@ -360,7 +358,7 @@ class _Download:
             return requests.get(
                 self.url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=PATIENCE
             )
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             raise _AgainError(f"no connection ({error})") from error
         except requests.RequestException as error:
             raise InputError(self.refusal(f"no answer with it ({error})", "an http address")) from error
