@@ -162,6 +162,7 @@ def test_a_name_that_leaves_the_folder_is_refused(put, kind, name):
 
 
 def test_a_nul_in_a_name_is_refused(put):
+    refused(put(zipped([("~", b"")]).replace(b"~", b"\0")), "a name that could leave its folder")
     refused(put(zipped([("a.jpg~.exe", b"")]).replace(b"~", b"\0")), "a name that could leave its folder")
     refused(
         put(tar([("a" * 120 + "~b", b"")], tarfile.GNU_FORMAT).replace(b"~", b"\0")),
@@ -220,6 +221,11 @@ def test_links_in_a_deb_are_passed_over_and_devices_are_not(put):
 @kinds
 def test_a_name_that_stands_twice_is_refused(put, kind):
     refused(put(KINDS[kind]([("a/b", b"1"), ("./a//b", b"2")])), "found './a//b', a second of that name")
+
+
+@pytest.mark.parametrize("name", ["", ".", "./."])
+def test_a_file_without_a_name_is_refused(put, name):
+    refused(put(tar([(name, b"")], tarfile.GNU_FORMAT)), "a second of that name")
 
 
 @kinds

@@ -126,12 +126,15 @@ class _Member:
 
 def _files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """(name, contents) of every file once it is known to be whole; an unwanted one's contents are empty."""
-    seen: set[str] = set()
+    seen = {"."}  # the folder that all stand in
     last = ""
     try:
         for member in _members(path):
             name = str(PurePosixPath(member.name))
-            if fault := member.fault or _fault(member.name, member.size) or "a second of that name" * (name in seen):
+            fault = member.fault or _fault(member.name, member.size)
+            if not fault and name in seen and not member.folder:
+                fault = "a second of that name"
+            if fault:
                 raise InputError(f"{path}: found {member.name!r}, {fault}; accepted: {ACCEPTED}")
             if member.folder or JUNK.intersection(name.split("/")):
                 member.take(False)
@@ -208,7 +211,7 @@ def _zip(file: BinaryIO) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             take = partial(_unzipped, archive, info)
-            yield _Member(info.orig_filename, take, info.file_size, info.is_dir(), _zip_fault(info))
+            yield _Member(info.orig_filename, take, info.file_size, info.orig_filename.endswith("/"), _zip_fault(info))
 
 
 def _zip_fault(info: zipfile.ZipInfo) -> str:
