@@ -6,6 +6,7 @@ import pytest
 
 from palimpsest import runs
 from palimpsest.config import InputError, Settings, build, digest, merge, read_yaml, section
+from palimpsest.papers.spec import read_papers
 from palimpsest.settings import Params, check, training_inputs
 
 TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "data": "unseen", "holes": ["square"]}
@@ -95,11 +96,45 @@ def test_the_shipped_settings_are_accepted(params):
     check(params)
 
 
+def test_a_profiles_terms_are_accepted_once(params):
+    params["profile"] = "paper"
+    for dataset in ("places2", "imagenet"):
+        with pytest.raises(InputError, match=rf"datasets\.{dataset}\.accept_terms: true"):
+            check(params)
+        params["datasets"][dataset]["accept_terms"] = True
+    check(params)
+
+
+def test_every_dataset_that_a_table_compares_with_can_be_had(params):
+    tables = [table for paper in read_papers().values() for table in paper.numbered.values()]
+    compared = {condition.own for table in tables for condition in getattr(table, "data", [])}
+    assert {"places2", "imagenet", "places2-pair"} < compared <= set(params["datasets"])
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "said"),
     [
         (("profile",), "huge", "profile is 'huge': input should be 'tiny', 'photos' or 'paper'"),
-        (("profile",), "photos", "profiles.photos.data.scenes: dataset 'debian-photos' cannot be had"),
+        (
+            ("profile",),
+            "paper",
+            "profiles.paper.data.scenes: dataset places2 is under its owner's terms: Places2 is for",
+        ),
+        (
+            ("profiles", "photos", "data", "scenes", "dataset"),
+            "places3",
+            "dataset is 'places3'; accepted: bundled-photos",
+        ),
+        (("profiles", "tiny", "data", "scenes", "dataset"), "nvidia-masks", "nvidia-masks holds no photographs"),
+        (
+            ("profiles", "tiny", "data", "scenes", "size"),
+            256,
+            "size 256 px; accepted: a multiple of 8, at most scale 192",
+        ),
+        (("profiles", "tiny", "data", "scenes", "scale"), [192], "data.scenes.scale"),
+        (("datasets", "debian-photos", "buckets"), [], "datasets.debian-photos.buckets is []"),
+        (("datasets", "places2", "counts", "train"), -1, "datasets.places2.counts.train is -1"),
+        (("datasets", "places2", "split", "by"), "magic", "datasets.places2.split"),
         (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
         (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
         (("runs", "deepfill-v1", "profiles", "photos", "widht"), 8, "runs.deepfill-v1.profiles.photos.widht"),

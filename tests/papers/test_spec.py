@@ -106,6 +106,6 @@ def test_a_condition_names_the_dataset_that_is_the_papers():
     own = {(c.dataset, c.own, c.slot, c.stand_in) for c in tables["I"].data}
     assert own == {
         ("paris-streetview", "paris-streetview", "streets", "scenes"),
-        ("celeba-hq", "celeba-hq", "faces", "scenes"),
+        ("celeba-hq", "celeba-hq-gm-srm", "faces", "scenes"),
         ("places2", "places2-pair", "pair", "scenes"),
     }

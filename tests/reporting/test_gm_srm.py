@@ -109,7 +109,7 @@ def test_illegible_numbers_are_neither_shown_nor_ranked(scenes):
 
 def test_illegible_numbers_of_the_ablation_are_not_compared(scenes):
     for run in ("gm-srm-base", "gm-srm"):
-        scenes.add(f"{run}-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq")
+        scenes.add(f"{run}-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
     found = table(scenes, "gm-srm-IV")
     published = {head.text: cell for head, cell in zip(found.heads, dict(found.rows)["Base model"], strict=True)
                  if head.group == "published, CelebA-HQ"}  # fmt: skip
@@ -122,21 +122,21 @@ def test_illegible_numbers_of_the_ablation_are_not_compared(scenes):
 
 
 def test_a_slot_of_its_own_replaces_the_stand_in_and_is_compared(scenes):
-    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq", psnr_channels=31.0)
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm", psnr_channels=31.0)
     found = table(scenes, "gm-srm-I")
     groups = [group for group, _ in found.groups]
     assert groups == [
         "published (other data), Paris Street View",
         "published, CelebA-HQ",
         "ours",
-        "ours on celeba-hq",
+        "ours on celeba-hq-gm-srm",
         "ours − published, CelebA-HQ",
         "published (other data), Places2",
         "ours",
         OURS,
     ]
     psnr, lpips = block(found, "PSNR (dB) ↑"), block(found, "LPIPS ↓")
-    assert column(psnr, "ours on celeba-hq", "20-30%")["GM-SRM"].text == "31.00"
+    assert column(psnr, "ours on celeba-hq-gm-srm", "20-30%")["GM-SRM"].text == "31.00"
     less = column(psnr, "ours − published, CelebA-HQ", "20-30%")
     assert float(less["GM-SRM"].text) == pytest.approx(31 - 30.23)
     unlike = column(lpips, "ours − published, CelebA-HQ", "20-30%")["GM-SRM"]
@@ -147,10 +147,10 @@ def test_a_slot_of_its_own_replaces_the_stand_in_and_is_compared(scenes):
 
 
 def test_a_run_of_other_pictures_is_no_run_on_these(scenes):
-    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq")
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm")
     psnr = block(table(scenes, "gm-srm-I"), "PSNR (dB) ↑")
-    elsewhere = column(psnr, "ours on celeba-hq", "20-30%")["DeepFill v2"]
-    assert (elsewhere.text, elsewhere.about) == ("–", "no run on celeba-hq")
+    elsewhere = column(psnr, "ours on celeba-hq-gm-srm", "20-30%")["DeepFill v2"]
+    assert (elsewhere.text, elsewhere.about) == ("–", "no run on celeba-hq-gm-srm")
     assert column(psnr, OURS, "20-30%")["DeepFill v2"].text == "40.00"
 
 
@@ -204,7 +204,7 @@ def test_latex_is_balanced_and_its_rows_are_full(scenes):
 
 
 def test_latex_continues_a_table_that_no_page_holds(scenes):
-    for slot, dataset in (("streets", "paris-streetview"), ("faces", "celeba-hq"), ("pair", "places2-pair")):
+    for slot, dataset in (("streets", "paris-streetview"), ("faces", "celeba-hq-gm-srm"), ("pair", "places2-pair")):
         scenes.add(f"gm-srm-{slot}", kinds=IRREGULAR, slot=slot, dataset=dataset)
     text = to_tex(table(scenes, "gm-srm-I"))
     assert environments(text)
@@ -242,13 +242,13 @@ def share_by_bin(fake, run):
 
 
 def test_ratios_have_a_line_and_a_band_for_each_method_on_the_data_at_hand(scenes):
-    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq")
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm")
     scenes.add("gm-srm-streets", kinds=IRREGULAR[:3], slot="streets", dataset="paris-streetview")
     share_by_bin(scenes, "gm-srm")
     drawn, absent = Studio(scenes.root, scenes.measured).ratios(figure("ratios"))
     rows = [drawn.axes[:2], drawn.axes[2:]]
     assert len(drawn.axes) == 4
-    assert [row[0].get_ylabel() for row in rows] == ["bundled-photos", "celeba-hq"]
+    assert [row[0].get_ylabel() for row in rows] == ["bundled-photos", "celeba-hq-gm-srm"]
     for axes, metric in zip(rows[0], ("psnr_channels", "ssim_uniform"), strict=True):
         assert [line.get_label() for line in axes.get_lines()] == ["DeepFill v2", "GM-SRM"]
         assert len(axes.collections) == 2
@@ -268,8 +268,8 @@ def test_pictures_are_drawn_of_each_data_at_hand(scenes):
     studio = Studio(scenes.root, scenes.measured)
     names = [name for name, _ in studio.layouts("gm-srm-ablation", figure("ablation"))]
     assert names == ["gm-srm-ablation-scenes"]
-    scenes.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq")
-    scenes.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq")
+    scenes.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
+    scenes.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
     studio = Studio(scenes.root, scenes.measured)
     layouts = dict(studio.layouts("gm-srm-ablation", figure("ablation")))
     assert list(layouts) == ["gm-srm-ablation-scenes", "gm-srm-ablation-faces"]

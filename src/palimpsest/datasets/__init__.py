@@ -34,7 +34,7 @@ class Terms(Settings):
 class Archived(Terms, splits.Found):
     """Pictures inside archives."""
 
-    rule: Literal["archives"]
+    rule: Literal["archived"]
 
 
 class Unpacked(Terms):
@@ -47,7 +47,7 @@ class Unpacked(Terms):
 class Folder(splits.Found):
     """A person's own pictures: all in a folder and below it."""
 
-    rule: Literal["folder"]
+    rule: Literal["own"]
     folder: str
 
 

@@ -115,7 +115,7 @@ class Random(Settings):
 class Categories(Settings):
     """A seeded draw of the same numbers from each of some categories."""
 
-    by: Literal["categories"]
+    by: Literal["category"]
     of: str  # a pattern with {category}
     categories: list[str] | None  # null: a person must choose
     seed: NonNegativeInt
