@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 def to_tensors(pictures: np.ndarray, holes: np.ndarray, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """uint8 (B, H, W, 3), bool (B, H, W) → `image` (B, 3, H, W) in [0, 1], `hole` (B, 1, H, W)."""
-    image = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(dtype) / 255
+    image = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(dtype).div_(255)
     return image, torch.from_numpy(holes[:, None]).to(dtype)
 
 

@@ -224,7 +224,8 @@ def _prepare(name: str, file: bytes, picture_id: str, config: Config, whole: boo
     pictures = []
     for part, picture in [(picture_id, scaled)] if whole else cut(scaled, config, picture_id):
         pictures.append(picture.tobytes())
-        photograph.pictures.append((part, *picture.shape[:2], hashlib.sha256(pictures[-1]).hexdigest()))
+        digest = photograph.pixels if picture is pixels else hashlib.sha256(pictures[-1]).hexdigest()
+        photograph.pictures.append((part, *picture.shape[:2], digest))
     return photograph, pictures
 
 
