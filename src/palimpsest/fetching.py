@@ -111,7 +111,7 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
 
 def find(name: str, store: Path, mirror: str | None) -> Path:
     """Where a file that was fetched lies, or its folder; InputError where it is gone."""
-    if found := _at_hand(store / name, mirror):
+    if found := _at_hand(name, store, mirror):
         return found
     raise InputError(f"{name}: asked for what was fetched, found it gone from {store}; `dvc repro --force download`")
 

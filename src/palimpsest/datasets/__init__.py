@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from palimpsest import archives, fetching, sources
-from palimpsest.config import InputError, Name, Settings, digest
+from palimpsest.config import InputError, Name, Settings, Tree, digest
 from palimpsest.data import Config
 from palimpsest.datasets import account, listed, packing, splits
 from palimpsest.datasets.listed import Listed
@@ -171,7 +171,7 @@ def split(config: Config, slot: Slot, folder: Path, store: Path, mirror: str | N
     else:
         record = read_json(raw / RECORD, list)
         origin = {"archives": record}
-        source, counted = _archived_source(slot, store, mirror)
+        source, counted = _archived_source(slot, record, store, mirror)
     made_from = [config.model_dump(), slot.model_dump(), origin, sources.manifest("split", [])]
     work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
     journals = packing.pack(config, source, out, work)
@@ -185,20 +185,30 @@ def _listed_source(entry: Listed, raw: Path) -> packing.Source:
     return packing.Source(names, lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted), shared=False)
 
 
-def _archived_source(slot: Slot, store: Path, mirror: str | None) -> tuple[packing.Source, dict[str, int]]:
+def _archived_source(
+    slot: Slot, record: list[Tree], store: Path, mirror: str | None
+) -> tuple[packing.Source, dict[str, int]]:
     """Its photographs, and how many files of it are in no split, by reason."""
     if isinstance(slot.entry, Folder):
         places = Places({"": Path(slot.entry.folder).expanduser()})
     else:
-        places = Places(
-            {name: fetching.find(name, slot.entry.archives[name], store, mirror) for name in slot.entry.archives}
-        )
+        places = Places({each["name"]: _as_fetched(each, store, mirror) for each in record})
     try:
         assigned = splits.assign(slot.entry, places.names(), places.read)
     except InputError as error:
         raise InputError(f"dataset {slot.dataset}: {error}") from error
     source = packing.Source(assigned.splits, places.stream, shared=slot.entry.val_of_test is not None)
     return source, assigned.left_out
+
+
+def _as_fetched(recorded: Tree, store: Path, mirror: str | None) -> Path:
+    """Where an archive lies; InputError where it is gone, or of another size than `download` found."""
+    path = fetching.find(recorded["name"], store, mirror)
+    if path.is_file() and (size := path.stat().st_size) != recorded["bytes"]:
+        raise InputError(
+            f"{path}: asked for {recorded['bytes']} bytes as fetched, found {size}; `dvc repro --force download`"
+        )
+    return path
 
 
 @dataclass(frozen=True)
