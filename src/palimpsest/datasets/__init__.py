@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from palimpsest import archives, fetching, sources
-from palimpsest.config import InputError, Name, Settings, digest
+from palimpsest.config import InputError, Name, Settings, Tree, digest
 from palimpsest.data import Config
 from palimpsest.datasets import account, listed, packing, splits
 from palimpsest.datasets.listed import Listed
@@ -171,7 +171,7 @@ def split(config: Config, slot: Slot, folder: Path, store: Path, mirror: str | N
     else:
         record = read_json(raw / RECORD, list)
         origin = {"archives": record}
-        source, counted = _archived_source(slot, store, mirror)
+        source, counted = _archived_source(slot, record, store, mirror)
     made_from = [config.model_dump(), slot.model_dump(), origin, sources.manifest("split", [])]
     work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
     journals = packing.pack(config, source, out, work)
@@ -185,7 +185,9 @@ def _listed_source(entry: Listed, raw: Path) -> packing.Source:
     return packing.Source(names, lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted), shared=False)
 
 
-def _archived_source(slot: Slot, store: Path, mirror: str | None) -> tuple[packing.Source, dict[str, int]]:
+def _archived_source(
+    slot: Slot, record: list[Tree], store: Path, mirror: str | None
+) -> tuple[packing.Source, dict[str, int]]:
     """Its photographs, and how many files of it are in no split, by reason."""
     if isinstance(slot.entry, Folder):
         places = Places({"": Path(slot.entry.folder).expanduser()})
@@ -193,6 +195,12 @@ def _archived_source(slot: Slot, store: Path, mirror: str | None) -> tuple[packi
         places = Places(
             {name: fetching.find(name, slot.entry.archives[name], store, mirror) for name in slot.entry.archives}
         )
+    for wanted, path in zip(record, places.paths.values(), strict=True):
+        if (size := fetching.size(path)) != wanted["bytes"]:
+            raise InputError(
+                f"{path}: asked for the {wanted['bytes']:,} bytes that were there at `download`, found {size:,}; "
+                f"`dvc repro --force download` takes it as it is now"
+            )
     try:
         assigned = splits.assign(slot.entry, places.names(), places.read)
     except InputError as error:
