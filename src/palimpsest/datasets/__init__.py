@@ -192,9 +192,7 @@ def _archived_source(
     if isinstance(slot.entry, Folder):
         places = Places({"": Path(slot.entry.folder).expanduser()})
     else:
-        places = Places(
-            {name: fetching.find(name, slot.entry.archives[name], store, mirror) for name in slot.entry.archives}
-        )
+        places = Places({name: fetching.find(name, store, mirror) for name in slot.entry.archives})
     for wanted, path in zip(record, places.paths.values(), strict=True):
         if (size := fetching.size(path)) != wanted["bytes"]:
             raise InputError(

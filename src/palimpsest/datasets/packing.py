@@ -104,7 +104,10 @@ def pack(config: Config, source: Source, out: Path, scratch: Path) -> dict[str, 
         journals[split] = Journal(scratch / f"{split}.jsonl")
         earlier = [journals[other] for other in journals if other != split and not (split == "val" and source.shared)]
         taken = {
-            photograph.pixels: journal.split for journal in earlier for photograph in journal if photograph.pictures
+            photograph.pixels: journal.split
+            for journal in reversed(earlier)
+            for photograph in journal
+            if photograph.pictures
         }
         _pack_split(config, source, journals[split], taken)
         if not any(photograph.pictures for photograph in journals[split]):
