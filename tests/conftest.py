@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from unittest.mock import patch
 
 import numpy as np
@@ -18,6 +19,7 @@ from palimpsest.config import build, read_yaml, section
 from palimpsest.layers import torchvision_operators as torchvision_operators
 from palimpsest.settings import Params
 from palimpsest.storage import sha256
+from server import NAME, Handler, Server, Site
 
 ROOT = Path(__file__).parents[1]
 
@@ -115,3 +117,16 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def site(monkeypatch) -> Iterator[Site]:
+    """A web server on this machine, with a file."""
+    monkeypatch.setenv("no_proxy", "*")
+    server = Server(("127.0.0.1", 0), Handler)
+    server.site = Site(url=f"http://127.0.0.1:{server.server_port}/{NAME}")
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server.site
+    server.site.resume.set()
+    server.shutdown()
+    server.server_close()

@@ -54,7 +54,11 @@ def read_hole(path: Path | str) -> np.ndarray:
 
 def is_deep(picture: Image.Image) -> bool:
     """Whether a file holds 16 bits a channel, of which Pillow would read the upper 8."""
-    return any("16" in str(tile.args) for tile in picture.tile)
+    for tile in picture.tile:
+        kind, *more = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if "16" in str(kind) or (tile.codec_name == "ppm" and more[0] > 255):
+            return True
+    return False
 
 
 def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
@@ -94,11 +98,12 @@ def write_index(path: Path, rows: Iterable[Row]) -> None:
         raise InputError(f"{path}: the split holds no pictures; accepted: one or more")
     texts = [("id", f"S{longest[0]}"), ("photo", f"S{longest[1]}")]
     kind = np.dtype([*texts, ("height", "<u4"), ("width", "<u4"), ("offset", "<u8"), ("sha256", "S64")])
-    with replacing(path) as temporary:
-        index = np.lib.format.open_memmap(temporary, "w+", kind, (count,))
-        for place, (name, photo, height, width, offset, digest) in enumerate(rows):
-            index[place] = name.encode(), photo.encode(), height, width, offset, digest.encode()
-        index.flush()
+    head = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (count,)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        for name, photo, height, width, offset, digest in rows:
+            row = name.encode(), photo.encode(), height, width, offset, digest.encode()
+            file.write(np.array(row, kind).tobytes())
 
 
 def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:

@@ -122,6 +122,11 @@ def inventory(name: str, folder: Path) -> Fetched:
     return Fetched(name, folder, size, hashes["sha256"], "first use")
 
 
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else path.stat().st_size
+
+
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Waits until no other process fetches the same file."""

@@ -192,23 +192,19 @@ def _archived_source(
     if isinstance(slot.entry, Folder):
         places = Places({"": Path(slot.entry.folder).expanduser()})
     else:
-        places = Places({each["name"]: _as_fetched(each, store, mirror) for each in record})
+        places = Places({name: fetching.find(name, store, mirror) for name in slot.entry.archives})
+    for wanted, path in zip(record, places.paths.values(), strict=True):
+        if (size := fetching.size(path)) != wanted["bytes"]:
+            raise InputError(
+                f"{path}: asked for the {wanted['bytes']:,} bytes that were there at `download`, found {size:,}; "
+                f"`dvc repro --force download` takes it as it is now"
+            )
     try:
         assigned = splits.assign(slot.entry, places.names(), places.read)
     except InputError as error:
         raise InputError(f"dataset {slot.dataset}: {error}") from error
     source = packing.Source(assigned.splits, places.stream, shared=slot.entry.val_of_test is not None)
     return source, assigned.left_out
-
-
-def _as_fetched(recorded: Tree, store: Path, mirror: str | None) -> Path:
-    """Where an archive lies; InputError where it is gone, or of another size than `download` found."""
-    path = fetching.find(recorded["name"], store, mirror)
-    if path.is_file() and (size := path.stat().st_size) != recorded["bytes"]:
-        raise InputError(
-            f"{path}: asked for {recorded['bytes']} bytes as fetched, found {size}; `dvc repro --force download`"
-        )
-    return path
 
 
 @dataclass(frozen=True)

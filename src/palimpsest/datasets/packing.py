@@ -5,14 +5,17 @@ Photographs are handed over one at a time and never unpacked to disk. What becam
 is an account of the journals. Equal inputs give equal bytes, whatever the number of cores.
 """
 
+import errno
 import hashlib
 import io
 import json
 import os
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os.path import commonpath
@@ -21,7 +24,7 @@ from shutil import copyfile, rmtree
 from typing import IO, Any, Self
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from palimpsest.config import InputError
@@ -31,6 +34,15 @@ from palimpsest.storage import replacing
 ORDER = ("test", "val", "train")  # a picture of the first is kept there, and left out of the later ones
 SECONDS = 5.0  # of work that a killed run loses at most
 AHEAD = 4  # photographs in memory a core
+TURNS = {  # EXIF orientation → what stands a picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,10 @@ def pack(config: Config, source: Source, out: Path, scratch: Path) -> dict[str, 
         journals[split] = Journal(scratch / f"{split}.jsonl")
         earlier = [journals[other] for other in journals if other != split and not (split == "val" and source.shared)]
         taken = {
-            photograph.pixels: journal.split for journal in earlier for photograph in journal if photograph.pictures
+            photograph.pixels: journal.split
+            for journal in reversed(earlier)
+            for photograph in journal
+            if photograph.pictures
         }
         _pack_split(config, source, journals[split], taken)
         if not any(photograph.pictures for photograph in journals[split]):
@@ -161,6 +176,7 @@ def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[st
     saved, lines = time.monotonic(), []
     cores = len(os.sched_getaffinity(0))
     with (
+        _named(journal.shard),
         journal.shard.open("ab") as pixels,
         journal.path.open("a", encoding="utf-8") as written,
         ThreadPoolExecutor(cores) as pool,
@@ -178,18 +194,25 @@ def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[st
         for photograph, pictures in _in_order(pool, jobs, AHEAD * cores):
             if photograph.pixels in taken:
                 photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.pixels]}", []
-            try:
-                for picture in pictures if photograph.pictures else []:
-                    pixels.write(picture)
-                lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")
-                if time.monotonic() - saved > SECONDS:
-                    save()
-                    saved = time.monotonic()
-            except OSError as error:
-                error.filename = str(journal.shard)
-                raise
+            for picture in pictures if photograph.pictures else []:
+                pixels.write(picture)
+            lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")
+            if time.monotonic() - saved > SECONDS:
+                save()
+                saved = time.monotonic()
             bar.update()
         save()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Puts the name into the error of a full disk, which an open file does not know; closing one raises it too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = str(path)
+        raise
 
 
 def _settle(file: IO) -> None:
@@ -235,9 +258,10 @@ def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
         with Image.open(io.BytesIO(file)) as picture:
             if picture.mode.startswith(("I", "F")) or is_deep(picture):
                 raise RejectedError("16 bits a channel or more")
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            turned = picture.getexif().get(0x0112, 1) != 1
+            turned = picture.getexif().get(0x0112) in TURNS
+            picture.load()  # which turns a TIFF
+            turn = TURNS.get(picture.getexif().get(0x0112))
+            upright = picture if turn is None else picture.transpose(turn)
             if upright.has_transparency_data and upright.convert("RGBA").getchannel("A").getextrema()[0] < 255:
                 raise RejectedError("transparent pixels")
             names = {"RGB": "", "RGBA": "", "L": "grey", "LA": "grey", "1": "black and white", "P": "palette"}
@@ -249,7 +273,7 @@ def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
         raise RejectedError("no picture inside") from error
     except Image.DecompressionBombError as error:
         raise RejectedError("too many pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise RejectedError("cut short or damaged") from error
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from palimpsest.config import InputError, Settings
+from palimpsest.config import InputError, Settings, each_once
 from palimpsest.data import SPLITS, spread
 
 PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -117,7 +118,7 @@ class Categories(Settings):
 
     by: Literal["category"]
     of: str  # a pattern with {category}
-    categories: list[str] | None  # null: a person must choose
+    categories: Annotated[list[str], AfterValidator(each_once)] | None  # null: a person must choose
     seed: NonNegativeInt
     val: NonNegativeInt  # of each category
     test: NonNegativeInt
@@ -168,13 +169,15 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
     `read` gives the contents of a list by its name.
     """
     names = list(names)
-    pictures = [name for name in names if PurePosixPath(name).suffix.lower() in PICTURES]
+    pictures = [name for name in names if splitext(name)[1].lower() in PICTURES]
     splits = rule.split.assign(pictures, read)
     where: dict[str, str] = {}
     for split, members in splits.items():
         for name in members:
-            if (other := where.setdefault(name, split)) != split:
-                raise InputError(f"asked for splits without a common picture, found {name} in {other} and {split}")
+            if name in where:
+                found = f"{name} twice, in {where[name]} and {split}"
+                raise InputError(f"asked for each picture in one split, found {found}")
+            where[name] = split
     left_out = {"no picture by its ending": len(names) - len(pictures), "in no split": len(pictures) - len(where)}
     if rule.val_of_test:
         splits["val"] = [splits["test"][place] for place in spread(len(splits["test"]), rule.val_of_test)]
