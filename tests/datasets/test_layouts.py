@@ -314,7 +314,7 @@ def test_no_shipped_dataset_is_downloaded_without_consent(shipped):
     used = {slot["dataset"] for slot in shipped["profiles"][shipped["profile"]]["data"].values()}
     assert {shipped["datasets"][name]["rule"] for name in used} == {"listed"}
     assert {shipped["datasets"][name]["packages"] for name in used} == {"python"}
-    under_terms = {name: each for name, each in shipped["datasets"].items() if each["rule"] == "archives"}
+    under_terms = {name: each for name, each in shipped["datasets"].items() if each["rule"] == "archived"}
     assert len(under_terms) >= 8 and not any(each["accept_terms"] for each in under_terms.values())
 
 
@@ -391,7 +391,7 @@ RULES = [
     ({"by": "partition", "file": "part.txt", "member": "cats/{name}", "train": "a", "val": "b", "test": "c"},
      {"train": 1, "val": 1, "test": 1}),
     ({"by": "random", "of": "*", "seed": 1, "val": 2, "test": 3}, {"train": 5, "val": 2, "test": 3}),
-    ({"by": "categories", "of": "{category}/*", "categories": ["cats", "dogs"], "seed": 1, "val": 1, "test": 1},
+    ({"by": "category", "of": "{category}/*", "categories": ["cats", "dogs"], "seed": 1, "val": 1, "test": 1},
      {"train": 6, "val": 2, "test": 2}),
 ]  # fmt: skip
 TEXTS = {"train.txt": b"cats/1.jpg\ndogs/2.PNG\n", "test.txt": b"cats/3.jpg\n",
@@ -399,7 +399,7 @@ TEXTS = {"train.txt": b"cats/1.jpg\ndogs/2.PNG\n", "test.txt": b"cats/3.jpg\n",
 
 
 def own(folder: Path, rule: dict) -> datasets.Slot:
-    tree = {"rule": "folder", "folder": str(folder), "split": rule, "val_of_test": None,
+    tree = {"rule": "own", "folder": str(folder), "split": rule, "val_of_test": None,
             "counts": {"train": None, "val": None, "test": None}}  # fmt: skip
     sections = build(datasets.Sections, {"datasets": {"own": tree}}, "").datasets
     return datasets.slot(sections, "own")

@@ -238,7 +238,7 @@ def test_a_draw_depends_on_its_seed():
 
 
 def test_a_category_is_drawn_as_if_it_were_alone():
-    by = {"by": "categories", "of": "{category}/*", "seed": 1, "val": 1, "test": 2}
+    by = {"by": "category", "of": "{category}/*", "seed": 1, "val": 1, "test": 2}
     names = numbered("b/%d.png", 10) + numbered("a/%d.png", 12)
     both = assign(rule(by | {"categories": ["a", "b"]}), names, nothing).splits
     alone = assign(rule(by | {"categories": ["b"]}), names, nothing).splits
