@@ -1,4 +1,4 @@
-"""data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/<slot>/report: what became of them."""
+"""data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/reports/<slot>: their report."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ def main() -> None:
     config = part(params, data.Config, "profiles", section(params, "profile"), "data", name)
     path, folder = Path("data") / "datasets" / f"{name}.json", Path("data") / name
     slot = build(datasets.Slot, read_json(path, dict), "", str(path))
-    datasets.split(config, slot, folder, Path(runtime.archives), runtime.mirror, Path(runtime.scratch))
+    report = Path("data") / "reports" / name
+    datasets.split(config, slot, folder, report, Path(runtime.archives), runtime.mirror, Path(runtime.scratch))
 
 
 if __name__ == "__main__":

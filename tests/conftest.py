@@ -49,7 +49,7 @@ def shards(tmp_path_factory, crops, shipped) -> Path:
     folder = tmp_path_factory.mktemp("data")
     slot = datasets.slot(build(Params, shipped, "").datasets, crops.dataset)
     datasets.download(slot, folder / "raw", folder / "archives", None)
-    datasets.split(crops, slot, folder, folder / "archives", None, folder / "scratch")
+    datasets.split(crops, slot, folder, folder / "report", folder / "archives", None, folder / "scratch")
     return folder / "shards"
 
 

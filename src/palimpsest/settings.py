@@ -15,7 +15,7 @@ from palimpsest.config import InputError, Name, Settings, Tree, build, digest, e
 from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
 from palimpsest.study import design
 
-TAKEN = {"credits", "datasets", "holes", "training", "weights"}  # folders in data/ that are of no slot
+TAKEN = {"credits", "datasets", "holes", "reports", "training", "weights"}  # folders in data/ that are of no slot
 
 
 class Profile(Settings):

@@ -79,7 +79,7 @@ class Made:
 
 def make(slot: datasets.Slot, settings: Config, folder: Path, store: Path, mirror: str | None = None) -> Made:
     notice = datasets.download(slot, folder / "raw", store, mirror)
-    datasets.split(settings, slot, folder, store, mirror, folder / "scratch")
+    datasets.split(settings, slot, folder, folder / "report", store, mirror, folder / "scratch")
     assert list((folder / "scratch").iterdir()) == []
     return Made(folder, notice)
 
@@ -145,7 +145,7 @@ def test_places2(tmp_path, shipped, store, site):
         assert (store / name).read_bytes() == file
     assert "academic research and education alone" in made.notice and "places2" in made.notice
     assert sorted(path.name for path in (tmp_path / "scenes" / "report").iterdir()) == [
-        "rejected.csv", "report.json", "report.md", "test.png", "train.png", "val.png",
+        "rejected.csv", "report.json", "report.md", "test.jpg", "train.jpg", "val.jpg",
     ]  # fmt: skip
 
 
@@ -348,7 +348,7 @@ def test_what_changed_since_the_download_is_refused(tmp_path, shipped, store, ch
         more = {f"val_large/Places365_val_1{number:07}.jpg": photograph(number) for number in range(20)}
         make_tar(store / "val_large.tar", PLACES_VAL | more)
     with pytest.raises(InputError, match=r"val_large.*: asked for the .* bytes that were there at `download`, found"):
-        datasets.split(config(), slot, tmp_path, store, None, tmp_path / "scratch")
+        datasets.split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
     assert not (tmp_path / "shards").exists()
 
 
@@ -359,7 +359,7 @@ def test_a_truncated_archive_gives_no_shard(tmp_path, shipped, store):
     slot = miniature(shipped, "imagenet", {"test": 6}, store)
     datasets.download(slot, tmp_path / "raw", store, None)
     with pytest.raises(InputError, match=r"ILSVRC2012_img_val\.tar: asked for a whole tar.*found one cut short"):
-        datasets.split(config(), slot, tmp_path, store, None, tmp_path / "scratch")
+        datasets.split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
     assert not (tmp_path / "shards").exists()
 
 
@@ -368,7 +368,7 @@ def test_a_split_names_its_dataset_when_it_is_refused(tmp_path, shipped, store):
     slot = miniature(shipped, "places2", counts | {"train": 6}, store)
     datasets.download(slot, tmp_path / "raw", store, None)
     with pytest.raises(InputError, match="dataset places2: asked for 6 pictures to train, found 5; accepted: the"):
-        datasets.split(config(), slot, tmp_path, store, None, tmp_path / "scratch")
+        datasets.split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
 
 
 def test_a_dataset_of_masks_or_none_fills_no_slot(shipped):
@@ -488,7 +488,7 @@ def test_a_list_of_debian_packages(tmp_path, store, debian_list, place):
     assert np.array_equal(made.picture("train", "toy-2"), np.asarray(opened(IN_BUNDLE["2.png"])))
     assert made.notice.splitlines()[2] == "hill-0.jpg: H. Iker. CC0. From hills 1:2.0-1, usr/share/hills/0.jpg."
     assert made.notice.count("T. Oymaker. GPL-2+") == 3
-    assert made.report["origin"]["left out"] == {}
+    assert made.report["left out"] == {}
 
 
 def test_another_release_of_a_package_loses_what_changed(tmp_path, store, debian_list):
@@ -500,9 +500,10 @@ def test_another_release_of_a_package_loses_what_changed(tmp_path, store, debian
     assert made.ids("train") == ["hill-3", "hill-5", "toy-0", "toy-1", "toy-2"]
     changed = hashlib.sha256(other["usr/share/hills/0.jpg"]).hexdigest()
     listed_hash = hashlib.sha256(IN_HILLS["usr/share/hills/0.jpg"]).hexdigest()
-    assert made.report["origin"]["left out"] == {
-        "hill-0.jpg": f"another file in hills: sha256 is {changed}, listed {listed_hash}", "hill-4.jpg": "not in hills",
-    }  # fmt: skip
+    assert made.report["left out"] == {
+        f"hill-0.jpg: another file in hills: sha256 is {changed}, listed {listed_hash}": 1,
+        "hill-4.jpg: not in hills": 1,
+    }
     assert "hill-0.jpg" not in made.notice and "hill-1.jpg" in made.notice
     assert "hill-4.jpg" in (tmp_path / "slot" / "report" / "report.md").read_text()
 

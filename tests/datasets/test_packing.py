@@ -490,7 +490,7 @@ def test_equal_bytes_whatever_the_number_of_cores(tmp_path, monkeypatch):
         packed(folder, files)
         made.append(contents(folder / "shards") | contents(folder / "report"))
     assert set(made[0]) == {"train.bin", "train.npy", "test.bin", "test.npy", "report.json", "report.md",
-                            "rejected.csv", "train.png", "test.png"}  # fmt: skip
+                            "rejected.csv", "train.jpg", "test.jpg"}  # fmt: skip
     assert all(each == made[0] for each in made[1:])
 
 

@@ -57,6 +57,8 @@ class Fake:
         self.pictures = np.stack([shard[i] for i in SAMPLES])
         (root / "data" / "credits").mkdir()
         (root / "data" / "credits" / "scenes").write_text("rocket.jpg: SpaceX & others <credit>.\n")
+        (root / "data" / "reports").mkdir()
+        (root / "data" / "reports" / "scenes").symlink_to(shards.parent / "report")
         counts = {"generator": 2_896_454, "local_critic": 7}
         described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
         described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -26,12 +27,21 @@ def test_the_page_shows_every_table_figure_and_credit(project):
         assert path.read_text() in page
         assert f'id="{path.stem}"' in page
     figures = {path.stem for path in (project / "reports" / "figures").glob("*.png")}
-    assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures
+    sheets = {f"photographs-scenes-{split}" for split in ("train", "val", "test")}
+    assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures | sheets
     assert all(f'id="{name}"' in page for name in figures)
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img [^>]*>", page))
     assert all('loading="lazy"' in image for image in re.findall(r"<img [^>]*>", page))
     assert "SpaceX &amp; others &lt;credit&gt;" in page
     assert "Smoke run." in page
+
+
+def test_the_page_says_what_became_of_every_photograph(project):
+    page = (project / "reports" / "index.html").read_text()
+    found = json.loads((project / "data" / "reports" / "scenes" / "report.json").read_text())["splits"]
+    counts = [found[split]["pictures"] for split in ("train", "val", "test")]
+    cells = "".join(f"<td>{count}</td>" for count in counts)
+    assert counts[2] == 24 and f'<th scope="row">pictures</th>{cells}' in page
 
 
 def test_every_link_leads_to_an_anchor(project):

@@ -158,16 +158,18 @@ def _download_listed(dataset: str, entry: Listed, raw: Path, store: Path, mirror
     return listed.notice(dataset, [photo for photo in listed.photos(entry) if photo.name in files])
 
 
-def split(config: Config, slot: Slot, folder: Path, store: Path, mirror: str | None, scratch: Path) -> None:
-    """Writes `folder`/shards and `folder`/report out of `folder`/raw; a killed run goes on from its work in `scratch`.
+def split(
+    config: Config, slot: Slot, folder: Path, report: Path, store: Path, mirror: str | None, scratch: Path
+) -> None:
+    """Writes `folder`/shards and the data report out of `folder`/raw; a killed run goes on from its work in `scratch`.
 
     Raises InputError where the photographs are not what `download` found, or a split comes out empty.
     """
     raw, out = folder / "raw", folder / "shards"
     if isinstance(slot.entry, Listed):
-        left_out = read_json(raw / LEFT_OUT, dict)
-        origin = {"list": slot.entry.photographs, "buckets": slot.entry.buckets or "all", "left out": left_out}
-        source, counted = _listed_source(slot.entry, raw), {}
+        origin = {"list": slot.entry.photographs, "buckets": slot.entry.buckets}
+        counted = {f"{name}: {why}": 1 for name, why in read_json(raw / LEFT_OUT, dict).items()}
+        source = _listed_source(slot.entry, raw)
     else:
         record = read_json(raw / RECORD, list)
         origin = {"archives": record}
@@ -175,7 +177,7 @@ def split(config: Config, slot: Slot, folder: Path, store: Path, mirror: str | N
     made_from = [config.model_dump(), slot.model_dump(), origin, sources.manifest("split", [])]
     work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
     journals = packing.pack(config, source, out, work)
-    account.write_report(folder / "report", config, origin, counted, journals, out)
+    account.write_report(report, config, origin, counted, journals, out)
     packing.remove(work)
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,19 @@ import numpy as np
 from PIL import Image
 
 from palimpsest.config import Tree
-from palimpsest.data import Config, Shard, resized, spread
+from palimpsest.data import SPLITS, Config, Shard, resized, spread
 from palimpsest.datasets.packing import Journal
 from palimpsest.storage import replacing, write_json, write_text
 
 SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet, in a row; px of each, and between them
+QUALITY = 85  # of a contact sheet as JPEG
 
 
 def write_report(
     folder: Path,
     config: Config,
     origin: Tree,
-    left_out: Mapping[str, str | int],
+    left_out: Mapping[str, int],
     journals: Mapping[str, Journal],
     shards: Path,
 ) -> None:
@@ -32,16 +33,13 @@ def write_report(
     """
     splits = {split: _count(journal) for split, journal in journals.items()}
     report = {"dataset": config.dataset, "settings": config.model_dump(), "origin": origin, "left out": dict(left_out)}
-    report["splits"] = {split: splits[split] for split in sorted(splits, key=list(ORDER).index)}
+    report["splits"] = {split: splits[split] for split in SPLITS if split in splits}
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", _in_words(report))
     write_text(folder / "rejected.csv", _rejected(journals))
     for split in journals:
-        with replacing(folder / f"{split}.png") as temporary:
-            _contact_sheet(Shard(shards / split)).save(temporary)
-
-
-ORDER = ("train", "val", "test")
+        with replacing(folder / sheet(split)) as temporary:
+            _contact_sheet(Shard(shards / split)).save(temporary, quality=QUALITY)
 
 
 def _count(journal: Journal) -> Tree:
@@ -78,45 +76,52 @@ def _spread(counted: Counter) -> Tree:
     return {"least": values[0], "median": values[middle], "largest": values[-1]}
 
 
-def _in_words(report: Tree) -> str:
-    """report.md: one table a question, splits side by side."""
+def table(report: Tree) -> list[list[str]]:
+    """The counts of a report.json as rows, the head first, splits side by side."""
     splits: Tree = report["splits"]
-    made = ", ".join(f"{name} {'as it is' if value is None else value}" for name, value in report["settings"].items())
-    lines = [f"# {report['dataset']}", "", *_origin(report["origin"]), "", f"Made into pictures by: {made}."]
-    rows: list[tuple[str, list[Any]]] = [("photographs", [split["photographs"] for split in splits.values()])]
+    rows: list[list[Any]] = [["", *splits], ["photographs", *(split["photographs"] for split in splits.values())]]
     for part in ("rejected", "changed"):
         for why in dict.fromkeys(why for split in splits.values() for why in split[part]):
-            rows.append((f"{part}: {why}", [split[part].get(why, 0) for split in splits.values()]))
+            rows.append([f"{part}: {why}", *(split[part].get(why, 0) for split in splits.values())])
     for name in ("used", "alike within the split", "pictures"):
-        rows.append((name, [split[name] for split in splits.values()]))
+        rows.append([name, *(split[name] for split in splits.values())])
     for name in ("width in px", "height in px"):
-        rows.append(
-            (f"{name}: least, median, largest", [", ".join(map(str, s[name].values())) for s in splits.values()])
-        )
-    rows.append(("MB of pixels", [f"{split['bytes'] / 1e6:.1f}" for split in splits.values()]))
-    lines += ["", *_table(["", *splits], [[name, *values] for name, values in rows])]
+        spreads = [", ".join(map(str, split[name].values())) for split in splits.values()]
+        rows.append([f"{name}: least, median, largest", *spreads])
+    rows.append(["MB of pixels", *(f"{split['bytes'] / 1e6:.1f}" for split in splits.values())])
+    return [[str(cell) for cell in row] for row in rows]
+
+
+def sheet(split: str) -> str:
+    """The file name of a split's contact sheet."""
+    return f"{split}.jpg"
+
+
+def _in_words(report: Tree) -> str:
+    """report.md."""
+    made = ", ".join(f"{name} {'as it is' if value is None else value}" for name, value in report["settings"].items())
+    lines = [f"# {report['dataset']}", "", *_origin(report["origin"]), "", f"Made into pictures by: {made}."]
+    lines += ["", *_lines(table(report))]
     if report["left out"]:
-        lines += [
-            "",
-            "Left out:",
-            "",
-            *_table(["files", "because"], [[n, why] for why, n in report["left out"].items()]),
-        ]
-    lines += ["", "Every rejected photograph and its reason: rejected.csv. Contact sheets: "
-              f"{', '.join(f'{split}.png' for split in splits)}."]  # fmt: skip
+        lines += ["", *_lines([["left out, because", "files"], *map(list, report["left out"].items())])]
+    sheets = ", ".join(map(sheet, report["splits"]))
+    lines += ["", f"Every rejected photograph and its reason: rejected.csv. Contact sheets: {sheets}."]
     return "\n".join(lines) + "\n"
 
 
 def _origin(origin: Tree) -> list[str]:
     if "archives" not in origin:
-        return [f"{name}: {value}" for name, value in origin.items()]
-    rows = [[a["name"], a["bytes"], a["sha256"], a["checked"]] for a in origin["archives"]]
-    return _table(["archive", "bytes", "sha256", "checked against"], rows)
+        return [f"Photographs of the list {origin['list']}, buckets: {', '.join(origin['buckets'] or ['all'])}."]
+    keys = ["name", "bytes", "sha256", "checked"]
+    return _lines(
+        [["archive", "bytes", "sha256", "checked against"], *([a[k] for k in keys] for a in origin["archives"])]
+    )
 
 
-def _table(head: list[str], rows: Iterable[list[Any]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(map(str, line))} |" for line in lines]
+def _lines(rows: list[list[Any]]) -> list[str]:
+    """A table in Markdown."""
+    head, *others = rows
+    return [f"| {' | '.join(map(str, line))} |" for line in (head, ["---"] * len(head), *others)]
 
 
 def _rejected(journals: Mapping[str, Journal]) -> str:

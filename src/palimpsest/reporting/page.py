@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 from palimpsest.config import InputError
+from palimpsest.datasets import account
 from palimpsest.papers import spec
 from palimpsest.reporting.formats import legend
 from palimpsest.reporting.gallery import save_thumbnail
@@ -29,6 +30,7 @@ class Report:
     figures: list[dict[str, Any]]
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
+    data: dict[str, dict[str, Any]]  # slot → what became of its photographs
     papers: dict[str, spec.Paper]
     folder: Path  # reports
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # figure → width and height on the page, px
@@ -82,26 +84,33 @@ class Report:
         """(paper, table) of each user study."""
         return [(key, number) for key, paper in self.papers.items() for number in paper.studies]
 
+    def counts(self, slot: str) -> list[list[str]]:
+        """What became of a slot's photographs, as rows of a table with a head."""
+        return account.table(self.data[slot])
+
     def table(self, key: str, ending: str) -> str:
         return _text(self.folder / "tables" / f"{key}.{ending}")
 
 
 def show_figures(report: Report) -> Report:
     """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and says how large it is there."""
-    drawn = [figure["name"] for figure in report.figures if figure["drawn"]]
+    drawn = {f["name"]: report.folder / "figures" / f"{f['name']}.png" for f in report.figures if f["drawn"]}
+    for slot, found in report.data.items():
+        folder = report.folder.parent / "data" / "reports" / slot
+        drawn |= {f"photographs-{slot}-{split}": folder / account.sheet(split) for split in found["splits"]}
     with ThreadPoolExecutor() as pool:
-        sizes = pool.map(partial(_show, report.folder), drawn)
+        sizes = pool.map(partial(_show, report.folder / "thumbnails"), drawn, drawn.values())
         return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
 
 
-def _show(folder: Path, name: str) -> tuple[int, int]:
-    with Image.open(folder / "figures" / f"{name}.png") as drawn:
+def _show(folder: Path, name: str, path: Path) -> tuple[int, int]:
+    with Image.open(path) as drawn:
         picture = np.asarray(drawn.convert("RGB"))
-    return save_thumbnail(folder / "thumbnails" / f"{name}.webp", picture, SHOWN)
+    return save_thumbnail(folder / f"{name}.webp", picture, SHOWN)
 
 
 def read_report(root: Path) -> Report:
-    """What lies in reports/tables, figures and gallery and in data/credits; InputError for what is absent."""
+    """What lies in reports/tables, figures and gallery, data/credits and reports; InputError for what is absent."""
     folder = root / "reports"
     summary = read_json(folder / "tables" / "summary.json", dict)
     return Report(
@@ -109,6 +118,7 @@ def read_report(root: Path) -> Report:
         figures=read_json(folder / "figures" / "figures.json", list),
         gallery=read_json(folder / "gallery" / "index.json", dict),
         credits={slot: _text(root / "data" / "credits" / slot) for slot in summary["data"]},
+        data={slot: read_json(root / "data" / "reports" / slot / "report.json", dict) for slot in summary["data"]},
         papers=spec.read_papers(),
         folder=folder,
     )
