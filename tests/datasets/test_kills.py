@@ -26,7 +26,7 @@ from server import Site
 SOURCES = Path(palimpsest.__file__).parents[1]
 ROOT = SOURCES.parent
 TRAIN, TEST = "train_large_places365standard.tar", "val_large.tar"
-OUTS = {"download": ["data/scenes/raw", "data/credits/scenes"], "split": ["data/scenes/shards", "data/scenes/report"]}
+OUTS = {"download": ["data/scenes/raw", "data/credits/scenes"], "split": ["data/scenes/shards", "data/reports/scenes"]}
 RESULTS = [*OUTS["download"], *OUTS["split"], "archives"]
 
 FORKS = """
@@ -171,8 +171,8 @@ def unbroken(project, tmp_path) -> dict[str, bytes]:
     files = visible(tmp_path / "unbroken")
     assert set(files) == {f"data/scenes/shards/{split}.{end}" for split in ("train", "val", "test")
                           for end in ("bin", "npy")} | {"data/credits/scenes", "data/scenes/raw/archives.json"} | {
-        f"data/scenes/report/{name}" for name in ("report.json", "report.md", "rejected.csv", "train.png", "val.png",
-                                                  "test.png")} | {
+        f"data/reports/scenes/{name}" for name in ("report.json", "report.md", "rejected.csv", "train.jpg", "val.jpg",
+                                                  "test.jpg")} | {
         f"archives/{name}{end}" for name in (TRAIN, TEST) for end in ("", ".sha256")}  # fmt: skip
     return files
 
