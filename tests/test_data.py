@@ -27,6 +27,18 @@ def noise():
     return np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
 
 
+def test_pictures_are_resized_as_their_filter_says(noise):
+    """A column of one white pixel in three: averaging gives grey, picking gives what lies under the new centres."""
+    stripes = np.zeros((90, 120, 3), np.uint8)
+    stripes[:, 1::3] = 255
+    assert (data.resized(stripes, 30, 40, "box") == 85).all()
+    assert (data.resized(stripes, 30, 40, "opencv-bilinear") == 255).all()
+    assert data.resized(stripes, 90, 120, "box") is stripes
+    for name in ("bilinear", "bicubic", "lanczos"):
+        reference = Image.fromarray(noise).resize((50, 70), Image.Resampling[name.upper()])
+        assert (data.resized(noise, 70, 50, name) == np.asarray(reference)).all()
+
+
 def test_a_shard_gives_back_its_pictures(tmp_path, noise):
     pictures = [("a", "a.png", noise), ("b", "b.png", noise[:10, :7])]
     data.write_shard(tmp_path / "some", pictures)

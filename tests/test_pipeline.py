@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from palimpsest.reporting.formats import FORMATS
@@ -250,6 +252,32 @@ def test_a_memory_of_other_pictures_is_settings_alone(clean):
         shutil.rmtree(clean.root / folder)
     shutil.rmtree(clean.root / "data" / "holes" / "others")
     (clean.root / "data" / "credits" / "others").unlink()
+
+
+def test_a_folder_of_ones_own_is_one_entry(clean):
+    """Four photographs as noise: what is measured on the slot is measured again, nothing is trained."""
+    folder = clean.root / "mine"
+    folder.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 80, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    settings = clean.settings()
+    settings["datasets"]["mine"] = {
+        "rule": "own",
+        "folder": str(folder),
+        "split": {"by": "random", "of": "*", "seed": 1, "val": 1, "test": 2},
+        "val_of_test": None,
+        "counts": {"train": None, "val": None, "test": None},
+    }
+    clean.write(settings)
+    assert clean.repro() == {"check"}
+    settings["profiles"]["tiny"]["data"]["unseen"] |= {"dataset": "mine", "scale": None, "crop": "centre"}
+    clean.write(settings)
+    made = {f"{stage}@unseen" for stage in ("download", "split", "masks", "reference")}
+    assert clean.repro() == {"check", "transfer@elsewhere"} | made | REPORTED
+    measured = json.loads((clean.root / "results" / "elsewhere" / "metrics.json").read_text())
+    assert (measured["dataset"], measured["images"]) == ("mine", 2)
+    assert "mine, 2 of 64 × 64 px" in (clean.root / "reports" / "index.html").read_text()
 
 
 def test_an_edit_of_a_model_reruns_the_runs_that_it_works_in(clean):

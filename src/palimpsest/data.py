@@ -29,7 +29,7 @@ class Config(Settings):
     dataset: str  # a section of `datasets`
     scale: PositiveInt | Sides | None  # px of the short side, or [height, width] of every photograph; null = as it is
     size: PositiveInt  # px, side of a training crop and of a test picture; a multiple of 8
-    resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+    resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos", "opencv-bilinear"]  # all but it average
     small: Literal["enlarge", "reject"]  # photographs that are smaller than that
     crop: Literal["tiles", "centre", "random"]  # of val and test: all that fit, or one a photograph
 
@@ -83,6 +83,8 @@ def resized(picture: np.ndarray, height: int, width: int, resize: str) -> np.nda
     """uint8 (height, width, 3)."""
     if picture.shape[:2] == (height, width):
         return picture
+    if resize == "opencv-bilinear":
+        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling[resize.upper()]))
 
 
