@@ -377,6 +377,25 @@ def test_a_random_crop_is_a_function_of_the_id_alone():
     assert places == [place(same, f"{number}") for number in range(200)]
 
 
+PLACES = """
+import numpy as np
+from palimpsest.data import Config
+from palimpsest.datasets.packing import cut
+
+marks = np.stack([*np.indices((99, 99), np.uint8), np.zeros((99, 99), np.uint8)], 2)
+settings = Config(dataset="own", scale=None, size=16, resize="bicubic", small="reject", crop="random")
+print([next(cut(marks, settings, name))[1][0, 0].tolist() for name in "abcdefgh"])
+"""
+
+
+def test_a_random_crop_is_the_same_in_another_process():
+    found = {
+        subprocess.run([sys.executable, "-c", PLACES], capture_output=True, text=True, check=True,
+                       env=os.environ | {"PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(found) == 1 and len(set(map(tuple, json.loads(found.pop())))) == 8
+
+
 def test_training_keeps_the_whole_photograph(tmp_path):
     original = noise(1, 40, 50)
     files = {"train": {"a.x": encoded(original)}, "test": {"b.x": encoded(noise(2, 40, 50))}}
