@@ -387,7 +387,7 @@ def test_of_two_processes_one_downloads_and_the_other_finds(tmp_path, site):
             sleep(0.2)  # in which a second download would begin
             site.resume.set()
             answers = [each.communicate()[0].splitlines()[-1] for each in (one, two)]
-    assert answers == ["first use", "pinned"]
+    assert answers == ["pinned", "pinned"]
     assert site.ranges_asked == [None]
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
@@ -411,7 +411,7 @@ def test_a_placed_file_that_is_another_stays(tmp_path, wanted, found):
 
 
 def test_a_hash_that_no_one_publishes_is_pinned_on_first_use(tmp_path, site, capsys):
-    assert fetch(NAME, remote(site, None), tmp_path, None).checked == "first use"
+    assert fetch(NAME, remote(site, None), tmp_path, None).checked == "pinned"
     assert "publishes no hash" in capsys.readouterr().out
     run = subprocess.run(["sha256sum", "-c", f"{NAME}.sha256"], cwd=tmp_path, capture_output=True, check=False)
     assert run.returncode == 0
@@ -426,7 +426,7 @@ def test_a_hash_that_no_one_publishes_is_pinned_on_first_use(tmp_path, site, cap
     assert (tmp_path / NAME).read_bytes() == b"other"
 
     (tmp_path / f"{NAME}.sha256").unlink()
-    assert fetch(NAME, remote(site, None, None), tmp_path, None).checked == "first use"
+    assert fetch(NAME, remote(site, None, None), tmp_path, None).checked == "pinned"
 
 
 def test_a_download_that_is_not_as_pinned_is_removed(tmp_path, site):
@@ -458,7 +458,7 @@ def unpacked(folder: Path) -> Path:
 def test_an_unpacked_archive_stands_in_and_is_pinned(tmp_path, name):
     folder = unpacked(tmp_path / "x")
     first = fetch(name, remote(None), tmp_path, None)
-    assert (first.path, first.bytes, first.checked) == (folder, sum(map(len, FILES)), "first use")
+    assert (first.path, first.bytes, first.checked) == (folder, sum(map(len, FILES)), "pinned")
     lines = [f"{file}\0{len(file)}\0{sha256(content)[7:]}\n" for file, content in sorted(FILES.items())]
     assert first.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
     assert fetch(name, remote(None), tmp_path, None).checked == "pinned"
@@ -493,7 +493,7 @@ def test_a_mirror_folder_is_used_in_place_and_never_written_to(tmp_path, site):
     (mirror / NAME).write_bytes(CONTENT)
     unpacked(mirror / "x")
     found = fetch(NAME, remote(site, None), store, str(mirror))
-    assert (found.path, found.checked) == (mirror / NAME, "first use")
+    assert (found.path, found.checked) == (mirror / NAME, "pinned")
     assert fetch("x.zip", remote(site), store, str(mirror)).path == mirror / "x"
     assert sorted(path.name for path in mirror.iterdir()) == [NAME, "x"]
     assert visible(store) == [f"{NAME}.sha256", "x.sha256"]

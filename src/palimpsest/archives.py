@@ -32,6 +32,7 @@ from typing import BinaryIO
 
 from palimpsest.config import InputError
 
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip", ".deb")  # of archives' names
 MIB = 2**20
 LARGEST = 512 * MIB  # bytes, of one file
 UNPACKED = 64 * 1024 * MIB  # bytes, of all files of an archive together

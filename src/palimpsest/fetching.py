@@ -28,6 +28,7 @@ from requests import Response
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
+from palimpsest.archives import ENDINGS
 from palimpsest.config import InputError, Settings, build
 from palimpsest.storage import read_json, sha256, write_json, write_text
 
@@ -37,7 +38,6 @@ FIRST_WAIT = 1.0  # seconds before the second try, doubled before each further o
 LONGEST_WAIT = 120.0  # seconds, also where a server asks for more
 CHUNK = 1 << 16  # bytes
 REPORT_EVERY = 5.0  # seconds between two lines where no terminal shows a bar
-ARCHIVES = (".tar", ".zip", ".tar.gz", ".tgz")
 T = TypeVar("T")
 
 
@@ -66,7 +66,7 @@ class Fetched:
     path: Path
     bytes: int
     sha256: str  # of a folder: over the paths, sizes and hashes of its files
-    checked: Literal["published", "pinned", "first use"]  # what its hash was checked against
+    checked: Literal["published", "pinned"]  # what its hash was checked against; the first file is what is pinned
 
     @property
     def record(self) -> dict[str, str | int]:
@@ -119,7 +119,7 @@ def find(name: str, store: Path, mirror: str | None) -> Path:
 def inventory(name: str, folder: Path) -> Fetched:
     """What a person's folder holds; InputError where it holds nothing, or a link."""
     size, hashes = _measure_folder(folder)
-    return Fetched(name, folder, size, hashes["sha256"], "first use")
+    return Fetched(name, folder, size, hashes["sha256"], "pinned")
 
 
 def size(path: Path) -> int:
@@ -155,7 +155,7 @@ def _at_hand(name: str, store: Path, mirror: str | None) -> Path | None:
 
 def _standing(path: Path) -> Path | None:
     """What is there of a file: itself, or the folder of an archive that was unpacked."""
-    unpacked = [path.with_name(path.name.removesuffix(suffix)) for suffix in ARCHIVES if path.name.endswith(suffix)]
+    unpacked = [path.with_name(path.name.removesuffix(suffix)) for suffix in ENDINGS if path.name.endswith(suffix)]
     return path if path.exists() else next((folder for folder in unpacked if folder.is_dir()), None)
 
 
@@ -165,7 +165,7 @@ class _Expected:
 
     algorithm: str
     digest: str | None
-    known: Literal["published", "pinned", "first use"]
+    known: Literal["published", "pinned"]
     pin: Path
 
 
@@ -174,7 +174,7 @@ def _expected(published: str | None, path: Path) -> _Expected:
     if published is not None:
         return _Expected(*published.split(":"), "published", pin)
     if not pin.exists():
-        return _Expected("sha256", None, "first use", pin)
+        return _Expected("sha256", None, "pinned", pin)
     text = pin.read_bytes()
     if not (line := re.fullmatch(rb"([0-9a-f]{64})  (.+)\n?", text)) or os.fsdecode(line[2]) != path.name:
         raise InputError(
@@ -200,7 +200,7 @@ def _check(name: str, shown: str, size: int | None, expected: _Expected, found: 
         raise InputError(
             f"{shown}: asked for {expected.algorithm} {expected.digest}, {asked}, found {digest}; accepted: {accepted}"
         )
-    if expected.known == "first use":
+    if expected.digest is None:
         write_text(expected.pin, f"{digest}  {expected.pin.stem}\n")
         print(f"{name}: its owner publishes no hash for it; sha256 {digest} is pinned on first use in {expected.pin}")
     return Fetched(name, found, length, hashes["sha256"], expected.known)

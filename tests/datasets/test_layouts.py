@@ -162,7 +162,7 @@ def test_folders_in_place_of_archives_give_the_same_pixels(tmp_path, shipped, st
     assert unpacked.pixels() == archived.pixels()
     assert unpacked.ids("train") == archived.ids("train")
     assert not list(store.glob("*.tar"))
-    assert {each["checked"] for each in unpacked.report["origin"]["archives"]} == {"first use"}
+    assert {each["checked"] for each in unpacked.report["origin"]["archives"]} == {"pinned"}
 
 
 def test_places2s_pair(tmp_path, shipped, store):
@@ -203,7 +203,7 @@ def test_celeba_hq_by_its_lists(tmp_path, shipped, store, site):
     assert made.ids("val") == made.ids("test")
     assert made.report["left out"] == {"no picture by its ending": 3, "in no split": 1}
     checked = {each["name"]: each["checked"] for each in made.report["origin"]["archives"]}
-    assert checked == {"CelebAMask-HQ.zip": "first use", "train_shuffled.flist": "published",
+    assert checked == {"CelebAMask-HQ.zip": "pinned", "train_shuffled.flist": "published",
                        "val_shuffled.flist": "published"}  # fmt: skip
     first = str(min(numbers[9:]))
     reference = opened(pictures[f"CelebAMask-HQ/CelebA-HQ-img/{first}.jpg"]).resize((24, 24), Image.Resampling.BICUBIC)

@@ -373,3 +373,9 @@ def test_a_partitions_names_may_hold_spaces():
     assert assign(rule(PARTITION), names, files.__getitem__).splits == {
         "train": ["p/3.png"], "val": ["p/a b.png"], "test": ["p/2.png"],
     }  # fmt: skip
+
+
+def test_a_count_of_a_split_that_the_rule_does_not_make_is_refused():
+    only_test = rule({"by": "paths", "train": None, "val": None, "test": "*"}, train=5)
+    with pytest.raises(InputError, match="asked for 5 pictures to train, found 0"):
+        assign(only_test, ["a.png", "b.png"], nothing)

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +19,6 @@ from palimpsest.datasets import account, listed, packing, splits
 from palimpsest.datasets.listed import Listed
 from palimpsest.storage import read_json, replacing, write_json
 
-ARCHIVES = {".deb", ".gz", ".tar", ".tgz", ".zip"}  # endings of files that are looked into
 RECORD, LEFT_OUT = "archives.json", "left-out.json"  # in `raw`
 
 
@@ -218,7 +217,7 @@ class Places:
     def names(self) -> Iterator[str]:
         """Of all files, in the order in which they lie there."""
         for place, path in self.paths.items():
-            if path.is_dir() or path.suffix in ARCHIVES:
+            if path.is_dir() or path.name.endswith(archives.ENDINGS):
                 yield from (f"{place}/{name}".lstrip("/") for name in archives.names(path))
             else:
                 yield place
@@ -235,7 +234,7 @@ class Places:
         for place, of_it in groupby(names, lambda name: self._apart(name)[0]):
             members = [self._apart(name)[1] for name in of_it]
             found = archives.stream(self.paths[place], set(members))
-            for wanted, (name, contents) in zip(members, found, strict=True):
+            for wanted, (name, contents) in zip_longest(members, found, fillvalue=("", b"")):
                 if name != wanted:
                     raise InputError(f"{self.paths[place]}: asked for {wanted}, found {name}; the archive was changed")
                 yield f"{place}/{name}".lstrip("/"), contents

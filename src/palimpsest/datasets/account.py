@@ -51,7 +51,7 @@ def _count(journal: Journal) -> Tree:
         if not photograph.pictures:
             rejected[photograph.why] += 1
             continue
-        seen[photograph.pixels] += 1
+        seen[photograph.key] += 1
         widths[photograph.size[0]] += 1
         heights[photograph.size[1]] += 1
         pictures += len(photograph.pictures)

@@ -72,6 +72,9 @@ class Source:
         return identify
 
 
+Key = tuple[str, int, int]
+
+
 @dataclass
 class Photograph:
     """What became of one photograph: its pictures, or why there are none."""
@@ -86,6 +89,11 @@ class Photograph:
     @classmethod
     def read(cls, line: str) -> Self:
         return cls(**json.loads(line))
+
+    @property
+    def key(self) -> Key:
+        """Equal for photographs of the same pixels."""
+        return self.pixels, *self.size
 
 
 class RejectedError(Exception):
@@ -104,7 +112,7 @@ def pack(config: Config, source: Source, out: Path, scratch: Path) -> dict[str, 
         journals[split] = Journal(scratch / f"{split}.jsonl")
         earlier = [journals[other] for other in journals if other != split and not (split == "val" and source.shared)]
         taken = {
-            photograph.pixels: journal.split
+            photograph.key: journal.split
             for journal in reversed(earlier)
             for photograph in journal
             if photograph.pictures
@@ -168,7 +176,7 @@ class Rows:
                 offset += 3 * height * width
 
 
-def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[str, str]) -> None:
+def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[Key, str]) -> None:
     names = source.splits[journal.split]
     identify = source.ids(journal.split)
     done = journal.recover()
@@ -192,8 +200,8 @@ def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[st
         files = source.stream(names[done:])
         jobs = (partial(_prepare, name, file, identify(name), config, whole) for name, file in files)
         for photograph, pictures in _in_order(pool, jobs, AHEAD * cores):
-            if photograph.pixels in taken:
-                photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.pixels]}", []
+            if photograph.key in taken:
+                photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.key]}", []
             for picture in pictures if photograph.pictures else []:
                 pixels.write(picture)
             lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")

@@ -181,8 +181,11 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
     left_out = {"no picture by its ending": len(names) - len(pictures), "in no split": len(pictures) - len(where)}
     if rule.val_of_test:
         splits["val"] = [splits["test"][place] for place in spread(len(splits["test"]), rule.val_of_test)]
-    for split, members in splits.items():
-        wanted = getattr(rule.counts, split)
+    for split in SPLITS:
+        wanted, members = getattr(rule.counts, split), splits.get(split)
+        if members is None and wanted is None:
+            continue
+        members = members or []
         if wanted is not None and len(members) != wanted:
             raise InputError(f"asked for {wanted} pictures to {split}, found {len(members)}; accepted: the whole set")
         if not members:
