@@ -197,6 +197,7 @@ def assert_whole(folder: Path, unbroken: dict[str, bytes], where: str) -> None:
         assert unbroken.get(name) == contents, f"{name}, killed at {where}"
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_any_two_steps_ends_in_the_same_bytes(tmp_path, project, unbroken, fork):
     folder, at, downloaded = tmp_path / "killed", {}, copied(project, tmp_path / "downloaded")
     assert fork(downloaded, "download") == 0

@@ -166,14 +166,15 @@ def split(
     """
     raw, out = folder / "raw", folder / "shards"
     if isinstance(slot.entry, Listed):
-        origin = {"list": slot.entry.photographs, "buckets": slot.entry.buckets}
+        hashes = {photo.name: photo.sha256 for photo in listed.photos(slot.entry)}
+        origin = {"list": slot.entry.photographs, "sha256": digest(hashes), "buckets": slot.entry.buckets}
         counted = {f"{name}: {why}": 1 for name, why in read_json(raw / LEFT_OUT, dict).items()}
         source = _listed_source(slot.entry, raw)
     else:
         record = read_json(raw / RECORD, list)
         origin = {"archives": record}
         source, counted = _archived_source(slot, record, store, mirror)
-    made_from = [config.model_dump(), slot.model_dump(), origin, sources.manifest("split", [])]
+    made_from = [config.model_dump(), origin, source.splits, sources.manifest("split", [])]
     work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
     journals = packing.pack(config, source, out, work)
     account.write_report(report, config, origin, counted, journals, out)

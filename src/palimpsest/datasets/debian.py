@@ -12,7 +12,7 @@ from palimpsest.config import InputError
 
 def fetch(package: str, version: str, store: Path, mirror: str | None) -> Path:
     """The .deb of a package, of this version where it can be had, else of another; InputError where there is none."""
-    folders = [store, *([Path(mirror)] if mirror and not mirror.startswith("http") else [])]
+    folders = [store, *([Path(mirror).expanduser()] if mirror and not mirror.startswith("http") else [])]
     for pattern in (f"{package}_{quote(version, safe='+~')}_*.deb", f"{package}_*.deb"):
         if present := sorted(path for folder in folders for path in folder.glob(pattern)):
             return present[-1]

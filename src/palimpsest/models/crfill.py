@@ -30,8 +30,8 @@ Departures
   normalisation leaves of them the shape of their distribution alone.
 - DeepFill v2 - CA + CR (`deepfill-v2-cr`) trains with the loss from its start, as DeepFill v2 trains; the released code
   starts from a trained base.
-- One set of pictures serves all methods of a profile, cut at one scale; the released code shrinks
-  to 640 px and crops.
+- One set of pictures serves all methods of a profile, at one scale; the released code's is `scale: 640`, of which it
+  crops.
 - The pictures of salient objects that the paper adds to Places2 are not among the data.
 """
 

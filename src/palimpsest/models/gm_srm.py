@@ -30,8 +30,7 @@ Departures
 - Norms in equation 10 are means over all pixels of the picture. VGG's layers are not published: relu1_1 to relu5_1.
 - A picture is always filled alike, with one fixed draw of noise.
 - In pictures of another size than the network's own the memory grows from its constant, resized.
-- One set of pictures serves all methods of a profile, at paper scale shrunk to 256 px on the shorter side, of which
-  `resize` then finds no larger squares; the paper shrinks to 320 px and crops.
+- One set of pictures serves all methods of a profile, at one scale; the paper's is `scale: 320`, of which it crops.
 - Adam's betas and the decay of its rate are not published: a straight fall to 0 over the last half.
 """
 
