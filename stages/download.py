@@ -12,7 +12,7 @@ def main() -> None:
     name = argument("a slot of the profile's data")
     path, runtime = Path("data") / "datasets" / f"{name}.json", read_runtime()
     slot = build(datasets.Slot, read_json(path, dict), "", str(path))
-    notice = datasets.download(slot, Path("data") / name / "raw", Path(runtime.archives), runtime.mirror)
+    notice = datasets.download(slot, Path("data") / name / "raw", runtime.store, runtime.mirror)
     write_text(Path("data") / "credits" / name, notice)
 
 

@@ -15,7 +15,7 @@ def main() -> None:
     path, folder = Path("data") / "datasets" / f"{name}.json", Path("data") / name
     slot = build(datasets.Slot, read_json(path, dict), "", str(path))
     report = Path("data") / "reports" / name
-    datasets.split(config, slot, folder, report, Path(runtime.archives), runtime.mirror, Path(runtime.scratch))
+    datasets.split(config, slot, folder, report, runtime.store, runtime.mirror, Path(runtime.scratch))
 
 
 if __name__ == "__main__":

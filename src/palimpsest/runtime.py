@@ -32,6 +32,11 @@ class Runtime(Settings):
     archives: str  # folder where the archives of datasets lie, or are downloaded to
     mirror: str | None  # folder or web address that holds archives under their own names, asked before their owners
 
+    @property
+    def store(self) -> Path:
+        """The folder of the archives."""
+        return Path(self.archives).expanduser()
+
 
 def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
     """runtime.yaml, each key replaceable by an environment variable such as PALIMPSEST_DEVICE=cpu."""

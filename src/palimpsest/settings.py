@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from palimpsest import benchmark, data, datasets, evaluation, masks, runs, sources, training, weights
+from palimpsest import benchmark, data, datasets, evaluation, masks, runs, sources, training
 from palimpsest.config import InputError, Name, Settings, Tree, build, digest, each_once
 from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
 from palimpsest.study import design
+from palimpsest.weights import origins
 
 TAKEN = {"credits", "datasets", "holes", "reports", "training", "weights"}  # folders in data/ that are of no slot
 
@@ -36,7 +37,7 @@ class Params(Settings):
     profiles: dict[str, Profile]
     datasets: dict[Name, datasets.Dataset]
     holes: masks.Config
-    weights: weights.Config
+    weights: origins.Config
     transfers: dict[Name, runs.Transfer]
     external: dict[Name, runs.External]
     pretrained: dict[Name, Tree]

@@ -17,6 +17,16 @@ from palimpsest.config import InputError
 
 
 @contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Puts the name of a file into an OSError that has none, as that of an open file has."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yields a temporary path that takes the place of `path` when the block ends well; else `path` stays as it was."""
     path = Path(path)

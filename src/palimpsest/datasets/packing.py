@@ -5,7 +5,6 @@ Photographs are handed over one at a time and never unpacked to disk. What becam
 is an account of the journals. Equal inputs give equal bytes, whatever the number of cores.
 """
 
-import errno
 import hashlib
 import io
 import json
@@ -15,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from os.path import commonpath
@@ -29,7 +27,7 @@ from tqdm import tqdm
 
 from palimpsest.config import InputError
 from palimpsest.data import Config, Row, is_deep, resized, write_index
-from palimpsest.storage import replacing
+from palimpsest.storage import naming, replacing
 
 ORDER = ("test", "val", "train")  # a picture of the first is kept there, and left out of the later ones
 SECONDS = 5.0  # of work that a killed run loses at most
@@ -184,7 +182,7 @@ def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[Ke
     saved, lines = time.monotonic(), []
     cores = len(os.sched_getaffinity(0))
     with (
-        _named(journal.shard),
+        naming(journal.shard),
         journal.shard.open("ab") as pixels,
         journal.path.open("a", encoding="utf-8") as written,
         ThreadPoolExecutor(cores) as pool,
@@ -210,17 +208,6 @@ def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[Ke
                 saved = time.monotonic()
             bar.update()
         save()
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Puts the name into the error of a full disk, which an open file does not know; closing one raises it too."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            error.filename = str(path)
-        raise
 
 
 def _settle(file: IO) -> None:

@@ -1,9 +1,4 @@
-"""Pretrained networks: where their weights come from, and the form in which the pipeline keeps them.
-
-`<network>/about.json` says whether the weights are at hand, and if not, why; `<network>/weights.safetensors` holds
-them in float32, under the names that torchvision or pytorch-fid gives them. `perceptual` is what perceptual losses
-read: VGG19, or VGG16 where VGG19 is not to be had.
-"""
+"""Where pretrained networks come from: a package, a person's folder, or their owners' servers."""
 
 import pickle
 from collections.abc import Iterator
@@ -14,21 +9,17 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy._core.multiarray import _reconstruct
-from safetensors import SafetensorError
 from safetensors.numpy import save as serialise
 
-from palimpsest.config import InputError, Settings, build
+from palimpsest.config import InputError, Settings
 from palimpsest.fetching import download
-from palimpsest.storage import read_json, replacing, sha256, write_json
+from palimpsest.storage import replacing, sha256, write_json
+from palimpsest.weights import About, about
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-FOLDER = Path("data") / "weights"  # of the pipeline
 PERCEPTUAL = ("vgg19", "vgg16")  # what may stand there, the best first
 State = dict[str, np.ndarray]
 AGAIN = "`dvc repro --force weights` looks again"
@@ -39,16 +30,6 @@ class Config(Settings):
 
     folder: str | None  # where a person put them; null = nowhere
     download: bool  # fetch what the folder lacks from its public address
-
-
-class About(Settings):
-    """What is known of one network's weights."""
-
-    status: Literal["present", "missing"]
-    file: str  # the original's name
-    source: str
-    sha256: str | None  # of the original
-    reason: str | None  # why they are missing, and what would be accepted
 
 
 class AbsentError(Exception):
@@ -203,13 +184,13 @@ def fetch(config: Config, out: Path) -> None:
             try:
                 original = network.find(config, Path(scratch))
             except AbsentError as absent:
-                _write_about(out / name, network, "missing", reason=str(absent))
+                _write_about(out, name, "missing", reason=str(absent))
                 (out / name / "weights.safetensors").unlink(missing_ok=True)
                 continue
             state = {key: np.ascontiguousarray(value, np.float32) for key, value in network.read(original).items()}
             with replacing(out / name / "weights.safetensors") as temporary:
                 temporary.write_bytes(serialise(state))
-            _write_about(out / name, network, "present", sha256=sha256(original))
+            _write_about(out, name, "present", sha256=sha256(original))
 
 
 def choose_perceptual(out: Path) -> None:
@@ -225,35 +206,7 @@ def choose_perceptual(out: Path) -> None:
         copyfile(best / "weights.safetensors", temporary)
 
 
-def perceptual(folder: Path) -> str:
-    """Which network perceptual losses read: vgg19, or vgg16 in its place."""
-    found = about(folder, "perceptual")
-    return next(name for name in PERCEPTUAL if NETWORKS[name].file == found.file)
-
-
-def _write_about(
-    folder: Path, network: Packaged | Published, status: str, sha256: str | None = None, reason: str | None = None
-) -> None:
-    about = About(status=status, file=network.file, source=network.source, sha256=sha256, reason=reason)
-    write_json(folder / "about.json", about.model_dump())
-
-
-def about(folder: Path, name: str) -> About:
-    """What is known of a network's weights in the folder that `fetch` filled; InputError where it did not."""
-    path = Path(folder) / name / "about.json"
-    return build(About, read_json(path, dict), "", str(path))
-
-
-def read(folder: Path, name: str) -> "dict[str, Tensor]":
-    """A network's weights by name, float32; InputError when they are missing, with the reason."""
-    from safetensors.torch import load_file  # imports torch
-
-    known, path = about(folder, name), Path(folder) / name / "weights.safetensors"
-    if known.status == "missing":
-        raise InputError(f"asked for the weights of {name}, which are missing: {known.reason}")
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path}: asked for weights, found none that can be read ({error}); `dvc repro weights` makes it"
-        ) from error
+def _write_about(out: Path, name: str, status: str, sha256: str | None = None, reason: str | None = None) -> None:
+    file, source = NETWORKS[name].file, NETWORKS[name].source
+    known = About(network=name, status=status, file=file, source=source, sha256=sha256, reason=reason)
+    write_json(out / name / "about.json", known.model_dump())
