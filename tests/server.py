@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 
-NAME = "pictures.tar"
+NAME = "pictures.bin"
 CONTENT = bytes(range(256)) * 1024 * 2  # 512 KiB
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -4,9 +4,10 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import count
 from pathlib import Path
 from time import sleep
@@ -17,6 +18,15 @@ from palimpsest import fetching
 from palimpsest.config import InputError, build
 from palimpsest.fetching import CHUNK, TRIES, Fetched, NotThereError, Remote, fetch
 from server import CONTENT, NAME, Site
+
+
+def make_tar() -> bytes:
+    """One small file in a tar."""
+    file, info = BytesIO(), tarfile.TarInfo("a.txt")
+    info.size = 5
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        tar.addfile(info, BytesIO(b"hello"))
+    return file.getvalue()[:2048]
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +97,9 @@ def test_a_cut_connection_goes_on_where_it_was_cut(tmp_path, site, waits):
 
 def test_a_server_without_ranges_is_asked_for_the_whole_again(tmp_path, site):
     site.ranges, site.cut = False, 100_000
-    with pytest.raises(InputError, match=rf"asked for {NAME}, found no answer with it in {TRIES} tries, last a cut"):
+    with pytest.raises(
+        InputError, match=rf"asked for {NAME}, found a cut connection .* as the last of {TRIES} failures"
+    ):
         fetch(NAME, remote(site), tmp_path, None)
     assert len(site.asked) == TRIES
     assert (visible(tmp_path), hidden(tmp_path)) == ([], PART)
@@ -105,7 +117,7 @@ def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(tmp_path,
 
 def test_without_a_validator_nothing_is_pieced_together(tmp_path, site):
     site.tag, site.cut = 'W/"weak"', 100_000
-    with pytest.raises(InputError, match="no answer"):
+    with pytest.raises(InputError, match="failures in a row"):
         fetch(NAME, remote(site), tmp_path, None)
     assert set(site.ranges_asked) == {None}
 
@@ -207,7 +219,8 @@ def test_a_busy_server_is_asked_again_when_it_says(tmp_path, site, waits, status
 def test_a_busy_server_is_given_up_after_some_tries(tmp_path, site, waits):
     site.first = [(503, {}, b"busy")] * 100
     with pytest.raises(
-        InputError, match=rf"{site.url}: asked for .* found .* {TRIES} tries, last status 503.*accepted"
+        InputError,
+        match=rf"{site.url}: asked for .* found status 503 as the last of {TRIES} failures in a row.*accepted",
     ):
         fetch(NAME, remote(site), tmp_path, None)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
@@ -311,7 +324,7 @@ if sys.argv[3:]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 print("ready", flush=True)
 remote = Remote(url=sys.argv[1], bytes=None, hash=None, how=None)
-stage(lambda: print(fetch("pictures.tar", remote, Path(sys.argv[2]), None).checked, flush=True))
+stage(lambda: print(fetch("pictures.bin", remote, Path(sys.argv[2]), None).checked, flush=True))
 """
 
 
@@ -478,13 +491,13 @@ def test_a_link_in_a_folder_is_refused(tmp_path, target):
     folder = unpacked(tmp_path / "pictures")
     (folder / "a" / "link").symlink_to(folder / target)
     with pytest.raises(InputError, match=f"{folder}/a/link: .*found a link"):
-        fetch(NAME, remote(None), tmp_path, None)
+        fetch("pictures.tar", remote(None), tmp_path, None)
 
 
 def test_an_empty_folder_is_no_archive(tmp_path):
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(InputError, match="found no file in it"):
-        fetch(NAME, remote(None), tmp_path, None)
+    with pytest.raises(InputError, match="found none in it"):
+        fetch("pictures.tar", remote(None), tmp_path, None)
 
 
 def test_a_mirror_folder_is_used_in_place_and_never_written_to(tmp_path, site):
@@ -547,3 +560,38 @@ def test_a_terminal_shows_a_bar(tmp_path, site, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     fetch(NAME, remote(site), tmp_path, None)
     assert f"{NAME}: 100%" in terminal.getvalue() and "B/s" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.zip", b"<!DOCTYPE html><html>quota exceeded</html>"),
+        ("x.tar", b'{"error": "quota"}' * 100),
+        ("x.tar", make_tar()[:-600]),
+        ("x.tar", b""),
+        ("x.flist", b""),
+        ("x.flist", b"  <?xml version='1.0'?><!DOCTYPE html><html></html>"),
+    ],
+)
+@pytest.mark.parametrize("placed", [True, False])
+def test_what_cannot_be_the_file_is_never_pinned(tmp_path, site, name, content, placed):
+    """Neither one that a person placed nor one that a server sent: the right one is taken afterwards."""
+    site.files[name] = content
+    if placed:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"found (no|a page)"):
+        fetch(name, Remote(url=site.address(name), bytes=None, hash=None, how=None), tmp_path, None)
+    assert not (tmp_path / f"{name}.sha256").exists()
+    right = make_tar() if name != "x.flist" else b"1.jpg\n"
+    site.files[name] = right
+    (tmp_path / name).unlink(missing_ok=True)
+    found = fetch(name, Remote(url=site.address(name), bytes=None, hash=None, how=None), tmp_path, None)
+    assert found.path.read_bytes() == right
+
+
+def test_a_store_that_cannot_be_written_to_serves_what_is_in_it(tmp_path, monkeypatch):
+    (tmp_path / NAME).write_bytes(CONTENT)
+    published = Remote(url=None, bytes=None, hash=sha256(CONTENT), how="by hand")
+    monkeypatch.setattr(fetching, "_alone", lambda path: pytest.fail("a lock was asked for"))
+    assert fetch(NAME, published, tmp_path, None).checked == "published"
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]

@@ -28,7 +28,7 @@ from requests import Response
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from palimpsest.archives import ENDINGS
+from palimpsest import archives
 from palimpsest.config import InputError, Settings, build
 from palimpsest.storage import naming, read_json, sha256, write_json, write_text
 
@@ -46,9 +46,8 @@ class Remote(Settings):
 
     url: str | None  # public address; null = a person places the file
     bytes: PositiveInt | None  # exact size where it is known
-    hash: (
-        Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
-    )  # null = pinned on first use
+    # its owner's; null = what comes first is pinned, in a file beside it that a person may remove
+    hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
     how: str | None  # where a person gets it, when there is no url
 
     @model_validator(mode="after")
@@ -66,7 +65,7 @@ class Fetched:
     path: Path
     bytes: int
     sha256: str  # of a folder: over the paths, sizes and hashes of its files
-    checked: Literal["published", "pinned"]  # what its hash was checked against; the first file is what is pinned
+    checked: Literal["published", "pinned", "nothing"]  # whose hash it has; the first file's is the one that is pinned
 
     @property
     def record(self) -> dict[str, str | int]:
@@ -86,27 +85,36 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
     OSError on a full disk, after which the next call goes on.
     """
     path = store / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if found := _checked_at_hand(name, remote, store, mirror):
+        return found
+    store.mkdir(parents=True, exist_ok=True)
 
     def load(url: str) -> Fetched:
         check = partial(_check, name, url, remote.bytes, _expected(remote.hash, path))
         return replace(download(url, path, remote.bytes, f"{name} in {store}", check), path=path)
 
     with _alone(path):
-        if found := _at_hand(name, store, mirror):
-            if found.is_dir():
-                return _check(name, str(found), None, _expected(None, path.with_name(found.name)), found)
-            return _check(name, str(found), remote.bytes, _expected(remote.hash, path), found)
-        if _is_address(mirror):
+        if found := _checked_at_hand(name, remote, store, mirror):  # another process brought it meanwhile
+            return found
+        if is_address(mirror):
             with suppress(NotThereError):
                 return load(f"{mirror.rstrip('/')}/{quote(name)}")
         if remote.url is not None:
             return load(remote.url)
     where = f"{store} or {mirror}" if mirror else store
-    raise InputError(
+    raise NotThereError(
         f"{name}: asked for a file that has no public address, found none in {where}; place {name} in {store}: "
         f"{remote.how}"
     )
+
+
+def _checked_at_hand(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched | None:
+    found = _at_hand(name, store, mirror)
+    if found is None:
+        return None
+    if found.is_dir():
+        return _check(name, str(found), None, _expected(None, store / found.name), found)
+    return _check(name, str(found), remote.bytes, _expected(remote.hash, store / name), found)
 
 
 def find(name: str, store: Path, mirror: str | None) -> Path:
@@ -118,13 +126,30 @@ def find(name: str, store: Path, mirror: str | None) -> Path:
 
 def inventory(name: str, folder: Path) -> Fetched:
     """What a person's folder holds; InputError where it holds nothing, or a link."""
-    size, hashes = _measure_folder(folder)
-    return Fetched(name, folder, size, hashes["sha256"], "pinned")
+    size, digest = measure(folder)
+    return Fetched(name, folder, size, digest, "nothing")
 
 
-def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else path.stat().st_size
+def measure(path: Path) -> tuple[int, str]:
+    """Bytes and sha256 of a file, or of all files in a folder with their paths."""
+    size, hashes = _measure_folder(path) if path.is_dir() else _measure(path, "sha256")
+    return size, hashes["sha256"]
+
+
+def folders(store: Path, mirror: str | None) -> list[Path]:
+    """Where files are looked for before any address; InputError for a mirror that is no folder."""
+    if mirror is None or is_address(mirror):
+        return [store]
+    folder = Path(mirror).expanduser()
+    if not folder.is_dir():
+        raise InputError(
+            f"mirror: asked for {mirror}, found no such folder; accepted: a folder, an http address or null"
+        )
+    return [store, folder]
+
+
+def is_address(mirror: str | None) -> bool:
+    return mirror is not None and mirror.startswith(("http://", "https://"))
 
 
 @contextmanager
@@ -135,27 +160,16 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_address(mirror: str | None) -> bool:
-    return mirror is not None and mirror.startswith(("http://", "https://"))
-
-
 def _at_hand(name: str, store: Path, mirror: str | None) -> Path | None:
     """The file or its folder where a person, or an earlier run, put it."""
-    if found := _standing(store / name):
-        return found
-    if mirror is None or _is_address(mirror):
-        return None
-    folder = Path(mirror).expanduser()
-    if not folder.is_dir():
-        raise InputError(
-            f"mirror: asked for {mirror}, found no such folder; accepted: a folder, an http address or null"
-        )
-    return _standing(folder / name)
+    return next(filter(None, (_standing(folder / name) for folder in folders(store, mirror))), None)
 
 
 def _standing(path: Path) -> Path | None:
     """What is there of a file: itself, or the folder of an archive that was unpacked."""
-    unpacked = [path.with_name(path.name.removesuffix(suffix)) for suffix in ENDINGS if path.name.endswith(suffix)]
+    unpacked = [
+        path.with_name(path.name[: -len(suffix)]) for suffix in archives.ENDINGS if path.name.lower().endswith(suffix)
+    ]
     return path if path.exists() else next((folder for folder in unpacked if folder.is_dir()), None)
 
 
@@ -201,9 +215,27 @@ def _check(name: str, shown: str, size: int | None, expected: _Expected, found: 
             f"{shown}: asked for {expected.algorithm} {expected.digest}, {asked}, found {digest}; accepted: {accepted}"
         )
     if expected.digest is None:
+        _check_kind(name, shown, found)
         write_text(expected.pin, f"{digest}  {expected.pin.stem}\n")
         print(f"{name}: its owner publishes no hash for it; sha256 {digest} is pinned on first use in {expected.pin}")
     return Fetched(name, found, length, hashes["sha256"], expected.known)
+
+
+def _check_kind(name: str, shown: str, found: Path) -> None:
+    """InputError for what cannot be the file that is to be pinned: an archive that is none, a page, or nothing."""
+    if found.is_dir() or name.lower().endswith(archives.ENDINGS):
+        try:
+            count = sum(1 for _ in archives.names(found))
+        except InputError as error:
+            raise InputError(f"{shown}: asked for an archive to be pinned, found none: {error}") from error
+    else:
+        with found.open("rb") as file:
+            start = file.read(CHUNK)
+        count = len(start) if name.endswith(".html") or not _begins_a_page(start) else 0
+    if not count:
+        raise InputError(
+            f"{shown}: asked for {name}, found nothing, or a page of HTML; accepted: the file as its owner has it"
+        )
 
 
 def _measure(file: Path, algorithm: str) -> tuple[int, dict[str, str]]:
@@ -223,7 +255,7 @@ def _measure_folder(folder: Path) -> tuple[int, dict[str, str]]:
     total, digest = 0, hashlib.sha256()
     files = sorted((os.fsencode(file.relative_to(folder).as_posix()), file) for file in _files(folder))
     if not files:
-        raise InputError(f"{folder}: asked for an unpacked archive, found no file in it; accepted: its files, or none")
+        raise InputError(f"{folder}: asked for a folder with files, found none in it; accepted: one or more")
     for path, file in files:
         size = file.stat().st_size
         digest.update(b"%b\0%d\0%b\n" % (path, size, sha256(file).encode()))
@@ -240,7 +272,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(entry)
             else:
                 raise InputError(
-                    f"{entry.path}: asked for an unpacked archive, found a link or device in it; accepted: plain files"
+                    f"{entry.path}: asked for a plain file, found a link or a device; accepted: the file itself"
                 )
 
 
@@ -318,7 +350,7 @@ class _Download:
                 failures = 1 if self.received() > most else failures + 1
                 most = max(most, self.received())
                 if failures == TRIES:
-                    raise InputError(self.refusal(f"no answer with it in {TRIES} tries, last {again}")) from again
+                    raise InputError(self.refusal(f"{again} as the last of {TRIES} failures in a row")) from again
                 wait = min(max(FIRST_WAIT * 2 ** (failures - 1), again.wait), LONGEST_WAIT)
                 print(f"{self.path.name}: {again}; next try in {wait:.0f} s", file=sys.stderr, flush=True)
                 sleep(wait)
@@ -346,7 +378,7 @@ class _Download:
                 case status if status == 429 or status >= 500:
                     raise _AgainError(f"status {status}", _wait_asked_for(answer))
                 case status:
-                    raise InputError(self.refusal(f"no answer with it (status {status})"))
+                    raise InputError(self.refusal(f"no answer with it (status {status})", "an address that gives it"))
         if origin.total not in (None, self.received()):
             raise _AgainError(f"a body cut short at byte {self.received():,} of {origin.total:,}")
 
@@ -410,9 +442,12 @@ def _chunks(answer: Response) -> Iterator[bytes]:
 
 
 def _is_page(answer: Response, first: bytes) -> bool:
+    return answer.headers.get("Content-Type", "").lower().startswith("text/html") or _begins_a_page(first)
+
+
+def _begins_a_page(first: bytes) -> bool:
     start = first.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    kind = answer.headers.get("Content-Type", "").lower()
-    return kind.startswith("text/html") or start.startswith((b"<!doctype html", b"<html"))
+    return start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<?xml") and b"<html" in start)
 
 
 def _wait_asked_for(answer: Response) -> float:

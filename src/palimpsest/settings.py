@@ -55,6 +55,12 @@ def check(tree: Tree) -> Params:
     trained, targets = runs.trained(tree), runs.targets(tree)
     learned = {runs.resolve(tree, name).data for name in trained}
     _check_slots(params, learned | {target.data for target in targets})
+    active = params.profiles[params.profile]
+    for slot, crops in active.data.items():
+        with _explaining(f"profiles.{params.profile}.data.{slot}"):
+            splits = datasets.slot(params.datasets, crops.dataset).entry.makes()
+            if missing := [split for split in (data.SPLITS if slot in learned else ["test"]) if split not in splits]:
+                raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     for profile, scale in params.profiles.items():
         if scale.study.pictures > (kept := scale.evaluation.samples):
             found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
@@ -74,12 +80,6 @@ def check(tree: Tree) -> Params:
         if (other := rows.setdefault((entry.label, entry.data), name)) != name:
             found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.data}"
             raise InputError(f"params: {found}; accepted: one entry a label and slot, with all its kinds of holes")
-    active = params.profiles[params.profile]
-    for slot, crops in active.data.items():
-        with _explaining(f"profiles.{params.profile}.data.{slot}"):
-            splits = datasets.slot(params.datasets, crops.dataset).entry.makes()
-            if missing := [split for split in (data.SPLITS if slot in learned else ["test"]) if split not in splits]:
-                raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     return params
 
 

@@ -589,6 +589,28 @@ def test_a_shard_longer_than_its_journal_is_cut(tmp_path):
     assert contents(tmp_path / "shards") == wanted
 
 
+@pytest.mark.parametrize("damage", [b"garbage\n", b'{"nmae": "a"}\n', b"\xff\xfe\n", b"[]\n", b"null\n"])
+def test_a_damaged_line_of_a_journal_is_where_work_goes_on(tmp_path, damage):
+    files = many(6)
+    packed(tmp_path, files)
+    wanted = contents(tmp_path / "shards")
+    journal = tmp_path / "scratch" / "train.jsonl"
+    lines = journal.read_bytes().splitlines(True)
+    journal.write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
+    packed(tmp_path, files)
+    assert contents(tmp_path / "shards") == wanted
+
+
+def test_work_on_other_photographs_is_not_gone_on_with(tmp_path):
+    """Three more, and one renamed: what stands in the journal counts as far as its names are those asked for."""
+    files = many(6)
+    packed(tmp_path, {**files, "train": dict(list(files["train"].items())[2:])})
+    shutil.rmtree(tmp_path / "shards")
+    packed(tmp_path, files)
+    packed(tmp_path / "clean", files)
+    assert contents(tmp_path / "shards") == contents(tmp_path / "clean" / "shards")
+
+
 def test_other_bytes_in_scratch_are_gone_when_it_is_removed(tmp_path):
     packed(tmp_path, many(4))
     wanted = contents(tmp_path / "shards")

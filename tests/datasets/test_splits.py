@@ -16,6 +16,11 @@ NONE = {"train": None, "val": None, "test": None}
 HQ = "CelebAMask-HQ.zip/CelebAMask-HQ/CelebA-HQ-img"
 
 
+LISTED = {"by": "lists", "train": None, "val": None, "test": "list.txt", "member": "{name}", "shift": 0}
+PART = {"by": "partition", "file": "part.txt", "member": "{name}", "train": "0", "val": "1", "test": "2"}
+DRAWN = {"by": "category", "of": "{category}/*", "categories": ["a"], "seed": 1, "val": 1, "test": 1}
+
+
 def nothing(name: str) -> bytes:
     raise AssertionError(f"no rule should read {name}")
 
@@ -98,7 +103,10 @@ def test_gm_srms_pair_has_74000_3000_3000(shipped):
 
 def test_gm_srms_pair_must_be_chosen(shipped):
     unchosen = {"places2-pair": entry(shipped, "places2-pair", accept_terms=True)}
-    with pytest.raises(InputError, match=r"the paper names none, so a person chooses: `-S 'datasets.places2-pair\.spl"):
+    with pytest.raises(
+        InputError,
+        match=r"split\.categories is None; accepted: some of the set's own, as in `-S 'datasets.places2-pair\.spl",
+    ):
         datasets.slot(unchosen, "places2-pair")
 
 
@@ -287,7 +295,9 @@ def test_a_pattern_is_of_the_whole_name_and_its_star_of_folders_too():
 
 
 def test_a_pattern_that_finds_nothing_is_refused():
-    with pytest.raises(InputError, match="asked for pictures to test, found none among 2; see its split rule"):
+    with pytest.raises(
+        InputError, match=r"asked for pictures to test, found none among 2, such as a\.png; accepted: a split rule"
+    ):
         assign(rule({"by": "paths", "train": "a*", "val": None, "test": "c*"}), ["a.png", "b.png"], nothing)
 
 
@@ -321,7 +331,10 @@ def test_lists_may_hold_labels_slashes_and_empty_lines():
 @pytest.mark.parametrize(
     "train, message",
     [
-        (b"1.png\n4.png\n5.png\n", "train.txt: asked for 3 pictures, found no p/4.png and 1 more"),
+        (
+            b"1.png\n4.png\n5.png\n",
+            "train.txt: asked for 3 pictures, found no p/4.png, and 2 of them missing in all; accepted",
+        ),
         (
             b"1.png\n3.png\n1.png\n",
             "train.txt: asked for a list that names each picture once, found 3 lines for 2",
@@ -353,9 +366,18 @@ PARTITION = {"by": "partition", "file": "part.txt", "member": "p/{name}", "train
 @pytest.mark.parametrize(
     "text, message",
     [
-        (b"1.png 0\n2.png 1\n3.png 3\n", "part.txt: asked for a picture and one of 0, 1, 2, found '3.png 3'"),
-        (b"1.png 0\n2.png\n", "part.txt: asked for a picture and one of 0, 1, 2, found '2.png'"),
-        (b"1.png 0\n2.png 1\n4.png 2\n", "part.txt: asked for 1 pictures, found no p/4.png and 0 more"),
+        (
+            b"1.png 0\n2.png 1\n3.png 3\n",
+            "part.txt: asked for a picture's name and its split, found '3.png 3'; accepted: one of 0, 1, 2 behind it",
+        ),
+        (
+            b"1.png 0\n2.png\n",
+            "part.txt: asked for a picture's name and its split, found '2.png'; accepted: one of 0, 1, 2 behind it",
+        ),
+        (
+            b"1.png 0\n2.png 1\n4.png 2\n",
+            "part.txt: asked for 1 pictures, found no p/4.png, and 1 of them missing in all; accepted",
+        ),
         (b"1.png 0\n1.png 0\n2.png 1\n", "found 2 lines for 1 pictures"),
         (b"1.png 0\n1.png 1\n2.png 2\n", "found p/1.png twice, in train and val"),
         (b"1.png 0\n2.png 1\n", "asked for pictures to test, found none among 3"),
@@ -379,3 +401,28 @@ def test_a_count_of_a_split_that_the_rule_does_not_make_is_refused():
     only_test = rule({"by": "paths", "train": None, "val": None, "test": "*"}, train=5)
     with pytest.raises(InputError, match="asked for 5 pictures to train, found 0"):
         assign(only_test, ["a.png", "b.png"], nothing)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"val_of_test": 1, "split": {"by": "random", "of": "*", "seed": 1, "val": 4, "test": 3}},
+            "one that makes test",
+        ),
+        ({"val_of_test": 1, "split": {"by": "paths", "train": "*", "val": None, "test": None}}, "one that makes test"),
+        ({"split": {**LISTED, "member": "{nmae}"}}, r"split\.member is '{nmae}'.*accepted: text with {name}, {number}"),
+        ({"split": {**LISTED, "member": "{name"}}, r"split\.member is '{name'"),
+        ({"split": {**LISTED, "member": "{number:s}"}}, r"split\.member is"),
+        ({"split": {**PART, "member": "{number}"}}, r"split\.member is '{number}'.*accepted: text with {name}"),
+        ({"split": {**DRAWN, "of": "{cat}/*"}}, r"split\.of is '{cat}/\*'.*accepted: text with {category}"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_the_settings(changes, said):
+    with pytest.raises(InputError, match=said):
+        build(splits.Found, {"val_of_test": None, "counts": NONE} | changes, "")
+
+
+def test_a_list_may_begin_with_a_byte_order_mark():
+    lists = rule({**LISTED, "train": "a.txt", "test": None})
+    assert assign(lists, ["1.jpg", "2.jpg"], lambda name: "1.jpg\n".encode("utf-8-sig")).splits == {"train": ["1.jpg"]}

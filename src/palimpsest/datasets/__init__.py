@@ -4,6 +4,7 @@
 `archives.json`: name, size and hash of each. `split` reads either.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
@@ -20,6 +21,9 @@ from palimpsest.datasets.listed import Listed
 from palimpsest.storage import read_json, replacing, write_json
 
 RECORD, LEFT_OUT = "archives.json", "left-out.json"  # in `raw`
+FileName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][\w.+~%-]*$")
+]  # in the folder of archives, and no folder of its own
 
 
 class Terms(Settings):
@@ -27,7 +31,7 @@ class Terms(Settings):
 
     terms: str
     accept_terms: bool
-    archives: Annotated[dict[str, fetching.Remote], Field(min_length=1)]
+    archives: Annotated[dict[FileName, fetching.Remote], Field(min_length=1)]
 
 
 class Archived(Terms, splits.Found):
@@ -40,7 +44,7 @@ class Unpacked(Terms):
     """An archive of something else than photographs, such as masks, that a person fetches to use as a folder."""
 
     rule: Literal["unpacked"]
-    archives: Annotated[dict[str, fetching.Remote], Field(min_length=1, max_length=1)]
+    archives: Annotated[dict[FileName, fetching.Remote], Field(min_length=1, max_length=1)]
 
 
 class Folder(splits.Found):
@@ -86,8 +90,8 @@ def check_terms(name: str, entry: Terms) -> None:
     """InputError, with the terms, unless a person has accepted them."""
     if not entry.accept_terms:
         raise InputError(
-            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: datasets.{name}.accept_terms: true, "
-            f"or `-S datasets.{name}.accept_terms=true`, which says that you keep to them"
+            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: datasets.{name}.accept_terms: true in "
+            f"params.yaml, or `dvc exp run -S datasets.{name}.accept_terms=true`, which says that you keep to them"
         )
 
 
@@ -123,7 +127,7 @@ def fetch(
         raise InputError(f"asked for the archives of {name!r}; accepted: {', '.join(having)}")
     if out is not None and not isinstance(entry, Unpacked):
         raise InputError(
-            f"{name}: asked to unpack photographs, which the pipeline reads out of their archives as they are"
+            f"{name}: asked to unpack photographs, which the pipeline reads out of their archives; accepted: no --out"
         )
     fetched = _fetch(name, entry, store, mirror)
     if out is not None:
@@ -145,10 +149,10 @@ def _download_listed(dataset: str, entry: Listed, raw: Path, store: Path, mirror
         else:
             files[photo.name] = file
     if len(files) < entry.minimum:
-        reasons = "; ".join(f"{why} ({name})" for why, name in {why: name for name, why in left_out.items()}.items())
+        reasons = "; ".join(f"{count} {why}" for why, count in Counter(left_out.values()).items())
         raise InputError(
-            f"dataset {dataset}: asked for {entry.minimum} photographs or more, found {len(files)} as listed of "
-            f"{len(files) + len(left_out)}: {reasons}"
+            f"dataset {dataset}: asked for {len(files) + len(left_out)} photographs, found {len(files)} as listed "
+            f"({reasons}); accepted: {entry.minimum} or more"
         )
     for name, file in files.items():
         with replacing(raw / name) as temporary:
@@ -168,17 +172,18 @@ def split(
     if isinstance(slot.entry, Listed):
         hashes = {photo.name: photo.sha256 for photo in listed.photos(slot.entry)}
         origin = {"list": slot.entry.photographs, "sha256": digest(hashes), "buckets": slot.entry.buckets}
-        counted = {f"{name}: {why}": 1 for name, why in read_json(raw / LEFT_OUT, dict).items()}
+        counted = Counter(read_json(raw / LEFT_OUT, dict).values())
         source = _listed_source(slot.entry, raw)
     else:
         record = read_json(raw / RECORD, list)
         origin = {"archives": record}
         source, counted = _archived_source(slot, record, store, mirror)
     made_from = [config.model_dump(), origin, source.splits, sources.manifest("split", [])]
-    work = scratch / f"split-{folder.name}-{digest(made_from)[:16]}"
+    work = scratch / f"split-{folder.name}" / digest(made_from)[:16]
+    packing.remove_all_but(work)
     journals = packing.pack(config, source, out, work)
     account.write_report(report, config, origin, counted, journals, out)
-    packing.remove(work)
+    packing.remove(work.parent)
 
 
 def _listed_source(entry: Listed, raw: Path) -> packing.Source:
@@ -196,10 +201,10 @@ def _archived_source(
     else:
         places = Places({name: fetching.find(name, store, mirror) for name in slot.entry.archives})
     for wanted, path in zip(record, places.paths.values(), strict=True):
-        if (size := fetching.size(path)) != wanted["bytes"]:
+        if (found := fetching.measure(path)) != (wanted["bytes"], wanted["sha256"]):
             raise InputError(
-                f"{path}: asked for the {wanted['bytes']:,} bytes that were there at `download`, found {size:,}; "
-                f"`dvc repro --force download` takes it as it is now"
+                f"{path}: asked for the {wanted['bytes']:,} bytes that `download` found, sha256 {wanted['sha256']}, "
+                f"found {found[0]:,}, sha256 {found[1]}; accepted: those, or `dvc repro --force download`"
             )
     try:
         assigned = splits.assign(slot.entry, places.names(), places.read)
@@ -218,7 +223,7 @@ class Places:
     def names(self) -> Iterator[str]:
         """Of all files, in the order in which they lie there."""
         for place, path in self.paths.items():
-            if path.is_dir() or path.name.endswith(archives.ENDINGS):
+            if path.is_dir() or path.name.lower().endswith(archives.ENDINGS):
                 yield from (f"{place}/{name}".lstrip("/") for name in archives.names(path))
             else:
                 yield place
@@ -237,7 +242,10 @@ class Places:
             found = archives.stream(self.paths[place], set(members))
             for wanted, (name, contents) in zip_longest(members, found, fillvalue=("", b"")):
                 if name != wanted:
-                    raise InputError(f"{self.paths[place]}: asked for {wanted}, found {name}; the archive was changed")
+                    raise InputError(
+                        f"{self.paths[place]}: asked for {wanted}, found {name or 'its end'}; accepted: an archive "
+                        f"that nobody changes meanwhile"
+                    )
                 yield f"{place}/{name}".lstrip("/"), contents
 
     def _apart(self, name: str) -> tuple[str, str]:

@@ -2,29 +2,35 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
-from urllib.parse import quote
 
+from palimpsest import fetching
 from palimpsest.config import InputError
+from palimpsest.fetching import NotThereError, Remote, folders, is_address
 
 
 def fetch(package: str, version: str, store: Path, mirror: str | None) -> Path:
     """The .deb of a package, of this version where it can be had, else of another; InputError where there is none."""
-    folders = [store, *([Path(mirror).expanduser()] if mirror and not mirror.startswith("http") else [])]
-    for pattern in (f"{package}_{quote(version, safe='+~')}_*.deb", f"{package}_*.deb"):
-        if present := sorted(path for folder in folders for path in folder.glob(pattern)):
-            return present[-1]
+    exact = f"{package}_{version.replace(':', '%3a')}_all.deb"  # as apt-get names it
+    for pattern in (exact, f"{package}_*.deb"):
+        present = [path for folder in folders(store, mirror) for path in folder.glob(pattern)]
+        if present:
+            return max(present, key=lambda path: path.name)
+    if is_address(mirror):
+        with suppress(NotThereError):
+            return fetching.fetch(exact, Remote(url=None, bytes=None, hash=None, how="by apt-get"), store, mirror).path
     if which("apt-get") is None:
-        raise InputError(f"{package}: found no apt-get; accepted: {package}_{version}_all.deb in {store}")
+        raise InputError(f"{package}: found no apt-get; accepted: {exact} in {store}")
     store.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{package}-", dir=store) as folder:
         said = _download([f"{package}={version}", package], Path(folder), store / ".apt")
         if not (found := sorted(Path(folder).glob("*.deb"))):
             raise InputError(
-                f"{package}: apt-get brought no package ({said}); accepted: a connection to a Debian mirror, or "
-                f"{package}_{version}_all.deb in {store}"
+                f"{package}: asked apt-get for it, found no package ({said}); accepted: a connection to a Debian "
+                f"mirror, or {exact} in {store}"
             )
         return found[0].replace(store / found[0].name)
 

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -87,14 +88,15 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
         try:
             files = _debian(of_it, store, mirror) if entry.packages == "debian" else _python(of_it)
         except InputError as error:
-            yield from ((photo, None, str(error)) for photo in of_it)
+            print(error, file=sys.stderr, flush=True)
+            yield from ((photo, None, f"of {package}, which is not to be had") for photo in of_it)
             continue
         for photo in of_it:
             file = files.get(photo.path)
             if file is None:
-                yield photo, None, f"not in {package}"
-            elif (digest := hashlib.sha256(file).hexdigest()) != photo.sha256:
-                yield photo, None, f"another file in {package}: sha256 is {digest}, listed {photo.sha256}"
+                yield photo, None, f"not in the {package} at hand"
+            elif hashlib.sha256(file).hexdigest() != photo.sha256:
+                yield photo, None, f"other than listed in the {package} at hand"
             else:
                 yield photo, file, ""
 

@@ -126,6 +126,13 @@ def pack(config: Config, source: Source, out: Path, scratch: Path) -> dict[str, 
     return journals
 
 
+def remove_all_but(scratch: Path) -> None:
+    """Removes the unfinished work of other settings or inputs beside `scratch`."""
+    for other in scratch.parent.iterdir() if scratch.parent.is_dir() else ():
+        if other != scratch:
+            remove(other)
+
+
 def remove(scratch: Path) -> None:
     rmtree(scratch, ignore_errors=True)
 
@@ -141,18 +148,20 @@ class Journal:
             with self.path.open(encoding="utf-8") as file:
                 yield from map(Photograph.read, file)
 
-    def recover(self) -> int:
-        """Cuts off what a killed run left half-written; how many photographs are done."""
+    def recover(self, names: list[str]) -> int:
+        """Cuts off what a killed run left half-written or damaged; how many of the photographs are done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         self.shard.touch()
         done, lines, offset, room = 0, 0, 0, self.shard.stat().st_size
         with self.path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
+            for line, name in zip(file, names, strict=False):
+                try:
+                    photograph = Photograph.read(line)
+                    end = offset + sum(3 * height * width for _, height, width, _ in photograph.pictures)
+                except (ValueError, TypeError):
                     break
-                end = offset + sum(3 * height * width for _, height, width, _ in Photograph.read(line).pictures)
-                if end > room:
+                if photograph.name != name or not line.endswith(b"\n") or end > room:
                     break
                 done, lines, offset = done + 1, lines + len(line), end
         os.truncate(self.path, lines)
@@ -177,7 +186,7 @@ class Rows:
 def _pack_split(config: Config, source: Source, journal: Journal, taken: dict[Key, str]) -> None:
     names = source.splits[journal.split]
     identify = source.ids(journal.split)
-    done = journal.recover()
+    done = journal.recover(names)
     whole = journal.split == "train"
     saved, lines = time.monotonic(), []
     cores = len(os.sched_getaffinity(0))

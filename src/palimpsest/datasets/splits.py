@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
+from functools import partial
 from pathlib import PurePosixPath
 from posixpath import splitext
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from palimpsest.config import InputError, Settings, each_once
 from palimpsest.data import SPLITS, spread
@@ -31,33 +32,42 @@ class Counts(Settings):
     test: NonNegativeInt | None
 
 
-class Paths(Settings):
-    """A pattern a split."""
+def _filled(template: str, **example: str | int) -> str:
+    try:
+        template.format(**example)
+    except (LookupError, ValueError, AttributeError) as error:
+        fields = ", ".join(f"{{{name}}}" for name in example)
+        raise ValueError(f"it cannot be filled in ({error!r}); accepted: text with {fields}") from error
+    return template
 
-    by: Literal["paths"]
+
+class BySplit(Settings):
+    """Something for each split that there is."""
+
     train: str | None
     val: str | None
     test: str | None
 
     def makes(self) -> set[str]:
         return {split for split in SPLITS if getattr(self, split)}
+
+
+class Paths(BySplit):
+    """A pattern a split."""
+
+    by: Literal["paths"]
 
     def assign(self, names: Sequence[str], read: Read) -> Split:
         return {split: _matching(getattr(self, split), names) for split in SPLITS if split in self.makes()}
 
 
-class Lists(Settings):
+class Lists(BySplit):
     """A file of names a split, one a line."""
 
     by: Literal["lists"]
-    train: str | None
-    val: str | None
-    test: str | None
-    member: str  # where a listed picture lies: {name} as listed, {number} the number in it plus `shift`
+    # where a listed picture lies: {name} as listed, {number} the number in it plus `shift`
+    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg", number=17))]
     shift: int
-
-    def makes(self) -> set[str]:
-        return {split for split in SPLITS if getattr(self, split)}
 
     def assign(self, names: Sequence[str], read: Read) -> Split:
         return {
@@ -79,7 +89,7 @@ class Partition(Settings):
 
     by: Literal["partition"]
     file: str
-    member: str  # where a listed picture lies: {name} as listed
+    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg"))]  # where a listed picture lies
     train: str
     val: str
     test: str
@@ -92,16 +102,17 @@ class Partition(Settings):
         for line in _lines(read, self.file):
             name, _, value = line.rpartition(" ")
             if value not in listed:
-                raise InputError(f"{self.file}: asked for a picture and one of {', '.join(listed)}, found {line!r}")
+                raise InputError(
+                    f"{self.file}: asked for a picture's name and its split, found {line!r}; accepted: one of "
+                    f"{', '.join(listed)} behind it"
+                )
             listed[value].append(self.member.format(name=name.strip()))
         return {split: _present(names, listed[getattr(self, split)], self.file) for split in SPLITS}
 
 
-class Random(Settings):
-    """A seeded draw of all pictures that a pattern finds: `test`, then `val`, then the rest to train on."""
+class Drawn(Settings):
+    """A seeded draw: `test`, then `val`, then the rest to train on."""
 
-    by: Literal["random"]
-    of: str
     seed: NonNegativeInt
     val: NonNegativeInt
     test: NonNegativeInt
@@ -109,22 +120,23 @@ class Random(Settings):
     def makes(self) -> set[str]:
         return {"train"} | {split for split in ("val", "test") if getattr(self, split)}
 
+
+class Random(Drawn):
+    """A draw of all pictures that a pattern finds."""
+
+    by: Literal["random"]
+    of: str
+
     def assign(self, names: Sequence[str], read: Read) -> Split:
         return _draw(_matching(self.of, names), self.of, self)
 
 
-class Categories(Settings):
-    """A seeded draw of the same numbers from each of some categories."""
+class Categories(Drawn):
+    """A draw of the same numbers from each of some categories."""
 
     by: Literal["category"]
-    of: str  # a pattern with {category}
+    of: Annotated[str, AfterValidator(partial(_filled, category="b/beach"))]  # a pattern
     categories: Annotated[list[str], AfterValidator(each_once)] | None  # null: a person must choose
-    seed: NonNegativeInt
-    val: NonNegativeInt  # of each category
-    test: NonNegativeInt
-
-    def makes(self) -> set[str]:
-        return {"train"} | {split for split in ("val", "test") if getattr(self, split)}
 
     def assign(self, names: Sequence[str], read: Read) -> Split:
         patterns = [self.of.format(category=category.strip("/")) for category in self.categories or []]
@@ -143,6 +155,14 @@ class Found(Settings):
     val_of_test: PositiveInt | None  # pictures of `test` that training shows as its `val`; null = a `val` of its own
     counts: Counts
 
+    @model_validator(mode="after")
+    def _has_one_val(self) -> Self:
+        made = self.split.makes()
+        if self.val_of_test and ("val" in made or "test" not in made):
+            found = f"a rule that makes {', '.join(sorted(made))}"
+            raise ValueError(f"val_of_test {self.val_of_test} with {found}; accepted: one that makes test and no val")
+        return self
+
     def makes(self) -> set[str]:
         return self.split.makes() | ({"val"} if self.val_of_test else set())
 
@@ -150,8 +170,8 @@ class Found(Settings):
         """InputError where a person must still choose categories."""
         if isinstance(self.split, Categories) and not self.split.categories:
             raise InputError(
-                f"dataset {dataset}: split.categories is {self.split.categories}; the paper names none, so a person "
-                f"chooses: `-S 'datasets.{dataset}.split.categories=[b/beach, m/mountain]'`, of the set's own list"
+                f"dataset {dataset}: split.categories is {self.split.categories}; accepted: some of the set's own, "
+                f"as in `-S 'datasets.{dataset}.split.categories=[b/beach, m/mountain]'`"
             )
 
 
@@ -176,7 +196,9 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
         for name in members:
             if name in where:
                 found = f"{name} twice, in {where[name]} and {split}"
-                raise InputError(f"asked for each picture in one split, found {found}")
+                raise InputError(
+                    f"asked for each picture in one split, found {found}; accepted: rules that do not meet"
+                )
             where[name] = split
     left_out = {"no picture by its ending": len(names) - len(pictures), "in no split": len(pictures) - len(where)}
     if rule.val_of_test:
@@ -187,9 +209,12 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
             continue
         members = members or []
         if wanted is not None and len(members) != wanted:
-            raise InputError(f"asked for {wanted} pictures to {split}, found {len(members)}; accepted: the whole set")
+            raise InputError(
+                f"asked for {wanted} pictures to {split}, found {len(members)}; accepted: the whole set or other counts"
+            )
         if not members:
-            raise InputError(f"asked for pictures to {split}, found none among {len(pictures)}; see its split rule")
+            found = f"none among {len(pictures)}{f', such as {pictures[0]}' if pictures else ''}"
+            raise InputError(f"asked for pictures to {split}, found {found}; accepted: a split rule that finds some")
     return Assigned(splits, {why: count for why, count in left_out.items() if count})
 
 
@@ -204,25 +229,26 @@ def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str
     members = set(wanted)
     if len(members) != len(wanted):
         raise InputError(f"{file}: asked for a list that names each picture once, found {len(wanted)} lines for "
-                         f"{len(members)} pictures")  # fmt: skip
+                         f"{len(members)} pictures; accepted: none twice")  # fmt: skip
     present = [name for name in names if name in members]
     if absent := members - set(present):
-        raise InputError(f"{file}: asked for {len(wanted)} pictures, found no {min(absent)} and {len(absent) - 1} more")
+        found = f"no {min(absent)}, and {len(absent)} of them missing in all"
+        raise InputError(f"{file}: asked for {len(wanted)} pictures, found {found}; accepted: all that it names")
     return present
 
 
 def _lines(read: Read, file: str) -> Iterator[str]:
     try:
-        text = read(file).decode("utf-8")
+        text = read(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: asked for a list of pictures, found no text ({error})") from error
+        raise InputError(f"{file}: asked for a list of pictures, found no text ({error}); accepted: UTF-8") from error
     return (line.strip() for line in text.splitlines() if line.strip())
 
 
-def _draw(names: list[str], pattern: str, rule: Random | Categories) -> Split:
+def _draw(names: list[str], pattern: str, rule: Drawn) -> Split:
     """The same draw whatever the order of the names, which the splits keep."""
     if len(names) <= rule.test + rule.val:
-        found = f"{len(names)} pictures of {pattern}"
+        found = f"{len(names)} pictures of {pattern}; accepted: more than {rule.test + rule.val}"
         raise InputError(f"asked for {rule.test} to test, {rule.val} to val and the rest to train, found {found}")
     ordered = sorted(names)
     drawn = [ordered[place] for place in np.random.default_rng(rule.seed).permutation(len(names))]

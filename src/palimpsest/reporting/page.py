@@ -84,6 +84,10 @@ class Report:
         """(paper, table) of each user study."""
         return [(key, number) for key, paper in self.papers.items() for number in paper.studies]
 
+    def archives(self, slot: str) -> list[dict[str, Any]]:
+        """Where a slot's photographs come from, if out of archives or a folder."""
+        return self.data[slot]["origin"].get("archives", [])
+
     def counts(self, slot: str) -> list[list[str]]:
         """What became of a slot's photographs, as rows of a table with a head."""
         return account.table(self.data[slot])
