@@ -242,8 +242,10 @@ def _measure(file: Path, algorithm: str) -> tuple[int, dict[str, str]]:
     """Size in bytes, and sha256 and the hash of `algorithm`, in one pass."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", algorithm}}
     size = 0
-    with file.open("rb") as opened:
+    shown = tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=f"checking {file.name}", disable=None)
+    with shown, file.open("rb") as opened:
         while block := opened.read(1 << 20):
+            shown.update(len(block))
             size += len(block)
             for value in hashes.values():
                 value.update(block)
