@@ -100,7 +100,7 @@ def folder_with_inception(random_inception, tmp_path_factory) -> Path:
     """A weights folder with the random Inception in place of the real one."""
     folder = tmp_path_factory.mktemp("weights")
     with MonkeyPatch.context() as patched:
-        stand_in = weights.Published(f"http://nowhere.invalid/{random_inception.name}", "")
+        stand_in = origins.Published(f"http://nowhere.invalid/{random_inception.name}", "")
         patched.setitem(origins.NETWORKS, "inception", stand_in)
         origins.fetch(origins.Config(folder=str(random_inception.parent), download=False), folder)
     return folder

@@ -28,7 +28,7 @@ class Reader:
 
     @property
     def cards(self):
-        return self.page.locator(".card h3").all_inner_texts()
+        return self.page.locator(".card h3").all_text_contents()
 
 
 @pytest.fixture
