@@ -74,7 +74,7 @@ class Fetched:
 
 
 class NotThereError(InputError):
-    """The server answers that it has no such file."""
+    """A file that is nowhere: its server answers that it has none, or no place that was asked holds it."""
 
 
 def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched:
