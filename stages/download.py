@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from palimpsest import datasets
-from palimpsest.config import argument, build, stage
-from palimpsest.runtime import read_runtime
+from palimpsest.config.runtime import read_runtime
+from palimpsest.config.yaml import argument, build, stage
+from palimpsest.data.catalogue import Slot
+from palimpsest.data.preparation import download
 from palimpsest.storage import read_json, write_text
 
 
 def main() -> None:
-    name = argument("a slot of the profile's data")
+    name = argument("a slot")
     path, runtime = Path("data") / "datasets" / f"{name}.json", read_runtime()
-    slot = build(datasets.Slot, read_json(path, dict), "", str(path))
-    notice = datasets.download(slot, Path("data") / name / "raw", runtime.store, runtime.mirror)
+    slot = build(Slot, read_json(path, dict), "", str(path))
+    notice = download(slot, Path("data") / name / "raw", runtime.store, runtime.mirror)
     write_text(Path("data") / "credits" / name, notice)
 
 

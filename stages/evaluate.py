@@ -1,9 +1,9 @@
 """results/<run>: one run's values for every test picture, their means, and the pictures that the figures show."""
 
-from palimpsest import runs
-from palimpsest.config import argument, read_yaml, stage
-from palimpsest.evaluation import measure_trained
-from palimpsest.runtime import choose_device, read_runtime
+from palimpsest.config import runs
+from palimpsest.config.runtime import choose_device, read_runtime
+from palimpsest.config.yaml import argument, read_yaml, stage
+from palimpsest.evaluation.measure import measure_trained
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ reports/curves.csv: what every run logged of its training, for `dvc plots`.
 
 from pathlib import Path
 
-from palimpsest.config import stage
-from palimpsest.papers import spec
-from palimpsest.reporting import curves
-from palimpsest.reporting.figures import draw_all
-from palimpsest.reporting.results import read_results
+from palimpsest.config.yaml import stage
+from palimpsest.figures.studio import draw_all
+from palimpsest.papers.paper import names
+from palimpsest.results import curves
+from palimpsest.results.measured import read_results
 from palimpsest.storage import replacing, write_json, write_text
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     measured = read_results(Path())
     drawings = draw_all(Path(), measured, figures)
     write_json(figures / "figures.json", drawings)
-    for paper in spec.names():
+    for paper in names():
         drawn = [about["name"] for about in drawings if about["name"].startswith(f"{paper}-") and about["drawn"]]
         for name in drawn[:1]:
             with replacing(Path("reports/sample") / f"{name}.png") as temporary:

@@ -1,10 +1,10 @@
-"""reports/gallery: the pictures, values and trails that the page shows on demand."""
+"""reports/gallery: the pictures, values and provenance that the page shows on demand."""
 
 from pathlib import Path
 
-from palimpsest.config import stage
-from palimpsest.reporting.gallery import Gallery
-from palimpsest.reporting.results import commit, read_results
+from palimpsest.config.yaml import stage
+from palimpsest.page.gallery import Gallery
+from palimpsest.results.measured import commit, read_results
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""runs/<name>: the weights of a network that runs begin with, its log and its sample sheets."""
+"""runs/<name>: the weights of a network that runs begin with, its log and its sample grids."""
 
-from palimpsest.config import argument, stage
-from palimpsest.priors import Imagined
-from palimpsest.training import train_run
+from palimpsest.config.yaml import argument, stage
+from palimpsest.training.priors import Imagined
+from palimpsest.training.run import train_run
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from palimpsest.config import stage
-from palimpsest.reporting.document import typeset
-from palimpsest.reporting.page import read_report, render, show_figures
+from palimpsest.config.yaml import stage
+from palimpsest.page.document import typeset
+from palimpsest.page.page import read_report, render, show_figures
 from palimpsest.storage import write_text
 
 REPORTS = Path("reports")

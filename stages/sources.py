@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from palimpsest.config import stage
-from palimpsest.sources import MODELS, STAGES, manifest
+from palimpsest.config.yaml import stage
+from palimpsest.manifests import MODELS, STAGES, manifest
 from palimpsest.storage import write_json
 
 EVERY_MODEL = {"check", "benchmark"}

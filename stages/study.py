@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from palimpsest.config import part, read_yaml, section, stage
-from palimpsest.reporting.results import read_results
-from palimpsest.reporting.studies import build_all
+from palimpsest.config.yaml import part, read_yaml, section, stage
+from palimpsest.results.measured import read_results
 from palimpsest.study.design import Config
-from palimpsest.study.trials import FOLDER
+from palimpsest.study.pages import build_all
+from palimpsest.workspace import Workspace
 
 
 def main() -> None:
     params = read_yaml("params.yaml")
     config = part(params, Config, "profiles", section(params, "profile"), "study")
-    build_all(Path(), read_results(Path()), config, FOLDER)
+    build_all(Path(), read_results(Path()), config, Workspace().reports.study)
 
 
 if __name__ == "__main__":

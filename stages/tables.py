@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from palimpsest.config import stage
-from palimpsest.reporting.formats import FORMATS, to_tex_notes
-from palimpsest.reporting.measurements import summary, to_csv, to_tree
-from palimpsest.reporting.overview import matrix
-from palimpsest.reporting.results import commit, read_results
-from palimpsest.reporting.tables import all_tables
+from palimpsest.config.yaml import stage
+from palimpsest.figures.overview import matrix
+from palimpsest.results.measured import commit, read_results
+from palimpsest.results.summary import summary, to_csv, to_tree
 from palimpsest.storage import write_json, write_text
+from palimpsest.tables.formats import FORMATS, to_tex_notes
+from palimpsest.tables.tables import all_tables
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""runs/<run>: a run's weights, its log and its sample sheets."""
+"""runs/<run>: a run's weights, its log and its sample grids."""
 
-from palimpsest.config import argument, stage
-from palimpsest.training import train_run
+from palimpsest.config.yaml import argument, stage
+from palimpsest.training.run import train_run
 
 
 def main() -> None:

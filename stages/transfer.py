@@ -1,9 +1,9 @@
 """results/<transfer>: a trained run measured on another slot's test pictures, without retraining."""
 
-from palimpsest import runs
-from palimpsest.config import argument, read_yaml, stage
-from palimpsest.evaluation import measure_trained
-from palimpsest.runtime import choose_device, read_runtime
+from palimpsest.config import runs
+from palimpsest.config.runtime import choose_device, read_runtime
+from palimpsest.config.yaml import argument, read_yaml, stage
+from palimpsest.evaluation.measure import measure_trained
 
 
 def main() -> None:

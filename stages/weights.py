@@ -1,7 +1,7 @@
 """data/weights: the pretrained feature networks that are to be had, and why the others are not."""
 
 from palimpsest import weights
-from palimpsest.config import part, read_yaml, stage
+from palimpsest.config.yaml import part, read_yaml, stage
 from palimpsest.weights import origins
 
 

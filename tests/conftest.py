@@ -14,13 +14,19 @@ import torch
 from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
-from palimpsest import data, datasets, weights
-from palimpsest.config import build, read_yaml, section
+from palimpsest import weights
+from palimpsest.config.yaml import build, read_yaml, section
+from palimpsest.data.catalogue import filled_slot
+from palimpsest.data.crops import Crops
+from palimpsest.data.preparation import download, split
+from palimpsest.data.shards import Shard
 from palimpsest.layers import torchvision_operators as torchvision_operators
 from palimpsest.settings import Params
 from palimpsest.storage import sha256
 from palimpsest.weights import origins
 from server import NAME, Handler, Server, Site
+
+pytest_plugins = ["reported"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,24 +46,24 @@ def params(shipped) -> dict:
 
 
 @pytest.fixture(scope="session")
-def crops(shipped) -> data.Config:
-    return build(data.Config, section(shipped, "profiles", "tiny", "data", "scenes"), "")
+def crops(shipped) -> Crops:
+    return build(Crops, section(shipped, "profiles", "tiny", "slots", "scenes"), "")
 
 
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory, crops, shipped) -> Path:
     """A folder with the shards of bundled-photos at the tiny profile."""
     folder = tmp_path_factory.mktemp("data")
-    slot = datasets.slot(build(Params, shipped, "").datasets, crops.dataset)
-    datasets.download(slot, folder / "raw", folder / "archives", None)
-    datasets.split(crops, slot, folder, folder / "report", folder / "archives", None, folder / "scratch")
+    slot = filled_slot(build(Params, shipped, "").datasets, crops.dataset)
+    download(slot, folder / "raw", folder / "archives", None)
+    split(crops, slot, folder, folder / "report", folder / "archives", None, folder / "scratch")
     return folder / "shards"
 
 
 @pytest.fixture
 def four(shards) -> tuple[np.ndarray, np.ndarray]:
     """Four test pictures, uint8 (4, 64, 64, 3), and a centred hole in each, bool (4, 64, 64)."""
-    shard = data.Shard(shards / "test")
+    shard = Shard(shards / "test")
     holes = np.zeros((4, 64, 64), bool)
     holes[:, 20:44, 20:44] = True
     return np.stack([shard[i] for i in (0, 5, 13, 20)]), holes

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palimpsest import checkpoints, runs
+from palimpsest.config import runs
 from palimpsest.models import create
+from palimpsest.training import checkpoints
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from palimpsest import sources
+from palimpsest import manifests
 
 ROOT = Path(__file__).parents[1]
 
@@ -127,13 +127,13 @@ def test_a_stage_that_computes_no_network_loads_without_torch(script):
 @pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "stages").glob("*.py")))
 def test_a_manifest_is_exactly_what_a_stage_loads(script):
     by_model = ["deepfill_v1"] if script in ("pretrain", "train", "evaluate", "transfer") else []
-    models = sources.MODELS if script in ("check", "benchmark") else by_model
-    assert set(sources.manifest(script, models)) == ours(loaded(ROOT, script, *models))
+    models = manifests.MODELS if script in ("check", "benchmark") else by_model
+    assert set(manifests.manifest(script, models)) == ours(loaded(ROOT, script, *models))
 
 
 def metrics_of(stage: str) -> set[str]:
     """The modules of metrics that a stage runs with any model."""
-    return {name for name in sources.manifest(stage, sources.MODELS) if name.startswith("palimpsest.metrics.")}
+    return {name for name in manifests.manifest(stage, manifests.MODELS) if name.startswith("palimpsest.metrics.")}
 
 
 def test_training_depends_on_no_metric_but_that_of_a_prior():
@@ -195,7 +195,7 @@ def test_torch_in_the_report_is_found(house):
 
 def test_an_import_that_the_manifest_does_not_see_is_found(house):
     plant(house, "stages/masks.py", "import importlib; importlib.import_module('palimpsest.' + 'runs')")
-    assert ours(loaded(house, "masks")) - set(sources.manifest("masks", [])) == {"palimpsest.runs"}
+    assert ours(loaded(house, "masks")) - set(manifests.manifest("masks", [])) == {"palimpsest.runs"}
 
 
 def test_a_stage_without_its_manifest_is_found(house):

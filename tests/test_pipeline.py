@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from palimpsest.reporting.formats import FORMATS
+from palimpsest.tables.formats import FORMATS
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +36,8 @@ TOY = '''
 import torch
 from torch import nn
 
-from palimpsest.config import Settings
-from palimpsest.models import Schedule
+from palimpsest.config.yaml import Settings
+from palimpsest.learning.schedule import Schedule
 
 
 class Config(Settings):
@@ -46,7 +46,7 @@ class Config(Settings):
 
 
 class Model:
-    multiple = 1
+    size_divisor = 1
     batches = 1
 
     def __init__(self, config, size):
@@ -151,8 +151,8 @@ def project(tmp_path_factory) -> Project:
     settings["runs"]["gm-srm"]["settings"]["schedule"]["hole"] = "rectangle"
     settings["profiles"]["tiny"]["training"]["compared"] = 4
     transfer = {"run": "deepfill-v1", "model": "deepfill_v1", "holes": ["rectangle"]}
-    settings["transfers"] = {"elsewhere": {**transfer, "data": "unseen"}, "larger": {**transfer, "data": "large"}}
-    settings["profiles"]["tiny"]["data"]["large"] |= {"scale": 96, "size": 96}
+    settings["transfers"] = {"elsewhere": {**transfer, "slot": "unseen"}, "larger": {**transfer, "slot": "large"}}
+    settings["profiles"]["tiny"]["slots"]["large"] |= {"scale": 96, "size": 96}
     settings["profiles"]["tiny"]["benchmark"] = {"sizes": [64], "rounds": 1}
     settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     tiny = settings["runs"]["deepfill-v1"]["profiles"]["tiny"]
@@ -241,8 +241,14 @@ def test_a_memory_of_other_pictures_is_settings_alone(clean):
     settings = clean.settings()
     settings["slots"].append("others")
     for profile in settings["profiles"].values():
-        profile["data"]["others"] = {**profile["data"]["scenes"], "scale": profile["data"]["scenes"]["size"]}
-    fields = {"model": "stylegan2", "data": "others", "base": "gm-srm-memory", "judge": "vgg16", "settings": {}}
+        profile["slots"]["others"] = {**profile["slots"]["scenes"], "scale": profile["slots"]["scenes"]["size"]}
+    fields = {
+        "model": "stylegan2",
+        "slot": "others",
+        "base": "gm-srm-memory",
+        "frechet_network": "vgg16",
+        "settings": {},
+    }
     settings["pretrained"]["other-memory"] = fields
     settings["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
     clean.write(settings)
@@ -271,7 +277,7 @@ def test_a_folder_of_ones_own_is_one_entry(clean):
     }
     clean.write(settings)
     assert clean.repro() == {"check"}
-    settings["profiles"]["tiny"]["data"]["unseen"] |= {"dataset": "mine", "scale": None, "crop": "centre"}
+    settings["profiles"]["tiny"]["slots"]["unseen"] |= {"dataset": "mine", "scale": None, "crop": "centre"}
     clean.write(settings)
     made = {f"{stage}@unseen" for stage in ("download", "split", "masks", "reference")}
     assert clean.repro() == {"check", "transfer@elsewhere"} | made | REPORTED
@@ -334,15 +340,13 @@ def test_another_kind_of_hole_to_measure_on_reruns_that_run_alone(clean):
 
 
 def test_results_of_another_tool_become_a_row_and_nothing_else_reruns(clean):
-    clean.call(
-        sys.executable, "-m", "palimpsest", "export", "--dataset", "scenes", "--holes", "rectangle", "--out", "e"
-    )
+    clean.call(sys.executable, "-m", "palimpsest", "export", "--slot", "scenes", "--holes", "rectangle", "--out", "e")
     shutil.copytree(clean.root / "e" / "images", clean.root / "theirs" / "rectangle")
     settings = clean.settings()
     entry = {
         "label": "A perfect copy",
         "source": "a test",
-        "data": "scenes",
+        "slot": "scenes",
         "folder": "theirs",
         "holes": ["rectangle"],
     }
@@ -425,7 +429,7 @@ def test_a_new_method_is_a_file_a_section_and_a_row(clean):
     schedule["phases"] = [{"name": "only", "iterations": 3, "learning_rate": 0.1}]
     settings["runs"]["toy"] = {
         "model": "toy",
-        "data": "scenes",
+        "slot": "scenes",
         "holes": ["rectangle"],
         "base": "toy",
         "needs": dict.fromkeys(("start", "inside", "features"), "nothing"),
@@ -458,7 +462,7 @@ def test_where_a_run_is_measured_retrains_nothing(clean):
     clean.write(settings)
     assert clean.repro() == {"check", "transfer@elsewhere", "transfer@again"} | REPORTED
     measured = json.loads((clean.root / "results" / "again" / "metrics.json").read_text())
-    assert (measured["data"], measured["dataset"], measured["images"]) == ("unseen", "bundled-science", 27)
+    assert (measured["slot"], measured["dataset"], measured["images"]) == ("unseen", "bundled-science", 27)
     assert list(measured["holes"]) == ["rectangle", "brush"]
     shutil.rmtree(clean.root / "results" / "again")
 

@@ -10,19 +10,21 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np, torch
-from palimpsest import checkpoints, data, runs, training
-from palimpsest.config import read_yaml, stage
+from palimpsest.config import runs
+from palimpsest.config.yaml import read_yaml, stage
+from palimpsest.data import shards
 from palimpsest.models import create
 from palimpsest.storage import write_text
+from palimpsest.training import checkpoints, resume
 
 target = Path(sys.argv[2])
 run = runs.resolve(read_yaml(sys.argv[3]), "deepfill-v1")
 model = create(run, 64)
 write = {
     "text": lambda: write_text(target, "x" * 100_000),
-    "shard.bin": lambda: data.write_shard(target.with_suffix(""), [("a", "a.png", np.zeros((200, 200, 3), np.uint8))]),
+    "shard.bin": lambda: shards.write_shard(target.with_suffix(""), [("a", "b", np.zeros((200, 200, 3), np.uint8))]),
     "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64, "")),
-    "state.pt": lambda: training.ResumePoint(target.parent, model).save(training.Progress()),
+    "state.pt": lambda: resume.ResumePoint(target.parent, model).save(resume.Progress()),
 }[target.name]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from palimpsest import fetching, weights
-from palimpsest.config import InputError
+from palimpsest import weights
+from palimpsest.config.yaml import InputError
+from palimpsest.data import fetching
 from palimpsest.storage import sha256
 from palimpsest.weights import about, origins, read
 from palimpsest.weights.origins import Config, Packaged, Published, fetch

@@ -4,31 +4,35 @@ import argparse
 import os
 from pathlib import Path
 
-from palimpsest.config import InputError, read_yaml, stage
+from palimpsest.config.yaml import InputError, read_yaml, stage
+from palimpsest.workspace import Workspace
 
 
 def fetch(arguments: argparse.Namespace) -> None:
     """Fetches and checks a dataset's archives, ahead of the pipeline, and unpacks masks where asked."""
-    from palimpsest import datasets
-    from palimpsest.config import build, section
-    from palimpsest.runtime import read_runtime
+    from palimpsest.config.runtime import read_runtime
+    from palimpsest.config.yaml import build, section
+    from palimpsest.data.catalogue import Sections
+    from palimpsest.data.preparation import fetch
 
     runtime, tree = read_runtime(), {"datasets": section(read_yaml("params.yaml"), "datasets")}
-    known = build(datasets.Sections, tree, "").datasets
-    for each in datasets.fetch(known, arguments.name, runtime.store, runtime.mirror, arguments.out):
+    known = build(Sections, tree, "").datasets
+    for each in fetch(known, arguments.name, runtime.store, runtime.mirror, arguments.out):
         print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
 
 
 def models(arguments: argparse.Namespace) -> None:
     """Prints every pretrained network and run with the parameter count of each of its networks and their parts."""
-    from palimpsest import data, runs
-    from palimpsest.config import part
-    from palimpsest.models import count_parameters, create, without_values
+    from palimpsest.config import runs
+    from palimpsest.config.yaml import part
+    from palimpsest.data.crops import Crops
+    from palimpsest.evaluation.counting import count_parameters
+    from palimpsest.models import create, without_values
 
     params = read_yaml("params.yaml")
     for name in runs.trained(params):
         run = runs.resolve(params, name, arguments.profile)
-        crops = part(params, data.Config, "profiles", run.profile, "data", run.data)
+        crops = part(params, Crops, "profiles", run.profile, "slots", run.slot)
         with without_values():
             counts = count_parameters(create(run, crops.size))
         print(f"{name}  (profile {run.profile}, {run.model}.py, {crops.dataset} at {crops.size} px)")
@@ -43,12 +47,14 @@ def inpaint(arguments: argparse.Namespace) -> None:
     import numpy as np
     from PIL import Image
 
-    from palimpsest import checkpoints, inpainting, runs
-    from palimpsest.data import read_hole, read_picture
-    from palimpsest.masks import check_hole
+    from palimpsest import inpainting
+    from palimpsest.config import runs
+    from palimpsest.config.runtime import choose_device, read_runtime
+    from palimpsest.data.pictures import read_hole, read_picture
+    from palimpsest.holes.bank import check_hole
     from palimpsest.models import is_prior
-    from palimpsest.runtime import choose_device, read_runtime
     from palimpsest.storage import replacing
+    from palimpsest.training import checkpoints
 
     params = read_yaml("params.yaml")
     known = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
@@ -59,7 +65,7 @@ def inpaint(arguments: argparse.Namespace) -> None:
     picture = read_picture(arguments.image)
     hole = check_hole(read_hole(arguments.hole), picture.shape[:2], str(arguments.hole))
     device = choose_device(read_runtime())
-    model, _ = checkpoints.load(Path("runs") / arguments.run / "weights.safetensors", device)
+    model, _ = checkpoints.load(Workspace().run(arguments.run).weights, device)
     results, _ = inpainting.inpaint(model, np.stack([picture]), np.stack([hole]), device)
     with replacing(arguments.out) as temporary:
         Image.fromarray(results[0]).save(temporary)
@@ -67,27 +73,31 @@ def inpaint(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Writes the test pictures of a slot and their holes of one kind as PNG."""
-    from palimpsest import data, exchange, masks
-    from palimpsest.config import part, section
+    from palimpsest.config.yaml import part, section
+    from palimpsest.data.crops import Crops
+    from palimpsest.data.shards import Shard
+    from palimpsest.evaluation import exchange
+    from palimpsest.holes.kinds import Holes
 
     params = read_yaml("params.yaml")
-    crops = part(params, data.Config, "profiles", section(params, "profile"), "data", arguments.dataset)
-    part(params, masks.Config, "holes").kind(arguments.holes)
-    shard = data.Shard(Path("data") / arguments.dataset / "shards" / "test")
+    crops = part(params, Crops, "profiles", section(params, "profile"), "data", arguments.slot)
+    part(params, Holes, "holes").kind(arguments.holes)
+    shard = Shard(Workspace().slot(arguments.slot).shard("test"))
     if shard.size != crops.size:
         found = f"{shard.size} px, params.yaml says {crops.size} px"
         raise InputError(f"{shard.stem}: asked for test pictures, found some of {found}; `dvc repro` makes them")
-    count = exchange.export(Path(), arguments.dataset, arguments.holes, arguments.out)
+    count = exchange.export(Path(), arguments.slot, arguments.holes, arguments.out)
     print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Scores a folder of results by every metric and prints the means."""
-    from palimpsest import exchange, weights
-    from palimpsest.papers.spec import read_metrics
-    from palimpsest.reporting.scores import to_csv, to_json, to_text
-    from palimpsest.runtime import choose_device, read_runtime
+    from palimpsest import weights
+    from palimpsest.config.runtime import choose_device, read_runtime
+    from palimpsest.evaluation import exchange
+    from palimpsest.papers.metrics import read_metrics
     from palimpsest.storage import write_text
+    from palimpsest.tables.scores import to_csv, to_json, to_text
 
     formats = {".csv": to_csv, ".json": to_json}
     if arguments.out and arguments.out.suffix.lower() not in formats:
@@ -110,20 +120,20 @@ def score(arguments: argparse.Namespace) -> None:
 def serve(arguments: argparse.Namespace) -> None:
     """Shows a study to raters and gathers their votes in a database."""
     from palimpsest.study import server
-    from palimpsest.study.trials import FOLDER, read_keys
+    from palimpsest.study.trials import read_keys
 
     keys = read_keys(Path())
     if arguments.study not in keys:
         raise InputError(f"asked for study {arguments.study!r}; accepted: {', '.join(keys)}")
-    page = (FOLDER / f"{arguments.study}.html").read_text(encoding="utf-8")
+    page = (Workspace().reports.study / f"{arguments.study}.html").read_text(encoding="utf-8")
     server.serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
 
 
 def tally(arguments: argparse.Namespace) -> None:
-    """Merges votes into results/votes and prints what the votes on each study come to."""
-    from palimpsest.reporting.results import read_results
-    from palimpsest.reporting.votes import read_polls, to_text
+    """Merges votes into records/votes and prints what the votes on each study come to."""
+    from palimpsest.results.measured import read_results
     from palimpsest.study import votes
+    from palimpsest.study.polls import read_polls, to_text
     from palimpsest.study.trials import read_keys
 
     keys = read_keys(Path())
@@ -135,7 +145,7 @@ def tally(arguments: argparse.Namespace) -> None:
 
 def readme(arguments: argparse.Namespace) -> None:
     """Copies the generated tables into README.md, each between its own pair of markers."""
-    from palimpsest.reporting.readme import refresh
+    from palimpsest.page.readme import refresh
     from palimpsest.storage import write_text
 
     write_text("README.md", refresh(Path("README.md").read_text(encoding="utf-8"), Path("reports/tables")))
@@ -164,7 +174,7 @@ def main() -> None:
     command.set_defaults(run_command=inpaint)
 
     command = commands.add_parser("export", help="the test pictures and holes as PNG, for another tool")
-    command.add_argument("--dataset", required=True, help="a slot of the profile's data in params.yaml, such as scenes")
+    command.add_argument("--slot", required=True, help="a slot in params.yaml, such as scenes")
     command.add_argument("--holes", required=True, help="a kind of params.yaml's holes, such as rectangle")
     command.add_argument("--out", required=True, type=Path, help="a new or empty folder")
     command.set_defaults(run_command=export)
@@ -184,7 +194,7 @@ def main() -> None:
     command.add_argument("--host", default="127.0.0.1", help="where to listen; 127.0.0.1 serves this machine alone")
     command.add_argument("--port", default=8000, type=int, help="8000 when left out; 0 takes one that is free")
     command.set_defaults(run_command=serve)
-    command = steps.add_parser("tally", help="merge vote files into results/votes and print the tally")
+    command = steps.add_parser("tally", help="merge vote files into records/votes and print the tally")
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
     command.set_defaults(run_command=tally)
 

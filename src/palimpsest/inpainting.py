@@ -18,9 +18,9 @@ def to_pixels(image: Tensor) -> np.ndarray:
 
 
 def continued(model, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-    """The picture, its hole black, and the hole, continued to the model's multiple by repeating their border."""
+    """The picture, its hole black, and the hole, continued to the model's size divisor by repeating their border."""
     height, width = image.shape[-2:]
-    margin = (0, -width % model.multiple, 0, -height % model.multiple)
+    margin = (0, -width % model.size_divisor, 0, -height % model.size_divisor)
     return pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
 
 

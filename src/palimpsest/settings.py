@@ -10,10 +10,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from palimpsest import benchmark, data, datasets, evaluation, masks, runs, sources, training
-from palimpsest.config import InputError, Name, Settings, Tree, build, digest, each_once
-from palimpsest.models import configure, count_blocks, count_parameters, create, inherit, is_prior, without_values
+from palimpsest import manifests
+from palimpsest.config import runs
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, digest, each_once
+from palimpsest.data.catalogue import Dataset, filled_slot
+from palimpsest.data.crops import Crops
+from palimpsest.data.shards import SPLITS
+from palimpsest.evaluation import measure, speed
+from palimpsest.evaluation.counting import count_blocks, count_parameters
+from palimpsest.holes.kinds import Holes, fixed_hole
+from palimpsest.models import configure, create, inherit, is_prior, without_values
 from palimpsest.study import design
+from palimpsest.training.loop import TrainingConfig
 from palimpsest.weights import origins
 
 TAKEN = {"credits", "datasets", "holes", "reports", "training", "weights"}  # folders in data/ that are of no slot
@@ -22,11 +30,11 @@ TAKEN = {"credits", "datasets", "holes", "reports", "training", "weights"}  # fo
 class Profile(Settings):
     """One scale at which every run can be made."""
 
-    data: dict[str, data.Config]
-    training: training.Config
-    evaluation: evaluation.Config
+    slots: dict[str, Crops]
+    training: TrainingConfig
+    evaluation: measure.EvaluationConfig
     study: design.Config
-    benchmark: benchmark.Config
+    benchmark: speed.SpeedConfig
 
 
 class Params(Settings):
@@ -35,8 +43,8 @@ class Params(Settings):
     profile: Literal["tiny", "photos", "paper"]
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # of data, which each profile fills
     profiles: dict[str, Profile]
-    datasets: dict[Name, datasets.Dataset]
-    holes: masks.Config
+    datasets: dict[Name, Dataset]
+    holes: Holes
     weights: origins.Config
     transfers: dict[Name, runs.Transfer]
     external: dict[Name, runs.External]
@@ -53,32 +61,32 @@ def check(tree: Tree) -> Params:
     if params.profile not in params.profiles:
         raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
     trained, targets = runs.trained(tree), runs.targets(tree)
-    learned = {runs.resolve(tree, name).data for name in trained}
-    _check_slots(params, learned | {target.data for target in targets})
+    learned = {runs.resolve(tree, name).slot for name in trained}
+    _check_slots(params, learned | {target.slot for target in targets})
     active = params.profiles[params.profile]
-    for slot, crops in active.data.items():
-        with _explaining(f"profiles.{params.profile}.data.{slot}"):
-            splits = datasets.slot(params.datasets, crops.dataset).entry.makes()
-            if missing := [split for split in (data.SPLITS if slot in learned else ["test"]) if split not in splits]:
+    for slot, crops in active.slots.items():
+        with _explaining(f"profiles.{params.profile}.slots.{slot}"):
+            splits = filled_slot(params.datasets, crops.dataset).entry.makes()
+            if missing := [split for split in (SPLITS if slot in learned else ["test"]) if split not in splits]:
                 raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     for profile, scale in params.profiles.items():
         if scale.study.pictures > (kept := scale.evaluation.samples):
             found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
             raise InputError(f"params: {found}; accepted: at most as many pictures as evaluation keeps")
-        for size in {crops.size for crops in scale.data.values()}:
+        for size in {crops.size for crops in scale.slots.values()}:
             _check_holes(params.holes, size)
         for name in trained:
             run = runs.resolve(tree, name, profile)
             _check_run(run, scale, params.holes)
-            _check_prior(run, runs.judge(tree, name), name in params.pretrained)
+            _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
         entry = runs.external(tree, name)
         _check_external(name, entry, params)
-        if (other := rows.setdefault((entry.label, entry.data), name)) != name:
-            found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.data}"
+        if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
+            found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
             raise InputError(f"params: {found}; accepted: one entry a label and slot, with all its kinds of holes")
     return params
 
@@ -89,27 +97,27 @@ def _check_slots(params: Params, used: set[str]) -> None:
     if unused := [slot for slot in params.slots if slot not in used]:
         raise InputError(f"params: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
     for profile, scale in params.profiles.items():
-        if scale.data.keys() != set(params.slots):
-            found = f"profiles.{profile}.data holds {', '.join(scale.data) or 'nothing'}"
+        if scale.slots.keys() != set(params.slots):
+            found = f"profiles.{profile}.slots holds {', '.join(scale.slots) or 'nothing'}"
             raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
-        for slot, crops in scale.data.items():
+        for slot, crops in scale.slots.items():
             if crops.dataset not in params.datasets:
-                found = f"profiles.{profile}.data.{slot}.dataset is {crops.dataset!r}"
+                found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
                 raise InputError(f"params: {found}; accepted: {', '.join(params.datasets)}")
 
 
-def _check_holes(holes: masks.Config, size: int) -> None:
+def _check_holes(holes: Holes, size: int) -> None:
     for kind in holes.names:
         with _explaining(f"holes.kinds.{kind}"):
-            masks.fixed_hole(holes, kind, "any", size)
+            fixed_hole(holes, kind, "any", size)
 
 
-def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
-    config, size = configure(run), scale.data[run.data].size
+def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
+    config, size = configure(run), scale.slots[run.slot].size
     with _explaining(f"{run.at}, profile {run.profile}"):
         _counted(json.dumps(asdict(run)), size)
         for other in filter(None, (run.start, run.inside)):
-            if (found := scale.data[other.data].size) != size:
+            if (found := scale.slots[other.slot].size) != size:
                 raise InputError(f"needs {other.name}, of pictures of {found} px; accepted: of {size} px, as its own")
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
@@ -121,14 +129,18 @@ def _check_run(run: runs.Run, scale: Profile, holes: masks.Config) -> None:
                 holes.kind(kind)
 
 
-def _check_prior(run: runs.Run, judge: str, pretrained: bool) -> None:
-    """A prior is pretrained for others and has a judge; nothing else has one."""
-    if not is_prior(run.model) and judge != runs.NOTHING:
-        raise InputError(f"params: pretrained.{run.name}.judge is {judge}; accepted for {run.model}: {runs.NOTHING}")
+def _check_prior(run: runs.Run, frechet_network: str, pretrained: bool) -> None:
+    """A prior is pretrained for others and has a frechet_network; nothing else has one."""
+    if not is_prior(run.model) and frechet_network != runs.NOTHING:
+        raise InputError(
+            f"params: pretrained.{run.name}.frechet_network is {frechet_network}; accepted for {run.model}: {runs.NOTHING}"
+        )
     if is_prior(run.model) and not pretrained:
         raise InputError(f"params: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
-    if is_prior(run.model) and judge == runs.NOTHING:
-        raise InputError(f"params: pretrained.{run.name}.judge is {judge}; accepted for {run.model}: vgg16, inception")
+    if is_prior(run.model) and frechet_network == runs.NOTHING:
+        raise InputError(
+            f"params: pretrained.{run.name}.frechet_network is {frechet_network}; accepted for {run.model}: vgg16, inception"
+        )
 
 
 @cache
@@ -142,21 +154,21 @@ def _counted(run: str, size: int) -> Tree:
         return {"parameters": count_parameters(model), "blocks": count_blocks(model)}
 
 
-def _check_target(target: runs.Target, scale: Profile, holes: masks.Config) -> None:
+def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
     at = f"{'runs' if target.stage == 'evaluate' else 'transfers'}.{target.name}"
-    with _explaining(f"{at}.data"):
-        if target.data not in scale.data:
-            raise InputError(f"asked for a slot {target.data!r}; accepted: {', '.join(scale.data)}")
+    with _explaining(f"{at}.slot"):
+        if target.slot not in scale.slots:
+            raise InputError(f"asked for a slot {target.slot!r}; accepted: {', '.join(scale.slots)}")
     with _explaining(f"{at}.holes"):
         for kind in target.holes:
             holes.kind(kind)
 
 
 def _check_external(name: str, entry: runs.External, params: Params) -> None:
-    slots = params.profiles[params.profile].data
+    slots = params.profiles[params.profile].slots
     with _explaining(f"external.{name}"):
-        if entry.data not in slots:
-            raise InputError(f"data is {entry.data!r}; accepted: {', '.join(slots)}")
+        if entry.slot not in slots:
+            raise InputError(f"slot is {entry.slot!r}; accepted: {', '.join(slots)}")
         for kind in entry.holes:
             params.holes.kind(kind)
             if not (folder := Path(entry.folder) / kind).is_dir():
@@ -202,22 +214,22 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
 
 def _measured(params: Params, kinds: list[str]) -> Tree:
     """How results are measured on holes of some kinds."""
-    evaluation = params.profiles[params.profile].evaluation
-    return {"evaluation": evaluation.model_dump(), "holes": params.holes.only(kinds).model_dump()}
+    measure = params.profiles[params.profile].evaluation
+    return {"evaluation": measure.model_dump(), "holes": params.holes.only(kinds).model_dump()}
 
 
 def _count_run(tree: Tree, params: Params, name: str) -> Tree:
     found = {}
     for profile in ("paper", params.profile):
         run = runs.resolve(tree, name, profile)
-        found[profile] = _counted(json.dumps(asdict(run)), params.profiles[profile].data[run.data].size)
+        found[profile] = _counted(json.dumps(asdict(run)), params.profiles[profile].slots[run.slot].size)
     at_paper_scale = found["paper"]["parameters"]
     return {**found[params.profile], "parameters_at_paper_scale": at_paper_scale}
 
 
 def _code_inside(run: runs.Run) -> Tree:
     """The source files of the models that work inside a run's; its own are its stages' dependencies."""
-    return {} if run.inside is None else sources.manifest("train", [run.inside.model]) | _code_inside(run.inside)
+    return {} if run.inside is None else manifests.manifest("train", [run.inside.model]) | _code_inside(run.inside)
 
 
 def training_inputs(tree: Tree, params: Params, name: str) -> Tree:
@@ -227,8 +239,8 @@ def training_inputs(tree: Tree, params: Params, name: str) -> Tree:
     return {
         "run": asdict(run),
         "code inside": digest(_code_inside(run)),
-        "crops": scale.data[run.data].model_dump(),
-        "judge": runs.judge(tree, name),
+        "crops": scale.slots[run.slot].model_dump(),
+        "frechet_network": runs.frechet_network(tree, name),
         "holes": params.holes.only(schedule.holes if schedule else []).model_dump(),
         "training": scale.training.model_dump(),
     }

@@ -13,7 +13,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 
 
 @contextmanager

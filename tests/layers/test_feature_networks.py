@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.layers.feature_networks import Trunk, inception, lpips_network, vgg
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest.losses.adversarial import GAMES, gradient_penalty
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 
 
 class Linear(nn.Module):
@@ -57,12 +57,12 @@ def test_a_critic_of_slope_zero_has_a_finite_gradient():
 )
 def test_the_games_in_closed_form(name, critic, generator):
     real, fake = torch.full((3, 1), 2.0), torch.full((3, 1), 0.5)
-    assert GAMES[name].critic(real, fake).item() == pytest.approx(critic, rel=1e-6)
-    assert GAMES[name].generator(fake).item() == pytest.approx(generator, rel=1e-6)
-    assert GAMES[name].penalised == (name == "wgan-gp")
+    assert GAN_LOSSES[name].critic(real, fake).item() == pytest.approx(critic, rel=1e-6)
+    assert GAN_LOSSES[name].generator(fake).item() == pytest.approx(generator, rel=1e-6)
+    assert GAN_LOSSES[name].penalised == (name == "wgan-gp")
 
 
 @pytest.mark.parametrize("name", ["hinge", "hinge-on-both"])
 @pytest.mark.parametrize(("real", "fake", "critic"), [(2.0, -2.0, 0.0), (0.25, -2.0, 0.75), (2.0, 0.0, 1.0)])
 def test_a_hinge_leaves_scores_beyond_one_alone(name, real, fake, critic):
-    assert GAMES[name].critic(torch.full((2, 4, 3, 3), real), torch.full((2, 4, 3, 3), fake)).item() == critic
+    assert GAN_LOSSES[name].critic(torch.full((2, 4, 3, 3), real), torch.full((2, 4, 3, 3), fake)).item() == critic

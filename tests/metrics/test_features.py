@@ -12,16 +12,9 @@ import torch
 from PIL import Image
 
 from metrics import vectors
-from palimpsest import data
-from palimpsest.config import InputError
-from palimpsest.metrics.features import (
-    FRECHET,
-    Features,
-    Statistics,
-    frechet_distance,
-    read_reference,
-    write_reference,
-)
+from palimpsest.config.yaml import InputError
+from palimpsest.data.shards import Shard
+from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance, read_reference, write_reference
 
 ROOT = Path(__file__).parents[2]
 NETS = {"lpips_alex": ("alexnet", "alex"), "lpips_vgg": ("vgg16", "vgg")}
@@ -266,10 +259,10 @@ def test_the_stages_make_weights_and_reference(tmp_path, shards, monkeypatch):
     for argv in (["weights"], ["reference", "scenes"]):
         monkeypatch.setattr(sys, "argv", argv)
         runpy.run_path(str(ROOT / "stages" / f"{argv[0]}.py"), run_name="__main__")
-    shard = data.Shard(shards / "test")
+    shard = Shard(shards / "test")
     found = read_reference(tmp_path / "data" / "scenes" / "reference")
     assert {name: statistics.count for name, statistics in found.items()} == {"vgg16": len(shard)}
-    pooled = Features(tmp_path / "data" / "weights", "cpu").pool(np.stack([shard[i] for i in range(len(shard))]))
+    pooled = Features(tmp_path / "weights", "cpu").pool(np.stack([shard[i] for i in range(len(shard))]))
     np.testing.assert_allclose(found["vgg16"].mean, pooled["vgg16"].mean(0), rtol=1e-5, atol=1e-6)
 
 

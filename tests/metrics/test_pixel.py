@@ -7,8 +7,8 @@ from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from metrics import vectors
+from palimpsest.evaluation.scoring import score_pixels
 from palimpsest.metrics.pixel import GAUSSIAN, METRICS, RAW, UNIFORM, Pair, gaussian, ssim_map, uniform
-from palimpsest.scoring import score_pixels
 
 SAME_AS = {  # ours: theirs
     "l1": "l1_frac",

@@ -6,10 +6,10 @@ from building import counts, made
 from torch.nn.functional import normalize, pad
 from torch.utils.flop_counter import FlopCounterMode
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.layers.patches import known_patches
-from palimpsest.models import Phase
+from palimpsest.learning.schedule import Phase
 from palimpsest.models.crfill import compared, replace_patches
 from palimpsest.models.deepfill_v2 import Drawn
 

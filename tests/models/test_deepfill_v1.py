@@ -4,9 +4,9 @@ import pytest
 import torch
 from building import counts, made, shapes
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
-from palimpsest.models import Phase
+from palimpsest.learning.schedule import Phase
 from palimpsest.models.deepfill_v1 import AppearanceFlow, Critic, SpatialTransformer, crop_about
 
 

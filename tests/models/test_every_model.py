@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from palimpsest import data, masks, runs
-from palimpsest.config import build, read_yaml
+from palimpsest.config import runs
+from palimpsest.config.yaml import build, read_yaml
+from palimpsest.data.shards import Shard
+from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import inpaint, predict, to_tensors
 from palimpsest.models import available, configure, create, is_prior
-from palimpsest.training import Batches
+from palimpsest.training.batches import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
 RUNS = runs.trained(SHIPPED)
@@ -139,9 +141,9 @@ def test_four_pictures_can_be_learned_by_heart(name, four, features):
 
 
 def test_batches_are_a_function_of_the_iteration(shards, crops):
-    holes = build(masks.Config, SHIPPED["holes"], "")
+    holes = build(Holes, SHIPPED["holes"], "")
     schedule = configure(runs.resolve(SHIPPED, "deepfill-v1", "tiny")).schedule
-    shard = data.Shard(shards / "train")
+    shard = Shard(shards / "train")
     batches = Batches(shard, crops, holes, schedule, 6, 1)
     image, hole = batches[7]
     again = Batches(shard, crops, holes, schedule, 6, 1)[7]

@@ -6,12 +6,13 @@ import pytest
 import torch
 from building import counts, made
 
-from palimpsest import checkpoints, runs
-from palimpsest.config import InputError
+from palimpsest.config import runs
+from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import predict, to_tensors
-from palimpsest.losses.adversarial import GAMES
+from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.models.gm_srm import DRAW, divergence, fusion, reconstruction_loss
 from palimpsest.models.stylegan2 import fixed_noise, random_noise
+from palimpsest.training import checkpoints
 
 VARIANTS = ["gm-srm-base", "gm-bm", "gm-csv", "gm-srm", "gm-srm-plain-noise"]
 WITH_MEMORY = VARIANTS[1:]
@@ -84,9 +85,9 @@ def test_an_error_in_the_hole_counts_gamma_times():
 
 
 def test_the_printed_loss_is_linear():
-    game, real, fake = GAMES["linear"], drawn(5), drawn(5, seed=1)
-    assert game.critic(real, fake).item() == pytest.approx((1 - real.mean() + fake.mean()).item(), rel=1e-5)
-    assert game.generator(fake).item() == pytest.approx(-fake.mean().item())
+    gan_loss, real, fake = GAN_LOSSES["linear"], drawn(5), drawn(5, seed=1)
+    assert gan_loss.critic(real, fake).item() == pytest.approx((1 - real.mean() + fake.mean()).item(), rel=1e-5)
+    assert gan_loss.generator(fake).item() == pytest.approx(-fake.mean().item())
 
 
 def test_a_fusing_convolution_begins_as_the_identity_on_the_memory():
@@ -200,7 +201,7 @@ def test_another_memory_is_a_parameter(params, four):
     """A wider memory of another name, under needs.inside alone, and the same networks otherwise."""
     params["pretrained"]["other-memory"] = {
         "model": "stylegan2",
-        "data": "scenes",
+        "slot": "scenes",
         "base": "gm-srm-memory",
         "judge": "vgg16",
         "settings": {"width": {"base": 1024}},

@@ -1,6 +1,6 @@
 import torch
 
-from palimpsest import runs
+from palimpsest.config import runs
 from palimpsest.layers.patches import known_patches
 from palimpsest.models import create
 

@@ -7,7 +7,7 @@ import torch
 from building import counts, made
 from torch.nn.functional import conv2d
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.models.stylegan2 import (
     Dense,

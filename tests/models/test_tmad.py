@@ -9,9 +9,11 @@ import pytest
 import torch
 from building import counts, made, shapes
 
-from palimpsest.config import InputError
+from palimpsest.config.runs import resolve
+from palimpsest.config.yaml import InputError
+from palimpsest.evaluation.counting import count_blocks
 from palimpsest.inpainting import inpaint, predict, to_tensors
-from palimpsest.models import count_blocks, create, without_values
+from palimpsest.models import create, without_values
 from palimpsest.models.tmad import (
     Cells,
     Memory,
@@ -30,7 +32,6 @@ from palimpsest.models.tmad import (
     sample,
     synthesis_loss,
 )
-from palimpsest.runs import resolve
 
 VALUES = Path(__file__).parents[2] / "src" / "palimpsest" / "papers" / "values.csv"
 

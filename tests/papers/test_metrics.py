@@ -2,7 +2,7 @@
 
 from palimpsest.metrics.features import FRECHET, PAIRED
 from palimpsest.metrics.pixel import METRICS, RAW
-from palimpsest.papers.spec import read_metrics
+from palimpsest.papers.metrics import read_metrics
 
 PERCEPTUAL = list(PAIRED.values())
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest.config import InputError
-from palimpsest.papers import spec
+from palimpsest.config.yaml import InputError
+from palimpsest.papers.metrics import PAPERS, read_metrics
+from palimpsest.papers.paper import names, read_paper
+from palimpsest.papers.values import Place, read_values
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the shipped specs, to be spoilt."""
-    for path in spec.PAPERS.iterdir():
+    for path in PAPERS.iterdir():
         if path.suffix in (".yaml", ".csv"):
             shutil.copy(path, tmp_path)
     return tmp_path
@@ -24,21 +26,21 @@ def spoil(folder: Path, file: str, old: str, new: str) -> None:
 
 
 def read(folder, paper="deepfill-v1"):
-    return spec.read_paper(paper, spec.read_metrics(folder), spec.read_values(folder), folder)
+    return read_paper(paper, read_metrics(folder), read_values(folder), folder)
 
 
 def test_every_shipped_paper_and_value_is_read():
-    metrics, values = spec.read_metrics(), spec.read_values()
-    papers = [spec.read_paper(name, metrics, values) for name in spec.names()]
+    metrics, values = read_metrics(), read_values()
+    papers = [read_paper(name, metrics, values) for name in names()]
     assert all(paper.tables or paper.claims for paper in papers)
-    with (spec.PAPERS / "values.csv").open() as file:
+    with (PAPERS / "values.csv").open() as file:
         assert len(values) == len(list(csv.DictReader(file)))
-    place = spec.Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")
+    place = Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")
     assert (values[place].text, values[place].number) == ("18.91", 18.91)
 
 
 def test_an_illegible_number_is_none():
-    illegible = [published for published in spec.read_values().values() if not published.legible]
+    illegible = [published for published in read_values().values() if not published.legible]
     assert illegible and all(published.number is None for published in illegible)
 
 
@@ -95,14 +97,14 @@ def test_a_spoilt_study_is_named(folder, paper, old, new, said):
 
 
 def test_a_metric_whose_kind_is_unstated_bears_the_papers_name_alone():
-    metrics = spec.read_metrics()
-    published = spec.read_paper("gm-srm", metrics, spec.read_values()).wide["I"].published_metrics(metrics)
+    metrics = read_metrics()
+    published = read_paper("gm-srm", metrics, read_values()).wide["I"].published_metrics(metrics)
     assert list(published) == ["psnr", "ssim", "ncc", "lmse", "lpips"]
     assert published["lpips"].head == "LPIPS ↓" and published["psnr"] == metrics["psnr"]
 
 
 def test_a_condition_names_the_dataset_that_is_the_papers():
-    tables = spec.read_paper("gm-srm", spec.read_metrics(), spec.read_values()).wide
+    tables = read_paper("gm-srm", read_metrics(), read_values()).wide
     own = {(c.dataset, c.own, c.slot, c.stand_in) for c in tables["I"].data}
     assert own == {
         ("paris-streetview", "paris-streetview", "streets", "scenes"),

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest import masks
-from palimpsest.config import build
-from palimpsest.reporting.results import read_results
-from palimpsest.reporting.studies import build_all
+from palimpsest.config.yaml import build
+from palimpsest.holes.kinds import Holes
+from palimpsest.results.measured import read_results
 from palimpsest.study.design import Config
-from palimpsest.study.trials import FOLDER, Key, read_key
-from reporting.conftest import Fake
+from palimpsest.study.pages import build_all
+from palimpsest.study.trials import Key, read_key
+from palimpsest.workspace import Workspace
+from reported import Fake
 
 SQUARES = ["square", "strokes", "object"]
 IRREGULAR = "irregular-40-50-any"
@@ -25,13 +26,13 @@ STUDY = "crfill-1"  # three pictures under each of three kinds of hole, three me
 
 
 def rebuild(root: Path, seed: int = 1) -> None:
-    build_all(root, read_results(root), Config(seed=seed, pictures=50), root / FOLDER)
+    build_all(root, read_results(root), Config(seed=seed, pictures=50), Workspace(root).reports.study)
 
 
 @pytest.fixture(scope="session")
 def held(tmp_path_factory, shards, shipped) -> Path:
     """A project with built studies; not to be changed."""
-    holes = build(masks.Config, shipped["holes"], "").only(BOTH)
+    holes = build(Holes, shipped["holes"], "").only(BOTH)
     fake = Fake(tmp_path_factory.mktemp("held"), shards, holes)
     originals = fake.pictures
     for number, (run, kinds) in enumerate(METHODS.items()):

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from palimpsest.study.trials import FOLDER
-from palimpsest.study.votes import FOLDER as VOTES
+from palimpsest.workspace import Workspace
 from study.conftest import STUDY, study
 
 COUNT = 9  # pictures of the study
@@ -26,7 +25,7 @@ def context(chromium):
 @pytest.fixture
 def page(context, held):
     page = context.new_page()
-    page.goto(f"{(held / FOLDER / STUDY).as_uri()}.html?rater=4")
+    page.goto(f"{(Workspace(held).reports.study / STUDY).as_uri()}.html?rater=4")
     return page
 
 
@@ -73,7 +72,7 @@ def test_from_the_first_click_to_the_tallied_table(page, root, key):
     for run_name, label in {"deepfill-v2": "DeepFill v2", "medfe": "Rethink (MEDFE)", "crfill": "Ours (CRFill"}.items():
         (line,) = [line for line in run.stdout.splitlines() if line.strip().startswith(label) and "wins" in line][-1:]
         assert f" {chosen.count(run_name)} votes" in line
-    assert len((root / VOTES / f"{STUDY}.csv").read_text().splitlines()) == 1 + COUNT
+    assert len((Workspace(root).records / "votes" / f"{STUDY}.csv").read_text().splitlines()) == 1 + COUNT
 
 
 def test_the_keyboard_alone_is_enough(page):
@@ -145,7 +144,7 @@ def test_raters_of_other_numbers_see_other_orders(context, held, key):
     seen = []
     for number in (0, 1):
         page = context.browser.new_context().new_page()
-        page.goto(f"{(held / FOLDER / STUDY).as_uri()}.html?rater={number}")
+        page.goto(f"{(Workspace(held).reports.study / STUDY).as_uri()}.html?rater={number}")
         begin(page)
         found = []
         for _ in range(COUNT):
@@ -212,7 +211,7 @@ def test_a_screen_reader_hears_what_happens(page):
 def test_without_storage_the_page_says_so_and_works(context, held):
     context.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})")
     page = context.new_page()
-    page.goto(f"{(held / FOLDER / STUDY).as_uri()}.html?rater=0")
+    page.goto(f"{(Workspace(held).reports.study / STUDY).as_uri()}.html?rater=0")
     begin(page)
     assert "do not close the page" in page.get_by_role("alert").text_content()
     page.keyboard.press("1")

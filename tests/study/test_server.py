@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from palimpsest.study.votes import FOLDER as VOTES
+from palimpsest.workspace import Workspace
 from study.conftest import STUDY, command, study
 from study.test_page import at, begin
 
@@ -116,7 +116,7 @@ def test_browsers_vote_through_a_killed_server_and_the_database_is_tallied(serve
     served.stop()
     run = study(served.root, "tally", "votes.sqlite")
     assert run.returncode == 0 and "crfill-1, in all: 27 votes of 3 raters on 9 pictures" in run.stdout
-    lines = (served.root / VOTES / f"{STUDY}.csv").read_text().splitlines()
+    lines = (Workspace(served.root).records / "votes" / f"{STUDY}.csv").read_text().splitlines()
     assert len(lines) == 1 + 27 and {line.split(",")[1] for line in lines[1:]} == {"Ada", "Eve", "Zoe"}
 
 

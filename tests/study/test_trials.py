@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.study.design import arrangement
-from palimpsest.study.trials import FOLDER, read_key, read_keys
+from palimpsest.study.trials import read_key, read_keys
+from palimpsest.workspace import Workspace
 from study.conftest import METHODS, STUDY, rebuild
 
 ROOT = Path(__file__).parents[2]
@@ -18,13 +19,13 @@ ROOT = Path(__file__).parents[2]
 
 def data_in(root, study=STUDY):
     """What a page is told."""
-    page = (root / FOLDER / f"{study}.html").read_text()
+    page = (Workspace(root).reports.study / f"{study}.html").read_text()
     return json.loads(re.search(r'<script type="application/json" id="study">(.*?)</script>', page, re.DOTALL)[1])
 
 
 @pytest.mark.parametrize("study", ["crfill-1", "gm-srm-III"])
 def test_a_page_does_not_tell_what_it_shows(held, study):
-    page = re.sub(r"data:image/png;base64,[\w+/=]+", "", (held / FOLDER / f"{study}.html").read_text())
+    page = re.sub(r"data:image/png;base64,[\w+/=]+", "", (Workspace(held).reports.study / f"{study}.html").read_text())
     pictures = {trial.picture for trial in read_key(held, study).trials.values()}
     labels = {"DeepFill", "Rethink", "MEDFE", "PEN-Net", "HiFill", "CRA", "CRFill", "GM-SRM", "LISK", "Lahiri"}
     for word in {*METHODS, *labels, *pictures, "scenes", "strokes", "irregular", "a" * 12, study}:
@@ -32,7 +33,7 @@ def test_a_page_does_not_tell_what_it_shows(held, study):
 
 
 def test_a_page_needs_nothing_from_elsewhere(held):
-    page = (held / FOLDER / f"{STUDY}.html").read_text()
+    page = (Workspace(held).reports.study / f"{STUDY}.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!data:)', page) and "@import" not in page and "http:" not in page
     assert "default-src 'none'" in page
 
@@ -55,34 +56,34 @@ def test_the_page_has_the_orders_of_the_design(held, key):
 def test_missing_methods_are_left_out_and_a_study_of_one_says_why(root):
     assert list(read_key(root, "crfill-1").methods) == ["deepfill-v2", "medfe", "crfill"]
     assert list(read_key(root, "gm-srm-III").methods) == ["deepfill-v2", "medfe", "gm-srm"]
-    listed = json.loads((root / "data" / "runs.json").read_text())
+    listed = json.loads((Workspace(root).resolved("runs")).read_text())
     for run in ("deepfill-v2", "medfe"):
         listed[run]["settings"] = "b" * 64
-    (root / "data" / "runs.json").write_text(json.dumps(listed))
-    (root / FOLDER / "crfill-1.key.json").unlink()
+    (Workspace(root).resolved("runs")).write_text(json.dumps(listed))
+    (Workspace(root).reports.study / "crfill-1.key.json").unlink()
     rebuild(root)
-    page = (root / FOLDER / "crfill-1.html").read_text()
+    page = (Workspace(root).reports.study / "crfill-1.html").read_text()
     assert "not yet run: deepfill-v2, medfe, pen-net, cra." in page and "<script" not in page
     assert read_key(root, "crfill-1") is None
 
 
 def test_equal_results_build_equal_pages_and_another_seed_only_other_orders(root):
-    before = {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()}
+    before = {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()}
     rebuild(root)
-    assert {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()} == before
     orders = data_in(root)["sequences"]
     rebuild(root, seed=2)
-    assert (root / FOLDER / f"{STUDY}.key.json").read_bytes() == before[f"{STUDY}.key.json"]
+    assert (Workspace(root).reports.study / f"{STUDY}.key.json").read_bytes() == before[f"{STUDY}.key.json"]
     assert data_in(root)["sequences"] != orders
 
 
 def test_the_stage_writes_what_the_settings_say(root):
-    before = {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()}
-    shutil.rmtree(root / FOLDER)
+    before = {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()}
+    shutil.rmtree(Workspace(root).reports.study)
     shutil.copy(ROOT / "params.yaml", root)
     script = [sys.executable, ROOT / "stages" / "study.py"]
     subprocess.run(script, cwd=root, check=True)
-    assert {path.name: path.read_bytes() for path in (root / FOLDER).iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()} == before
     text = (root / "params.yaml").read_text()
     (root / "params.yaml").write_text(text.replace("study: {seed: 1, pictures: 6}", "study: {seed: 1, pictures: 2}"))
     subprocess.run(script, cwd=root, check=True)
@@ -97,7 +98,7 @@ def change_a_pixel(root):
 
 
 def change_the_settings(root):
-    for path in (root / "data" / "runs.json", root / "results" / "crfill" / "metrics.json"):
+    for path in (Workspace(root).resolved("runs"), root / "results" / "crfill" / "metrics.json"):
         tree = json.loads(path.read_text())
         (tree if "settings" in tree else tree["crfill"])["settings"] = "b" * 64
         path.write_text(json.dumps(tree))

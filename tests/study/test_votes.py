@@ -3,7 +3,8 @@ import sqlite3
 
 import pytest
 
-from palimpsest.study.votes import FOLDER, LARGEST
+from palimpsest.study.votes import LARGEST
+from palimpsest.workspace import Workspace
 from study.conftest import STUDY, ballot, rebuild, saved, study
 from study.test_trials import change_a_pixel
 
@@ -17,7 +18,7 @@ def in_turn(place, methods):
 
 
 def stored(root):
-    path = root / FOLDER / f"{STUDY}.csv"
+    path = Workspace(root).records / "votes" / f"{STUDY}.csv"
     return path.read_text() if path.is_file() else ""
 
 
@@ -38,7 +39,7 @@ def test_more_files_add_and_the_order_of_files_does_not_matter(root, key):
     study(root, "tally", files[0])
     study(root, "tally", *files[1:])
     apart = stored(root)
-    (root / FOLDER / f"{STUDY}.csv").unlink()
+    (Workspace(root).records / "votes" / f"{STUDY}.csv").unlink()
     study(root, "tally", *files[::-1])
     assert stored(root) == apart and len(apart.splitlines()) == 1 + 27
 
@@ -112,7 +113,7 @@ def test_junk_is_refused_in_one_line(root, content, said):
         (root / "junk").write_bytes(content)
     run = study(root, "tally", "junk")
     assert run.returncode == 1 and run.stderr.startswith("error: junk: ") and said in run.stderr
-    assert run.stderr.count("\n") == 1 and not (root / FOLDER).exists()
+    assert run.stderr.count("\n") == 1 and not (Workspace(root).records / "votes").exists()
 
 
 def test_a_database_of_something_else_is_refused(root):
@@ -146,7 +147,7 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
 )
 def test_a_spoilt_file_of_votes_is_named(root, key, spoil, said):
     study(root, "tally", saved(root, ballot(key, "Ada", in_turn)))
-    path = root / FOLDER / f"{STUDY}.csv"
+    path = Workspace(root).records / "votes" / f"{STUDY}.csv"
     path.write_text(spoil(path.read_text()))
     run = study(root, "tally")
     assert run.returncode == 1 and f"{STUDY}.csv" in run.stderr and said in run.stderr
@@ -160,4 +161,4 @@ def test_votes_of_another_study_go_to_a_file_of_their_own(root, key):
     tree = {"identity": other["identity"], "rater": "Ada", "number": 0, "votes": votes}
     run = study(root, "tally", saved(root, tree), saved(root, ballot(key, "Ada", first), "more.json"))
     assert run.returncode == 0
-    assert {path.name for path in (root / FOLDER).iterdir()} == {"crfill-1.csv", "gm-srm-III.csv"}
+    assert {path.name for path in (Workspace(root).records / "votes").iterdir()} == {"crfill-1.csv", "gm-srm-III.csv"}

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
 
 Masking = Literal["exclude", "multiply"]
 Overlap = Literal["counted", "constant"]

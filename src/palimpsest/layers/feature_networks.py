@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from palimpsest import weights
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.layers import torchvision_operators as torchvision_operators  # before anything imports torchvision
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The adversarial games: for each, what the critic and what the generator minimise, from raw scores."""
+"""The adversarial gan_losses: for each, what the critic and what the generator minimise, from raw scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,35 +9,35 @@ from torch.nn.functional import relu, softplus
 
 
 @dataclass(frozen=True)
-class Game:
+class GanLoss:
     critic: Callable[[Tensor, Tensor], Tensor]  # (scores of real, scores of fake) → loss
     generator: Callable[[Tensor], Tensor]  # scores of fake → loss
     penalised: bool  # the critic also pays the gradient penalty
 
 
-GAMES = {
+GAN_LOSSES = {
     # Gulrajani et al. 2017, "Improved Training of Wasserstein GANs"
-    "wgan-gp": Game(lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean(), penalised=True),
+    "wgan-gp": GanLoss(lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean(), penalised=True),
     # Radford et al. 2016, the non-saturating form of Goodfellow et al. 2014
-    "dcgan": Game(
+    "dcgan": GanLoss(
         lambda real, fake: softplus(-real).mean() + softplus(fake).mean(),
         lambda fake: softplus(-fake).mean(),
         penalised=False,
     ),
     # Mao et al. 2016, with a = 0, b = c = 1
-    "lsgan": Game(
+    "lsgan": GanLoss(
         lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
         lambda fake: (fake - 1).square().mean() / 2,
         penalised=False,
     ),
     # Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks"
-    "hinge": Game(
+    "hinge": GanLoss(
         lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(), lambda fake: -fake.mean(), penalised=False
     ),
     # GM-SRM, equations 12 and 13 as printed
-    "linear": Game(lambda real, fake: (1 - real).mean() + fake.mean(), lambda fake: -fake.mean(), penalised=False),
+    "linear": GanLoss(lambda real, fake: (1 - real).mean() + fake.mean(), lambda fake: -fake.mean(), penalised=False),
     # CRFill, equations 1 and 3
-    "hinge-on-both": Game(
+    "hinge-on-both": GanLoss(
         lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
         lambda fake: relu(1 - fake).mean(),
         penalised=False,

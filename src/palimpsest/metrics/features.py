@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from palimpsest import weights
-from palimpsest.config import InputError
+from palimpsest.config.yaml import InputError
 from palimpsest.layers.feature_networks import TRUNK, inception, lpips_network
 from palimpsest.storage import read_arrays, replacing
 

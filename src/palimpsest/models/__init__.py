@@ -3,7 +3,7 @@
 A file holds `Config`, its settings, and `Model(config, size)`, or `Model(config, size, inside)` where it works with the
 model of another run, whose networks are then among its own; `inside=None` where it may work alone:
     networks      ModuleDict: everything a checkpoint's weights hold; empty for a method that learns nothing
-    multiple      px: `inpaint` takes pictures whose sides are multiples of it
+    size_divisor  px: `inpaint` takes pictures whose sides it divides
     inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
 A method that learns has `schedule: Schedule` in its Config and, in its Model, besides:
     optimisers    name → optimiser; made when first asked for, as filling a hole needs none
@@ -12,7 +12,7 @@ A method that learns has `schedule: Schedule` in its Config and, in its Model, b
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
     inherits      names of networks that begin with the weights of the run in `needs.start`; may be left out
     reads_features            whether a step reads the network in `needs.features`; may be left out
-A prior, which fills no hole and is trained for others to work with, has instead of `multiple` and `inpaint`:
+A prior, which fills no hole and is trained for others to work with, has instead of `size_divisor` and `inpaint`:
     sample(first, count, device)   its pictures of these running numbers, (count, 3, size, size) in [0, 1]
     memory        features that others may recall, level by level, as stylegan2.Synthesis; may be left out:
         latent    channels of what it is asked with
@@ -25,102 +25,18 @@ A method may have, for figures and tables:
 """
 
 import inspect
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal, Self
 from unittest.mock import patch
 
 import torch
-from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
-from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
-from palimpsest.config import InputError, Settings, build
-from palimpsest.runs import Run
-
-Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-
-
-class Linear(Settings):
-    """A learning rate that falls along a straight line."""
-
-    highest: PositiveFloat
-    lowest: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _falls(self) -> Self:
-        if self.lowest > self.highest:
-            raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; accepted: a rate that falls")
-        return self
-
-    def left(self, done: float) -> float:
-        """How much of the fall is left when this much of the phase is done, both from 0 to 1."""
-        return 1 - done
-
-
-class Cosine(Linear):
-    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
-
-    periods: PositiveInt
-
-    def left(self, done: float) -> float:
-        return (1 + math.cos(math.pi * (done * self.periods % 1))) / 2
-
-
-def _kind_of_rate(rate: object) -> str:
-    match rate:
-        case Cosine() | {"periods": _}:
-            return "cosine"
-        case Linear() | dict():
-            return "linear"
-        case _:
-            return "constant"
-
-
-Rate = Annotated[
-    Annotated[PositiveFloat, Tag("constant")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
-    Discriminator(_kind_of_rate),
-]
-
-
-class Phase(Settings):
-    """One stretch of training; what it means is the method's to say, in `begin`."""
-
-    name: str
-    iterations: PositiveInt
-    learning_rate: Rate
-
-    @property
-    def highest_rate(self) -> float:
-        return self.learning_rate.highest if isinstance(self.learning_rate, Linear) else self.learning_rate
-
-    def share(self, iteration: int) -> float:
-        """The learning rate at an iteration of this phase, as a share of its highest."""
-        rate = self.learning_rate
-        if not isinstance(rate, Linear):
-            return 1.0
-        lowest = rate.lowest / rate.highest
-        return lowest + (1 - lowest) * rate.left(iteration / self.iterations)
-
-
-class Schedule(Settings):
-    """How a method trains."""
-
-    hole: str | None  # kind of the training holes; null for a method that fills none
-    one_hole_a_batch: bool  # else every sample has its own
-    batch_size: PositiveInt  # pictures, over all processes
-    augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.random_crop
-    phases: Annotated[list[Phase], Field(min_length=1)]
-
-    @property
-    def holes(self) -> list[str]:
-        """The kinds of holes that training needs."""
-        return [self.hole] if self.hole else []
+from palimpsest.config.runs import Run
+from palimpsest.config.yaml import InputError, Settings, build
 
 
 def available() -> list[str]:
@@ -189,51 +105,3 @@ def without_values() -> Iterator[None]:
     """Models that are made within have shapes and no values; spectral normalisation does not start to estimate."""
     with torch.device("meta"), patch.object(_SpectralNorm, "_power_method"):
         yield
-
-
-def count_parameters(model) -> dict[str, int]:
-    """Parameters of each network and of its named parts, two levels down: {dotted name: count}."""
-    return {
-        name: sum(parameter.numel() for parameter in module.parameters())
-        for name, module in model.networks.named_modules()
-        if name and name.count(".") <= 2 and not any(piece.isdigit() for piece in name.split("."))
-    }
-
-
-def count_blocks(model) -> dict[str, dict[str, int]]:
-    """How many blocks of each kind a network and its parts hold: {name or name.part: {kind: count}}."""
-    named = [(name, module) for name, module in model.networks.named_modules() if name and name.count(".") <= 1]
-    counts = {
-        name: Counter(type(part).__name__ for part in module.modules() if _is_layer(part)) for name, module in named
-    }
-    return {name: dict(found) for name, found in counts.items() if found}
-
-
-def _is_layer(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("palimpsest.layers.")
-
-
-def paste(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """The result: the output in the hole, the image elsewhere."""
-    return output * hole + image * (1 - hole)
-
-
-def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
-    """Adam at rest: the learning rate is a phase's to set."""
-    return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
-
-
-def set_rates(optimisers: dict[str, torch.optim.Optimizer], phase: Phase, **shares: float) -> None:
-    """Each optimiser learns at the phase's highest rate, or at its share of it."""
-    for name, share in (dict.fromkeys(optimisers, 1.0) | shares).items():
-        for group in optimisers[name].param_groups:
-            group["lr"] = phase.highest_rate * share
-
-
-def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step of the optimiser's own parameters; those that are frozen or that the loss does not reach stay."""
-    optimiser.zero_grad()
-    learning = [value for group in optimiser.param_groups for value in group["params"] if value.requires_grad]
-    for value, gradient in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
-        value.grad = gradient
-    optimiser.step()

@@ -6,7 +6,7 @@ Departures: none known.
 
 from torch import Tensor, nn
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
 
 
 class Config(Settings):
@@ -14,7 +14,7 @@ class Config(Settings):
 
 
 class Model:
-    multiple = 1
+    size_divisor = 1
 
     def __init__(self, config: Config, size: int):
         self.networks = nn.ModuleDict()

@@ -43,12 +43,15 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, normalize, pad, relu, unfold
 
-from palimpsest.config import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import Canvas, attention, relative_to_own
 from palimpsest.layers.gated import GatedConv, gated_up
 from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
-from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, deepfill_v2, descend, paste, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.models import deepfill_v2
 from palimpsest.models.deepfill_v2 import Critic, CriticConfig, Generator, GeneratorConfig
 
 CHUNK = 1024  # patches that look for their references at once
@@ -162,7 +165,7 @@ def initialised(network: nn.Module, gain: float) -> nn.Module:
 
 
 class Model:
-    multiple = 8
+    size_divisor = 8
     batches = 1
     generator = deepfill_v2.Model.generator
     inpaint = deepfill_v2.Model.inpaint
@@ -176,14 +179,14 @@ class Model:
             raise InputError("loss.reconstruction has a weight and schedule.phases no phase 'reconstruction'")
         self.config = config
         width, gain = config.generator.width, config.initial_gain
-        drawers = {"generator": initialised(Generator(config.generator, None), gain)}
+        generators = {"generator": initialised(Generator(config.generator, None), gain)}
         critics = {"critic": Critic(config.critic)}
         if config.loss.reconstruction:
-            drawers["auxiliary"] = initialised(Auxiliary(width), gain)
+            generators["auxiliary"] = initialised(Auxiliary(width), gain)
             critics["auxiliary_critic"] = Critic(config.critic)
             if config.similarity.encoder:
-                drawers["similarity_encoder"] = initialised(SimilarityEncoder(width), gain)
-        self.networks = nn.ModuleDict({**drawers, **critics})
+                generators["similarity_encoder"] = initialised(SimilarityEncoder(width), gain)
+        self.networks = nn.ModuleDict({**generators, **critics})
         self.phase = "all"
 
     @cached_property
@@ -210,7 +213,7 @@ class Model:
 
     def _step_all(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critics' step, equation 1, then the generator's, equation 2."""
-        weight, game = self.config.loss, GAMES[self.config.adversarial]
+        weight, gan_loss = self.config.loss, GAN_LOSSES[self.config.adversarial]
         x1, x2, features, _ = self.generator(x, hole)
         results = {"critic": paste(x2, x, hole)}
         if reconstructs := self.phase == "reconstruction" and "auxiliary" in self.networks:
@@ -218,20 +221,22 @@ class Model:
             auxiliary = self.networks["auxiliary"](results["critic"], weights)
             results["auxiliary_critic"] = paste(auxiliary, x, hole)
 
-        judged = [game.critic(*self.networks[name].judge(x, fake.detach(), hole)) for name, fake in results.items()]
-        descend(self.optimisers["critics"], weight.critic * sum(judged))
+        critic_loss = [
+            gan_loss.critic(*self.networks[name].compare(x, fake.detach(), hole)) for name, fake in results.items()
+        ]
+        descend(self.optimisers["critics"], weight.critic * sum(critic_loss))
 
         coarse, refined = l1_loss(x1, x), l1_loss(x2, x)
-        adversarial = [game.generator(self.networks[name](fake, hole)) for name, fake in results.items()]
+        adversarial = [gan_loss.generator(self.networks[name](fake, hole)) for name, fake in results.items()]
         loss = weight.refinement * refined + weight.adversarial * adversarial[0] + weight.coarse * coarse
-        log = {"critic": judged[0], "l1_coarse": coarse, "l1_refined": refined, "adversarial": adversarial[0]}
+        log = {"critic": critic_loss[0], "l1_coarse": coarse, "l1_refined": refined, "adversarial": adversarial[0]}
         if reconstructs:
             reconstructed = l1_loss(auxiliary, x)
             loss = loss + weight.reconstruction * (
                 weight.refinement * reconstructed + weight.adversarial * adversarial[1]
             )
             log |= {
-                "auxiliary_critic": judged[1],
+                "auxiliary_critic": critic_loss[1],
                 "l1_auxiliary": reconstructed,
                 "adversarial_auxiliary": adversarial[1],
             }

@@ -34,11 +34,13 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palimpsest.config import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
-from palimpsest.losses.adversarial import GAMES, gradient_penalty
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
 
 
 class Attention(Options):
@@ -279,7 +281,7 @@ def glorot(module: nn.Module) -> None:
 
 
 class Model:
-    multiple = 8
+    size_divisor = 8
 
     def __init__(self, config: Config, size: int):
         if waiting := [name for name in ("perceptual", "style") if getattr(config.loss, name)]:
@@ -328,21 +330,21 @@ class Model:
         return {**log, **self._step_generator(*generator_batch)}
 
     def _step_critics(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        game = GAMES[self.config.adversarial]
+        gan_loss = GAN_LOSSES[self.config.adversarial]
         with torch.no_grad():
             fake = paste(self.generator(x, hole)[1], x, hole)
         p_x, p_fake, p_hole = crop_about(hole, self.config.patch_size, x, fake, hole)
         loss, penalty = x.new_zeros(()), x.new_zeros(())
         for critic, *batch in (("local_critic", p_x, p_fake, p_hole), ("global_critic", x, fake, hole)):
             network = self.networks[critic]
-            loss = loss + game.critic(*network(torch.cat(batch[:2])).chunk(2))
-            if game.penalised:
+            loss = loss + gan_loss.critic(*network(torch.cat(batch[:2])).chunk(2))
+            if gan_loss.penalised:
                 penalty = penalty + gradient_penalty(network, *batch)
         descend(self.optimisers["critics"], loss + self.config.loss.gradient_penalty * penalty)
-        return {"critic": loss, "gradient_penalty": penalty} if game.penalised else {"critic": loss}
+        return {"critic": loss, "gradient_penalty": penalty} if gan_loss.penalised else {"critic": loss}
 
     def _step_generator(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        weight, game = self.config.loss, GAMES[self.config.adversarial]
+        weight, gan_loss = self.config.loss, GAN_LOSSES[self.config.adversarial]
         x1, x2, _ = self.generator(x, hole)
         result = paste(x2, x, hole)
         p_x, p_x1, p_x2, p_result = crop_about(hole, self.config.patch_size, x, x1, x2, result)
@@ -351,8 +353,8 @@ class Model:
         known_coarse, known_refined = (known_l1(output, x, hole) for output in (x1, x2))
         l1_hole = weight.coarse * hole_coarse + weight.refinement * hole_refined
         l1_known = weight.coarse * known_coarse + weight.refinement * known_refined
-        adversarial = game.generator(self.networks["local_critic"](p_result))
-        adversarial = adversarial + weight.global_critic * game.generator(self.networks["global_critic"](result))
+        adversarial = gan_loss.generator(self.networks["local_critic"](p_result))
+        adversarial = adversarial + weight.global_critic * gan_loss.generator(self.networks["global_critic"](result))
         loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
         if weight.total_variation:
             loss = loss + weight.total_variation * total_variation(result)

@@ -31,11 +31,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
+from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.gated import GatedConv, gated_up
-from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES
 
 
 class GeneratorConfig(Settings):
@@ -206,13 +208,13 @@ class Critic(nn.Sequential):
     def forward(self, picture: Tensor, hole: Tensor) -> Tensor:
         return super().forward(torch.cat([picture, hole if self.sees == "hole" else torch.ones_like(hole)], 1))
 
-    def judge(self, real: Tensor, fake: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    def compare(self, real: Tensor, fake: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         """The scores of real and of fake, in one pass."""
         return self(torch.cat([real, fake]), torch.cat([hole, hole])).chunk(2)
 
 
 class Model:
-    multiple = 8
+    size_divisor = 8
     batches = 1
 
     def __init__(self, config: Config, size: int):
@@ -234,19 +236,19 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critic's step, then the generator's."""
-        weight, game, critic = self.config.loss, GAMES[self.config.adversarial], self.networks["critic"]
+        weight, gan_loss, critic = self.config.loss, GAN_LOSSES[self.config.adversarial], self.networks["critic"]
         x = image * 2 - 1
         drawn = self.generator(x, hole)
         result = paste(drawn.x2, x, hole)
-        judged = game.critic(*critic.judge(x, result.detach(), hole))
-        descend(self.optimisers["critic"], weight.critic * judged)
+        critic_loss = gan_loss.critic(*critic.compare(x, result.detach(), hole))
+        descend(self.optimisers["critic"], weight.critic * critic_loss)
 
         coarse, refined = l1_loss(drawn.x1, x), l1_loss(drawn.x2, x)
-        adversarial = game.generator(critic(result, hole))
+        adversarial = gan_loss.generator(critic(result, hole))
         loss = weight.coarse * coarse + weight.refinement * refined + weight.adversarial * adversarial
         descend(self.optimisers["generator"], loss)
         return {
-            "critic": judged,
+            "critic": critic_loss,
             "l1_coarse": coarse,
             "l1_refined": refined,
             "adversarial": adversarial,

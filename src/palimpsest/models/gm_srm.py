@@ -43,10 +43,11 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, relu
 
-from palimpsest.config import InputError, Settings
-from palimpsest.losses.adversarial import GAMES
+from palimpsest.config.yaml import InputError, Settings
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_l1
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
 from palimpsest.models.deepfill_v2 import Critic, CriticConfig
 from palimpsest.models.stylegan2 import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
 
@@ -227,7 +228,7 @@ class Model:
         if inside is not None and not hasattr(inside, "memory"):
             raise InputError("the model in needs.inside has no generative memory; accepted: a model of stylegan2 there")
         self.inside = inside
-        self.multiple = 2 << levels  # px; instance normalisation needs 2 x 2 px of the smallest map
+        self.size_divisor = 2 << levels  # px; instance normalisation needs 2 x 2 px of the smallest map
         known = [config.width * min(2**level, 8) for level in reversed(range(levels))]  # from the smallest map up
         recalled = [level.channels for level in inside.memory.levels[:levels]] if inside else [0] * levels
         decoder = Decoder(known, recalled)
@@ -263,15 +264,15 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The discriminator's step, equation 13, then the generator's, equation 14."""
-        weight, game, critic = self.config.loss, GAMES[self.config.adversarial], self.networks["critic"]
+        weight, gan_loss, critic = self.config.loss, GAN_LOSSES[self.config.adversarial], self.networks["critic"]
         x = image * 2 - 1
         drawn, divergences = self.generate(x, hole, random_noise)
-        judged = game.critic(*critic.judge(x, drawn.detach(), hole))
-        descend(self.optimisers["critic"], judged)
+        critic_loss = gan_loss.critic(*critic.compare(x, drawn.detach(), hole))
+        descend(self.optimisers["critic"], critic_loss)
 
         terms = {
             "reconstruction": reconstruction_loss(drawn, x, hole, weight.hole),
-            "adversarial": game.generator(critic(drawn, hole)),
+            "adversarial": gan_loss.generator(critic(drawn, hole)),
         }
         if divergences:
             terms["divergence"] = torch.stack(divergences).mean()
@@ -279,7 +280,7 @@ class Model:
             terms["perceptual"] = perceptual_l1((drawn + 1) / 2, image, FEATURES)
         loss = sum(getattr(weight, name) * term for name, term in terms.items())
         descend(self.optimisers["generator"], loss)
-        return {"critic": judged, **terms, "generator": loss}
+        return {"critic": critic_loss, **terms, "generator": loss}
 
     def generate(self, x: Tensor, hole: Tensor, draw: Noise) -> tuple[Tensor, list[Tensor]]:
         """Î, and the divergence (B,) of each level's noise where it is conditional; algorithm 1.

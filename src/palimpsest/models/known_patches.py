@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
 from palimpsest.layers.contextual_attention import relative_to_own
 from palimpsest.layers.patches import known_patches, piece
 
@@ -21,7 +21,7 @@ class Config(Settings):
 
 
 class Model:
-    multiple = 8
+    size_divisor = 8
 
     def __init__(self, config: Config, size: int):
         self.networks = nn.ModuleDict()

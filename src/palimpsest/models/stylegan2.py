@@ -28,13 +28,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 
-from palimpsest.config import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.resampling import double, double_conv, halve, halve_conv
-from palimpsest.losses.adversarial import GAMES
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES
 
 SMALLEST = 4  # px, of the constant that a picture grows from
-GAME = GAMES["dcgan"]  # the non-saturating game
+GAN_LOSS = GAN_LOSSES["dcgan"]  # the non-saturating gan_loss
 SHOWN = 1  # seed of the latent codes of sample pictures
 
 Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W) or what spreads to it
@@ -332,7 +333,7 @@ class Model:
         """The generator's step and the critic's on (B, 3, size, size) in [0, 1], each with its lazy regularisation."""
         x, weight, steps = image * 2 - 1, self.config.loss, self.networks["course"].steps.item()
         critic, log = self.networks["critic"], {}
-        log["generator"] = GAME.generator(critic(self.generate(len(x), x.device)[0]))
+        log["generator"] = GAN_LOSS.generator(critic(self.generate(len(x), x.device)[0]))
         descend(self.optimisers["generator"], log["generator"])
         if weight.path_length and steps % weight.path_length_every == 0:
             log["path_length"] = self.path_length_penalty(max(1, len(x) // 2), x.device)
@@ -341,7 +342,7 @@ class Model:
 
         with torch.no_grad():
             fake = self.generate(len(x), x.device)[0]
-        log["critic"] = GAME.critic(critic(x), critic(fake))
+        log["critic"] = GAN_LOSS.critic(critic(x), critic(fake))
         descend(self.optimisers["critic"], log["critic"])
         if weight.r1 and steps % weight.r1_every == 0:
             log["r1"] = r1_penalty(critic, x)

@@ -59,21 +59,23 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, pad, softplus
 from torch.nn.utils.parametrize import cached
 
-from palimpsest.config import InputError, Settings, each_once
+from palimpsest.config.yaml import InputError, Settings, each_once
+from palimpsest.holes.lengths import REFERENCE
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
-from palimpsest.losses.adversarial import GAMES, gradient_penalty
+from palimpsest.layers.compositing import paste
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
-from palimpsest.masks.lengths import REFERENCE
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, paste, set_rates
 
 DRAW = 1  # seed of the memory of a picture that is filled
 CHUNK = 16  # patches that are filled at once; training takes them all
 FEATURES = ("conv3_1", "conv4_1", "conv5_3")
-GLOBAL_GAME = GAMES["dcgan"]  # the non-saturating game
+GLOBAL_GAN_LOSS = GAN_LOSSES["dcgan"]  # the non-saturating gan_loss
 
 
-Drawer = Literal["coarse", "correspondence", "psnet"]
-Judge = Literal["patch_critic", "global_critic"]
+Trained = Literal["coarse", "correspondence", "psnet"]
+CriticName = Literal["patch_critic", "global_critic"]
 
 
 class MemoryConfig(Settings):
@@ -112,8 +114,10 @@ class Config(Settings):
     patches: PositiveInt  # N_ps, of a picture in training
     relativistic: bool  # false: figure 7's loss without comparison
     perceptual_size: Annotated[int, Field(ge=16)]  # px, to which patches are resized for VGG
-    trained: Annotated[list[Drawer], Field(min_length=1), AfterValidator(each_once)]  # others stay fixed
-    inherits: Annotated[list[Drawer | Judge], AfterValidator(each_once)]  # networks that begin as in `needs.start`
+    trained: Annotated[list[Trained], Field(min_length=1), AfterValidator(each_once)]  # others stay fixed
+    inherits: Annotated[
+        list[Trained | CriticName], AfterValidator(each_once)
+    ]  # networks that begin as in `needs.start`
     betas: Betas
     loss: Loss
     schedule: Schedule
@@ -326,14 +330,14 @@ def relative(some: Tensor, others: Tensor) -> Tensor:
 def critic_loss(real: Tensor, fake: Tensor, relativistic: bool) -> Tensor:
     """Equation 6 from scores of (T_c, p_gt) and of x_f, (B, n) and (B, m); f1 = softplus(-·), f2 = softplus."""
     if not relativistic:
-        return GAMES["dcgan"].critic(real, fake)
+        return GAN_LOSSES["dcgan"].critic(real, fake)
     return softplus(-relative(real, fake)).mean() + softplus(relative(fake, real)).mean()
 
 
 def synthesis_loss(memory: Tensor, real: Tensor, fake: Tensor, relativistic: bool) -> Tensor:
     """Equation 7 from scores of T, of (T_c, p_gt) and of x_f; g1 = softplus, g2 = softplus(-·)."""
     if not relativistic:
-        return GAMES["dcgan"].generator(fake)
+        return GAN_LOSSES["dcgan"].generator(fake)
     return softplus(relative(memory, fake)).mean() + softplus(-relative(fake, real)).mean()
 
 
@@ -348,7 +352,7 @@ def hole_variation(result: Tensor, hole: Tensor) -> Tensor:
 
 
 class Model:
-    multiple = 1  # pictures are continued within
+    size_divisor = 1  # pictures are continued within
     batches = 1
 
     def __init__(self, config: Config, size: int, inside):
@@ -361,7 +365,7 @@ class Model:
             found = f"memory.overlap is {config.memory.overlap}, a patch {self.patch} px of {size}"
             raise InputError(f"{found}; accepted: a divisor of {self.patch}")
         self.stride = self.patch // config.memory.overlap
-        self.grain = math.lcm(self.patch, inside.multiple)
+        self.grain = math.lcm(self.patch, inside.size_divisor)
         conditions = config.retrieval.candidates if config.retrieval.sampling == "hard" else 1
         if config.retrieval.candidates > config.memory.pool:
             raise InputError(
@@ -377,7 +381,7 @@ class Model:
                 "global_critic": global_critic(config.critic_width),
             }
         )
-        for name in get_args(Drawer):
+        for name in get_args(Trained):
             self.networks[name].requires_grad_(name in config.trained)
 
     @property
@@ -424,7 +428,7 @@ class Model:
         """Both critics' step."""
         critics, whole = self.networks, x.new_ones(())
         patches = critic_loss(self.scores(real), self.scores(fake), self.config.relativistic)
-        pictures = GLOBAL_GAME.critic(critics["global_critic"](x), critics["global_critic"](result))
+        pictures = GLOBAL_GAN_LOSS.critic(critics["global_critic"](x), critics["global_critic"](result))
         penalty = gradient_penalty(critics["patch_critic"], wanted.flatten(0, 1), fake.flatten(0, 1), whole)
         penalty = penalty + gradient_penalty(critics["global_critic"], x, result, whole)
         descend(self.optimisers["critics"], patches + pictures + self.config.loss.gradient_penalty * penalty)
@@ -435,7 +439,7 @@ class Model:
         with torch.no_grad():
             textures, real = self.scores(memory), self.scores(real)
         patches = synthesis_loss(textures, real, self.scores(fake), self.config.relativistic)
-        pictures = GLOBAL_GAME.generator(self.networks["global_critic"](result))
+        pictures = GLOBAL_GAN_LOSS.generator(self.networks["global_critic"](result))
         return {"patch_adversarial": patches, "global_adversarial": pictures}
 
     def scores(self, patches: Tensor) -> Tensor:

@@ -22,9 +22,10 @@ import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
-from palimpsest.models import Betas, Phase, Schedule, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
 
 RESIDUAL_BLOCKS, DILATION = 8, 2
 
@@ -58,7 +59,7 @@ class Coarse(nn.Sequential):
 
 
 class Model:
-    multiple = 32
+    size_divisor = 32
     batches = 1
 
     def __init__(self, config: Config, size: int):

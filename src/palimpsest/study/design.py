@@ -8,7 +8,7 @@ equally often.
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
-from palimpsest.config import Settings
+from palimpsest.config.yaml import Settings
 
 SEQUENCES = 60  # orders of the pictures; raters beyond them begin anew
 

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from palimpsest.config import InputError, Settings, Tree, build
+from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.study.trials import Key
 from palimpsest.study.votes import RaterName, Seconds
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from palimpsest.config import InputError, Settings, Tree, build, digest
+from palimpsest.config.yaml import InputError, Settings, Tree, build, digest
 from palimpsest.storage import read_json
 from palimpsest.study.design import arrangements, sequences
+from palimpsest.workspace import Workspace
 
-FOLDER = Path("reports") / "study"
 KEY = ".key.json"  # the ending of a key's name
 
 
@@ -96,13 +96,15 @@ def _png(picture: np.ndarray) -> str:
 
 def read_key(root: Path, study: str) -> Key | None:
     """The key of a study as it is built now; none where it is not."""
-    path = root / FOLDER / f"{study}{KEY}"
+    path = Workspace(root).reports.study / f"{study}{KEY}"
     return build(Key, read_json(path, dict), "", str(path)) if path.is_file() else None
 
 
 def read_keys(root: Path) -> dict[str, Key]:
     """{study: key} of every study that is built; InputError where none is."""
-    names = sorted(path.name.removesuffix(KEY) for path in (root / FOLDER).glob(f"*{KEY}"))
+    names = sorted(path.name.removesuffix(KEY) for path in (Workspace(root).reports.study).glob(f"*{KEY}"))
     if not names:
-        raise InputError(f"{root / FOLDER}: asked for a study, found none; `dvc repro study` builds them")
+        raise InputError(
+            f"{Workspace(root).reports.study}: asked for a study, found none; `dvc repro study` builds them"
+        )
     return {name: read_key(root, name) for name in names}

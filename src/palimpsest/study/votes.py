@@ -1,4 +1,4 @@
-"""Votes as data: the files that raters send, and results/votes/<study>.csv, which holds them all.
+"""Votes as data: the files that raters send, and records/votes/<study>.csv, which holds them all.
 
 Every vote file is checked against the key of its study before a row is written.
 """
@@ -14,12 +14,12 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
-from palimpsest.config import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import write_text
 from palimpsest.study.tally import Vote
 from palimpsest.study.trials import Key
+from palimpsest.workspace import Workspace
 
-FOLDER = Path("results") / "votes"
 LARGEST = 2**20  # bytes of a vote file
 SQLITE = b"SQLite format 3\0"
 
@@ -44,7 +44,7 @@ class Ballot(Settings):
 
 
 class Row(NamedTuple):
-    """One line of results/votes/<study>.csv."""
+    """One line of records/votes/<study>.csv."""
 
     identity: str
     rater: str
@@ -115,7 +115,7 @@ def rows_of(ballot: Ballot, key: Key, source: str) -> list[Row]:
 
 def read_rows(root: Path, study: str) -> list[Row]:
     """The votes on a study under version control; [] where there are none yet."""
-    path = root / FOLDER / f"{study}.csv"
+    path = Workspace(root).votes(study)
     if not path.is_file():
         return []
     try:
@@ -143,7 +143,7 @@ def merged(found: Iterable[tuple[Row, str]]) -> list[Row]:
 
 
 def add(root: Path, keys: dict[str, Key], paths: Iterable[Path]) -> list[str]:
-    """Merges vote files into results/votes and returns the studies they are on; nothing is written if one is wrong."""
+    """Merges vote files into records/votes and returns the studies they are on; nothing is written if one is wrong."""
     new: dict[str, list[tuple[Row, str]]] = {}
     for path in paths:
         for ballot in read_ballots(path):
@@ -151,10 +151,10 @@ def add(root: Path, keys: dict[str, Key], paths: Iterable[Path]) -> list[str]:
             new.setdefault(key.study, []).extend((row, str(path)) for row in rows_of(ballot, key, str(path)))
     rows = {}
     for study, found in new.items():
-        path = root / FOLDER / f"{study}.csv"
+        path = Workspace(root).votes(study)
         rows[study] = merged([*((row, str(path)) for row in read_rows(root, study)), *found])
     for study, lines in rows.items():
-        write_text(root / FOLDER / f"{study}.csv", to_csv(lines))
+        write_text(Workspace(root).votes(study), to_csv(lines))
     return sorted(rows)
 
 
@@ -174,6 +174,6 @@ def votes_on(key: Key, rows: Iterable[Row]) -> dict[tuple[str, str], list[Vote]]
             continue
         trial = key.trials.get(row.trial)
         if trial is None or row.method not in trial.codes.values():
-            raise InputError(f"{FOLDER / key.study}.csv: {row.rater} on {row.trial}: not a vote on this study")
+            raise InputError(f"{Workspace().votes(key.study)}: {row.rater} on {row.trial}: not a vote on this study")
         votes.setdefault((trial.slot, trial.hole), []).append(Vote(row.rater, row.trial, row.method))
     return votes

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from safetensors import SafetensorError
 
-from palimpsest.config import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import read_json
+from palimpsest.workspace import Workspace
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOLDER = Path("data") / "weights"  # of the pipeline
+FOLDER = Workspace().weights  # of the pipeline
 
 
 class About(Settings):

@@ -1,0 +1,81 @@
+"""DeepFill v2's generator with our attention against the textbook form in the same generator, on the CPU.
+
+    PYTHONPATH=src:tests python tests/benchmarks/generator.py [--size 512] [--threads 2] [--rounds 5]
+
+Both run interleaved in one process, at the paper's widths with random weights, on one picture with a centred hole of
+half its side. Peak memory is that of a process of its own that fills one picture, less that of one that only builds
+the generator.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+sys.path.append(str(Path(__file__).parents[1]))
+from benchmarks.contextual_attention import compare
+
+from layers.textbook_attention import textbook_attention
+from palimpsest.config.yaml import read_yaml
+from palimpsest.evaluation.speed import build, picture
+
+
+def generators() -> dict:
+    """{form: the same model with one form of attention or the other}."""
+    tree, models = read_yaml("params.yaml"), {}
+    for form in ("ours", "textbook"):
+        torch.manual_seed(0)
+        models[form] = build(tree, "deepfill-v2")
+        for module in models[form].generator.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.mul_(3)  # half-open gates fade random weights' signals out
+    attention = models["textbook"].generator.refinement.attention
+    attention.forward = lambda features, hole: textbook_attention(features, features, hole, **attention.options)
+    return models
+
+
+def peak_mib(form: str, size: int, threads: int) -> float:
+    command = [sys.executable, __file__, "--size", str(size), "--threads", str(threads), "--peak", form]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", choices=["none", "ours", "textbook"], help="print the MiB of this case alone")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.peak:
+        models = generators()
+        if arguments.peak != "none":
+            with torch.inference_mode():
+                models[arguments.peak].inpaint(*picture(arguments.size))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    size, threads = arguments.size, arguments.threads
+    print(f"torch {torch.__version__}, {threads} threads, load average {os.getloadavg()[0]:.2f}, {size} px")
+    peaks = {form: peak_mib(form, size, threads) for form in ("none", "ours", "textbook")}
+    ours, textbook = (peaks[form] - peaks["none"] for form in ("ours", "textbook"))
+    print(f"peak memory: ours {ours:.0f} MiB, textbook {textbook:.0f} MiB, ours / textbook {ours / textbook:.2f}")
+    models = generators()
+    with torch.inference_mode():
+        _, hole = picture(128)
+        image = torch.rand(1, 3, 128, 128) * (1 - hole)
+        ours, textbook = (model.inpaint(image, hole) for model in models.values())
+        spread, gap = ours.std(), (ours - textbook).abs().max()
+        compare(
+            f"generator, forward; largest difference of a random picture's output (std {spread:.1e}) {gap:.1e}",
+            *(partial(models[form].inpaint, *picture(size)) for form in ("ours", "textbook")),
+            arguments.rounds,
+        )
+
+
+if __name__ == "__main__":
+    main()

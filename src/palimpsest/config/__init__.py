@@ -1,0 +1,1 @@
+"""Settings: strict YAML, runs, and what differs between machines."""

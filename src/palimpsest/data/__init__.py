@@ -1,0 +1,1 @@
+"""Photographs, from their owners to packed shards and training crops."""

@@ -1,0 +1,415 @@
+"""Archives and folders as streams of files, read without unpacking them: tar, zip, .deb and Qt's resource bundles.
+
+The first bytes of an archive say what it is, not its name: a tar (plain or with gzip, xz or bzip2), a zip, a .deb (the
+files it would install), or a folder on disk. Each is refused as a whole, by an InputError at the first bad file:
+
+- a name that is absolute, has a `..`, a backslash, a drive letter, a NUL or another control character, or stands twice;
+- a link, a device or a pipe; a .deb's links are passed over instead, as packages are full of them;
+- an encrypted file; a file of more than LARGEST bytes; a file of a zip that grows more than RATIO times;
+- an archive that is cut short, damaged, or of no kind above.
+
+A leading `./` is no part of a name. What a Mac adds by itself (`__MACOSX/`, `.DS_Store`) is passed over.
+"""
+
+import bz2
+import errno
+import gzip
+import io
+import lzma
+import os
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from palimpsest.config.yaml import InputError
+
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip", ".deb")  # of archives' names
+MIB = 2**20
+LARGEST = 512 * MIB  # bytes, of one file
+UNPACKED = 64 * 1024 * MIB  # bytes, of all files of an archive together
+RATIO = 200  # a zip's file to its compressed bytes, where the file is over 1 MiB
+EXTENSION = MIB  # bytes, of a tar's header of its own for a long name
+
+ACCEPTED = (
+    f"plain files of up to {LARGEST // MIB} MiB, each under one relative name without '..', backslash or drive letter"
+)
+UNFIT = re.compile(r"^/|^[A-Za-z]:|(^|/)\.\.(/|$)|[\\\x00-\x1f\x7f\ud800-\udfff]")
+LINK = "a link"
+JUNK = {"__MACOSX", ".DS_Store"}
+
+COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+DAMAGE = (
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
+
+
+def names(path: Path) -> Iterator[str]:
+    """Names of the regular files in an archive or folder, in its order (a folder: sorted).
+
+    A plain tar is read by its headers alone. Raises InputError as the module says.
+    """
+    return (name for name, _ in _files(path, lambda name: False))
+
+
+def stream(path: Path, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+    """(name, contents) of the wanted files, in the archive's order.
+
+    In memory are one file's contents and the names so far (of a zip: all names). Raises InputError as the module says.
+    """
+    return ((name, contents) for name, contents in _files(path, wanted.__contains__) if name in wanted)
+
+
+def read(path: Path, name: str) -> bytes:
+    """The contents of one file; InputError where there is no such file, or as the module says."""
+    for _, contents in stream(path, {name}):
+        return contents
+    raise InputError(f"{path}: asked for {name!r}, found no such file in it")
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Writes all files into `folder`, which appears whole or not at all.
+
+    Raises InputError as the module says, where `folder` exists, and past UNPACKED bytes.
+    """
+    if folder.exists():
+        raise InputError(f"{path}: asked to unpack into {folder}, found it there already; accepted: a new folder")
+    temporary = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        total = 0
+        for name, contents in _files(path, lambda name: True):
+            total += len(contents)
+            if total > UNPACKED:
+                raise InputError(f"{path}: found more than {UNPACKED} bytes by {name!r}; accepted: up to that many")
+            _write(path, temporary, name, contents)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(path: Path, folder: Path, name: str, contents: bytes) -> None:
+    file = folder / name
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as opened:
+            opened.write(contents)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{path}: found {name!r} both as a file and as a folder; accepted: {ACCEPTED}") from error
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One entry of an archive."""
+
+    name: str
+    take: Callable[[bool], bytes]  # goes past the contents and returns them if wanted; to be called before the next
+    size: int = 0  # bytes, as an archive declares it
+    folder: bool = False
+    fault: str = ""  # what it is that cannot be accepted
+
+
+def _files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """(name, contents) of every file once it is known to be whole; an unwanted one's contents are empty."""
+    seen = {"."}  # the folder that all stand in
+    last = ""
+    try:
+        for member in _members(path):
+            name = str(PurePosixPath(member.name))
+            fault = member.fault or _fault(member.name, member.size)
+            if not fault and name in seen and not member.folder:
+                fault = "a second of that name"
+            if fault:
+                raise InputError(f"{path}: found {member.name!r}, {fault}; accepted: {ACCEPTED}")
+            if member.folder or JUNK.intersection(name.split("/")):
+                member.take(False)
+                continue
+            contents = member.take(wanted(name))
+            if fault := _fault(name, len(contents)):
+                raise InputError(f"{path}: found {name!r}, {fault}; accepted: {ACCEPTED}")
+            seen.add(name)
+            last = name
+            yield name, contents
+    except DAMAGE as error:
+        raise _damaged(path, last, error) from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # gzip and bz2 raise an OSError without a number for bad data
+            raise
+        raise _damaged(path, last, error) from error
+
+
+def _fault(name: str, size: int) -> str:
+    if UNFIT.search(name):
+        return "a name that could leave its folder or that not every system can hold"
+    return "" if 0 <= size <= LARGEST else f"of {size} bytes or more"
+
+
+def _damaged(path: Path, last: str, error: Exception) -> InputError:
+    with path.open("rb") as file:
+        where = f"after {last!r}" if last else f"from its first bytes on, {file.read(15)!r}"
+    return InputError(
+        f"{path}: asked for a whole tar, .tar.gz, .tar.xz, .tar.bz2, zip or .deb, or a folder; "
+        f"found one cut short, damaged or of another kind {where} ({error})"
+    )
+
+
+def _members(path: Path) -> Iterator[_Member]:
+    if path.is_dir():
+        yield from _folder(path)
+        return
+    if not path.is_file():
+        raise InputError(f"{path}: asked for an archive or a folder, found none there")
+    with path.open("rb", buffering=0) as file:
+        head = file.read(8)
+        file.seek(0)
+        if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            yield from _zip(file)
+        elif head == b"!<arch>\n":
+            yield from _deb(path, file)
+        else:
+            yield from _tar(_decompressor(file)(file))
+
+
+def _folder(folder: Path, prefix: str = "") -> Iterator[_Member]:
+    entries = {entry.name + "/" * entry.is_dir(follow_symlinks=False): entry for entry in os.scandir(folder)}
+    for name, entry in sorted(entries.items()):
+        if name.endswith("/"):
+            yield from _folder(folder / name, prefix + name)
+        elif entry.is_file(follow_symlinks=False):
+            yield _Member(prefix + name, partial(_whole, folder / name))
+        else:
+            yield _Member(prefix + name, _nothing, fault=LINK if entry.is_symlink() else "neither file nor folder")
+
+
+def _whole(path: Path, wanted: bool) -> bytes:
+    if not wanted:
+        return b""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def _nothing(wanted: bool) -> bytes:
+    return b""
+
+
+def _zip(file: BinaryIO) -> Iterator[_Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            take = partial(_unzipped, archive, info)
+            yield _Member(info.orig_filename, take, info.file_size, info.orig_filename.endswith("/"), _zip_fault(info))
+
+
+def _zip_fault(info: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return LINK
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "neither file nor folder"
+    if info.flag_bits & 1:
+        return "encrypted"
+    if info.file_size > max(MIB, RATIO * info.compress_size):
+        return f"which grows from {info.compress_size} to {info.file_size} bytes"
+    return ""
+
+
+def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, wanted: bool) -> bytes:
+    return archive.read(info) if wanted else b""
+
+
+def _tar(file: BinaryIO) -> Iterator[_Member]:
+    """A tar's entries: headers of 512 bytes, each before its contents, and one of zeros at the end.
+
+    tarfile.TarFile is too kind here: it takes a damaged header for the end, and remembers every entry it has read.
+    """
+    extended: dict[str, str] = {}
+    while (block := file.read(tarfile.BLOCKSIZE)) != bytes(tarfile.BLOCKSIZE):
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        match header.type:
+            case tarfile.GNUTYPE_LONGNAME:
+                extended["path"] = _extension(file, header.size).removesuffix(b"\0").decode("utf-8", "surrogateescape")
+            case tarfile.XHDTYPE | tarfile.SOLARIS_XHDTYPE:
+                extended |= _records(_extension(file, header.size))
+            case tarfile.GNUTYPE_LONGLINK | tarfile.XGLTYPE:
+                _extension(file, header.size)
+            case _:
+                yield _tar_member(file, header, extended)
+                extended = {}
+    while not isinstance(file, io.FileIO) and file.read(MIB):  # to the checksum of what was compressed
+        pass
+
+
+def _tar_member(file: BinaryIO, header: tarfile.TarInfo, extended: dict[str, str]) -> _Member:
+    name = extended.get("path", header.name)
+    if header.type == tarfile.DIRTYPE:
+        return _Member(name, _nothing, folder=True)
+    if header.type in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        return _Member(name, _nothing, fault=LINK)
+    sparse = any(key.startswith("GNU.sparse.") for key in extended)
+    if sparse or header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE):
+        return _Member(name, _nothing, fault="neither file nor folder")
+    size = int(extended.get("size", header.size))
+    return _Member(name, partial(_taken, file, size), size)
+
+
+def _extension(file: BinaryIO, size: int) -> bytes:
+    if not 0 <= size <= EXTENSION:
+        raise ValueError(f"a header of {size} bytes")
+    return _taken(file, size, True)
+
+
+def _records(data: bytes) -> dict[str, str]:
+    """The `length key=value` lines of an extended header; the length counts the whole line."""
+    records, start = {}, 0
+    while start < len(data):
+        space = data.index(b" ", start)
+        end = start + int(data[start:space])
+        if not space < end <= len(data):
+            raise ValueError("an extended header whose lengths do not add up")
+        key, _, value = data[space + 1 : end - 1].decode("utf-8", "surrogateescape").partition("=")
+        records[key] = value
+        start = end
+    return records
+
+
+def _taken(file: BinaryIO, size: int, wanted: bool) -> bytes:
+    """Goes past `size` bytes and the zeros that fill their last block; returns the bytes if wanted."""
+    contents = file.read(size) if wanted else b""
+    rest = size - len(contents) + -size % tarfile.BLOCKSIZE
+    if rest and isinstance(file, io.FileIO):
+        file.seek(rest - 1, io.SEEK_CUR)
+        rest = 1
+    while rest:
+        passed = len(file.read(min(rest, MIB)))
+        if not passed:
+            raise EOFError("it ends within a file")
+        rest -= passed
+    return contents
+
+
+def _decompressor(file: BinaryIO) -> Callable[[BinaryIO], BinaryIO]:
+    """What opens a file that is compressed as `file` is from where it stands."""
+    start = file.tell()
+    head = file.read(max(map(len, COMPRESSIONS)))
+    file.seek(start)
+    return next((opened for magic, opened in COMPRESSIONS.items() if head.startswith(magic)), lambda plain: plain)
+
+
+def _deb(path: Path, file: BinaryIO) -> Iterator[_Member]:
+    """The files that a .deb would install: the entries of the data.tar in its `ar` archive, without links."""
+    file.seek(len(b"!<arch>\n"))
+    while header := file.read(60):
+        name, size = header[:16].decode("ascii").rstrip(" /"), header[48:58].strip()
+        if header[58:] != b"`\n" or not size.isdigit():
+            raise EOFError("an ar header that is none")
+        if name == "data.tar.zst":
+            raise InputError(f"{path}: found {name}, which Python cannot decompress; accepted: .xz, .gz, .bz2 or plain")
+        if name.startswith("data.tar"):
+            entries = _tar(_decompressor(file)(_Slice(file, int(size))))
+            yield from (member for member in entries if member.fault != LINK)
+            return
+        file.seek(int(size) + int(size) % 2, io.SEEK_CUR)
+    raise EOFError("it holds no data.tar")
+
+
+class _Slice(io.RawIOBase):
+    """The next `size` bytes of a file as a file of their own."""
+
+    def __init__(self, file: BinaryIO, size: int):
+        self.file, self.left = file, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        size = min(len(buffer), self.left)
+        data = self.file.read(size)
+        if len(data) < size:
+            raise EOFError("it ends within its data.tar")
+        buffer[:size] = data
+        self.left -= size
+        return size
+
+
+COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
+
+
+def bundled(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+    """(path, contents) of the wanted files of a Qt resource bundle (.rcc), in the order of its tree.
+
+    Raises InputError for a bundle that is cut short or damaged, whose tree is none, for a path that no archive may
+    hold, and for a wanted file that is compressed with zstd or larger than LARGEST bytes.
+    """
+    seen = set()
+    try:
+        for path, flags, start in _resources(rcc):
+            if UNFIT.search(path) or path in seen:
+                raise InputError(f"asked for a Qt resource bundle, found {path!r} in it; accepted: {ACCEPTED}")
+            seen.add(path)
+            if path in wanted:
+                yield path, _resource(path, flags, _sized(rcc, start, ">I", 4))
+    except DAMAGE as error:
+        raise InputError(f"asked for a Qt resource bundle, found one cut short or damaged ({error})") from error
+
+
+def _resources(rcc: bytes) -> Iterator[tuple[str, int, int]]:
+    """(path, flags, offset of the contents) of every file in the bundle's tree."""
+    magic, version, tree, data, names = struct.unpack_from(">4s4I", rcc)
+    if magic != b"qres":
+        raise ValueError(f"it begins with {rcc[:15]!r}")
+    node = 14 if version == 1 else 22  # bytes; the later versions add a date
+    placed = {0}
+    waiting = [(0, "")]
+    while waiting:
+        index, path = waiting.pop()
+        at = tree + node * index
+        name, flags = struct.unpack_from(">IH", rcc, at)
+        if index:
+            path += "/" * bool(path) + _sized(rcc, names + name, ">HI", 6, width=2).decode("utf-16-be")
+        if not flags & FOLDER:
+            yield path, flags, data + struct.unpack_from(">I", rcc, at + 10)[0]
+            continue
+        count, first = struct.unpack_from(">II", rcc, at + 6)
+        children = range(first, first + count)
+        if tree + node * children.stop > len(rcc) or not placed.isdisjoint(children):
+            raise ValueError("its folders form no tree")
+        placed.update(children)
+        waiting += [(child, path) for child in reversed(children)]
+
+
+def _sized(rcc: bytes, start: int, head: str, length: int, width: int = 1) -> bytes:
+    """The bytes at `start` whose count (in units of `width`) leads a head of `length` bytes before them."""
+    size = width * struct.unpack_from(head, rcc, start)[0]
+    part = rcc[start + length : start + length + size]
+    if len(part) < size:
+        raise EOFError("it ends within a file or a name")
+    return part
+
+
+def _resource(path: str, flags: int, stored: bytes) -> bytes:
+    if flags & ZSTD:
+        raise InputError(f"{path}: found it compressed with zstd; accepted: zlib or nothing, in a Qt resource bundle")
+    if not flags & COMPRESSED:
+        return stored
+    size = struct.unpack_from(">I", stored)[0]
+    if size > LARGEST:
+        raise InputError(f"{path}: found {size} bytes in a Qt resource bundle; accepted: up to {LARGEST}")
+    contents = zlib.decompressobj().decompress(stored[4:], size + 1)
+    if len(contents) != size:
+        raise ValueError(f"{path} holds {len(contents)} bytes, not {size}")
+    return contents

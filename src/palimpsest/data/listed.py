@@ -1,0 +1,133 @@
+"""Photographs out of packages: a list says in which package each lies, its split, its author, and its hash."""
+
+import csv
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from palimpsest.config.yaml import InputError, Name, Settings
+from palimpsest.data import archives, debian
+
+LISTS = Path(__file__).parent / "lists"
+INSIDE = " :: "  # between a bundle's path and a path inside it
+
+
+class Listed(Settings):
+    """A section of `datasets` that is a list of photographs."""
+
+    rule: Literal["listed"]
+    photographs: Name  # a list in palimpsest/data/lists
+    buckets: Annotated[list[str], Field(min_length=1)] | None  # of the list's subjects; null = all
+    packages: Literal["python", "debian"]
+    minimum: PositiveInt  # photographs that must be as listed; others are left out
+
+    def makes(self) -> set[str]:
+        return {photo.split for photo in photos(self)}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One row of a list."""
+
+    name: str  # unlike any other in the list
+    package: str
+    version: str
+    path: str
+    subject: str
+    bucket: str
+    group: str  # photographs of one subject: never in two splits
+    split: str
+    licence: str
+    credit: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The path in the package, of the bundle where the photograph lies in one."""
+        return self.path.partition(INSIDE)[0]
+
+
+@cache
+def _rows(name: str) -> list[Photo]:
+    known = sorted(file.stem for file in LISTS.glob("*.csv"))
+    if name not in known:
+        raise InputError(f"asked for a list {name!r}; accepted: {', '.join(known)}")
+    with (LISTS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        rows = [Photo(**row) for row in csv.DictReader(file)]
+    split_of: dict[str, str] = {}
+    for photo in rows:
+        if split_of.setdefault(photo.group, photo.split) != photo.split:
+            raise InputError(f"list {name}: group {photo.group} stands in two splits; a group belongs to one")
+    return rows
+
+
+def photos(entry: Listed) -> list[Photo]:
+    """In the order of the list; InputError for an unknown list or bucket, or a group in two splits."""
+    rows = _rows(entry.photographs)
+    if entry.buckets is None:
+        return rows
+    known = sorted({photo.bucket for photo in rows})
+    if strange := [bucket for bucket in entry.buckets if bucket not in known]:
+        raise InputError(f"asked for bucket {strange[0]!r} of {entry.photographs}; accepted: {', '.join(known)}")
+    return [photo for photo in rows if photo.bucket in entry.buckets]
+
+
+def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Photo, bytes | None, str]]:
+    """Each photograph with its file, or with none and the reason."""
+    rows = photos(entry)
+    for package in dict.fromkeys(photo.package for photo in rows):
+        of_it = [photo for photo in rows if photo.package == package]
+        try:
+            files = _debian(of_it, store, mirror) if entry.packages == "debian" else _python(of_it)
+        except InputError as error:
+            print(error, file=sys.stderr, flush=True)
+            yield from ((photo, None, f"of {package}, which is not to be had") for photo in of_it)
+            continue
+        for photo in of_it:
+            file = files.get(photo.path)
+            if file is None:
+                yield photo, None, f"not in the {package} at hand"
+            elif hashlib.sha256(file).hexdigest() != photo.sha256:
+                yield photo, None, f"other than listed in the {package} at hand"
+            else:
+                yield photo, file, ""
+
+
+def _python(rows: list[Photo]) -> dict[str, bytes]:
+    """The files of an installed package; InputError where it is not installed."""
+    name = rows[0].package
+    try:
+        package = distribution(name)
+    except PackageNotFoundError as error:
+        raise InputError(f"{name} {rows[0].version} is not installed; see requirements.txt") from error
+    paths = {photo.path: Path(str(package.locate_file(photo.path))) for photo in rows}
+    return {path: located.read_bytes() for path, located in paths.items() if located.is_file()}
+
+
+def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, bytes]:
+    """The files of a Debian package, out of its bundles too; InputError where it is not to be had."""
+    package = debian.fetch(rows[0].package, rows[0].version, store, mirror)
+    wanted: dict[str, set[str]] = {}
+    for photo in rows:
+        wanted.setdefault(photo.file, set()).add(photo.path)
+    files = {}
+    for name, contents in archives.stream(package, set(wanted)):
+        if name in wanted[name]:
+            files[name] = contents
+        else:
+            inside = {path.partition(INSIDE)[2] for path in wanted[name]}
+            files |= {f"{name}{INSIDE}{path}": file for path, file in archives.bundled(contents, inside)}
+    return files
+
+
+def notice(dataset: str, rows: list[Photo]) -> str:
+    lines = [f"The photographs of {dataset} are the work of others, used under the licences named here.", ""]
+    lines += [f"{p.name}: {p.credit}. {p.licence}. From {p.package} {p.version}, {p.path}." for p in rows]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,326 @@
+"""Photographs → shards: decoded, resized and cut by all cores, written in order, going on where a killed run was.
+
+Photographs are handed over one at a time and never unpacked to disk. What became of each is one line of a journal,
+`<split>.jsonl`, beside the growing `<split>.bin` in a scratch folder that belongs to exactly these inputs; the report
+is an account of the journals. Equal inputs give equal bytes, whatever the number of cores.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from os.path import commonpath
+from pathlib import Path, PurePosixPath
+from shutil import copyfile, rmtree
+from typing import IO, Any, Self
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from palimpsest.config.yaml import InputError
+from palimpsest.data.crops import Crops
+from palimpsest.data.pictures import is_deep, resized
+from palimpsest.data.shards import Row, write_index
+from palimpsest.storage import naming, replacing
+
+ORDER = ("test", "val", "train")  # a picture of the first is kept there, and left out of the later ones
+SECONDS = 5.0  # of work that a killed run loses at most
+AHEAD = 4  # photographs in memory a core
+TURNS = {  # EXIF orientation → what stands a picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The photographs of a dataset: their names by split, and their files."""
+
+    splits: dict[str, list[str]]
+    stream: Callable[[list[str]], Iterator[tuple[str, bytes]]]  # names, in the order of a split → (name, file)
+    shared: bool  # whether `val` shows pictures of `test`
+
+    def ids(self, split: str) -> Callable[[str], str]:
+        """name → picture id: the path below the folder that all names of a split have in common, without its ending.
+
+        Raises InputError where two names of the split would have the same.
+        """
+        names = self.splits[split]
+        shared = commonpath([str(PurePosixPath(name).parent) for name in (min(names), max(names))])
+        start = 0 if shared in ("", ".") else len(shared) + 1
+
+        def identify(name: str) -> str:
+            return str(PurePosixPath(name[start:]).with_suffix("")).replace("/", "-")
+
+        of: dict[str, str] = {}
+        for name in names:
+            if (other := of.setdefault(identify(name), name)) != name:
+                raise InputError(f"{other} and {name} would be one picture's id; accepted: names that differ in more")
+        return identify
+
+
+Key = tuple[str, int, int]
+
+
+@dataclass
+class Photograph:
+    """What became of one photograph: its pictures, or why there are none."""
+
+    name: str
+    size: tuple[int, int] = (0, 0)  # px, width and height, upright
+    pixels: str = ""  # sha256 of its pixels, upright and in RGB
+    changes: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, int, int, str]] = field(default_factory=list)  # id, height, width, sha256 of the pixels
+    why: str = ""
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        return cls(**json.loads(line))
+
+    @property
+    def key(self) -> Key:
+        """Equal for photographs of the same pixels."""
+        return self.pixels, *self.size
+
+
+class RejectedError(Exception):
+    """A photograph that gives no picture; the text says why."""
+
+
+def pack(config: Crops, source: Source, out: Path, scratch: Path) -> dict[str, "Journal"]:
+    """Fills `out` with a shard a split and returns what became of every photograph; `scratch` may be removed then.
+
+    Raises InputError where a split ends without a picture.
+    """
+    journals: dict[str, Journal] = {}
+    for split in ORDER:
+        if split not in source.splits:
+            continue
+        journals[split] = Journal(scratch / f"{split}.jsonl")
+        earlier = [journals[other] for other in journals if other != split and not (split == "val" and source.shared)]
+        taken = {
+            photograph.key: journal.split
+            for journal in reversed(earlier)
+            for photograph in journal
+            if photograph.pictures
+        }
+        _pack_split(config, source, journals[split], taken)
+        if not any(photograph.pictures for photograph in journals[split]):
+            reasons = "; ".join(sorted({photograph.why for photograph in journals[split]}))
+            raise InputError(f"{split}: of {len(source.splits[split])} photographs none can be used ({reasons})")
+    for split, journal in journals.items():
+        with replacing(out / f"{split}.bin") as temporary:
+            _link(journal.shard, temporary)
+        write_index(out / f"{split}.npy", Rows(journal))
+    return journals
+
+
+def remove_all_but(scratch: Path) -> None:
+    """Removes the unfinished work of other settings or inputs beside `scratch`."""
+    for other in scratch.parent.iterdir() if scratch.parent.is_dir() else ():
+        if other != scratch:
+            remove(other)
+
+
+def remove(scratch: Path) -> None:
+    rmtree(scratch, ignore_errors=True)
+
+
+class Journal:
+    """One line a photograph, in the order of its split; it can be gone through any number of times."""
+
+    def __init__(self, path: Path):
+        self.path, self.split, self.shard = path, path.stem, path.with_suffix(".bin")
+
+    def __iter__(self) -> Iterator[Photograph]:
+        if self.path.exists():
+            with self.path.open(encoding="utf-8") as file:
+                yield from map(Photograph.read, file)
+
+    def recover(self, names: list[str]) -> int:
+        """Cuts off what a killed run left half-written or damaged; how many of the photographs are done."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+        self.shard.touch()
+        done, lines, offset, room = 0, 0, 0, self.shard.stat().st_size
+        with self.path.open("rb") as file:
+            for line, name in zip(file, names, strict=False):
+                try:
+                    photograph = Photograph.read(line)
+                    end = offset + sum(3 * height * width for _, height, width, _ in photograph.pictures)
+                except (ValueError, TypeError):
+                    break
+                if photograph.name != name or not line.endswith(b"\n") or end > room:
+                    break
+                done, lines, offset = done + 1, lines + len(line), end
+        os.truncate(self.path, lines)
+        os.truncate(self.shard, offset)
+        return done
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a shard's index, out of its journal."""
+
+    journal: Journal
+
+    def __iter__(self) -> Iterator[Row]:
+        offset = 0
+        for photograph in self.journal:
+            for name, height, width, digest in photograph.pictures:
+                yield name, photograph.name, height, width, offset, digest
+                offset += 3 * height * width
+
+
+def _pack_split(config: Crops, source: Source, journal: Journal, taken: dict[Key, str]) -> None:
+    names = source.splits[journal.split]
+    identify = source.ids(journal.split)
+    done = journal.recover(names)
+    whole = journal.split == "train"
+    saved, lines = time.monotonic(), []
+    cores = len(os.sched_getaffinity(0))
+    with (
+        naming(journal.shard),
+        journal.shard.open("ab") as pixels,
+        journal.path.open("a", encoding="utf-8") as written,
+        ThreadPoolExecutor(cores) as pool,
+        tqdm(total=len(names), initial=done, desc=journal.split, unit="photo", disable=None) as bar,
+    ):
+
+        def save() -> None:
+            _settle(pixels)
+            written.write("".join(lines))
+            lines.clear()
+            _settle(written)
+
+        files = source.stream(names[done:])
+        jobs = (partial(_prepare, name, file, identify(name), config, whole) for name, file in files)
+        for photograph, pictures in _in_order(pool, jobs, AHEAD * cores):
+            if photograph.key in taken:
+                photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.key]}", []
+            for picture in pictures if photograph.pictures else []:
+                pixels.write(picture)
+            lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")
+            if time.monotonic() - saved > SECONDS:
+                save()
+                saved = time.monotonic()
+            bar.update()
+        save()
+
+
+def _settle(file: IO) -> None:
+    """To the disk, before anything that is written later."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Any]], ahead: int) -> Iterator[Any]:
+    """What the jobs give, in their order, with at most `ahead` of them begun."""
+    begun: deque[Future] = deque()
+    for job in jobs:
+        begun.append(pool.submit(job))
+        if len(begun) >= ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _prepare(name: str, file: bytes, picture_id: str, config: Crops, whole: bool) -> tuple[Photograph, list[bytes]]:
+    """A photograph's pictures as bytes: the whole of it, or what is cut out of it."""
+    photograph = Photograph(name)
+    try:
+        pixels = _decode(file, photograph)
+        height, width = pixels.shape[:2]
+        photograph.size = width, height
+        scaled = _scaled(pixels, config, photograph)
+    except RejectedError as error:
+        photograph.why = str(error)
+        return photograph, []
+    photograph.pixels = hashlib.sha256(pixels).hexdigest()
+    pictures = []
+    for part, picture in [(picture_id, scaled)] if whole else cut(scaled, config, picture_id):
+        pictures.append(picture.tobytes())
+        digest = photograph.pixels if picture is pixels else hashlib.sha256(pictures[-1]).hexdigest()
+        photograph.pictures.append((part, *picture.shape[:2], digest))
+    return photograph, pictures
+
+
+def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
+    """Upright 8-bit RGB, uint8 (H, W, 3); notes what had to be changed for it."""
+    try:
+        with Image.open(io.BytesIO(file)) as picture:
+            if picture.mode.startswith(("I", "F")) or is_deep(picture):
+                raise RejectedError("16 bits a channel or more")
+            turned = picture.getexif().get(0x0112) in TURNS
+            picture.load()  # which turns a TIFF
+            turn = TURNS.get(picture.getexif().get(0x0112))
+            upright = picture if turn is None else picture.transpose(turn)
+            if upright.has_transparency_data and upright.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+                raise RejectedError("transparent pixels")
+            names = {"RGB": "", "RGBA": "", "L": "grey", "LA": "grey", "1": "black and white", "P": "palette"}
+            photograph.changes += [
+                change for change in (names.get(upright.mode, upright.mode), "turned" * turned) if change
+            ]
+            return np.asarray(upright.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise RejectedError("no picture inside") from error
+    except Image.DecompressionBombError as error:
+        raise RejectedError("too many pixels") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise RejectedError("cut short or damaged") from error
+
+
+def _scaled(picture: np.ndarray, config: Crops, photograph: Photograph) -> np.ndarray:
+    """At the scale of the slot."""
+    height, width = picture.shape[:2]
+    short = config.size if config.scale is None else config.scale
+    least = (short, short) if isinstance(short, int) else tuple(short)
+    small = height < least[0] or width < least[1]
+    if small and config.small == "reject":
+        raise RejectedError(f"smaller than {least[1]} x {least[0]} px")
+    photograph.changes += ["enlarged"] * small
+    if config.scale is None and not small:
+        return picture
+    if isinstance(short, int):
+        factor = short / min(height, width)
+        least = max(short, round(height * factor)), max(short, round(width * factor))
+    return resized(picture, *least, config.resize)
+
+
+def cut(picture: np.ndarray, config: Crops, picture_id: str) -> Iterator[tuple[str, np.ndarray]]:
+    """(id, square): every tile of the largest centred grid, the centre, or a place that the id alone decides."""
+    height, width = picture.shape[:2]
+    size = config.size
+    match config.crop:
+        case "tiles":
+            for top in range(height % size // 2, height - size + 1, size):
+                for left in range(width % size // 2, width - size + 1, size):
+                    yield f"{picture_id}-{top}-{left}", picture[top : top + size, left : left + size]
+        case "centre":
+            top, left = (height - size) // 2, (width - size) // 2
+            yield picture_id, picture[top : top + size, left : left + size]
+        case "random":
+            draw = np.random.default_rng(list(hashlib.sha256(picture_id.encode()).digest()))
+            top, left = (int(draw.integers(side - size + 1)) for side in (height, width))
+            yield picture_id, picture[top : top + size, left : left + size]
+
+
+def _link(shard: Path, target: Path) -> None:
+    """A second name for a file, or a copy where the file system has none: a killed run still finds the first."""
+    try:
+        os.link(shard, target)
+    except OSError:
+        copyfile(shard, target)

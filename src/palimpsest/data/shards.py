@@ -1,0 +1,105 @@
+"""Packed pictures: a split as one file that is mapped from disk.
+
+A shard is `<split>.bin`, the uint8 RGB pixels of all its pictures one after another, and `<split>.npy`, its index: a
+structured array with id, photo, height, width, offset in bytes and sha256 of the pixels for each. Both are mapped from
+disk, so that a shard of millions of pictures takes no memory.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from palimpsest.config.yaml import InputError
+from palimpsest.storage import replacing, sha256
+
+SPLITS = ("train", "val", "test")
+
+
+Row = tuple[str, str, int, int, int, str]  # id, photo, height, width, offset in bytes, sha256 of the pixels
+
+
+def write_index(path: Path, rows: Iterable[Row]) -> None:
+    """The index of a shard, in constant memory: `rows` are gone through twice. InputError when there are none."""
+    count, longest = 0, [0, 0]
+    for name, photo, *_ in rows:
+        count, longest = count + 1, [max(longest[0], len(name.encode())), max(longest[1], len(photo.encode()))]
+    if not count:
+        raise InputError(f"{path}: the split holds no pictures; accepted: one or more")
+    texts = [("id", f"S{longest[0]}"), ("photo", f"S{longest[1]}")]
+    kind = np.dtype([*texts, ("height", "<u4"), ("width", "<u4"), ("offset", "<u8"), ("sha256", "S64")])
+    head = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (count,)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        for name, photo, height, width, offset, digest in rows:
+            row = name.encode(), photo.encode(), height, width, offset, digest.encode()
+            file.write(np.array(row, kind).tobytes())
+
+
+def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:
+    """Writes (id, photo, uint8 (H, W, 3)) one after another; InputError when there are none."""
+    rows: list[Row] = []
+    with replacing(stem.with_suffix(".bin")) as temporary:
+        with temporary.open("wb") as file:
+            for name, photo, picture in pictures:
+                pixels = np.ascontiguousarray(picture).tobytes()
+                rows.append((name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
+                file.write(pixels)
+        write_index(stem.with_suffix(".npy"), rows)
+
+
+class Shard:
+    """The pictures of one split, mapped from disk: `shard[i]` is uint8 (H, W, 3)."""
+
+    def __init__(self, stem: Path | str):
+        self.stem = Path(stem)
+        path = self.stem.with_suffix(".npy")
+        try:
+            self.index = np.load(path, "r", allow_pickle=False)
+            self.pixels = np.memmap(self.stem.with_suffix(".bin"), np.uint8, "r")
+            wanted = int((self.index["offset"] + 3 * self._areas).max())
+        except (OSError, ValueError, EOFError, IndexError, TypeError) as error:
+            raise InputError(f"{self.stem}: no readable shard ({error}); `dvc repro` makes it") from error
+        if len(self.pixels) != wanted:
+            raise InputError(f"{self.stem}.bin: found {len(self.pixels)} bytes, its index expects {wanted}")
+
+    def __reduce__(self):
+        """A process that prepares batches maps the files itself."""
+        return Shard, (self.stem,)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        row = self.index[number]
+        height, width, offset = int(row["height"]), int(row["width"]), int(row["offset"])
+        return self.pixels[offset : offset + 3 * height * width].reshape(height, width, 3)
+
+    @property
+    def _areas(self) -> np.ndarray:
+        return self.index["height"].astype(np.uint64) * self.index["width"]
+
+    @property
+    def ids(self) -> list[str]:
+        return [name.decode() for name in self.index["id"].tolist()]
+
+    @property
+    def photos(self) -> list[str]:
+        """Of each picture, the photograph that it shows a part of."""
+        return [name.decode() for name in self.index["photo"].tolist()]
+
+    @property
+    def size(self) -> int:
+        """px, the side of the square pictures of `val` and `test`."""
+        return int(self.index["height"][0])
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the index, and so of every pixel."""
+        return sha256(self.stem.with_suffix(".npy"))
+
+
+def spread(length: int, count: int) -> np.ndarray:
+    """`count` indices spread evenly over `length`, or all of them."""
+    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))

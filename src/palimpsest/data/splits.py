@@ -1,0 +1,257 @@
+"""Which of the files that a dataset holds are its pictures, and in which split each stands.
+
+A rule sees names only: `<archive>/<path in it>`, or a path below a person's folder. In a pattern `*` stands for
+anything, `/` too.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import partial
+from pathlib import PurePosixPath
+from posixpath import splitext
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+
+from palimpsest.config.yaml import InputError, Settings, each_once
+from palimpsest.data.shards import SPLITS, spread
+
+PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+Split = dict[str, list[str]]  # split → names in the archives' order
+Read = Callable[[str], bytes]  # contents of a file by its name
+
+
+class Counts(Settings):
+    """How many pictures a split must have; null = any number."""
+
+    train: NonNegativeInt | None
+    val: NonNegativeInt | None
+    test: NonNegativeInt | None
+
+
+def _filled(template: str, **example: str | int) -> str:
+    try:
+        template.format(**example)
+    except (LookupError, ValueError, AttributeError) as error:
+        fields = ", ".join(f"{{{name}}}" for name in example)
+        raise ValueError(f"it cannot be filled in ({error!r}); accepted: text with {fields}") from error
+    return template
+
+
+class BySplit(Settings):
+    """Something for each split that there is."""
+
+    train: str | None
+    val: str | None
+    test: str | None
+
+    def makes(self) -> set[str]:
+        return {split for split in SPLITS if getattr(self, split)}
+
+
+class Paths(BySplit):
+    """A pattern a split."""
+
+    by: Literal["paths"]
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        return {split: _matching(getattr(self, split), names) for split in SPLITS if split in self.makes()}
+
+
+class Lists(BySplit):
+    """A file of names a split, one a line."""
+
+    by: Literal["lists"]
+    # where a listed picture lies: {name} as listed, {number} the number in it plus `shift`
+    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg", number=17))]
+    shift: int
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        return {
+            split: _present(names, (self._member(line) for line in _lines(read, file)), file)
+            for split in SPLITS
+            if (file := getattr(self, split))
+        }
+
+    def _member(self, line: str) -> str:
+        name = re.sub(r"\s+\d+$", "", line).lstrip("/")  # places365_val.txt has a label behind each name
+        digits = re.search(r"\d+", PurePosixPath(name).stem)
+        if "{number" in self.member and not digits:
+            raise InputError(f"asked for a list of numbered pictures, found {line!r}; accepted: names such as 17.jpg")
+        return self.member.format(name=name, number=int(digits[0]) + self.shift if digits else None)
+
+
+class Partition(Settings):
+    """One file of names, each with the value of its split behind it."""
+
+    by: Literal["partition"]
+    file: str
+    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg"))]  # where a listed picture lies
+    train: str
+    val: str
+    test: str
+
+    def makes(self) -> set[str]:
+        return set(SPLITS)
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        listed: dict[str, list[str]] = {getattr(self, split): [] for split in SPLITS}
+        for line in _lines(read, self.file):
+            name, _, value = line.rpartition(" ")
+            if value not in listed:
+                raise InputError(
+                    f"{self.file}: asked for a picture's name and its split, found {line!r}; accepted: one of "
+                    f"{', '.join(listed)} behind it"
+                )
+            listed[value].append(self.member.format(name=name.strip()))
+        return {split: _present(names, listed[getattr(self, split)], self.file) for split in SPLITS}
+
+
+class Drawn(Settings):
+    """A seeded draw: `test`, then `val`, then the rest to train on."""
+
+    seed: NonNegativeInt
+    val: NonNegativeInt
+    test: NonNegativeInt
+
+    def makes(self) -> set[str]:
+        return {"train"} | {split for split in ("val", "test") if getattr(self, split)}
+
+
+class Random(Drawn):
+    """A draw of all pictures that a pattern finds."""
+
+    by: Literal["random"]
+    of: str
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        return _draw(_matching(self.of, names), self.of, self)
+
+
+class Categories(Drawn):
+    """A draw of the same numbers from each of some categories."""
+
+    by: Literal["category"]
+    of: Annotated[str, AfterValidator(partial(_filled, category="b/beach"))]  # a pattern
+    categories: Annotated[list[str], AfterValidator(each_once)] | None  # null: a person must choose
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        patterns = [self.of.format(category=category.strip("/")) for category in self.categories or []]
+        drawn = [_draw(_matching(pattern, names), pattern, self) for pattern in patterns]
+        place = {name: number for number, name in enumerate(names)}
+        return {split: sorted((n for each in drawn for n in each[split]), key=place.get) for split in self.makes()}
+
+
+Rule = Annotated[Paths | Lists | Partition | Random | Categories, Field(discriminator="by")]
+
+
+class Found(Settings):
+    """How the pictures of a dataset are found and split."""
+
+    split: Rule
+    val_of_test: PositiveInt | None  # pictures of `test` that training shows as its `val`; null = a `val` of its own
+    counts: Counts
+
+    @model_validator(mode="after")
+    def _has_one_val(self) -> Self:
+        made = self.split.makes()
+        if self.val_of_test and ("val" in made or "test" not in made):
+            found = f"a rule that makes {', '.join(sorted(made))}"
+            raise ValueError(f"val_of_test {self.val_of_test} with {found}; accepted: one that makes test and no val")
+        return self
+
+    def makes(self) -> set[str]:
+        return self.split.makes() | ({"val"} if self.val_of_test else set())
+
+    def check(self, dataset: str) -> None:
+        """InputError where a person must still choose categories."""
+        if isinstance(self.split, Categories) and not self.split.categories:
+            raise InputError(
+                f"dataset {dataset}: split.categories is {self.split.categories}; accepted: some of the set's own, "
+                f"as in `-S 'datasets.{dataset}.split.categories=[b/beach, m/mountain]'`"
+            )
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The pictures of each split, and how many files were left out, by reason."""
+
+    splits: Split
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
+    """The splits of a dataset; InputError where a rule finds nothing, too few, or a file for two splits.
+
+    `read` gives the contents of a list by its name.
+    """
+    names = list(names)
+    pictures = [name for name in names if splitext(name)[1].lower() in PICTURES]
+    splits = rule.split.assign(pictures, read)
+    where: dict[str, str] = {}
+    for split, members in splits.items():
+        for name in members:
+            if name in where:
+                found = f"{name} twice, in {where[name]} and {split}"
+                raise InputError(
+                    f"asked for each picture in one split, found {found}; accepted: rules that do not meet"
+                )
+            where[name] = split
+    left_out = {"no picture by its ending": len(names) - len(pictures), "in no split": len(pictures) - len(where)}
+    if rule.val_of_test:
+        splits["val"] = [splits["test"][place] for place in spread(len(splits["test"]), rule.val_of_test)]
+    for split in SPLITS:
+        wanted, members = getattr(rule.counts, split), splits.get(split)
+        if members is None and wanted is None:
+            continue
+        members = members or []
+        if wanted is not None and len(members) != wanted:
+            raise InputError(
+                f"asked for {wanted} pictures to {split}, found {len(members)}; accepted: the whole set or other counts"
+            )
+        if not members:
+            found = f"none among {len(pictures)}{f', such as {pictures[0]}' if pictures else ''}"
+            raise InputError(f"asked for pictures to {split}, found {found}; accepted: a split rule that finds some")
+    return Assigned(splits, {why: count for why, count in left_out.items() if count})
+
+
+def _matching(pattern: str, names: Iterable[str]) -> list[str]:
+    matches = re.compile(translate(pattern)).match
+    return [name for name in names if matches(name)]
+
+
+def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str]:
+    """Those of `names` that a list names; InputError where the list names others, or one twice."""
+    wanted = list(listed)
+    members = set(wanted)
+    if len(members) != len(wanted):
+        raise InputError(f"{file}: asked for a list that names each picture once, found {len(wanted)} lines for "
+                         f"{len(members)} pictures; accepted: none twice")  # fmt: skip
+    present = [name for name in names if name in members]
+    if absent := members - set(present):
+        found = f"no {min(absent)}, and {len(absent)} of them missing in all"
+        raise InputError(f"{file}: asked for {len(wanted)} pictures, found {found}; accepted: all that it names")
+    return present
+
+
+def _lines(read: Read, file: str) -> Iterator[str]:
+    try:
+        text = read(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: asked for a list of pictures, found no text ({error}); accepted: UTF-8") from error
+    return (line.strip() for line in text.splitlines() if line.strip())
+
+
+def _draw(names: list[str], pattern: str, rule: Drawn) -> Split:
+    """The same draw whatever the order of the names, which the splits keep."""
+    if len(names) <= rule.test + rule.val:
+        found = f"{len(names)} pictures of {pattern}; accepted: more than {rule.test + rule.val}"
+        raise InputError(f"asked for {rule.test} to test, {rule.val} to val and the rest to train, found {found}")
+    ordered = sorted(names)
+    drawn = [ordered[place] for place in np.random.default_rng(rule.seed).permutation(len(names))]
+    part = dict.fromkeys(drawn[: rule.test], "test") | dict.fromkeys(drawn[rule.test : rule.test + rule.val], "val")
+    splits = {split: [name for name in names if part.get(name, "train") == split] for split in SPLITS}
+    return {split: members for split, members in splits.items() if split in rule.makes()}

@@ -1,0 +1,1 @@
+"""Pictures filled, scored and timed."""

@@ -1,0 +1,1 @@
+"""Holes of every kind, each a function of (seed, picture)."""

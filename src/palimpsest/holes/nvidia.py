@@ -1,0 +1,94 @@
+"""The irregular test masks of Liu et al. 2018, out of the folder into which a user has unpacked them.
+
+The set is 12,000 PNG files, six ratio bins of 2,000, half of each touching the border. Neither the files' names nor a
+page says which file is in which bin or whether white is missing, so both are found out.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from palimpsest.config.yaml import InputError
+from palimpsest.holes.bins import Bin, touches_border
+
+LARGEST_SHARE = 0.6  # of missing pixels in any mask of the set
+SLACK = 0.005  # of the picture: a mask may cross an edge where it was resized before
+
+
+class Nvidia(Bin):
+    """Published irregular masks of one ratio bin, taken at the final size."""
+
+    shape: Literal["nvidia"]
+    folder: str
+    border: Literal["touching", "free", "any"]
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        masks, counts = _read(self.folder, size), self.counts(size)
+        fits = (masks.missing >= counts.start) & (masks.missing < counts.stop)
+        if self.border != "any":
+            fits &= masks.touching == (self.border == "touching")
+        if not fits.any():
+            raise InputError(
+                f"{self.folder}: asked for masks of ({self.above}, {self.up_to}] at {size} px, border {self.border}; "
+                f"found none among {len(fits)}"
+            )
+        chosen = rng.choice(np.flatnonzero(fits))
+        return _unpacked(masks.packed[chosen], size)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """All masks of a folder at one size."""
+
+    packed: np.ndarray  # bits (N, size, size / 8), 1 = missing
+    missing: np.ndarray  # pixels (N,)
+    touching: np.ndarray  # bool (N,): a pixel on the border is missing
+
+
+@lru_cache(maxsize=4)
+def _read(folder: str, size: int) -> Masks:
+    """Reads every PNG in a folder and below it, in the order of their paths, and shrinks it by the nearest pixel."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder}: asked for the folder of the NVIDIA irregular masks, found no such folder")
+    paths = sorted(Path(folder).rglob("*.png"))
+    if not paths:
+        raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no PNG file in it or below it")
+    shares, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)
+    for i, path in enumerate(paths):
+        white = _white(path)
+        shares[i] = white.mean()
+        resized = cv2.resize(white.view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+        packed[i] = np.packbits(resized, axis=-1)
+    if not _white_is_missing(folder, shares):
+        np.invert(packed, out=packed)
+    holes = (_unpacked(bits, size) for bits in packed)
+    missing, touching = zip(*((np.count_nonzero(hole), touches_border(hole)) for hole in holes), strict=True)
+    return Masks(packed, np.array(missing), np.array(touching))
+
+
+def _white_is_missing(folder: str, shares: np.ndarray) -> bool:
+    """Whether white is what is missing, by the share of white in each mask: no hole of the set exceeds 0.6."""
+    white, black = shares.max() <= LARGEST_SHARE + SLACK, shares.min() >= 1 - LARGEST_SHARE - SLACK
+    if white != black:
+        return bool(white)
+    raise InputError(
+        f"{folder}: asked for masks of which none misses more than {LARGEST_SHARE:.0%}, found white shares from "
+        f"{shares.min():.1%} to {shares.max():.1%} in {len(shares)} PNG files: "
+        f"{'both white and' if white else 'neither white nor'} black can be the hole; accepted: the whole set"
+    )
+
+
+def _white(path: Path) -> np.ndarray:
+    """bool (H, W): where a mask is not black."""
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise InputError(f"{path}: asked for a mask, found a file that is no picture or is damaged")
+    return grey > 0
+
+
+def _unpacked(bits: np.ndarray, size: int) -> np.ndarray:
+    return np.unpackbits(bits, axis=-1, count=size).astype(bool)

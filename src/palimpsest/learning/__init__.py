@@ -1,0 +1,1 @@
+"""How methods learn: schedules and steps."""

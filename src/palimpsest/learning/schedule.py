@@ -1,0 +1,85 @@
+"""How a method trains: phases, learning rates, batches."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
+
+from palimpsest.config.yaml import Settings
+
+
+class Linear(Settings):
+    """A learning rate that falls along a straight line."""
+
+    highest: PositiveFloat
+    lowest: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(f"lowest is {self.lowest} and highest {self.highest}; accepted: a rate that falls")
+        return self
+
+    def left(self, done: float) -> float:
+        """How much of the fall is left when this much of the phase is done, both from 0 to 1."""
+        return 1 - done
+
+
+class Cosine(Linear):
+    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
+
+    periods: PositiveInt
+
+    def left(self, done: float) -> float:
+        return (1 + math.cos(math.pi * (done * self.periods % 1))) / 2
+
+
+def _kind_of_rate(rate: object) -> str:
+    match rate:
+        case Cosine() | {"periods": _}:
+            return "cosine"
+        case Linear() | dict():
+            return "linear"
+        case _:
+            return "constant"
+
+
+Rate = Annotated[
+    Annotated[PositiveFloat, Tag("constant")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
+    Discriminator(_kind_of_rate),
+]
+
+
+class Phase(Settings):
+    """One stretch of training; what it means is the method's to say, in `begin`."""
+
+    name: str
+    iterations: PositiveInt
+    learning_rate: Rate
+
+    @property
+    def highest_rate(self) -> float:
+        return self.learning_rate.highest if isinstance(self.learning_rate, Linear) else self.learning_rate
+
+    def share(self, iteration: int) -> float:
+        """The learning rate at an iteration of this phase, as a share of its highest."""
+        rate = self.learning_rate
+        if not isinstance(rate, Linear):
+            return 1.0
+        lowest = rate.lowest / rate.highest
+        return lowest + (1 - lowest) * rate.left(iteration / self.iterations)
+
+
+class Schedule(Settings):
+    """How a method trains."""
+
+    hole: str | None  # kind of the training holes; null for a method that fills none
+    one_hole_a_batch: bool  # else every sample has its own
+    batch_size: PositiveInt  # pictures, over all processes
+    augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.random_crop
+    phases: Annotated[list[Phase], Field(min_length=1)]
+
+    @property
+    def holes(self) -> list[str]:
+        """The kinds of holes that training needs."""
+        return [self.hole] if self.hole else []

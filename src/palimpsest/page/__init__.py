@@ -1,0 +1,1 @@
+"""The page: tables, figures, gallery and provenance."""

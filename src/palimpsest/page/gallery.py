@@ -1,0 +1,248 @@
+"""What the page shows on demand: every run's pictures, their values, and each run's provenance.
+
+Pictures are `<slot>/original/<place>.png` and `<slot>/<holes>/<run>/<place>.png`, where `input` stands for the run that
+fills nothing and a picture's place is its number in the test split. Pictures wider than SMALL px have a twin of that
+size, `<place>.webp`. Values and provenance are scripts: a page in the file system may load no other data.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from ruamel.yaml import YAML
+
+from palimpsest import manifests
+from palimpsest.data.shards import Shard
+from palimpsest.holes.bank import Bank, read_bank
+from palimpsest.papers.metrics import REGIONS, Metrics, read_metrics
+from palimpsest.results.measured import Measured
+from palimpsest.storage import read_arrays, read_json, write_text
+from palimpsest.workspace import Workspace
+
+SMALL = 160  # px, the width of a thumbnail
+BINS, WORST = 16, 6  # of a histogram; pictures that are named
+ORIGINAL, INPUT = "original", "input"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The test pictures of one slot and their holes of one kind."""
+
+    slot: str
+    measured_as: str  # the holes, and `/pieced` where pictures were pieced from references
+    shard: Shard
+    bank: Bank
+
+    @property
+    def holes(self) -> str:
+        return self.measured_as.removesuffix("/pieced")
+
+    def kept(self, arrays: dict[str, np.ndarray]) -> dict[int, np.ndarray]:
+        """{place: picture} of what a run kept here, uint8 (H, W, 3): its samples, then its worst."""
+        if self.measured_as != self.holes:
+            pieced = dict(zip(arrays["index"].tolist(), arrays.get(self.measured_as, ()), strict=False))
+            return {i: np.where(self.bank[i][..., None], each, self.shard[i]) for i, each in pieced.items()}
+        found = {}
+        for part, index in ((self.holes, "index"), (f"worst/{self.holes}", f"worst/{self.holes}/index")):
+            if index in arrays:
+                found |= dict(zip(arrays[index].tolist(), arrays[f"{part}/result"], strict=True))
+        return found
+
+    def input(self, place: int) -> np.ndarray:
+        return np.where(self.bank[place][..., None], np.uint8(255), self.shard[place])
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Writes what the page shows of the results under `root` into `folder`."""
+
+    root: Path
+    measured: Measured
+    code: str  # commit
+    folder: Path
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return read_metrics()
+
+    @cached_property
+    def _shards(self) -> dict[str, Shard]:
+        return {slot: Shard(Workspace(self.root).slot(slot).shard("test")) for slot in self.measured.slots}
+
+    @cached_property
+    def _banks(self) -> dict[str, dict]:
+        return {
+            slot: read_json(Workspace(self.root).slot(slot).holes / "index.json", dict) for slot in self.measured.slots
+        }
+
+    def write(self) -> None:
+        """Pictures, values and provenance, and `index.json`, which names them."""
+        scenes = list(self._scenes())
+        kept = {run: self._write_kept(run, scenes) for run in self.measured.results}
+        sets = [self._write_scene(scene, kept) for scene in scenes]
+        runs = {run: self._write_trail(run) for run in self.measured.runs}
+        slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
+        index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
+        write_text(self.folder / "index.json", json.dumps(index, ensure_ascii=False))
+
+    def _explained(self) -> dict[str, dict]:
+        words = ("head", "digits", "direction", "definition")
+        return {
+            name: {word: getattr(metric, word) for word in words}
+            | {"of": REGIONS[metric.of], "single": metric.of != "set"}
+            for name, metric in self.metrics.items()
+        }
+
+    def _scenes(self) -> Iterator[Scene]:
+        for slot in self.measured.slots:
+            results = [result for result in self.measured.results.values() if result.slot == slot]
+            for name in dict.fromkeys(hole for result in results for hole in result.holes):
+                holes = name.removesuffix("/pieced")
+                shard = self._shards[slot]
+                yield Scene(slot, name, shard, read_bank(Workspace(self.root).slot(slot).holes, holes, len(shard)))
+
+    def _write_kept(self, run: str, scenes: list[Scene]) -> dict[str, list[int]]:
+        """The pictures that a run kept; {holes: their places}."""
+        arrays, kept = read_arrays(Workspace(self.root).results(run).samples), {}
+        for scene in scenes:
+            if run in self.measured.kept(scene.slot, scene.measured_as):
+                pictures = scene.kept(arrays)
+                self._write_pictures(Path(scene.slot, scene.measured_as, run), pictures)
+                kept[scene.measured_as] = sorted(pictures)
+        return kept
+
+    def _write_scene(self, scene: Scene, places_of: dict[str, dict[str, list[int]]]) -> dict:
+        """The inputs of a scene and the values of the pictures that runs kept; what the index says of it."""
+        runs = self.measured.kept(scene.slot, scene.measured_as)
+        kept = {run: places_of[run][scene.measured_as] for run in runs}
+        places = sorted(set().union(*kept.values()))
+        if scene.measured_as == scene.holes:
+            self._write_pictures(Path(scene.slot, scene.holes, INPUT), {i: scene.input(i) for i in places})
+            self._write_pictures(Path(scene.slot, ORIGINAL), {i: scene.shard[i] for i in places})
+        values = {
+            "places": places,
+            "ids": [scene.shard.ids[i] for i in places],
+            "ratios": [round(float(scene.bank.ratios[i]), 4) for i in places],
+            "kept": kept,
+            "values": {run: self._values(run, scene.measured_as, places) for run in kept},
+        }
+        self._write_script(f"values/{scene.slot}/{scene.measured_as}", values)
+        return {"slot": scene.slot, "holes": scene.measured_as, "runs": list(kept), "pictures": len(places)}
+
+    def _values(self, run: str, holes: str, places: list[int]) -> dict[str, list[float]]:
+        found = self.measured.per_image(run)[holes]
+        return {
+            name: [_short(value) for value in found[name][places].tolist()] for name in found if name != "hole_ratio"
+        }
+
+    def _write_pictures(self, folder: Path, pictures: dict[int, np.ndarray]) -> None:
+        (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        for place, picture in pictures.items():
+            path = self.folder / folder / f"{place}.png"
+            path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes())
+            if picture.shape[1] > SMALL:
+                save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
+
+    def _write_trail(self, run: str) -> dict:
+        """Where a run's numbers come from; what the index says of it."""
+        described = self.measured.runs[run]
+        about = {
+            "stage": f"{described.stage}@{run}",
+            "settings": _yaml(_explained(described.run) | described.measured),
+            "fingerprint": described.settings,
+            "parameters": described.parameters,
+            "code": self.code,
+            "source": described.source,
+            "cost": self._cost(run),
+        }
+        if result := self.measured.results.get(run):
+            shard = self._shards[result.slot]
+            pictures = asdict(self.measured.pictures(result.slot))
+            about |= {
+                "model": result.model,
+                "made": result.code,
+                "now": manifests.recorded(described.stage, "" if described.stage == "external" else result.model),
+                "profile": result.profile,
+                "slot": result.slot,
+                "data": {**pictures, "sha256": shard.fingerprint},
+                "ids": shard.ids,
+                "missing": result.missing,
+                "holes": {holes: self._scored(run, holes, len(shard)) for holes in result.holes},
+            }
+        self._write_script(f"provenance/{run}", about)
+        return {"results": result is not None}
+
+    def _cost(self, run: str) -> dict | None:
+        """What the benchmark found of a run."""
+        if (found := self.measured.architecture(run)) is None:
+            return None
+        benchmark = self.measured.benchmark
+        devices = {device: benchmark.on(device) for device in benchmark.devices}
+        return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
+
+    def _scored(self, run: str, holes: str, count: int) -> dict:
+        """A run's holes of one kind, and for each metric the mean, a histogram and the worst pictures."""
+        bank = self._banks[self.measured.results[run].slot][holes.removesuffix("/pieced")]
+        values = self.measured.per_image(run)[holes]
+        metrics = {}
+        for name in self.measured.results[run].holes[holes]:
+            found = asdict(self.measured.aggregate(run, holes, name))
+            if name in values:
+                found |= {"histogram": histogram(values[name]), "worst": self._worst(name, values[name])}
+            metrics[name] = found
+        return {"bank": bank, "pictures": count, "metrics": metrics}
+
+    def _worst(self, metric: str, values: np.ndarray) -> list[tuple[int, float]]:
+        """(place, value) of the pictures with the worst values, the worst first; none where no value is better."""
+        sign = {"lower": -1, "higher": 1, "none": 0}[self.metrics[metric].direction]
+        order = [i for i in np.argsort(sign * values, kind="stable").tolist() if not np.isnan(values[i])]
+        return [(i, _short(values[i].item())) for i in order[:WORST]] if sign else []
+
+    def _write_script(self, name: str, value: dict) -> None:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        write_text(self.folder / f"{name}.js", f"receive({json.dumps(name)},{text});\n")
+
+
+def histogram(values: np.ndarray) -> dict:
+    """How many of the finite values fall into each of BINS equal parts of their range, and how many are not finite."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"low": 0.0, "high": 0.0, "counts": [], "beside": len(values)}
+    counts, edges = np.histogram(finite, BINS)
+    low, high = _short(edges[0].item()), _short(edges[-1].item())
+    return {"low": low, "high": high, "counts": counts.tolist(), "beside": len(values) - len(finite)}
+
+
+def save_thumbnail(path: Path, picture: np.ndarray, width: int) -> tuple[int, int]:
+    """Writes uint8 (H, W, 3) averaged down to `width` px at most, as WebP; returns its width and height."""
+    height, full = picture.shape[:2]
+    if full > width:
+        size = (width, max(1, round(height * width / full)))
+        picture = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, quality=80, method=1)
+    return picture.shape[1], picture.shape[0]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _explained(run: dict) -> dict:
+    """A run's settings, and those of the runs it needs, without the name under which errors explain them."""
+    return {key: _explained(value) if isinstance(value, dict) else value for key, value in run.items() if key != "at"}
+
+
+def _yaml(tree: dict) -> str:
+    text = io.StringIO()
+    writer = YAML(typ="safe")
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False
+    writer.dump(tree, text)
+    return text.getvalue()

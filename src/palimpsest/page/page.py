@@ -1,0 +1,145 @@
+"""The report: tables, figures, gallery and credits as one HTML page that needs no network, and as LaTeX."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import UndefinedError
+from PIL import Image
+
+from palimpsest.config.yaml import InputError
+from palimpsest.data import account
+from palimpsest.page.gallery import save_thumbnail
+from palimpsest.papers.paper import Paper, read_papers
+from palimpsest.rendering import template
+from palimpsest.storage import read_json
+from palimpsest.tables.formats import legend
+from palimpsest.tables.tables import SMOKE
+from palimpsest.workspace import Workspace
+
+SHOWN = 960  # px, the width of a figure on the page; its file is as large as it was drawn
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the report shows, read from what the stages before it wrote."""
+
+    summary: dict[str, Any]  # profile, data, code, tables, matrix
+    figures: list[dict[str, Any]]
+    gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
+    credits: dict[str, str]  # slot → NOTICE
+    data: dict[str, dict[str, Any]]  # slot → what became of its photographs
+    papers: dict[str, Paper]
+    folder: Path  # reports
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # figure → width and height on the page, px
+
+    @property
+    def smoke(self) -> str:
+        return SMOKE if self.summary["profile"] == "tiny" else ""
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """{word or mark: what it means in any table}."""
+        return legend()
+
+    def tables_of(self, paper: str) -> list[str]:
+        return [key for key in self.summary["tables"] if key.startswith(f"{paper}-")]
+
+    def figures_of(self, paper: str) -> list[dict[str, Any]]:
+        return [figure for figure in self.figures if figure["name"].startswith(f"{paper}-")]
+
+    def curves_of(self, paper: str) -> list[dict[str, Any]]:
+        """The figures of a paper's training curves."""
+        kinds = {f"{paper}-{name}": figure.kind for name, figure in self.papers[paper].figures.items()}
+        return [figure for figure in self.figures_of(paper) if kinds.get(figure["name"]) == "curves"]
+
+    @property
+    def matrix_heads(self) -> dict[str, list[str]]:
+        """{paper: numbers of the tables that the matrix of methods has}."""
+        keys = {
+            paper: [key for key in self.summary["matrix"]["tables"] if key in self.tables_of(paper)]
+            for paper in self.papers
+        }
+        return {paper: [key.removeprefix(f"{paper}-") for key in tables] for paper, tables in keys.items()}
+
+    def title(self, paper: str, key: str) -> str:
+        """A table as the contents name it."""
+        number = key.removeprefix(f"{paper}-")
+        if number in (numbered := self.papers[paper].numbered):
+            return f"Table {number}: {numbered[number].title}"
+        table, every, measured_on = number.partition("-every-metric")
+        if every:
+            return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
+        return {"parameters": "Parameters of its networks", "claims": "Claims of its text"}[number]
+
+    def words(self, table: str) -> str:
+        """The methods of a table, by which it is found."""
+        methods = [method for method in self.summary["matrix"]["methods"] if table in method["cells"]]
+        return " ".join(f"{method['label']} {method['run']}" for method in methods)
+
+    @property
+    def studies(self) -> list[tuple[str, str]]:
+        """(paper, table) of each user study."""
+        return [(key, number) for key, paper in self.papers.items() for number in paper.studies]
+
+    def archives(self, slot: str) -> list[dict[str, Any]]:
+        """Where a slot's photographs come from, if out of archives or a folder."""
+        return self.data[slot]["origin"].get("archives", [])
+
+    def counts(self, slot: str) -> list[list[str]]:
+        """What became of a slot's photographs, as rows of a table with a head."""
+        return account.table(self.data[slot])
+
+    def table(self, key: str, ending: str) -> str:
+        return _text(self.folder / "tables" / f"{key}.{ending}")
+
+
+def show_figures(report: Report) -> Report:
+    """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and says how large it is there."""
+    drawn = {f["name"]: report.folder / "figures" / f"{f['name']}.png" for f in report.figures if f["drawn"]}
+    for slot, found in report.data.items():
+        folder = Workspace(report.folder.parent).slot(slot).report
+        drawn |= {f"photographs-{slot}-{split}": folder / account.sheet(split) for split in found["splits"]}
+    with ThreadPoolExecutor() as pool:
+        sizes = pool.map(partial(_show, report.folder / "thumbnails"), drawn, drawn.values())
+        return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
+
+
+def _show(folder: Path, name: str, path: Path) -> tuple[int, int]:
+    with Image.open(path) as drawn:
+        picture = np.asarray(drawn.convert("RGB"))
+    return save_thumbnail(folder / f"{name}.webp", picture, SHOWN)
+
+
+def read_report(root: Path) -> Report:
+    """What lies in reports/tables, figures and gallery, data/credits and reports; InputError for what is absent."""
+    folder = root / "reports"
+    summary = read_json(folder / "tables" / "summary.json", dict)
+    return Report(
+        summary=summary,
+        figures=read_json(folder / "figures" / "figures.json", list),
+        gallery=read_json(folder / "gallery" / "index.json", dict),
+        credits={slot: _text(Workspace(root).slot(slot).credits) for slot in summary["data"]},
+        data={slot: read_json(Workspace(root).slot(slot).report / "report.json", dict) for slot in summary["data"]},
+        papers=read_papers(),
+        folder=folder,
+    )
+
+
+def render(report: Report, name: str) -> str:
+    """The report as `index.html` or `report.tex`."""
+    try:
+        return template(name).render(report=report)
+    except (UndefinedError, KeyError, TypeError) as error:
+        found = f"found summary.json, figures.json or index.json of another kind ({error})"
+        raise InputError(f"{report.folder}: asked for a report, {found}; `dvc repro` makes them") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: asked for by the report, found nothing to read; `dvc repro` makes it") from error

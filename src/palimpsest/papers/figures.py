@@ -1,0 +1,153 @@
+"""How a paper's figures are laid out."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt
+
+from palimpsest.config.yaml import Settings
+from palimpsest.papers.tables import Row
+
+
+class Shown(Settings):
+    """One run's column of a figure."""
+
+    run: str | dict[str, str]  # {slot of data: run} where it has one for each
+    head: str
+    map: bool  # whether a column with the map of its attention follows
+
+    def on(self, slot: str) -> Self:
+        """The column with the run of one slot's pictures; with any other where it has none there."""
+        if isinstance(self.run, str):
+            return self
+        return self.model_copy(update={"run": self.run.get(slot, next(iter(self.run.values())))})
+
+
+class ResultsFigure(Settings):
+    """Test pictures in rows: input, then the result of one run after another."""
+
+    kind: Literal["results"]
+    title: str
+    caption: str
+    slot: str | None = None  # of a profile's `data`; none: a figure of the pictures of each slot at hand
+    hole: str  # kind of hole
+    pictures: PositiveInt  # rows, at most the samples that runs keep
+    original: bool  # whether the original stands first
+    columns: list[Shown]
+
+    def on(self, slot: str) -> Self:
+        """The figure of one slot's pictures."""
+        return self.model_copy(update={"slot": slot, "columns": [column.on(slot) for column in self.columns]})
+
+
+class CurvesFigure(Settings):
+    """Every logged quantity against the iteration, one line a run."""
+
+    kind: Literal["curves"]
+    title: str
+    caption: str
+    runs: list[str]
+
+
+class ProgressFigure(Settings):
+    """What a run made of the same pictures as it was trained."""
+
+    kind: Literal["progress"]
+    title: str
+    caption: str
+    run: str
+
+
+class SampleGridsFigure(Settings):
+    """What a generative network drew from the same latents as it was trained, a latent a row."""
+
+    kind: Literal["sample-grids"]
+    title: str
+    caption: str
+    run: str
+    latents: PositiveInt  # at most those that the run kept
+
+
+class Mechanism(Settings):
+    """One run that picks reference patches."""
+
+    run: str
+    head: str
+
+
+class ReferencesFigure(Settings):
+    """Test pictures in rows: input, then for each mechanism result, references and the picture pieced from them."""
+
+    kind: Literal["references"]
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    patches: PositiveInt  # marked in each picture
+    columns: list[Mechanism]
+
+
+class TimingFigure(Settings):
+    """Seconds and memory against the size of the picture, one line an architecture."""
+
+    kind: Literal["timing"]
+    title: str
+    caption: str
+    columns: list[Mechanism]
+
+
+class OneRunFigure(Settings):
+    """What figures of one run's test pictures share."""
+
+    title: str
+    caption: str
+    slot: str
+    hole: str
+    pictures: PositiveInt
+    run: str
+
+
+class RetrievalFigure(OneRunFigure):
+    """Test pictures in rows: what a run retrieves for one missing patch, a colour a rank, and what it makes of it."""
+
+    kind: Literal["retrieval"]
+
+
+class FailuresFigure(OneRunFigure):
+    """The test pictures that a run fills worst, the worst first."""
+
+    kind: Literal["failures"]
+    head: str
+
+
+class AgainstRatio(Settings):
+    """What figures of metrics against the share of the picture that is missing have in common."""
+
+    title: str
+    caption: str
+    holes: Annotated[list[str], Field(min_length=2)]  # kinds, from small to large
+    metrics: Annotated[list[str], Field(min_length=1)]
+
+
+class GrowingFigure(AgainstRatio):
+    """One test picture with growing holes, a row a run, and each run's metrics against the share that is missing."""
+
+    kind: Literal["growing"]
+    slot: str
+    columns: list[Mechanism]
+
+
+class RatiosFigure(AgainstRatio):
+    """Each method's metrics against the share that is missing, a row of panels for the data of each slot."""
+
+    kind: Literal["ratios"]
+    rows: list[Row]
+
+
+OfPictures = ResultsFigure | ReferencesFigure | RetrievalFigure | FailuresFigure
+
+
+FigureSpec = Annotated[
+    OfPictures | GrowingFigure | RatiosFigure | CurvesFigure | ProgressFigure | SampleGridsFigure | TimingFigure,
+    Field(discriminator="kind"),
+]

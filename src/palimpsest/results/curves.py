@@ -1,0 +1,39 @@
+"""The training curves of every run and pretrained network as one tidy CSV, which `dvc plots` shows."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from palimpsest.config.yaml import Tree
+from palimpsest.results.measured import Measured
+from palimpsest.storage import read_json
+from palimpsest.workspace import Workspace
+
+COLUMNS = ["run", "iteration", "phase", "quantity", "value"]
+
+
+def to_csv(root: Path, measured: Measured) -> str:
+    """A row a run, iteration and logged quantity."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for run in trained(measured):
+        path = Workspace(root).run(run).log
+        for row in read_json(path, list) if path.is_file() else []:
+            logged = {key: value for key, value in row.items() if key not in ("iteration", "phase")}
+            rows.writerows([run, row["iteration"], row["phase"], key, value] for key, value in logged.items())
+    return text.getvalue()
+
+
+def trained(measured: Measured) -> list[str]:
+    """The runs that have results, each after what it needs; no transfers, no results made elsewhere."""
+    own = [run for run in measured.results if measured.runs[run].stage == "evaluate"]
+    return list(dict.fromkeys(name for run in own for name in [*_pretrained(measured.runs[run].run), run]))
+
+
+def _pretrained(run: Tree) -> Iterator[str]:
+    """The names of the runs that a run needs, in the order of their making."""
+    for need in filter(None, (run.get("start"), run.get("inside"))):
+        yield from _pretrained(need)
+        yield need["name"]

@@ -1,0 +1,266 @@
+"""What was measured: the results on disk that the present settings made."""
+
+import csv
+import subprocess
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import ConfigDict
+
+from palimpsest.config.yaml import InputError, Settings, Tree, build
+from palimpsest.metrics.aggregate import Aggregate, aggregate
+from palimpsest.papers.tables import Comparison, Condition, Study
+from palimpsest.storage import read_json
+from palimpsest.workspace import Workspace
+
+PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `hole_ratio` is what is missing
+L = TypeVar("L", Comparison, Study)
+CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
+
+
+class Result(Settings):
+    """results/<run>/metrics.json."""
+
+    model_config = ConfigDict(allow_inf_nan=True)  # PSNR of a perfect result
+
+    run: str
+    model: str
+    profile: str
+    slot: str
+    dataset: str
+    size: int  # px
+    images: int
+    photos: int
+    settings: str  # fingerprint
+    code: str  # hash of the manifest of the source files that measured it; "" where there was none
+    features: str  # the network that its perceptual loss read; "" for none
+    holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
+    missing: dict[str, str]  # {metric: why it could not be measured}
+
+
+class Described(Settings):
+    """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
+
+    settings: str  # fingerprint
+    stage: str  # that makes its results
+    run: Tree  # its settings, and those of the runs it needs, in full
+    measured: Tree  # the settings of its evaluation and of its holes
+    blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
+    parameters: dict[str, int]  # {dotted name of a network or its part: count}
+    parameters_at_paper_scale: dict[str, int]
+    label: str  # a row's name for results made elsewhere; "" for a run, which a table's spec names
+    source: str  # where results made elsewhere come from
+
+
+class Architecture(Settings):
+    """What was counted and measured of runs whose inpainting costs the same."""
+
+    runs: list[str]
+    parameters: int
+    structure: str  # hash
+    idle: list[str]  # its networks that fill no hole
+    multiply_adds: dict[str, int]  # {px: count} of the sizes that fit
+    measured: dict[str, dict[str, dict[str, float] | str]]  # {device: {px: {what: value}, or that it does not fit}}
+
+    def seconds(self, device: str, what: str = "seconds") -> dict[int, float]:
+        """{px: median seconds, or another quantity} of the sizes that fit."""
+        found = self.measured.get(device, {})
+        return {int(size): values[what] for size, values in found.items() if not isinstance(values, str)}
+
+
+class Benchmark(Settings):
+    """results/benchmark.json."""
+
+    devices: dict[str, str]  # {cpu, cuda: its name}
+    threads: int
+    versions: dict[str, str]
+    rounds: int
+    found: dict[str, Architecture]
+
+    def of(self, run: str) -> Architecture | None:
+        return next((architecture for architecture in self.found.values() if run in architecture.runs), None)
+
+    def on(self, device: str) -> str:
+        """A device and what it worked with, in words."""
+        threads = f", {self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"{self.devices[device]}{threads if device == 'cpu' else ''}"
+
+    @property
+    def sizes(self) -> list[int]:
+        """Every size that was tried, px."""
+        tried = [sizes for found in self.found.values() for sizes in found.measured.values()]
+        return sorted({int(size) for sizes in tried for size in sizes})
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one slot that every run was measured on."""
+
+    dataset: str
+    size: int
+    images: int
+    photos: int
+
+    def __str__(self) -> str:
+        if not self.images:
+            return "nothing was measured yet"
+        photos = f"{self.photos} photograph{'s' if self.photos != 1 else ''}"
+        return f"{self.dataset}, {self.images} test pictures of {self.size} × {self.size} px from {photos}"
+
+
+NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Every run of the settings: its result, or its absence."""
+
+    runs: dict[str, Described]
+    results: dict[str, Result]
+    absent: dict[str, str]  # run → why
+    root: Path
+    benchmark: Benchmark | None  # none before it has run
+    _values: dict[str, PerImage] = field(default_factory=dict)  # of each run, once read
+
+    @cached_property
+    def profile(self) -> str:
+        """The one profile that all results were made at."""
+        return self._agreed([result.profile for result in self.results.values()], "profiles")
+
+    def pictures(self, slot: str) -> Pictures:
+        """The pictures that stand in a slot, NOT_MEASURED without results; InputError where results disagree."""
+        found = [
+            Pictures(result.dataset, result.size, result.images, result.photos)
+            for result in self.results.values()
+            if result.slot == slot
+        ]
+        return self._agreed(found, f"test pictures of {slot!r}") if found else NOT_MEASURED
+
+    @property
+    def slots(self) -> list[str]:
+        return list(dict.fromkeys(result.slot for result in self.results.values()))
+
+    def aggregate(self, run: str, hole: str, metric: str) -> Aggregate | None:
+        """A metric's mean over the pictures and its interval; none where it was not measured."""
+        if run not in self.results or metric not in (means := self.results[run].holes.get(hole, {})):
+            return None
+        values = self.per_image(run).get(hole, {}).get(metric)
+        return Aggregate(means[metric], None, None, self.results[run].images) if values is None else aggregate(values)
+
+    def hole_ratio(self, run: str, hole: str) -> float:
+        """How much of a picture holes of a kind leave out, on average."""
+        return float(self.per_image(run)[hole]["hole_ratio"].mean())
+
+    def why_missing(self, run: str, metric: str) -> str:
+        """Why a run that has results has no value for a metric, in words."""
+        return self.results[run].missing.get(metric, "not measured with holes of this kind")
+
+    def external(self, slot: str, hole: str) -> dict[str, str]:
+        """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
+        return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
+
+    def trained(self, run: str) -> str:
+        """The run whose weights a run's results were made with: another, where it was measured on other pictures."""
+        described = self.runs.get(run)
+        return described.run.get("name", run) if described else run
+
+    def has(self, run: str) -> bool:
+        """Whether anything of a run was measured."""
+        return run in self.results or self.architecture(run) is not None
+
+    def architecture(self, run: str) -> Architecture | None:
+        """What the benchmark found of a run; none where it was not measured."""
+        return self.benchmark.of(run) if self.benchmark else None
+
+    def kept(self, slot: str, hole: str) -> list[str]:
+        """The names of the results of a slot's pictures with holes of a kind."""
+        return [name for name, result in self.results.items() if result.slot == slot and hole in result.holes]
+
+    def per_image(self, run: str) -> PerImage:
+        """Each picture's value of every metric, of every kind of hole."""
+        if run not in self._values:
+            path = Workspace(self.root).results(run).per_image
+            self._values[run] = read_per_image(path, self.results[run].images)
+        return self._values[run]
+
+    def _agreed(self, found: list, what: str):
+        if not found:
+            raise InputError(f"results: asked for {what}, found no results; `dvc repro` makes them")
+        if len(different := sorted(set(found), key=str)) > 1:
+            raise InputError(
+                f"results: found {what} {' and '.join(map(str, different))}; accepted: one of them; "
+                f"`dvc repro` makes every result anew"
+            )
+        return found[0]
+
+
+def read_per_image(path: Path, images: int) -> PerImage:
+    """{hole kind: {metric: values of the `images` pictures}}; InputError where the file holds anything else."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        if head[:3] != ["image", "hole", "hole_ratio"]:
+            raise InputError(f"{path}: found columns {head[:3]}; accepted: image, hole, hole_ratio and the metrics")
+        kinds = {kind: [row for row in rows if row[1] == kind] for kind in dict.fromkeys(row[1] for row in rows)}
+        columns = {kind: np.array([row[2:] for row in lines], float).T for kind, lines in kinds.items()}
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
+    for kind, lines in kinds.items():
+        if len(lines) != images:
+            raise InputError(f"{path}: found {len(lines)} pictures with {kind} holes, expected {images}")
+    return {kind: dict(zip(head[2:], values, strict=True)) for kind, values in columns.items()}
+
+
+def read_results(root: Path) -> Measured:
+    """The results of the runs in data/runs.json; one that other settings made counts as absent."""
+    listed = Workspace(root).resolved("runs")
+    runs = {run: build(Described, tree, run, str(listed)) for run, tree in read_json(listed, dict).items()}
+    results, absent = {}, {}
+    for run, described in runs.items():
+        path = Workspace(root).results(run).metrics
+        if not path.is_file():
+            absent[run] = "not run"
+        elif (result := build(Result, read_json(path, dict), "", str(path))).settings == described.settings:
+            results[run] = result
+        else:
+            absent[run] = "its result was made under other settings"
+    path = Workspace(root).benchmark
+    benchmark = build(Benchmark, read_json(path, dict), "", str(path)) if path.is_file() else None
+    return Measured(runs, results, absent, root, benchmark)
+
+
+def at_hand(layout: L, measured: Measured) -> L:
+    """The layout with each stand-in in its place: a slot of its own stays where something was measured on it."""
+    own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
+    data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
+    return layout.model_copy(update={"data": data})
+
+
+def shown_conditions(study: Study, measured: Measured) -> list[Condition]:
+    """The conditions of a study at hand, each slot and kind of hole once; a stand-in may serve several."""
+    found: dict[tuple[str, str], Condition] = {}
+    for condition in at_hand(study, measured).data:
+        found.setdefault((condition.slot, condition.hole), condition)
+    return list(found.values())
+
+
+def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:
+    """{label: run} of the methods whose results under a condition are at hand."""
+    kept = measured.kept(condition.slot, condition.hole)
+    return {row.label: run for row in study.rows if (run := row.run_on(condition)) in kept}
+
+
+def commit(root: Path) -> str:
+    """The last commit that touched code or settings, and whether they were changed since."""
+    last, changes = (_git(root, *words, "--", *CODE) for words in (["log", "-1", "--format=%h"], ["status", "-s"]))
+    return f"{last}{' + uncommitted changes' if changes else ''}" if last else "unknown"
+
+
+def _git(root: Path, *words: str) -> str:
+    try:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

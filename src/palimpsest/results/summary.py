@@ -1,0 +1,51 @@
+"""Every measured value at once: a tidy CSV, and a tree of numbers that `dvc metrics` reads."""
+
+import csv
+import io
+import math
+from dataclasses import asdict
+
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.results.measured import Measured
+
+COLUMNS = ["run", "model", "slot", "dataset", "hole", "metric", "mean", "low", "high", "count", "undefined"]
+COLUMNS += ["unit", "better", "settings", "profile"]
+
+
+def summary(measured: Measured) -> dict:
+    """What was run: the profile, and the pictures that stand in each slot."""
+    return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
+
+
+def to_tree(measured: Measured) -> dict:
+    """{profile, data, runs: {run: {hole kind: {metric: mean}}}}, valid JSON."""
+    runs = {
+        run: {hole: {metric: finite(mean) for metric, mean in means.items()} for hole, means in result.holes.items()}
+        for run, result in sorted(measured.results.items())
+    }
+    return {**summary(measured), "runs": runs}
+
+
+def finite(value: float) -> float | str | None:
+    """A number as JSON has it, which knows neither NaN nor infinity: null and a word stand for them."""
+    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
+
+
+def to_csv(measured: Measured) -> str:
+    """One row a run, hole kind and metric; empty where there is no number."""
+    metrics, text = read_metrics(), io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for run, result in sorted(measured.results.items()):
+        about = {"run": run, "model": result.model, "slot": result.slot, "dataset": result.dataset}
+        about |= {"settings": result.settings, "profile": result.profile}
+        for hole, means in result.holes.items():
+            for name in means:
+                found = {key: _number(value) for key, value in asdict(measured.aggregate(run, hole, name)).items()}
+                explained = {"metric": name, "unit": metrics[name].unit, "better": metrics[name].direction}
+                rows.writerow({**about, "hole": hole, **explained, **found})
+    return text.getvalue()
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

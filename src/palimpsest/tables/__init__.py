@@ -1,0 +1,1 @@
+"""Tables: one model, every format."""

@@ -1,0 +1,68 @@
+"""Scores of a folder as text, CSV and JSON."""
+
+import csv
+import io
+import json
+from dataclasses import asdict
+
+from palimpsest.evaluation.scoring import Scores
+from palimpsest.metrics.aggregate import Aggregate
+from palimpsest.papers.metrics import REGIONS, Metric, Metrics
+from palimpsest.results.summary import finite
+from palimpsest.tables.formats import printed
+
+
+def to_text(scores: Scores, metrics: Metrics) -> str:
+    """A line for each metric, those of one region together: mean, 95 % interval and count."""
+    found = scores.aggregates()
+    lines = []
+    for region, head in REGIONS.items():
+        lines += ["", head, f"  {'metric':<26}{'mean':>10}    {'95 % interval':<22}{'pictures':>8}"]
+        for name, metric in metrics.items():
+            if metric.of == region:
+                line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
+                lines.append(f"  {name:<26}{line}")
+    return "\n".join(lines[1:])
+
+
+def _line(found: Aggregate, metric: Metric) -> str:
+    low, high = ("" if bound is None else printed(bound, metric.digits) for bound in (found.low, found.high))
+    interval = f"[{low}, {high}]" if low else ""
+    less = f" ({found.undefined} undefined)" if found.undefined else ""
+    return f"{printed(found.mean, metric.digits):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
+
+
+def to_csv(scores: Scores, left_out: dict[str, str]) -> str:
+    """A row for each picture, then mean, low, high and count; empty where there is no number."""
+    found, names = scores.aggregates(), [*scores.values, *scores.sets]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "hole_ratio", *names, "left out because"])
+    for row, (image, ratio) in enumerate(zip(scores.ids, scores.ratios.tolist(), strict=True)):
+        values = [scores.values[name][row].item() if name in scores.values else "" for name in names]
+        writer.writerow([image, ratio, *values, ""])
+    writer.writerows([name, *[""] * (len(names) + 1), why] for name, why in left_out.items())
+    for part in ("mean", "low", "high", "count"):
+        cells = ["" if (value := getattr(found[name], part)) is None else value for name in names]
+        writer.writerow([f"({part})", "", *cells, ""])
+    return text.getvalue()
+
+
+def to_json(scores: Scores, left_out: dict[str, str]) -> str:
+    """pictures: {name: {metric: value}}, summary: {metric: aggregate}, missing, left_out; null where undefined."""
+    pictures = {
+        name: {
+            "hole_ratio": float(scores.ratios[row]),
+            **{metric: v[row].item() for metric, v in scores.values.items()},
+        }
+        for row, name in enumerate(scores.ids)
+    }
+    summary = {name: asdict(found) for name, found in scores.aggregates().items()}
+    tree = {"summary": summary, "pictures": pictures, "missing": scores.missing, "left_out": left_out}
+    return json.dumps(_strict(tree), indent=1, ensure_ascii=False) + "\n"
+
+
+def _strict(value):
+    if isinstance(value, dict):
+        return {key: _strict(each) for key, each in value.items()}
+    return finite(value) if isinstance(value, float) else value

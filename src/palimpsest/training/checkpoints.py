@@ -1,0 +1,108 @@
+"""Trained weights on disk: safetensors, with the run that made them in the header."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+
+from palimpsest.config.runs import Run, fingerprint
+from palimpsest.config.yaml import InputError
+from palimpsest.models import create, inherit
+from palimpsest.storage import replacing, sha256
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint was made from."""
+
+    run: Run
+    dataset: str
+    size: int  # px, of the training pictures
+    features: str  # the network that its perceptual loss read; "" for none
+
+    @property
+    def settings(self) -> str:
+        return fingerprint(self.run, self.size)
+
+
+def save(path: Path, model, origin: Origin) -> None:
+    """Writes the weights of `model` and where they come from; equal weights give equal bytes."""
+    weights = {name: value.contiguous().cpu() for name, value in model.networks.state_dict().items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
+
+
+def save_nothing(path: Path) -> None:
+    """Writes a checkpoint without weights, which a run depends on that begins with none."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(serialise({}))
+
+
+def load(path: Path, device: torch.device | str = "cpu"):
+    """(model, origin) of a checkpoint; InputError when it is absent, cut short, or not ours."""
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            tree = json.loads(file.metadata()["origin"])
+            origin = Origin(**{**tree, "run": Run.read(tree["run"])})
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise _absent(path) from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a whole checkpoint of this project ({error}); remove it and train again"
+        ) from error
+    model = create(origin.run, origin.size)
+    try:
+        model.networks.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now; train again") from error
+    model.networks.to(device).eval().requires_grad_(False)
+    return model, origin
+
+
+def load_run(folder: Path, run: Run, device: torch.device | str = "cpu"):
+    """(model, origin) of a run's checkpoint, `folder` holding one a run; InputError if other settings made it."""
+    path = folder / run.name / "weights.safetensors"
+    model, origin = load(path, device)
+    if origin.run != run:
+        raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
+    return model, origin
+
+
+def weights_hash(folder: Path, run: Run) -> str:
+    """sha256 of a run's checkpoint; InputError when it is absent."""
+    path = folder / run.name / "weights.safetensors"
+    if not path.is_file():
+        raise _absent(path)
+    return sha256(path)
+
+
+def _absent(path: Path) -> InputError:
+    return InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
+
+
+def begin(model, run: Run, folder: Path) -> None:
+    """Puts in what a run begins with: the weights of the model inside it, and those that it inherits.
+
+    `folder` holds a folder a run. InputError where a checkpoint is missing or was made under other settings.
+    """
+    for need, other in {"inside": run.inside, "start": run.start}.items():
+        if other is None:
+            continue
+        found, _ = load_run(folder, other)
+        if need == "inside":
+            _put_inside(model, found, other)
+        else:
+            inherit(model, found)
+
+
+def _put_inside(model, found, run: Run) -> None:
+    try:
+        model.inside.networks.load_state_dict(found.networks.state_dict())
+    except RuntimeError as error:
+        raise InputError(
+            f"{run.name}: made for pictures of another size; accepted: that of the run it works in"
+        ) from error

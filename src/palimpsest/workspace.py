@@ -1,0 +1,148 @@
+"""Where everything lies: the one place that knows the project's folders.
+
+data/<slot>/      raw, credits, shards, report, holes and reference of the photographs that fill a slot
+weights/          pretrained feature networks, a folder each
+resolved/         what `check` makes of the settings: a file for each stage and each run, slot or transfer it takes
+runs/<run>/       weights.safetensors, log.json and samples.npz of a training
+results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; results/benchmark.json of all speeds
+reports/          tables, figures, gallery, studies and the page
+records/          results on record, and votes/<study>.csv, what people voted
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SlotFiles:
+    """data/<slot>."""
+
+    folder: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw"
+
+    @property
+    def credits(self) -> Path:
+        return self.folder / "credits"
+
+    @property
+    def shards(self) -> Path:
+        return self.folder / "shards"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report"
+
+    @property
+    def holes(self) -> Path:
+        return self.folder / "holes"
+
+    @property
+    def reference(self) -> Path:
+        return self.folder / "reference"
+
+    def shard(self, split: str) -> Path:
+        """The two files of a split, without their endings."""
+        return self.shards / split
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """runs/<run>."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples.npz"
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """results/<run>."""
+
+    folder: Path
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def per_image(self) -> Path:
+        return self.folder / "per-image.csv"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples.npz"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """reports."""
+
+    folder: Path
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def gallery(self) -> Path:
+        return self.folder / "gallery"
+
+    @property
+    def study(self) -> Path:
+        return self.folder / "study"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project's folder; relative to where a stage runs when `root` is left out."""
+
+    root: Path = Path()
+
+    def slot(self, name: str) -> SlotFiles:
+        return SlotFiles(self.root / "data" / name)
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "weights"
+
+    def resolved(self, stage: str, name: str = "") -> Path:
+        """The settings and source files of a stage, and of the run, slot or other that it takes."""
+        return self.root / "resolved" / (f"{stage}/{name}.json" if name else f"{stage}.json")
+
+    def run(self, name: str) -> RunFiles:
+        return RunFiles(self.root / "runs" / name)
+
+    def results(self, name: str) -> ResultFiles:
+        return ResultFiles(self.root / "results" / name)
+
+    @property
+    def benchmark(self) -> Path:
+        return self.root / "results" / "benchmark.json"
+
+    @property
+    def reports(self) -> ReportFiles:
+        return ReportFiles(self.root / "reports")
+
+    @property
+    def records(self) -> Path:
+        return self.root / "records"
+
+    def votes(self, study: str) -> Path:
+        return self.records / "votes" / f"{study}.csv"

@@ -1,0 +1,26 @@
+"""Models of the shipped runs, and what tests ask of their layers."""
+
+import torch
+
+from palimpsest.config import runs
+from palimpsest.evaluation.counting import count_parameters
+from palimpsest.models import create
+
+
+def made(params, name, profile="paper", size=256):
+    torch.manual_seed(0)
+    return create(runs.resolve(params, name, profile), size)
+
+
+def counts(params, name):
+    with torch.device("meta"):
+        return count_parameters(made(params, name))
+
+
+def shapes(layers, inputs):
+    """(channels, height) after each layer, and the last output."""
+    found = []
+    for layer in layers:
+        inputs = layer(inputs)
+        found.append((inputs.shape[1], inputs.shape[2]))
+    return found, inputs

@@ -1,0 +1,178 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from palimpsest.config.yaml import InputError, build
+from palimpsest.data.shards import Shard
+from palimpsest.evaluation import measure
+from palimpsest.evaluation.measure import EvaluationConfig, ExternalResults, Trained, evaluate
+from palimpsest.evaluation.scoring import table
+from palimpsest.holes.bank import write_bank
+from palimpsest.holes.kinds import Holes
+from palimpsest.inpainting import inpaint, to_pixels, to_tensors
+from palimpsest.metrics.features import Features, write_reference
+from palimpsest.metrics.pixel import METRICS, RAW
+from palimpsest.workspace import Workspace
+
+
+class Grey:
+    """Says mid-grey everywhere, and shows an offset and a picture of its inside."""
+
+    size_divisor = 8
+    networks = nn.ModuleDict()
+
+    def inpaint(self, image, hole):
+        return torch.full_like(image, 0.5)
+
+    def diagnose(self, image, hole):
+        return {"coarse": image * 2, "offsets": torch.full((len(image), 2, 4, 4), -3)}
+
+
+@pytest.fixture
+def shard(shards):
+    return Shard(shards / "test")
+
+
+@pytest.fixture
+def blind(tmp_path):
+    """Features without any weights: metrics on pixels are left."""
+    return Features(tmp_path / "no weights", "cpu")
+
+
+def test_every_picture_hole_and_metric_has_a_value(shard, blind):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 8:40, 8:40] = True
+    banks = {"square": holes, "upper": np.flip(holes, 1).copy()}
+    scores, samples = evaluate(
+        Trained(Grey(), "cpu"), shard, banks, blind, {}, EvaluationConfig(batch_size=7, samples=3, worst=2)
+    )
+    rows = list(csv.DictReader(io.StringIO(table(scores))))
+    assert [(row["hole"], row["image"]) for row in rows] == [(kind, name) for kind in banks for name in shard.ids]
+    assert {float(row["share"]) for row in rows} == {0.25}
+    for kind, found in scores.items():
+        means = found.aggregates()
+        assert list(means) == [*METRICS, *RAW]
+        assert set(found.missing) == {
+            "lpips_alex",
+            "lpips_vgg",
+            "lpips_alex_raw",
+            "lpips_vgg_raw",
+            "fd_vgg16",
+            "fid",
+        }
+        for name, mean in means.items():
+            values = [float(row[name]) for row in rows if row["hole"] == kind]
+            assert mean.mean == pytest.approx(np.mean(values), rel=1e-12, nan_ok=name == "ncc_raw")
+        assert (means["ncc_raw"].count, means["ncc_raw"].undefined) == (0, 24)  # a grey output has no correlation
+    assert samples["index"].tolist() == [0, 12, 23]
+    assert (samples["square/output"] == 128).all()
+    kept = samples["square/result"]
+    assert (kept[holes[:3]] == 128).all() and (
+        kept[~holes[:3]] == np.stack([shard[i] for i in (0, 12, 23)])[~holes[:3]]
+    ).all()
+    assert samples["square/offsets"].dtype == np.int16 and (samples["square/offsets"] == -3).all()
+    assert samples["square/coarse"].shape == (3, 64, 64, 3)
+
+
+class Damage:
+    """Everything grey, but the picture itself with noise that grows with the picture's place in the split."""
+
+    size_divisor = 8
+
+    def __init__(self, shard):
+        self.shard = shard
+
+    def outputs(self, kind, ids, pictures, holes):
+        noise = np.random.default_rng(0).integers(-1, 2, pictures.shape)
+        grown = [self.shard.ids.index(name) * part for name, part in zip(ids, noise, strict=True)]
+        return {"": (pictures + np.array(grown)).clip(0, 255).astype(np.uint8)}
+
+    def inside(self, pictures, holes):
+        return {}
+
+
+def test_the_worst_pictures_of_each_kind_are_kept_the_worst_first(shard, weights_folder):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 8:56, 8:56] = True
+    source = Damage(shard)
+    features = Features(weights_folder, "cpu")
+    scores, samples = evaluate(
+        source, shard, {"square": holes}, features, {}, EvaluationConfig(batch_size=8, samples=3, worst=4)
+    )
+    distances = scores["square"].values["lpips_alex"]
+    worst = samples["worst/square/index"]
+    assert worst.tolist() == np.argsort(-distances)[:4].tolist() and len(set(worst.tolist())) == 4
+    assert distances[worst].min() >= np.delete(distances, worst).max()
+    results = samples["worst/square/result"]
+    pictures = np.stack([shard[i] for i in worst])
+    assert (results[~holes[:4]] == pictures[~holes[:4]]).all() and (results != pictures).any((1, 2, 3)).all()
+
+
+def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_path):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 20:50, 8:40] = True
+    (tmp_path / "square").mkdir()
+    for number, name in enumerate(shard.ids):
+        result, _ = inpaint(Grey(), np.stack([shard[number]]), holes[:1])
+        Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
+    config = EvaluationConfig(batch_size=5, samples=2, worst=2)
+    own, _ = evaluate(Trained(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
+    theirs, kept = evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
+    for name in METRICS:
+        np.testing.assert_array_equal(own["square"].values[name], theirs["square"].values[name])
+    assert set(kept) == {"index", "square/result", "square/output"}
+
+    wrong = tmp_path / "square" / f"{shard.ids[7]}.png"
+    Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(wrong)
+    with pytest.raises(InputError, match=r"result and picture are 32 x 64 px and 64 x 64 px; accepted: equal"):
+        evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
+    wrong.unlink()
+    with pytest.raises(InputError, match="found no such file"):
+        evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
+
+
+def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slot = tmp_path / "data" / "scenes"
+    slot.mkdir(parents=True)
+    (slot / "shards").symlink_to(shards)
+    holes = build(Holes, shipped["holes"], "holes").only(["rectangle", "square"])
+    write_bank(holes, shard.ids, 64, Workspace(tmp_path).slot("scenes").holes)
+    write_reference({}, slot / "reference")
+    about = {"run": "grey", "model": "m", "profile": "tiny", "slot": "scenes", "dataset": "bundled-photos"}
+    kinds = ["square", "rectangle"]
+    measure.measure(Trained(Grey(), "cpu"), about, kinds, EvaluationConfig(batch_size=8, samples=3, worst=2), "cpu")
+    written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
+    assert {name: written[name] for name in about} == about
+    assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
+    assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")
+    rows = list(csv.DictReader((tmp_path / "results/grey/per-image.csv").open()))
+    for kind in kinds:
+        values = [float(row["psnr_hole"]) for row in rows if row["hole"] == kind]
+        assert len(values) == 24 and written["holes"][kind]["psnr_hole"] == pytest.approx(np.mean(values))
+
+
+def test_eight_bits_survive_the_way_through_tensors():
+    every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
+    image, hole = to_tensors(every, np.zeros((1, 16, 16), bool))
+    assert (to_pixels(image) == every).all()
+    assert image.dtype == hole.dtype == torch.float32 and image.max() == 1
+
+
+def test_a_model_never_sees_the_pixels_under_the_hole():
+    class Spy(Grey):
+        def inpaint(self, image, hole):
+            assert (image * hole == 0).all()
+            assert image.shape[-1] % 8 == image.shape[-2] % 8 == 0
+            return super().inpaint(image, hole)
+
+    picture, hole = np.full((1, 13, 17, 3), 200, np.uint8), np.zeros((1, 13, 17), bool)
+    hole[:, 10:, 12:] = True
+    result, raw = inpaint(Spy(), picture, hole)
+    assert (result[~hole] == 200).all() and (result[hole] == 128).all() and (raw == 128).all()

@@ -1,0 +1,246 @@
+"""The page as a reader uses it, in headless Chromium, from the file system."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.workspace import Workspace
+from reported import RUNS, SAMPLES, SPREAD, value
+
+WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+
+
+class Reader:
+    """An open page, and all that it asked for or complained of."""
+
+    def __init__(self, browser, root, size=WIDE, hash_="", **options):
+        self.page = browser.new_page(viewport=size, **options)
+        self.asked, self.complaints = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(f"file://{root}/reports/index.html{hash_}")
+
+    def go(self, hash_):
+        self.page.evaluate("hash => { location.hash = hash }", hash_)
+
+    @property
+    def cards(self):
+        return self.page.locator(".card h3").all_text_contents()
+
+
+@pytest.fixture
+def reader(chromium, reported):
+    opened = Reader(chromium, reported)
+    yield opened
+    opened.page.close()
+    assert opened.complaints == []
+
+
+def test_the_first_view_is_small_and_asks_for_nothing_beyond_the_report(reader, reported):
+    reader.page.wait_for_timeout(500)
+    assert all(url.startswith(f"file://{reported}/reports/") for url in reader.asked)
+    sizes = reader.page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    files = {url.split("#")[0].removeprefix("file://") for url in [*reader.asked, *sizes]}
+    assert sum((reported / name).stat().st_size for name in files) < 3_000_000
+
+
+def test_a_number_leads_to_its_trail(reader, reported):
+    cell = reader.page.locator(
+        "#deepfill-v1-1 td.measured a[href='#provenance/deepfill-v1/rectangle/l1_hole_percent']"
+    ).first
+    mean = value("deepfill-v1", "l1_hole_percent")
+    assert cell.inner_text() == f"{mean:.2f}"
+    cell.click()
+    dialog = reader.page.locator("#dialog[open]")
+    text = dialog.inner_text()
+    bank = json.loads((Workspace(reported).slot("scenes").holes / "index.json").read_text())["rectangle"]
+    assert f"{mean:.2f}" in text and "a" * 64 in text and bank["sha256"] in text and "24 fixed holes" in text
+    assert "dvc repro evaluate@deepfill-v1" in dialog.locator("#commands").inner_text()
+    assert "name: deepfill-v1" in dialog.locator("details pre").last.text_content()
+    assert "generator" in dialog.locator("details pre").first.text_content()
+    assert dialog.locator(".histogram rect").count() == 16
+    worst = dialog.locator("li .value").all_inner_texts()
+    assert worst == [f"{mean + SPREAD * (i - 11.5):.2f}" for i in range(23, 17, -1)]
+    reader.page.keyboard.press("Escape")
+    assert not reader.page.locator("#dialog").is_visible() and "provenance" not in reader.page.url
+
+
+def test_a_trail_has_an_address_of_its_own(chromium, reported):
+    reader = Reader(chromium, reported, hash_="#provenance/constant-fill/rectangle/psnr")
+    reader.page.wait_for_selector("#dialog[open] .histogram")
+    assert "PSNR (dB) ↑, rectangle holes, bundled-photos" in reader.page.locator("#dialog-title").inner_text()
+    reader.go("provenance/constant-fill/rectangle/nonsense")
+    reader.page.wait_for_selector("text=constant-fill has no nonsense with rectangle holes")
+    reader.page.close()
+
+
+def test_a_slider_compares_two_methods_by_keyboard(reader):
+    reader.go("view/scenes/rectangle/10/original/deepfill-v1")
+    slider = reader.page.locator("#slider")
+    assert slider.evaluate("node => node === document.activeElement")
+    shown = [image.get_attribute("src") for image in reader.page.locator(".compare img").all()]
+    assert shown == ["gallery/scenes/rectangle/deepfill-v1/10.png", "gallery/scenes/original/10.png"]
+    assert all(reader.page.evaluate("[...document.querySelectorAll('.compare img')].map(each => each.naturalWidth)"))
+    at = "getComputedStyle(document.querySelector('.compare')).getPropertyValue('--at').trim()"
+    assert reader.page.evaluate(at) == "50%"
+    for _ in range(3):
+        reader.page.keyboard.press("ArrowRight")
+    assert reader.page.evaluate(at) == "53%"
+    reader.page.locator("#left").select_option("patchmatch")
+    reader.page.wait_for_url("**#view/scenes/rectangle/10/patchmatch/deepfill-v1")
+    head = reader.page.locator(".values thead th").all_inner_texts()
+    assert head == ["metric", "of", "patchmatch", "deepfill-v1"]
+    better = reader.page.locator(".values tr", has_text="PSNR (dB) ↑").first.locator("b").inner_text()
+    assert better == f"{value('deepfill-v1', 'psnr') + SPREAD * (10 - 11.5):.2f}"
+    reader.page.get_by_text("next picture").click()
+    reader.page.wait_for_url("**#view/scenes/rectangle/20/patchmatch/deepfill-v1")
+
+
+def test_a_pointer_moves_the_slider(reader):
+    reader.go("view/scenes/rectangle/10/original/deepfill-v1")
+    box = reader.page.locator(".compare").bounding_box()
+    reader.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 20)
+    assert abs(int(reader.page.locator("#slider").input_value()) - 25) <= 1
+
+
+def test_the_gallery_filters_and_sorts_as_the_values_say(reader, reported):
+    reader.go("gallery")
+    reader.page.wait_for_selector(".card")
+    with (reported / "results" / "patchmatch" / "per-image.csv").open() as file:
+        shares = {i: float(row["share"]) for i, row in enumerate(csv.DictReader(file))}
+    assert len(reader.cards) == len(SAMPLES) <= len(shares)
+    given = reader.cards
+    reader.page.locator("select[name=metric]").select_option("psnr")
+    reader.page.locator("select[name=order]").select_option(label="best first")
+    assert reader.cards == given[::-1]  # the picture after has the larger value of everything
+    reader.page.locator("select[name=order]").select_option(label="worst first")
+    assert reader.cards == given
+    values = reader.page.locator(".card").first.locator(".value").all_inner_texts()
+    assert values == [f"{value(run, 'psnr') + SPREAD * (SAMPLES[0] - 11.5):.2f}" for run in RUNS]
+    reader.page.locator("#methods input[value=patchmatch]").uncheck()
+    assert reader.page.locator(".card").first.locator(".value").count() == len(RUNS) - 1
+    metric = next(name for name, each in read_metrics().items() if each.direction == "none")
+    reader.page.locator("select[name=metric]").select_option(metric)
+    assert "lowest first" in reader.page.locator("select[name=order]").inner_text()
+
+
+def test_the_gallery_sorts_by_disagreement_and_share(reader):
+    reader.go("gallery")
+    reader.page.wait_for_selector(".card")
+    order = reader.page.evaluate("""() => [
+      {values: [1, NaN, 4]}, {values: [2, 2.5]}, {values: [NaN]}, {values: [Infinity, 3]}
+    ].map((entry) => last(ORDERS.apart(entry)))""")
+    assert order == [-3, -0.5, np.inf, -np.inf]
+    heads = reader.cards
+    inside = [head for head in heads if 10 <= float(head.split("·")[-1].split("%")[0]) < 20]
+    reader.page.locator("select[name=ratio]").select_option("10-20")
+    assert reader.cards == inside
+    reader.page.locator("select[name=ratio]").select_option("60-100")
+    reader.page.wait_for_selector("text=0 pictures of 0 methods")
+
+
+def test_a_figure_opens_large(reader, reported):
+    link = reader.page.locator("a[data-figure=deepfill-v1-qualitative]")
+    link.scroll_into_view_if_needed()
+    link.click()
+    reader.page.wait_for_url("**#figure/deepfill-v1-qualitative")
+    large = reader.page.locator("#dialog .whole img")
+    assert large.get_attribute("src") == "figures/deepfill-v1-qualitative.png"
+    reader.page.wait_for_function("document.querySelector('#dialog .whole img').naturalWidth > 0")
+    reader.page.get_by_text("next figure").click()
+    reader.page.wait_for_function("!location.hash.endsWith('qualitative')")
+
+
+def test_the_contents_find_a_table(reader):
+    reader.page.locator("#find").fill("total variation")
+    seen = [link.inner_text() for link in reader.page.locator(".contents a").all() if link.is_visible()]
+    assert "Table 1: reconstruction error and total variation" in seen and len(seen) < 6
+    reader.page.locator("#find").fill("edgeconnect")
+    seen = [link.inner_text() for link in reader.page.locator(".contents a").all() if link.is_visible()]
+    assert any(text.startswith("Table III: random rectangles") for text in seen) and "Gallery" not in seen
+    reader.page.locator("#find").fill("no such thing")
+    assert reader.page.get_by_text("Nothing of that name.").is_visible()
+
+
+def test_what_is_not_there_is_said_with_what_is(reader):
+    for address, words in {
+        "view/scenes/rectangle/10/nonsense/deepfill-v1": "nonsense did not keep picture 10",
+        "view/scenes/rectangle/11/input/deepfill-v1": "kept: 0, 10, 20",
+        "view/scenes/star/10/input/deepfill-v1": "there are scenes/rectangle",
+        "provenance/nobody/rectangle/psnr": "there are patchmatch, deepfill-v1-baseline",
+        "provenance/%E0%A4%A/rectangle/psnr": "There is no run %E0%A4%A",
+        "figure/none": "there are deepfill-v1-curves",
+    }.items():
+        reader.go(address)
+        reader.page.wait_for_function("words => dialog.open && dialog.innerText.includes(words)", arg=words)
+
+
+def test_a_picture_that_a_method_did_not_keep_counts_in_the_order_all_the_same(reader):
+    found = reader.page.evaluate("""() => {
+      const data = {places: [1, 2], ids: ["a", "b"], shares: [0.2, 0.2], kept: {one: [1, 2], two: [2]},
+                    values: {one: {psnr: [10, 20]}, two: {psnr: [30, 2]}}};
+      const scene = {slot: "s", holes: "h", runs: ["one", "two"]};
+      return entries(scene, data, new Set(["one", "two"]), "psnr", [0, 100])
+        .map((entry) => [entry.id, ORDERS.low(entry), ORDERS.apart(entry), entry.shown]);
+    }""")
+    assert found == [["a", 20, -20, [10]], ["b", 11, -18, [20, 2]]]
+
+
+def test_the_back_button_leaves_the_dialog_behind(reader):
+    reader.go("gallery")
+    reader.page.wait_for_selector(".card")
+    reader.page.locator(".row a").nth(3).click()
+    reader.page.locator("#step1").click()
+    assert reader.page.evaluate("document.activeElement.id") == "step1"
+    reader.page.keyboard.press("Escape")
+    reader.page.go_back()
+    assert not reader.page.locator("#dialog").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_nothing_is_wider_than_the_window_and_text_can_be_read(chromium, reported, size, scheme):
+    reader = Reader(chromium, reported, size, color_scheme=scheme)
+    for hash_ in (
+        "overview",
+        "gallery",
+        "provenance/deepfill-v1/rectangle/psnr",
+        "view/scenes/rectangle/10/input/deepfill-v1",
+    ):
+        reader.go(hash_)
+        reader.page.wait_for_timeout(100)
+        assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert reader.page.evaluate("(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)(dialog)")
+    ink, paper = reader.page.evaluate(
+        "['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number))"
+    )
+    assert abs(np.mean(ink) - np.mean(paper)) > 150
+    assert (np.mean(paper) < 100) == (scheme == "dark")
+    reader.page.close()
+
+
+def test_all_can_be_reached_by_keyboard_and_has_a_name(reader):
+    reader.page.keyboard.press("Tab")
+    assert reader.page.evaluate("document.activeElement.className") == "skip"
+    nameless = reader.page.evaluate("""() => {
+      const words = (node) => node.textContent || node.alt || node.title || node.getAttribute('aria-label');
+      const named = (node) => words(node) || words(node.labels?.[0] ?? node) || node.querySelector('img')?.alt;
+      const nodes = [...document.querySelectorAll('a, button, input, select, img, [tabindex]')];
+      return nodes.filter((node) => !named(node)).map((node) => node.outerHTML.slice(0, 90));
+    }""")
+    assert nameless == []
+    levels = reader.page.evaluate("[...document.querySelectorAll('main h2, main h3')].map(node => +node.tagName[1])")
+    assert levels[0] == 2 and set(levels) == {2, 3}
+
+
+def test_without_javascript_tables_and_figures_are_there(chromium, reported):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"file://{reported}/reports/index.html")
+    assert page.locator("#deepfill-v1-1 td.measured").count() > 10
+    assert page.locator("noscript p").is_visible()
+    context.close()

@@ -1,0 +1,82 @@
+import json
+import re
+import shutil
+
+import pytest
+
+from palimpsest.config.yaml import InputError
+from palimpsest.page.document import typeset
+from palimpsest.page.page import read_report, render, show_figures
+from palimpsest.tables.formats import LEGEND, tex
+from palimpsest.workspace import Workspace
+
+
+def test_the_page_needs_nothing_from_elsewhere(project):
+    page = (project / "reports" / "index.html").read_text()
+    used = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+    assert used and all((project / "reports" / name).is_file() for name in used)
+    assert (
+        "@import" not in page
+        and "url(" not in page
+        and not re.search(r"""["'`]https?:(?!//www.w3.org/2000/svg)""", page)
+    )
+
+
+def test_the_page_shows_every_table_figure_and_credit(project):
+    page = (project / "reports" / "index.html").read_text()
+    for path in (project / "reports" / "tables").glob("*.html"):
+        assert path.read_text() in page
+        assert f'id="{path.stem}"' in page
+    figures = {path.stem for path in (project / "reports" / "figures").glob("*.png")}
+    sheets = {f"photographs-scenes-{split}" for split in ("train", "val", "test")}
+    assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures | sheets
+    assert all(f'id="{name}"' in page for name in figures)
+    assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img [^>]*>", page))
+    assert all('loading="lazy"' in image for image in re.findall(r"<img [^>]*>", page))
+    assert "SpaceX &amp; others &lt;credit&gt;" in page
+    assert "Smoke run." in page
+
+
+def test_the_page_says_what_became_of_every_photograph(project):
+    page = (project / "reports" / "index.html").read_text()
+    found = json.loads((Workspace(project).slot("scenes").report / "report.json").read_text())["splits"]
+    counts = [found[split]["pictures"] for split in ("train", "val", "test")]
+    cells = "".join(f"<td>{count}</td>" for count in counts)
+    assert counts[2] == 24 and f'<th scope="row">pictures</th>{cells}' in page
+
+
+def test_every_link_leads_to_an_anchor(project):
+    page = (project / "reports" / "index.html").read_text()
+    anchors = re.findall(r' id="([^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'href="#([^"/]+)"', page)) <= set(anchors)
+
+
+def test_equal_inputs_give_equal_pages(project):
+    report = show_figures(read_report(project))
+    for name in ("index.html", "report.tex"):
+        assert render(report, name) == (project / "reports" / name).read_text()
+
+
+def test_a_missing_part_is_named(project):
+    (project / "reports" / "figures" / "figures.json").unlink()
+    with pytest.raises(InputError, match=r"figures\.json: asked for JSON, found none"):
+        read_report(project)
+
+
+def test_the_latex_report_holds_every_table_figure_and_word(project):
+    reports = project / "reports"
+    text = (reports / "report.tex").read_text()
+    inputs = re.findall(r"\\input\{(.*?)\}", text)
+    assert set(inputs) == {f"tables/{path.name}" for path in (reports / "tables").glob("*.tex")}
+    pictures = set(re.findall(r"\\shown\{figures/(.*?)\}", text))
+    assert pictures == {path.name for path in (reports / "figures").glob("*.pdf")}
+    assert all(f"\\emph{{{tex(word)}}}, " in text for word in LEGEND)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="LaTeX is not installed")
+def test_the_pdf_is_made_and_equal_inputs_give_equal_bytes(project, tmp_path):
+    made = project / "reports" / "pdf"
+    assert [path.name for path in made.iterdir()] == ["report.pdf"]
+    assert typeset(project / "reports" / "report.tex", tmp_path / "again") == f"{tmp_path}/again/report.pdf is made"
+    assert (tmp_path / "again" / "report.pdf").read_bytes() == (made / "report.pdf").read_bytes()

@@ -1,0 +1,164 @@
+"""A project folder with results that no run made: known numbers, so that a report's can be checked."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from palimpsest.config.yaml import build
+from palimpsest.data.shards import Shard
+from palimpsest.holes.bank import write_bank
+from palimpsest.holes.kinds import Holes
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.results.measured import read_results
+from palimpsest.tables.tables import all_tables
+from palimpsest.workspace import Workspace
+
+PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
+RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
+SAMPLES = [0, 10, 20]
+FEW = ["rectangle", "square", "brush", "centre-6", "centre-14", "centre-25", "centre-39", "centre-50"]
+SPREAD = 0.0001  # between the values of one picture and the next
+
+
+EXPLAINED = read_metrics()
+
+
+def value(run: str, metric: str) -> float:
+    """A number of its own for each run and metric, the same in every process."""
+    return 10 + 3.001 * (RUNS.index(run) if run in RUNS else len(RUNS)) + 0.137 * list(EXPLAINED).index(metric)
+
+
+def table(fake, key):
+    return next(table for table in all_tables(fake.measured, "abc1234") if table.key == key)
+
+
+def column(found, group, text):
+    (place,) = [i for i, head in enumerate(found.heads) if head.group == group and head.text == text]
+    return {label: row[place] for label, row in found.rows}
+
+
+def heads(grid):
+    """The heads of the columns of a figure of pictures."""
+    return [text.get_text() for text in grid.axes[0].texts if text.get_rotation() == 0]
+
+
+class Fake:
+    """Writes results; `measured` reads them back."""
+
+    def __init__(self, root: Path, shards: Path, holes: Holes):
+        self.root = root
+        folder = root / "data" / "scenes"
+        folder.mkdir(parents=True)
+        (folder / "shards").symlink_to(shards)
+        shard = Shard(shards / "test")
+        write_bank(holes, shard.ids, 64, Workspace(root).slot("scenes").holes)
+        self.pictures = np.stack([shard[i] for i in SAMPLES])
+        (folder / "credits").write_text("rocket.jpg: SpaceX & others <credit>.\n")
+        (folder / "report").symlink_to(shards.parent / "report")
+        counts = {"generator": 2_896_454, "local_critic": 7}
+        described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
+        described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}
+        (root / "resolved").mkdir()
+        Workspace(root).resolved("runs").write_text(
+            json.dumps({run: {**described, "run": {"name": run}} for run in RUNS})
+        )
+        for run in RUNS:
+            self.write(run)
+
+    def write(
+        self,
+        run: str,
+        dataset="bundled-photos",
+        profile="tiny",
+        settings="a" * 64,
+        kinds=("rectangle",),
+        slot="scenes",
+        **changes,
+    ):
+        values = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
+        folder = self.root / "results" / run
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {"run": run, "model": "m", "profile": profile, "slot": slot, "dataset": dataset, "size": 64}
+        about |= {
+            "images": 24,
+            "photos": 2,
+            "settings": settings,
+            "features": "",
+            "code": "c" * 64,
+            "holes": dict.fromkeys(kinds, values),
+        }
+        about |= {"missing": {"fid": "its weights are at home"}}
+        (folder / "metrics.json").write_text(json.dumps(about))
+        single = {metric: mean for metric, mean in values.items() if EXPLAINED[metric].of != "set"}
+        rows = [
+            [f"picture-{i}", kind, 0.2, *(mean + SPREAD * (i - 11.5) for mean in single.values())]
+            for kind in kinds
+            for i in range(24)
+        ]
+        lines = [["image", "hole", "hole_ratio", *single], *rows]
+        (folder / "per-image.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
+        offsets = np.zeros((3, 2, 8, 8), np.int16)
+        offsets[:, 0, 0, 0] = 3
+        samples = {"index": np.array(SAMPLES)}
+        for kind in kinds:
+            samples |= {f"{kind}/result": self.pictures, f"{kind}/output": self.pictures}
+            samples |= {f"{kind}/offsets": offsets} if run in ("deepfill-v1", *PIECED) else {}
+            samples |= {f"{kind}/pieced": self.pictures} if run in PIECED else {}
+        np.savez(folder / "samples.npz", **samples)
+        log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []
+        (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
+        (Workspace(self.root).run(run).log).write_text(json.dumps(log))
+        sheets = {"pictures": self.pictures, "holes": np.zeros((3, 64, 64, 1), np.uint8)}
+        sheets |= {"iterations": np.array([1, 2]), "results": np.stack([self.pictures] * 2)}
+        np.savez(Workspace(self.root).run(run).samples, **(sheets if log else {}))
+
+    def external(self, name: str, label: str, **changes):
+        """Results made elsewhere, under a name that no run has."""
+        self.add(name, label=label, source="their page, model of 2027", **changes)
+
+    def add(self, name: str, label="", source="", **changes):
+        """One more set of results."""
+        path = Workspace(self.root).resolved("runs")
+        described = json.loads(path.read_text())
+        described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
+        described[name] |= {"label": label, "source": source, "run": {"name": name}}
+        path.write_text(json.dumps(described))
+        self.write(name, **changes)
+
+    @property
+    def measured(self):
+        return read_results(self.root)
+
+
+@pytest.fixture(scope="session")
+def few_holes(shipped) -> Holes:
+    return build(Holes, shipped["holes"], "").only(FEW)
+
+
+@pytest.fixture
+def fake(tmp_path, shards, few_holes) -> Fake:
+    return Fake(tmp_path, shards, few_holes)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory, shards, few_holes) -> Path:
+    """A folder in which the stages that make the report have run."""
+    root = Fake(tmp_path_factory.mktemp("reported"), shards, few_holes).root
+    project = Path(__file__).parents[1]
+    shutil.copy(project / "params.yaml", root)
+    for stage in ("study", "tables", "figures", "gallery", "report"):
+        script = project / "stages" / f"{stage}.py"
+        run = subprocess.run([sys.executable, script], cwd=root, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+    return root
+
+
+@pytest.fixture
+def project(reported, tmp_path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(reported, tmp_path / "project", symlinks=True)

@@ -1,0 +1,339 @@
+"""What GM-SRM's tables and figures ask of the report: wide tables, stand-ins, illegible cells, hole ratios, sheets."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from palimpsest.figures.studio import Studio
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.papers.paper import read_paper, read_papers
+from palimpsest.papers.values import read_values
+from palimpsest.tables.formats import to_html, to_tex
+from palimpsest.workspace import Workspace
+from reported import column, heads, table, value
+
+BINS = ["20-30%", "30-40%", "40-50%", "50-60%"]
+IRREGULAR = tuple(f"irregular-{low}-{low + 10}-any" for low in (20, 30, 40, 50))
+CENTRE = ("centre-25", "centre-50")
+METHODS = ["PConv", "DeepFill v2", "EdgeConnect", "LISK", "LBAM", "E2I", "CTSDG", "MEDFE", "Lahiri et al."]
+METHODS += ["GM-SRM", "Constant fill (reference)"]
+METRICS = {
+    "PSNR (dB) ↑": "psnr_channels",
+    "SSIM ↑": "ssim_uniform",
+    "NCC ↑": "ncc",
+    "LMSE ↓": "lmse",
+    "LPIPS ↓": "lpips_alex",
+}
+DATA = ["Paris Street View", "CelebA-HQ", "Places2"]
+OURS = "ours on bundled-photos"
+
+
+def block(found, metric):
+    """The rows of one metric, as a table."""
+    return replace(found, rows=dict(found.bodies)[metric], blocks=[])
+
+
+@pytest.fixture
+def scenes(fake):
+    """GM-SRM and DeepFill v2 on the stand-in, with holes of every kind."""
+    fake.add("gm-srm", kinds=(*IRREGULAR, *CENTRE))
+    fake.add("deepfill-v2", kinds=(*IRREGULAR, *CENTRE), psnr_channels=40.0, lmse=9.0)
+    return fake
+
+
+@pytest.mark.parametrize(("key", "bins"), [("gm-srm-I", BINS), ("gm-srm-II", ["25%", "50%"])])
+def test_blocks_and_columns_stand_in_the_papers_order(scenes, key, bins):
+    found = table(scenes, key)
+    assert found.blocks == [(metric, len(METHODS)) for metric in METRICS]
+    assert [label for label, _ in found.rows] == METHODS * len(METRICS)
+    expected = [(f"published (other data), {data}", text) for data in DATA for text in bins]
+    expected += [("ours", "measured on"), *((OURS, text) for text in bins)]
+    assert [(head.group, head.text) for head in found.heads] == expected
+    assert "bundled-photos (a stand-in)" in found.caption
+    assert [text for term, text in found.notes if term == "Stand-in"] == [
+        f"bundled-photos stands in for the paper's data, {data}: no difference is computed." for data in DATA
+    ]
+
+
+def test_published_numbers_stand_in_their_blocks(scenes):
+    found = table(scenes, "gm-srm-I")
+
+    def published(metric, data, text):
+        return column(block(found, metric), f"published (other data), {data}", text)
+
+    assert published("PSNR (dB) ↑", "Paris Street View", "20-30%")["GM-SRM"].text == "29.04"
+    assert published("SSIM ↑", "CelebA-HQ", "30-40%")["CTSDG"].text == "0.889"
+    assert published("LPIPS ↓", "Places2", "50-60%")["GM-SRM"].text == "0.234"
+    assert published("NCC ↑", "Places2", "50-60%")["Constant fill (reference)"].text == "–"
+    centre = block(table(scenes, "gm-srm-II"), "LPIPS ↓")
+    assert column(centre, "published (other data), CelebA-HQ", "50%")["PConv"].text == "0.341"
+
+
+def test_ours_stand_once_and_are_those_of_their_metric(scenes):
+    found = table(scenes, "gm-srm-I")
+    for metric, name in METRICS.items():
+        ours = column(block(found, metric), OURS, "40-50%")
+        digits = read_metrics()[name].digits
+        assert ours["GM-SRM"].text == f"{value('gm-srm', name):.{digits}f}"
+        assert "run gm-srm on bundled-photos, irregular-40-50-any holes" in ours["GM-SRM"].about
+        assert (ours["PConv"].text, ours["PConv"].number) == ("not yet run", None)
+    on = column(block(found, "NCC ↑"), "ours", "measured on")
+    assert (on["GM-SRM"].text, on["PConv"].text) == ("bundled-photos", "not yet run")
+
+
+def test_the_best_is_the_best_of_its_block(scenes):
+    found = table(scenes, "gm-srm-I")
+    for metric, best, second in [
+        ("PSNR (dB) ↑", "DeepFill v2", "GM-SRM"),
+        ("LMSE ↓", "DeepFill v2", "GM-SRM"),
+    ]:
+        marks = {label: cell.mark for label, cell in column(block(found, metric), OURS, "20-30%").items() if cell.mark}
+        assert marks == {best: "best", second: "second"}
+    published = column(block(found, "SSIM ↑"), "published (other data), CelebA-HQ", "20-30%")
+    assert {label: cell.mark for label, cell in published.items() if cell.mark} == {
+        "LISK": "best",
+        "GM-SRM": "second",
+    }
+    assert "within its block" in found.legend
+
+
+def test_illegible_numbers_are_neither_shown_nor_ranked(scenes):
+    scrambled = {"LISK", "LBAM", "E2I", "CTSDG", "MEDFE", "Lahiri et al."}
+    found = column(block(table(scenes, "gm-srm-I"), "LMSE ↓"), "published (other data), Paris Street View", "30-40%")
+    assert {label for label, cell in found.items() if cell.text == "illegible"} == scrambled
+    assert all(found[label].number is None and not found[label].mark for label in scrambled)
+    assert "scrambled" in found["LISK"].about and "0.016" not in found["LISK"].about
+    assert found["PConv"].number == 0.025
+    assert not any(cell.mark for cell in found.values())  # one that cannot be read may be better
+
+
+def test_illegible_numbers_of_the_ablation_are_not_compared(scenes):
+    for run in ("gm-srm-base", "gm-srm"):
+        scenes.add(f"{run}-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
+    found = table(scenes, "gm-srm-IV")
+    published = {head.text: cell for head, cell in zip(found.heads, dict(found.rows)["Base model"], strict=True)
+                 if head.group == "published, CelebA-HQ"}  # fmt: skip
+    assert [cell.text for cell in published.values()] == ["illegible", "illegible", "illegible", "0.032", "0.235"]
+    less = column(found, "ours − published, whole picture", "PSNR by channel (dB) ↑")
+    assert (less["Base model"].text, less["Base model"].number) == ("illegible", None)
+    assert float(less["GM-SRM"].text) == pytest.approx(value("gm-srm-faces", "psnr_channels") - 21.75, abs=0.005)
+    assert less["GM-BM"].text == "not yet run"
+    assert [label for label, _ in found.rows][-1] == "GM-SRM, plain noise (figure 5)"
+
+
+def test_a_slot_of_its_own_replaces_the_stand_in_and_is_compared(scenes):
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm", psnr_channels=31.0)
+    found = table(scenes, "gm-srm-I")
+    groups = [group for group, _ in found.groups]
+    assert groups == [
+        "published (other data), Paris Street View",
+        "published, CelebA-HQ",
+        "ours",
+        "ours on celeba-hq-gm-srm",
+        "ours − published, CelebA-HQ",
+        "published (other data), Places2",
+        "ours",
+        OURS,
+    ]
+    psnr, lpips = block(found, "PSNR (dB) ↑"), block(found, "LPIPS ↓")
+    assert column(psnr, "ours on celeba-hq-gm-srm", "20-30%")["GM-SRM"].text == "31.00"
+    less = column(psnr, "ours − published, CelebA-HQ", "20-30%")
+    assert float(less["GM-SRM"].text) == pytest.approx(31 - 30.23)
+    unlike = column(lpips, "ours − published, CelebA-HQ", "20-30%")["GM-SRM"]
+    assert (unlike.text, unlike.number) == ("–", None) and "does not say on which network" in unlike.about
+    lmse = column(block(found, "LMSE ↓"), "ours − published, CelebA-HQ", "20-30%")
+    assert float(lmse["GM-SRM"].text) == pytest.approx(value("gm-srm-faces", "lmse") - 0.004, abs=5e-5)
+    assert table(scenes, "gm-srm-II").heads[-1].group == OURS  # nothing was measured on faces with centred holes
+
+
+def test_a_run_of_other_pictures_is_no_run_on_these(scenes):
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm")
+    psnr = block(table(scenes, "gm-srm-I"), "PSNR (dB) ↑")
+    elsewhere = column(psnr, "ours on celeba-hq-gm-srm", "20-30%")["DeepFill v2"]
+    assert (elsewhere.text, elsewhere.about) == ("–", "no run on celeba-hq-gm-srm")
+    assert column(psnr, OURS, "20-30%")["DeepFill v2"].text == "40.00"
+
+
+@pytest.mark.parametrize(("dataset", "same"), [("places2", False), ("places2-pair", True)])
+def test_all_of_places2_is_not_the_two_categories(scenes, dataset, same):
+    scenes.add("gm-srm-pair", kinds=IRREGULAR, slot="pair", dataset=dataset)
+    groups = [group for group, _ in table(scenes, "gm-srm-I").groups]
+    assert ("published, Places2" in groups) == same
+    assert ("ours − published, Places2" in groups) == same
+    assert f"ours on {dataset}" in groups
+
+
+def test_results_from_elsewhere_are_the_last_row_of_each_block(scenes):
+    scenes.external("theirs", "Their method", kinds=IRREGULAR)
+    found = table(scenes, "gm-srm-I")
+    assert [rows[-1][0] for _, rows in found.bodies] == ["Their method (external)"] * len(METRICS)
+    ours = column(block(found, "NCC ↑"), OURS, "30-40%")["Their method (external)"]
+    assert (ours.text, ours.status) == (f"{value('theirs', 'ncc'):.3f}", "external")
+
+
+def test_the_page_keeps_blocks_apart_under_heads_that_stay(scenes):
+    wide, short = to_html(table(scenes, "gm-srm-I")), to_html(table(scenes, "gm-srm-IV"))
+    columns = len(table(scenes, "gm-srm-I").heads) + 1
+    heads = re.findall(r'<tbody>\n<tr class="block"><th scope="rowgroup" colspan="(\d+)"><span>(.*?)</span>', wide)
+    assert heads == [(str(columns), metric) for metric in METRICS]
+    assert 'class="scroll tall"' in wide and 'class="scroll"' in short and "rowgroup" not in short
+
+
+def environments(text):
+    """Every environment and group is closed by what opened it."""
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    braces = re.sub(r"\\[{}]", "", text)
+    return not opened and braces.count("{") == braces.count("}")
+
+
+def test_latex_is_balanced_and_its_rows_are_full(scenes):
+    text = to_tex(table(scenes, "gm-srm-II"))
+    assert environments(text) and text.count(r"\begin{table}") == 1
+    (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
+    rows = [
+        line for line in text.split(r"\toprule")[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line
+    ]
+    assert len(rows) == 1 + len(METHODS) * len(METRICS)
+    assert {line.count("&") for line in rows} == {len(columns) - 1}
+    assert text.count(r"\rotatebox") == len(METRICS) and text.count(r"\midrule") == len(METRICS)
+
+
+def test_latex_continues_a_table_that_no_page_holds(scenes):
+    for slot, dataset in (("streets", "paris-streetview"), ("faces", "celeba-hq-gm-srm"), ("pair", "places2-pair")):
+        scenes.add(f"gm-srm-{slot}", kinds=IRREGULAR, slot=slot, dataset=dataset)
+    text = to_tex(table(scenes, "gm-srm-I"))
+    assert environments(text)
+    columns = re.findall(r"\\begin\{tabular\}\{ll([lr]+)\}", text)
+    assert [len(each) for each in columns] == [len(BINS) + 1 + 2 * len(BINS)] * len(DATA)
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:gm-srm-I", "tab:gm-srm-I-2", "tab:gm-srm-I-3"]
+    assert text.count(", continued.}") == 2
+
+
+def test_heads_in_latex_are_no_wider_than_their_columns(scenes):
+    heads = re.findall(r"\\multicolumn\{2\}\{c\}\{(.*?)\} (?:&|\\\\)", to_tex(table(scenes, "gm-srm-II")))
+    assert heads[1] == r"\begin{tabular}[b]{@{}c@{}}published \\ (other data), \\ CelebA-HQ\end{tabular}"
+
+
+def test_two_measured_metrics_of_one_published_are_two_blocks(scenes, monkeypatch):
+    papers = {name: paper.model_copy(deep=True) for name, paper in read_papers().items()}
+    columns = papers["gm-srm"].wide["I"].measured[0].columns
+    columns.append(columns[-1].model_copy(update={"metric": "lpips_vgg"}))
+    monkeypatch.setattr("palimpsest.tables.tables.read_papers", lambda: papers)
+    found = table(scenes, "gm-srm-I")
+    (*_, (_, first), (_, second)) = found.bodies
+    ours = [next(cells for label, cells in rows if label == "GM-SRM")[-1].text for rows in (first, second)]
+    assert ours == [f"{value('gm-srm', name):.3f}" for name in ("lpips_alex", "lpips_vgg")]
+    assert "LPIPS: LPIPS (AlexNet); LPIPS: LPIPS (VGG16)" in dict(found.notes)["Blocks"]
+
+
+def figure(name):
+    return read_paper("gm-srm", read_metrics(), read_values()).figures[name]
+
+
+def share_by_bin(fake, run):
+    """Lets holes of each bin leave out its middle."""
+    path = Workspace(fake.root).results(run).per_image
+    path.write_text(re.sub(r"irregular-(\d)0-(..)-any,0\.2,", r"irregular-\g<1>0-\2-any,0.\g<1>5,", path.read_text()))
+
+
+def test_ratios_have_a_line_and_a_band_for_each_method_on_the_data_at_hand(scenes):
+    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm")
+    scenes.add("gm-srm-streets", kinds=IRREGULAR[:3], slot="streets", dataset="paris-streetview")
+    share_by_bin(scenes, "gm-srm")
+    drawn, absent = Studio(scenes.root, scenes.measured).ratios(figure("ratios"))
+    rows = [drawn.axes[:2], drawn.axes[2:]]
+    assert len(drawn.axes) == 4
+    assert [row[0].get_ylabel() for row in rows] == ["bundled-photos", "celeba-hq-gm-srm"]
+    for axes, metric in zip(rows[0], ("psnr_channels", "ssim_uniform"), strict=True):
+        assert [line.get_label() for line in axes.get_lines()] == ["DeepFill v2", "GM-SRM"]
+        assert len(axes.collections) == 2
+        line, band = axes.get_lines()[1], axes.collections[1].get_paths()[0].vertices[:, 1]
+        assert line.get_xdata().tolist() == pytest.approx([25, 35, 45, 55])
+        assert line.get_ydata().tolist() == pytest.approx([value("gm-srm", metric)] * 4)
+        bounds = scenes.measured.aggregate("gm-srm", IRREGULAR[0], metric)
+        assert bounds.low < bounds.mean < bounds.high
+        assert (band.min(), band.max()) == pytest.approx((bounds.low, bounds.high))
+    (alone,) = rows[1][0].get_lines()
+    assert alone.get_color() == rows[0][0].get_lines()[1].get_color() != rows[0][0].get_lines()[0].get_color()
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["DeepFill v2", "GM-SRM"]
+    assert [line.split(" is left out")[0] for line in absent] == ["PConv", "LISK", "MEDFE", "Lahiri et al."]
+
+
+def test_pictures_are_drawn_of_each_data_at_hand(scenes):
+    studio = Studio(scenes.root, scenes.measured)
+    names = [name for name, _ in studio.layouts("gm-srm-ablation", figure("ablation"))]
+    assert names == ["gm-srm-ablation-scenes"]
+    scenes.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
+    scenes.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
+    studio = Studio(scenes.root, scenes.measured)
+    layouts = dict(studio.layouts("gm-srm-ablation", figure("ablation")))
+    assert list(layouts) == ["gm-srm-ablation-scenes", "gm-srm-ablation-faces"]
+    faces = layouts["gm-srm-ablation-faces"]
+    assert faces.slot == "faces" and [column.run for column in faces.columns[1:]] == [
+        "gm-bm-faces",
+        "gm-csv-faces",
+        "gm-srm-faces",
+    ]
+    assert layouts["gm-srm-ablation-scenes"].columns[3].run == "gm-srm"
+    for folder in (scenes.root / "data", scenes.root / "data" / "holes"):
+        (folder / "faces").symlink_to(folder / "scenes")
+    drawn, absent = studio.results(faces)
+    assert heads(drawn) == ["original", "input", "GM-BM", "GM-SRM"]
+    assert [line.split(" is left out")[0] for line in absent] == ["Base model", "GM-CSV"]
+
+
+def test_pictures_of_no_data_at_hand_are_one_figure_that_says_so(fake):
+    studio = Studio(fake.root, fake.measured)
+    ((name, layout),) = studio.layouts("gm-srm-noise", figure("noise"))
+    drawn, absent = studio.results(layout)
+    assert name == "gm-srm-noise-scenes" and drawn is None
+    assert [line.split(" is left out")[0] for line in absent] == ["conditional noise", "plain noise"]
+
+
+def test_ratios_without_results_are_not_drawn(fake):
+    drawn, absent = Studio(fake.root, fake.measured).ratios(figure("ratios"))
+    assert drawn is None and len(absent) == 6 and "GM-SRM is left out: not yet run (gm-srm: " in absent[-1]
+
+
+def test_sheets_show_a_latent_a_row_and_a_moment_a_column(fake, monkeypatch):
+    layout, shown = figure("memory"), {}
+    studio = Studio(fake.root, fake.measured)
+    assert studio.sheets(layout)[0] is None and "not yet run (gm-srm-memory: " in studio.sheets(layout)[1][0]
+    folder = fake.root / "runs" / "gm-srm-memory"
+    folder.mkdir(parents=True)
+    iterations = np.arange(11) * 100
+    results = np.zeros((11, 9, 8, 8, 3), np.uint8) + np.arange(11, dtype=np.uint8)[:, None, None, None, None]
+    np.savez(folder / "samples.npz", iterations=iterations, results=results)
+    figure_, absent = studio.sheets(layout)
+    assert len(figure_.axes[0].images) == 6 * layout.latents and absent == []
+    monkeypatch.setattr("palimpsest.figures.studio.draw_grid", lambda columns, labels: shown.update(columns))
+    studio.sheets(layout)
+    assert list(shown) == [f"iteration {i}" for i in (0, 200, 400, 600, 800, 1000)]
+    assert [drawn.max() for drawn in shown.values()] == [0, 2, 4, 6, 8, 10]
+    assert {drawn.shape for drawn in shown.values()} == {(layout.latents, 8, 8, 3)}
+    np.savez(folder / "samples.npz", iterations=np.empty(0), results=results[:0])
+    assert studio.sheets(layout) == (None, ["run gm-srm-memory kept no pictures of its training"])
+
+
+def test_curves_of_the_memory_cope_with_quantities_of_some_iterations(fake):
+    folder = fake.root / "runs" / "gm-srm-memory"
+    folder.mkdir(parents=True)
+    rows = [{"iteration": i, "phase": "memory", "critic": 1 / i} for i in range(1, 9)]
+    rows[3] |= {"gradient_penalty": 0.5, "fd_vgg16": 7.0}
+    rows[7] |= {"gradient_penalty": 0.25}
+    (folder / "log.json").write_text(json.dumps(rows))
+    drawn, absent = Studio(fake.root, fake.measured).curves(figure("pretraining"))
+    points = {axes.get_title(): axes.get_lines()[0].get_xydata().tolist() for axes in drawn.axes}
+    assert points["gradient penalty"] == [[4, 0.5], [8, 0.25]] and points["Fréchet distance (VGG16)"] == [[4, 7.0]]
+    assert len(points["critic"]) == 8 and absent == []
+    markers = {axes.get_title(): axes.get_lines()[0].get_marker() for axes in drawn.axes}
+    # a line of one point shows nothing
+    assert markers["Fréchet distance (VGG16)"] == "o" and markers["critic"] == "None"

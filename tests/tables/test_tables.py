@@ -1,0 +1,230 @@
+import math
+import subprocess
+
+import pytest
+
+from palimpsest.config.yaml import InputError
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.results.measured import commit, read_results
+from palimpsest.tables.formats import FORMATS, to_html
+from palimpsest.tables.tables import all_tables
+from reported import RUNS, SPREAD, column, value
+
+METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
+
+
+def table_one(fake):
+    return all_tables(fake.measured, "abc1234")[0]
+
+
+def test_rows_stand_in_the_papers_order_with_its_numbers_and_ours(fake):
+    table = table_one(fake)
+    assert [label for label, _ in table.rows] == METHODS
+    published = column(table, "published (other data), Places2", "PSNR (dB) ↑")
+    assert [cell.text for cell in published.values()] == ["16.62", "18.15", "18.91", "–"]
+    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    assert [cell.text for cell in ours.values()] == [f"{value(run, 'psnr_hole'):.2f}" for run in RUNS]
+
+
+def test_best_and_second_follow_the_direction_of_the_metric(fake):
+    table = table_one(fake)
+    marks = {
+        label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑").items()
+    }
+    assert marks == dict(zip(METHODS, ["", "", "second", "best"], strict=True))
+    marks = {label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "l1 (%) ↓").items()}
+    assert marks == dict(zip(METHODS, ["best", "second", "", ""], strict=True))
+    published = column(table, "published (other data), Places2", "PSNR (dB) ↑")
+    assert [cell.mark for cell in published.values()] == ["", "second", "best", ""]
+    no_better_side = column(table, "published (other data), Places2", "TV (%)")
+    assert {cell.mark for cell in no_better_side.values()} == {""}
+
+
+def test_numbers_that_print_alike_share_their_mark(fake):
+    fake.write("patchmatch", psnr=40.001)
+    fake.write("deepfill-v1", psnr=40.002)
+    cells = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")
+    assert [cells[name].mark for name in ("PatchMatch", "Our method")] == ["best", "best"]
+
+
+@pytest.mark.parametrize("cause", ["absent", "other settings"])
+def test_a_run_without_a_result_prints_as_not_yet_run(fake, cause):
+    if cause == "absent":
+        (fake.root / "results" / "deepfill-v1" / "metrics.json").unlink()
+    else:
+        fake.write("deepfill-v1", settings="b" * 64)
+    table = table_one(fake)
+    cells = dict(table.rows)["Our method"]
+    ours = [cell for head, cell in zip(table.heads, cells, strict=True) if head.group.startswith("ours on")]
+    assert ours and all(cell.text == "not yet run" and cell.number is None and not cell.mark for cell in ours)
+    assert all("run deepfill-v1: " in cell.about for cell in ours)
+    for render in FORMATS.values():
+        assert "not yet run" in render(table) and f"{value('deepfill-v1', 'psnr'):.2f}" not in render(table)
+
+
+def test_a_stand_in_is_never_called_by_the_papers_name_nor_compared(fake):
+    table = table_one(fake)
+    assert "bundled-photos (a stand-in)" in table.caption and "Places2" not in table.caption
+    assert not any(
+        "Places2" in head.group for head in table.heads if not head.group.startswith("published (other data)")
+    )
+    assert {head.group for head in table.heads if "Places2" in head.group} == {"published (other data), Places2"}
+    assert not any("−" in head.group for head in table.heads)
+    assert {cell.text for cell in column(table, "ours", "measured on").values()} == {"bundled-photos"}
+
+
+def test_the_papers_own_data_is_compared_where_the_protocol_agrees(fake):
+    for run in RUNS:
+        fake.write(run, dataset="places2", profile="paper")
+    table = table_one(fake)
+    differences = [head for head in table.heads if head.group.startswith("ours − published")]
+    assert {(head.group, head.text) for head in differences} == {
+        ("ours − published, hole only", text) for text in ("l1 (%) ↓", "l2 (%) ↓", "PSNR (dB) ↑")
+    }
+    cell = column(table, "ours − published, hole only", "PSNR (dB) ↑")["Our method"]
+    assert float(cell.text) == pytest.approx(value("deepfill-v1", "psnr_hole") - 18.91, abs=0.005)
+    assert "stand-in" not in table.caption and not any(
+        head.group.startswith("published (other") for head in table.heads
+    )
+    assert not any(term == "Smoke run" for term, _ in table.notes)
+
+
+def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
+    fake.write("patchmatch", psnr=math.inf, tv_percent=math.nan)
+    assert fake.measured.aggregate("patchmatch", "rectangle", "tv_percent").undefined == 24
+    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")["PatchMatch"]
+    assert (cell.text, cell.mark) == ("∞", "best")
+    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "TV (%)")["PatchMatch"]
+    assert (cell.text, cell.mark) == ("undefined", "")
+
+
+def test_the_notes_say_what_was_measured_how_and_by_which_code(fake):
+    notes = table_one(fake).notes
+    text = "\n".join(f"{term}: {line}" for term, line in notes)
+    assert "24 test pictures of 64 × 64 px from 2 photographs; profile tiny" in text
+    assert "rectangle holes, a fixed one for each picture, 24 in all" in text
+    assert "deepfill-v1 aaaaaaaaaaaa" in text and "commit abc1234" in text
+    shown = ("l1_hole_percent", "psnr", "tv_relative_percent")
+    assert all(read_metrics()[metric].definition in text for metric in shown)
+    assert notes[0][0] == "Smoke run"
+
+
+def test_results_on_other_pictures_are_not_put_in_one_table(fake):
+    fake.write("patchmatch", dataset="other-photos")
+    with pytest.raises(InputError, match=r"found test pictures of 'scenes'.*accepted: one of them"):
+        table_one(fake)
+
+
+def test_parameters_stand_beside_the_papers_claim(fake):
+    table = all_tables(fake.measured, "abc1234")[2]
+    assert table.key == "deepfill-v1-parameters"
+    assert dict(table.rows)["Our method"][0].text == "2.9 M"
+    assert dict(table.rows)["Our method"][1].text == "2,896,454"
+
+
+def test_results_that_cannot_be_read_are_named(fake):
+    (fake.root / "results" / "patchmatch" / "metrics.json").write_text('{"run": ')
+    with pytest.raises(InputError, match=r"patchmatch/metrics\.json: asked for JSON, found none"):
+        read_results(fake.root)
+
+
+def test_commit_is_the_last_that_touched_code(tmp_path):
+    assert commit(tmp_path) == "unknown"
+
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "params.yaml").write_text("a: 1\n")
+    git("add", "-A")
+    git("commit", "-qm", "code")
+    first = git("log", "-1", "--format=%h")
+    (tmp_path / "README.md").write_text("words\n")
+    git("add", "-A")
+    git("commit", "-qm", "words")
+    assert commit(tmp_path) == first
+    (tmp_path / "params.yaml").write_text("a: 2\n")
+    assert commit(tmp_path) == f"{first} + uncommitted changes"
+
+
+def every_metric(fake):
+    return all_tables(fake.measured, "abc1234")[1]
+
+
+def test_every_metric_has_a_row_and_a_definition(fake):
+    table, explained = every_metric(fake), read_metrics()
+    assert table.key == "deepfill-v1-1-every-metric"
+    assert sorted(cells[1].text for _, cells in table.rows) == sorted(explained)
+    assert [head.text for head in table.heads[2:]] == METHODS
+    notes = dict(table.notes)
+    for name, metric in explained.items():
+        if metric.of != "raw output":
+            assert notes[name] == metric.definition
+    for label, (region, name, *cells) in table.rows:
+        assert label == explained[name.text].head and region.text == {
+            "picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"
+        }[explained[name.text].of]  # fmt: skip
+        if name.text != "fid":
+            digits = explained[name.text].digits
+            assert [cell.text for cell in cells] == [f"{value(run, name.text):.{digits}f}" for run in RUNS]
+
+
+def test_a_metric_without_its_network_is_missing_with_the_reason(fake):
+    (row,) = [cells for _, cells in every_metric(fake).rows if cells[1].text == "fid"]
+    assert {cell.text for cell in row[2:]} == {"missing"}
+    assert all("its weights are at home" in cell.about for cell in row[2:])
+    assert dict(every_metric(fake).notes)["Missing fid"] == "its weights are at home."
+
+
+def test_the_best_of_a_row_follows_the_metrics_direction(fake):
+    marks = {cells[1].text: [cell.mark for cell in cells[2:]] for _, cells in every_metric(fake).rows}
+    assert marks["psnr"] == marks["ncc_raw"] == ["", "", "second", "best"]
+    assert marks["lpips_alex"] == marks["fd_vgg16"] == ["best", "second", "", ""]
+
+
+def test_an_interval_is_there_on_demand_with_its_count(fake):
+    table = every_metric(fake)
+    (row,) = [cells for _, cells in table.rows if cells[1].text == "psnr"]
+    found = fake.measured.aggregate("deepfill-v1", "rectangle", "psnr")
+    half = 1.96 * SPREAD * math.sqrt((24**2 - 1) / 12) / math.sqrt(24)  # the normal approximation
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.1)
+    assert found.low < value("deepfill-v1", "psnr") < found.high
+    assert row[4].interval == f"[{found.low:.2f}, {found.high:.2f}] n = 24"
+    page = to_html(table)
+    assert f'<small class="interval">{row[4].interval}</small>' in page and 'type="checkbox"' in page
+    (whole,) = [cells for _, cells in table.rows if cells[1].text == "fd_vgg16"]
+    assert whole[4].interval == "n = 24" and "one number for a set of 24 pictures" in whole[4].about
+    assert "checkbox" not in to_html(all_tables(fake.measured, "abc1234")[2])
+
+
+def test_results_from_elsewhere_are_rows_of_their_own_and_marked(fake):
+    fake.external("theirs", "Their method")
+    table, wide = all_tables(fake.measured, "abc1234")[:2]
+    assert [label for label, _ in table.rows] == [*METHODS, "Their method (external)"]
+    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    cell = ours["Their method (external)"]
+    assert (cell.text, cell.status) == (f"{value('theirs', 'psnr_hole'):.2f}", "external")
+    assert "made elsewhere (their page, model of 2027)" in cell.about
+    assert column(table, "published (other data), Places2", "PSNR (dB) ↑")["Their method (external)"].text == "–"
+    assert ("External", "Their method: their page, model of 2027.") in table.notes
+    assert wide.heads[-1].text == "Their method (external)"
+    fake.write("theirs", settings="c" * 64)
+    assert [label for label, _ in table_one(fake).rows] == METHODS
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.rsplit("\n", 1)[0], "found 23 pictures with rectangle holes, expected 24"),
+        (lambda text: text.replace("share", "area", 1), "found columns"),
+        (lambda text: text + ",7", "asked for a run's values, found none that can be read"),
+    ],
+)
+def test_values_that_are_not_those_of_the_pictures_are_refused(fake, change, said):
+    path = fake.root / "results" / "deepfill-v1" / "per-image.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=said):
+        table_one(fake)
