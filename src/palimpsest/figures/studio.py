@@ -371,7 +371,7 @@ def of_paper(root: Path, measured: Measured, paper: str) -> Iterator[Drawing]:
     studio = Studio(root, measured)
     figures = read_papers()[paper].figures
     for name, layout in chain.from_iterable(studio.layouts(*each) for each in figures.items()):
-        figure, absent = getattr(studio, layout.kind)(layout)
+        figure, absent = getattr(studio, layout.kind.replace("-", "_"))(layout)
         scene = f"Profile {measured.profile}"
         if isinstance(layout, OfPictures) and figure is not None:
             scene = f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
