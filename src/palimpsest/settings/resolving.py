@@ -28,9 +28,9 @@ def resolve_all(tree: Tree, params: Params) -> Iterator[tuple[str, str, Tree]]:
         yield "reference", slot, {"code": manifest("reference")}
     yield "weights", "", {"code": manifest("weights"), "weights": params.weights.model_dump()}
     for name in params.pretrained:
-        yield "pretrain", name, _training(tree, params, "pretrain", name)
+        yield "pretrain", name, training(tree, params, "pretrain", name)
     for name in params.runs:
-        yield "train", name, _training(tree, params, "train", name)
+        yield "train", name, training(tree, params, "train", name)
     for target in runs.targets(tree):
         yield target.stage, target.name, _evaluation(tree, params, target)
     for name, entry in params.external.items():
@@ -50,7 +50,7 @@ def code_of(stage: str, run: Run) -> Manifest:
     return manifest(stage, models)
 
 
-def _training(tree: Tree, params: Params, stage: str, name: str) -> Tree:
+def training(tree: Tree, params: Params, stage: str, name: str) -> Tree:
     run = runs.resolve(tree, name)
     schedule = getattr(configure(run), "schedule", None)
     return {

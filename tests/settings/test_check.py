@@ -7,9 +7,9 @@ import pytest
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, Settings, build, digest, merge, read_yaml, section
 from palimpsest.papers.paper import read_papers
-from palimpsest.settings import Params, check, training_inputs
+from palimpsest.settings.check import check
 
-TRANSFER = {"run": "deepfill-v1", "model": "deepfill_v1", "slot": "unseen", "holes": ["square"]}
+TRANSFER = {"run": "deepfill-v1", "slot": "unseen", "holes": ["square"]}
 ELSEWHERE = {"label": "theirs", "source": "a page", "slot": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
 RISING = {"name": "a", "iterations": 1, "learning_rate": {"highest": 0.1, "lowest": 0.2, "periods": 1}}
 FACES = {
@@ -131,7 +131,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(params):
             256,
             "size 256 px; accepted: a multiple of 8, at most scale 192",
         ),
-        (("profiles", "tiny", "slots", "scenes", "scale"), [192], "data.scenes.scale"),
+        (("profiles", "tiny", "slots", "scenes", "scale"), [192], "slots.scenes.scale"),
         (("datasets", "debian-photos", "buckets"), [], "datasets.debian-photos.buckets is []"),
         (("datasets", "places2", "counts", "train"), -1, "datasets.places2.counts.train is -1"),
         (("datasets", "places2", "split", "by"), "magic", "datasets.places2.split"),
@@ -177,11 +177,6 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(params):
         ),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
         (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
-        (
-            ("transfers", "moved"),
-            {**TRANSFER, "model": "crfill"},
-            "transfers.moved.model is 'crfill'; accepted: the run's",
-        ),
         (("transfers", "moved"), {**TRANSFER, "slot": "scenes"}, "transfers.moved.slot is 'scenes', the run's own"),
         (("transfers", "moved"), {**TRANSFER, "slot": "faces"}, "transfers.moved.slot: asked for a slot 'faces'"),
         (
@@ -314,15 +309,6 @@ def test_a_run_holds_those_that_it_needs_in_full(params):
     assert runs.fingerprint(runs.resolve(params, "deepfill-v2-psnet"), 64) != before
 
 
-def test_the_number_of_candidates_is_nothing_to_the_coarse_network(params):
-    def inputs(name):
-        return training_inputs(params, build(Params, params, ""), name)
-
-    before = {name: inputs(name) for name in ("tmad-coarse", "tmad")}
-    params["runs"]["tmad"]["settings"]["retrieval"]["candidates"] = 2
-    assert inputs("tmad-coarse") == before["tmad-coarse"] and inputs("tmad") != before["tmad"]
-
-
 def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
     (tmp_path / "square").mkdir()
     theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
@@ -354,7 +340,7 @@ def test_a_memory_may_be_of_other_pictures(params):
     with_other_memory(params)
     check(params)
     inside = runs.resolve(params, "gm-srm").inside
-    assert (inside.name, inside.data) == ("other-memory", "others")
+    assert (inside.name, inside.slot) == ("other-memory", "others")
 
 
 @pytest.mark.parametrize(
@@ -373,7 +359,7 @@ def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said):
 
 @pytest.mark.parametrize(
     ("slot", "said"),
-    [("others", "slots: nothing uses others; accepted:"), ("holes", "slots: holes is the name of another folder")],
+    [("others", "slots: nothing uses others; accepted:")],
 )
 def test_slots_that_cannot_be_are_refused(params, slot, said):
     params["slots"].append(slot)
