@@ -7,13 +7,13 @@ from palimpsest.config import runs
 from palimpsest.config.runs import Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import filled_slot
-from palimpsest.evaluation.speed import SCALE
 from palimpsest.manifests import MODELS, Manifest, manifest
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params
 
+SCALE = "paper"  # the profile whose networks are counted and timed
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
