@@ -6,7 +6,7 @@ reports/curves.csv: what every run logged of its training, for `dvc plots`.
 from pathlib import Path
 
 from palimpsest.config.yaml import stage
-from palimpsest.figures.studio import draw_all
+from palimpsest.figures.draw import draw_all
 from palimpsest.papers.paper import names
 from palimpsest.results import curves
 from palimpsest.results.measured import read_results

@@ -1,4 +1,4 @@
-"""reports/index.html, reports/report.tex and, where LaTeX is installed, reports/pdf/report.pdf."""
+"""reports/index.html, reports/report.tex, reports/commit.txt and, where LaTeX is installed, reports/pdf/report.pdf."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ def main() -> None:
     report = show_figures(read_report(Path()))
     for name in ("index.html", "report.tex"):
         write_text(REPORTS / name, render(report, name))
+    write_text(REPORTS / "commit.txt", f"{report.commit}\n")
     print(typeset(REPORTS / "report.tex", REPORTS / "pdf"))
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from palimpsest.config.yaml import stage
-from palimpsest.figures.overview import matrix
-from palimpsest.results.measured import commit, read_results
+from palimpsest.page.commit import commit
+from palimpsest.results.measured import read_results
 from palimpsest.results.summary import summary, to_csv, to_tree
 from palimpsest.storage import write_json, write_text
 from palimpsest.tables.formats import FORMATS, to_tex_notes
+from palimpsest.tables.matrix import matrix
 from palimpsest.tables.tables import all_tables
 
 
@@ -18,7 +19,7 @@ def main() -> None:
         for ending, rendered in FORMATS.items():
             write_text(folder / f"{table.key}.{ending}", rendered(table))
         write_text(folder / f"{table.key}-notes.tex", to_tex_notes(table))
-    about = {**summary(measured), "code": code, "tables": [table.key for table in tables], "matrix": matrix(measured)}
+    about = {**summary(measured), "tables": [table.key for table in tables], "matrix": matrix(measured)}
     write_json(folder / "summary.json", about)
     write_json("reports/metrics.json", to_tree(measured))
     write_text("reports/metrics.csv", to_csv(measured))
