@@ -56,7 +56,6 @@ class Transfer(Settings):
     """A section of params.yaml's `transfers`: a trained run measured on other pictures than its own slot's."""
 
     run: str
-    model: str  # the run's
     slot: str  # slot in profiles.<profile>.slots
     holes: Kinds
 
@@ -141,12 +140,10 @@ def target(params: Tree, name: str) -> Target:
 
 
 def transfer(params: Tree, name: str) -> Target:
-    """The results that a trained run has of another slot; InputError for an unknown transfer, run or model."""
+    """The results that a trained run has of another slot; InputError for an unknown transfer or run."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
     trained = part(params, Entry, "runs", entry.run)
-    if entry.model != trained.model:
-        raise InputError(f"params: transfers.{name}.model is {entry.model!r}; accepted: the run's, {trained.model}")
     if entry.slot == trained.slot:
         raise InputError(f"params: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
     return Target(name, entry.run, entry.slot, entry.holes)

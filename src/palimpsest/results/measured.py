@@ -43,7 +43,7 @@ class Described(Settings):
     """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
 
     settings: str  # fingerprint
-    code: str  # hash of the manifest of the source files that would measure it now
+    code: str  # hash of the manifest of the source files that measure it now
     stage: str  # that makes its results
     run: Tree  # its settings, and those of the runs it needs, in full
     measured: Tree  # the settings of its evaluation and of its holes
