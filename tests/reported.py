@@ -17,8 +17,8 @@ from palimpsest.holes.kinds import Holes
 from palimpsest.manifests import manifest
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import read_results
-from palimpsest.tables.tables import all_tables
 from palimpsest.storage import write_json
+from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +66,12 @@ class Fake:
         (folder / "credits").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         (folder / "report").symlink_to(shards.parent / "report")
         counts = {"generator": 2_896_454, "local_critic": 7}
-        described = {"settings": "a" * 64, "code": CODE, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
+        described = {
+            "settings": "a" * 64,
+            "code": CODE,
+            "parameters": {"generator": 5},
+            "parameters_at_paper_scale": counts,
+        }
         described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}
         (root / "resolved").mkdir()
         Workspace(root).resolved("runs").write_text(
