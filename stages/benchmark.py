@@ -1,20 +1,24 @@
-"""results/benchmark.json: seconds, memory, parameters and multiply-adds of every architecture on this machine."""
+"""results/benchmark.json: seconds, memory, parameters and multiply-adds of every architecture on this machine.
 
-from pathlib import Path
+How a run learns has no effect on its speed, so this depends on its architecture and not on its settings.
+"""
 
+from palimpsest.config.runs import Run
 from palimpsest.config.runtime import read_runtime
-from palimpsest.config.yaml import part, read_yaml, section, stage
-from palimpsest.evaluation import speed
+from palimpsest.evaluation.speed import SpeedConfig, measure
+from palimpsest.resolved import Resolved
 from palimpsest.storage import read_json, write_json
 from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    params = read_yaml("params.yaml")
-    config = part(params, speed.SpeedConfig, "profiles", section(params, "profile"), "benchmark")
-    alike = read_json(Path("data") / "architectures.json", dict)
-    write_json(Workspace().benchmark, speed.measure(params, alike, config, read_runtime()))
+def main(resolved: Resolved) -> None:
+    workspace = Workspace()
+    alike = read_json(workspace.architectures, dict)
+    timed = {name: Run.read(tree) for name, tree in Resolved.read("architectures").value("runs").items()}
+    config = resolved.part(SpeedConfig, "benchmark")
+    write_json(workspace.benchmark, measure(timed, alike, config, read_runtime()))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -1,21 +1,19 @@
-"""data/<slot>/raw: what the dataset of a slot consists of, and data/credits/<slot>, its NOTICE."""
-
-from pathlib import Path
+"""data/<slot>/raw: what the dataset of a slot consists of, and data/<slot>/credits, its NOTICE."""
 
 from palimpsest.config.runtime import read_runtime
-from palimpsest.config.yaml import argument, build, stage
 from palimpsest.data.catalogue import Slot
 from palimpsest.data.preparation import download
-from palimpsest.storage import read_json, write_text
+from palimpsest.resolved import Resolved
+from palimpsest.storage import write_text
+from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    name = argument("a slot")
-    path, runtime = Path("data") / "datasets" / f"{name}.json", read_runtime()
-    slot = build(Slot, read_json(path, dict), "", str(path))
-    notice = download(slot, Path("data") / name / "raw", runtime.store, runtime.mirror)
-    write_text(Path("data") / "credits" / name, notice)
+def main(resolved: Resolved) -> None:
+    files, runtime = Workspace().slot(resolved.name), read_runtime()
+    notice = download(resolved.part(Slot, "slot"), files.raw, runtime.store, runtime.mirror)
+    write_text(files.credits, notice)
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

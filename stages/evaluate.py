@@ -1,15 +1,14 @@
 """results/<run>: one run's values for every test picture, their means, and the pictures that the figures show."""
 
-from palimpsest.config import runs
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.config.yaml import argument, read_yaml, stage
 from palimpsest.evaluation.measure import measure_trained
+from palimpsest.resolved import Resolved
+from stages import run
 
 
-def main() -> None:
-    params, name = read_yaml("params.yaml"), argument("a run of params.yaml")
-    measure_trained(params, runs.target(params, name), choose_device(read_runtime()))
+def main(resolved: Resolved) -> None:
+    measure_trained(resolved, choose_device(read_runtime()))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -2,24 +2,22 @@
 
 from pathlib import Path
 
-from palimpsest import manifests
-from palimpsest.config import runs
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.config.yaml import argument, part, read_yaml, section, stage
-from palimpsest.data.crops import Crops
+from palimpsest.config.yaml import digest
 from palimpsest.evaluation import measure
+from palimpsest.resolved import Resolved
+from stages import run
 
 
-def main() -> None:
-    params, name = read_yaml("params.yaml"), argument("a section of params.yaml's external")
-    entry, profile, device = runs.external(params, name), section(params, "profile"), choose_device(read_runtime())
-    crops = part(params, Crops, "profiles", profile, "slots", entry.slot)
-    config = part(params, measure.EvaluationConfig, "profiles", profile, "evaluation")
-    about = {"run": name, "model": "external", "profile": profile, "slot": entry.slot}
-    about |= {"code": manifests.recorded("external")}
-    about |= {"dataset": crops.dataset, "settings": entry.fingerprint, "features": ""}
-    measure.measure(measure.ExternalResults(Path(entry.folder)), about, entry.holes, config, device)
+def main(resolved: Resolved) -> None:
+    about = {"run": resolved.name, "model": "external", "features": "", "code": digest(resolved.code)}
+    about |= {key: resolved.value(key) for key in ("profile", "slot", "dataset", "settings")}
+    source, config = (
+        measure.ExternalResults(Path(resolved.value("folder"))),
+        resolved.part(measure.EvaluationConfig, "evaluation"),
+    )
+    measure.measure(source, about, resolved.value("holes"), config, choose_device(read_runtime()))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from palimpsest.config.yaml import stage
 from palimpsest.page.gallery import Gallery
-from palimpsest.results.measured import commit, read_results
+from palimpsest.resolved import Resolved
+from palimpsest.results.measured import read_results
+from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    root = Path()
-    Gallery(root, read_results(root), commit(root), root / "reports" / "gallery").write()
+def main(_: Resolved) -> None:
+    Gallery(Path(), read_results(Path()), Workspace().reports.gallery).write()
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

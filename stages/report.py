@@ -1,21 +1,23 @@
-"""reports/index.html, reports/report.tex and, where LaTeX is installed, reports/pdf/report.pdf."""
+"""reports: index.html, report.tex, commit.txt and, where LaTeX is installed, pdf/report.pdf."""
 
 from pathlib import Path
 
-from palimpsest.config.yaml import stage
 from palimpsest.page.document import typeset
 from palimpsest.page.page import read_report, render, show_figures
+from palimpsest.resolved import Resolved
 from palimpsest.storage import write_text
+from palimpsest.workspace import Workspace
+from stages import run
 
-REPORTS = Path("reports")
 
-
-def main() -> None:
+def main(_: Resolved) -> None:
+    folder = Workspace().reports.folder
     report = show_figures(read_report(Path()))
     for name in ("index.html", "report.tex"):
-        write_text(REPORTS / name, render(report, name))
-    print(typeset(REPORTS / "report.tex", REPORTS / "pdf"))
+        write_text(folder / name, render(report, name))
+    write_text(folder / "commit.txt", f"{report.commit}\n")
+    print(typeset(folder / "report.tex", folder / "pdf"))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

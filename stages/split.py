@@ -1,24 +1,21 @@
-"""data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/reports/<slot>: their report."""
+"""data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/<slot>/report: what became of them."""
 
 from pathlib import Path
 
 from palimpsest.config.runtime import read_runtime
-from palimpsest.config.yaml import argument, build, part, read_yaml, section, stage
 from palimpsest.data.catalogue import Slot
 from palimpsest.data.crops import Crops
 from palimpsest.data.preparation import split
-from palimpsest.storage import read_json
+from palimpsest.resolved import Resolved
+from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    name = argument("a slot")
-    params, runtime = read_yaml("params.yaml"), read_runtime()
-    config = part(params, Crops, "profiles", section(params, "profile"), "data", name)
-    path, folder = Path("data") / "datasets" / f"{name}.json", Path("data") / name
-    slot = build(Slot, read_json(path, dict), "", str(path))
-    report = Path("data") / "reports" / name
-    split(config, slot, folder, report, runtime.store, runtime.mirror, Path(runtime.scratch))
+def main(resolved: Resolved) -> None:
+    files, runtime = Workspace().slot(resolved.name), read_runtime()
+    slot, crops = resolved.part(Slot, "slot"), resolved.part(Crops, "crops")
+    split(crops, slot, files.folder, files.report, runtime.store, runtime.mirror, Path(runtime.scratch))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

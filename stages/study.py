@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from palimpsest.config.yaml import part, read_yaml, section, stage
+from palimpsest.resolved import Resolved
 from palimpsest.results.measured import read_results
 from palimpsest.study.design import Config
 from palimpsest.study.pages import build_all
 from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    params = read_yaml("params.yaml")
-    config = part(params, Config, "profiles", section(params, "profile"), "study")
-    build_all(Path(), read_results(Path()), config, Workspace().reports.study)
+def main(resolved: Resolved) -> None:
+    build_all(Path(), read_results(Path()), resolved.part(Config, "study"), Workspace().reports.study)
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

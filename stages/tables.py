@@ -2,27 +2,29 @@
 
 from pathlib import Path
 
-from palimpsest.config.yaml import stage
-from palimpsest.figures.overview import matrix
-from palimpsest.results.measured import commit, read_results
+from palimpsest.resolved import Resolved
+from palimpsest.results.measured import read_results
 from palimpsest.results.summary import summary, to_csv, to_tree
 from palimpsest.storage import write_json, write_text
 from palimpsest.tables.formats import FORMATS, to_tex_notes
+from palimpsest.tables.matrix import matrix
 from palimpsest.tables.tables import all_tables
+from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    measured, code = read_results(Path()), commit(Path())
-    tables, folder = all_tables(measured, code), Path("reports/tables")
+def main(_: Resolved) -> None:
+    measured, reports = read_results(Path()), Workspace().reports
+    tables = all_tables(measured, "")
     for table in tables:
         for ending, rendered in FORMATS.items():
-            write_text(folder / f"{table.key}.{ending}", rendered(table))
-        write_text(folder / f"{table.key}-notes.tex", to_tex_notes(table))
-    about = {**summary(measured), "code": code, "tables": [table.key for table in tables], "matrix": matrix(measured)}
-    write_json(folder / "summary.json", about)
-    write_json("reports/metrics.json", to_tree(measured))
-    write_text("reports/metrics.csv", to_csv(measured))
+            write_text(reports.tables / f"{table.key}.{ending}", rendered(table))
+        write_text(reports.tables / f"{table.key}-notes.tex", to_tex_notes(table))
+    about = {**summary(measured), "tables": [table.key for table in tables], "matrix": matrix(measured)}
+    write_json(reports.tables / "summary.json", about)
+    write_json(reports.folder / "metrics.json", to_tree(measured))
+    write_text(reports.folder / "metrics.csv", to_csv(measured))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -1,12 +1,13 @@
 """runs/<run>: a run's weights, its log and its sample grids."""
 
-from palimpsest.config.yaml import argument, stage
+from palimpsest.resolved import Resolved
 from palimpsest.training.run import train_run
+from stages import run
 
 
-def main() -> None:
-    train_run("train", argument("a run of params.yaml"))
+def main(resolved: Resolved) -> None:
+    train_run(resolved)
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -1,15 +1,14 @@
 """results/<transfer>: a trained run measured on another slot's test pictures, without retraining."""
 
-from palimpsest.config import runs
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.config.yaml import argument, read_yaml, stage
 from palimpsest.evaluation.measure import measure_trained
+from palimpsest.resolved import Resolved
+from stages import run
 
 
-def main() -> None:
-    params, name = read_yaml("params.yaml"), argument("a section of params.yaml's transfers")
-    measure_trained(params, runs.transfer(params, name), choose_device(read_runtime()))
+def main(resolved: Resolved) -> None:
+    measure_trained(resolved, choose_device(read_runtime()))
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

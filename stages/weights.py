@@ -1,14 +1,16 @@
-"""data/weights: the pretrained feature networks that are to be had, and why the others are not."""
+"""weights/<network>: pretrained feature networks, and for each that is missing the reason."""
 
-from palimpsest import weights
-from palimpsest.config.yaml import part, read_yaml, stage
+from palimpsest.resolved import Resolved
 from palimpsest.weights import origins
+from palimpsest.workspace import Workspace
+from stages import run
 
 
-def main() -> None:
-    origins.fetch(part(read_yaml("params.yaml"), origins.Config, "weights"), weights.FOLDER)
-    origins.choose_perceptual(weights.FOLDER)
+def main(resolved: Resolved) -> None:
+    folder = Workspace().weights
+    origins.fetch(resolved.part(origins.Config, "weights"), folder)
+    origins.choose_perceptual(folder)
 
 
 if __name__ == "__main__":
-    stage(main)
+    run(main)

@@ -21,7 +21,7 @@ from palimpsest.data.crops import Crops
 from palimpsest.data.preparation import download, split
 from palimpsest.data.shards import Shard
 from palimpsest.layers import torchvision_operators as torchvision_operators
-from palimpsest.settings import Params
+from palimpsest.settings.params import Params
 from palimpsest.storage import sha256
 from palimpsest.weights import origins
 from server import NAME, Handler, Server, Site

@@ -1,37 +1,60 @@
 """Which source files a stage runs, so that an edit reruns the stages it can change and no other.
 
-A manifest holds every project module that a stage's script, and its method's file, import, each with the hash of its
+A manifest holds every project module that a stage's script and its methods' files import, each with the hash of its
 syntax tree: a comment or a docstring changes nothing.
 """
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
+from palimpsest.config.yaml import InputError
+
 PACKAGE = Path(__file__).parent
-STAGES = PACKAGE.parents[1] / "stages"
+ROOT = PACKAGE.parents[1]
 MODELS = sorted(file.stem for file in (PACKAGE / "models").glob("[a-z]*.py"))
+OWN = ("palimpsest", "stages")  # packages
+
+Manifest = dict[str, str]  # module → hash
 
 
-def manifest(stage: str, models: list[str]) -> dict[str, str]:
-    """{module: hash} of a stage's script and all that it imports, `models` with it."""
-    waiting = [(f"stages.{stage}", STAGES / f"{stage}.py")]
-    waiting += [(f"palimpsest.models.{model}", PACKAGE / "models" / f"{model}.py") for model in models]
-    hashes: dict[str, str] = {}
+def manifest(stage: str, models: Iterable[str] = ()) -> Manifest:
+    """The modules of a stage's script, of `models`, and all that they import."""
+    waiting = ["stages", f"stages.{stage}", *(f"palimpsest.models.{model}" for model in models)]
+    hashes: Manifest = {}
     while waiting:
-        name, path = waiting.pop()
-        if name not in hashes:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            hashes[name] = hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
-            waiting += [(module, file) for module in _imported(tree) if (file := _file(module))]
+        module = waiting.pop()
+        if module not in hashes:
+            hashes[module], imported = _read(_file(module))
+            waiting += imported
     return dict(sorted(hashes.items()))
 
 
-def recorded(stage: str, model: str = "") -> str:
-    """The hash of the manifest on disk of a stage, and its model, where it has one for each; "" where there is none."""
-    path = Path("code") / f"{stage}{'-' * bool(model)}{model}.json"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def refuse_changes(loaded: Mapping[str, bytes], expected: Manifest) -> None:
+    """InputError where a module was loaded from other source than `expected` names; `loaded` is {module: source}."""
+    for module, source in loaded.items():
+        if _hash(ast.parse(source)) != expected.get(module):
+            found = "has changed since `check` read it" if module in expected else "is in no manifest of this stage"
+            raise InputError(f"{module}: its source {found}, so nothing is recorded; `dvc repro` starts from it")
+
+
+def sources() -> str:
+    """sha256 of every source file of the project, words included."""
+    files = sorted([*(ROOT / "stages").rglob("*.py"), *PACKAGE.rglob("*.py")])
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+@cache
+def _read(path: Path) -> tuple[str, list[str]]:
+    """The hash of a source file, and the project modules that it imports."""
+    tree = ast.parse(path.read_bytes())
+    return _hash(tree), [module for module in _imported(tree) if _file(module)]
+
+
+def _hash(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -46,11 +69,12 @@ def _imported(tree: ast.Module) -> Iterator[str]:
                 continue
         for module in modules:
             parts = module.split(".")
-            yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1) if parts[0] == PACKAGE.name)
+            yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1) if parts[0] in OWN)
 
 
 def _file(module: str) -> Path | None:
-    path = PACKAGE.parent / Path(*module.split("."))
+    folder = ROOT if module.startswith("stages") else ROOT / "src"
+    path = folder / Path(*module.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 

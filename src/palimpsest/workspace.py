@@ -4,7 +4,8 @@ data/<slot>/      raw, credits, shards, report, holes and reference of the photo
 weights/          pretrained feature networks, a folder each
 resolved/         what `check` makes of the settings: a file for each stage and each run, slot or transfer it takes
 runs/<run>/       weights.safetensors, log.json and samples.npz of a training
-results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; results/benchmark.json of all speeds
+results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; beside them architectures.json and
+                  benchmark.json, the speed of all
 reports/          tables, figures, gallery, studies and the page
 records/          results on record, and votes/<study>.csv, what people voted
 """
@@ -131,6 +132,10 @@ class Workspace:
 
     def results(self, name: str) -> ResultFiles:
         return ResultFiles(self.root / "results" / name)
+
+    @property
+    def architectures(self) -> Path:
+        return self.root / "results" / "architectures.json"
 
     @property
     def benchmark(self) -> Path:

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from palimpsest import manifests, weights
+from palimpsest import weights
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Settings, Tree, part
-from palimpsest.data.crops import Crops
+from palimpsest.config.yaml import InputError, Settings, digest
 from palimpsest.data.pictures import read_picture
 from palimpsest.data.shards import Shard, spread
 from palimpsest.evaluation.scoring import Scorer, Scores, joined, table
@@ -153,10 +152,10 @@ def measure(
     `about` heads metrics.json, which holds every mean and why a metric is missing; its `run` and `data` say which
     folders are meant.
     """
-    slot, out = Path("data") / about["slot"], Path("results") / about["run"]
-    shard = Shard(slot / "shards" / "test")
+    slot, out = Workspace().slot(about["slot"]), Workspace().results(about["run"]).folder
+    shard = Shard(slot.shard("test"))
     banks = {kind: read_bank(Workspace().slot(about["slot"]).holes, kind, len(shard)) for kind in kinds}
-    features, reference = Features(weights.FOLDER, device), read_reference(slot / "reference")
+    features, reference = Features(weights.FOLDER, device), read_reference(slot.reference)
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     summary = {
         **about,
@@ -172,17 +171,17 @@ def measure(
         np.savez_compressed(temporary, **samples)
 
 
-def measure_trained(params: Tree, target: runs.Target, device: torch.device | str) -> None:
+def measure_trained(resolved, device: torch.device | str) -> None:
     """Writes results/<target> of a trained run; InputError where its weights were made under other settings."""
-    run = runs.resolve(params, target.run)
-    model, origin = checkpoints.load_run(Path("runs"), run, device)
-    config = part(params, EvaluationConfig, "profiles", run.profile, "evaluation")
-    crops = part(params, Crops, "profiles", run.profile, "slots", target.slot)
-    about = {"run": target.name, "model": run.model, "profile": run.profile, "slot": target.slot}
+    run = runs.Run.read(resolved.value("run"))
+    model, origin = checkpoints.load_run(Workspace(), run, device)
+    about = {"run": resolved.name, "model": run.model, "profile": run.profile, "slot": resolved.value("slot")}
     about |= {
-        "dataset": crops.dataset,
-        "code": manifests.recorded(target.stage, run.model),
-        "settings": runs.target_fingerprint(params, target),
-        "features": origin.features,
+        "dataset": resolved.value("dataset"),
+        "code": digest(resolved.code),
+        "settings": resolved.value("settings"),
     }
-    measure(Trained(model, device), about, target.holes, config, device)
+    about |= {"features": origin.features}
+    measure(
+        Trained(model, device), about, resolved.value("holes"), resolved.part(EvaluationConfig, "evaluation"), device
+    )

@@ -9,7 +9,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -21,7 +21,6 @@ from pydantic import AfterValidator, Field, PositiveInt
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from palimpsest.config import runs
 from palimpsest.config.runtime import Runtime, choose_device
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once
 from palimpsest.models import configure, create, without_values
@@ -52,12 +51,12 @@ class Cost:
 
 
 def learns(tree: Tree, name: str) -> bool:
-    return hasattr(configure(runs.resolve(tree, name, SCALE)), "schedule")
+    return hasattr(configure(tree[name]), "schedule")
 
 
 def build(tree: Tree, name: str):
     """A run's model at the paper's scale, with random weights, ready to fill."""
-    model = create(runs.resolve(tree, name, SCALE), COMPARED_AT)
+    model = create(tree[name], COMPARED_AT)
     model.networks.eval().requires_grad_(False)
     return model
 
@@ -91,15 +90,15 @@ def count(model, size: int) -> tuple[Cost, set[nn.Module]]:
     return Cost(parameters, counter.get_total_flops() // 2), used
 
 
-def architectures(tree: Tree, wanted: Iterable[str]) -> dict[str, Tree]:
+def architectures(tree) -> dict[str, Tree]:
     """{first run: its cost, a hash of its structure, what of it is idle, and all runs of both}, of the runs wanted.
 
     Losses and schedules count for nothing. A picture is filled with random weights, as a method may look at the hole.
     """
     found: dict[tuple[Cost, str], list[str]] = {}
     idle: dict[str, list[str]] = {}
-    for name in runs.names(tree):
-        if name in wanted and learns(tree, name):
+    for name in tree:
+        if learns(tree, name):
             model = ready(sketch(tree, name, []), "cpu")
             cost, used = count(model, COMPARED_AT)
             idle[name] = _idle(model.networks, used)

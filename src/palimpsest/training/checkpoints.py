@@ -12,6 +12,7 @@ from palimpsest.config.runs import Run, fingerprint
 from palimpsest.config.yaml import InputError
 from palimpsest.models import create, inherit
 from palimpsest.storage import replacing, sha256
+from palimpsest.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,18 @@ def load(path: Path, device: torch.device | str = "cpu"):
     return model, origin
 
 
-def load_run(folder: Path, run: Run, device: torch.device | str = "cpu"):
-    """(model, origin) of a run's checkpoint, `folder` holding one a run; InputError if other settings made it."""
-    path = folder / run.name / "weights.safetensors"
+def load_run(workspace: Workspace, run: Run, device: torch.device | str = "cpu"):
+    """(model, origin) of a run's checkpoint; InputError if other settings made it."""
+    path = workspace.run(run.name).weights
     model, origin = load(path, device)
     if origin.run != run:
         raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
     return model, origin
 
 
-def weights_hash(folder: Path, run: Run) -> str:
+def weights_hash(workspace: Workspace, run: Run) -> str:
     """sha256 of a run's checkpoint; InputError when it is absent."""
-    path = folder / run.name / "weights.safetensors"
+    path = workspace.run(run.name).weights
     if not path.is_file():
         raise _absent(path)
     return sha256(path)
@@ -84,15 +85,15 @@ def _absent(path: Path) -> InputError:
     return InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
 
 
-def begin(model, run: Run, folder: Path) -> None:
+def begin(model, run: Run, workspace: Workspace) -> None:
     """Puts in what a run begins with: the weights of the model inside it, and those that it inherits.
 
-    `folder` holds a folder a run. InputError where a checkpoint is missing or was made under other settings.
+    InputError where a checkpoint is missing or was made under other settings.
     """
     for need, other in {"inside": run.inside, "start": run.start}.items():
         if other is None:
             continue
-        found, _ = load_run(folder, other)
+        found, _ = load_run(workspace, other)
         if need == "inside":
             _put_inside(model, found, other)
         else:

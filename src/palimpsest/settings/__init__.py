@@ -1,0 +1,1 @@
+"""params.yaml as a whole: its shape, what cannot be, and what each stage is given of it."""

@@ -1,0 +1,129 @@
+"""What settings can be: every profile and run is read strictly before anything is made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from palimpsest.config import runs
+from palimpsest.config.yaml import InputError, Tree, build
+from palimpsest.data.catalogue import filled_slot
+from palimpsest.data.shards import SPLITS
+from palimpsest.holes.kinds import Holes, fixed_hole
+from palimpsest.models import configure, is_prior
+from palimpsest.settings.networks import counted
+from palimpsest.settings.params import Params, Profile
+
+
+def check(tree: Tree) -> Params:
+    """Reads every profile and every run at every profile; InputError at the first setting that cannot be.
+
+    Holes must fit, networks can be built, and the active profile's datasets must be at hand.
+    """
+    params = build(Params, tree, "")
+    if params.profile not in params.profiles:
+        raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
+    trained, targets = runs.trained(tree), runs.targets(tree)
+    learned = {runs.resolve(tree, name).slot for name in trained}
+    _check_slots(params, learned | {target.slot for target in targets})
+    for slot, crops in params.active.slots.items():
+        with _explaining(f"profiles.{params.profile}.slots.{slot}"):
+            splits = filled_slot(params.datasets, crops.dataset).entry.makes()
+            if missing := [split for split in (SPLITS if slot in learned else ["test"]) if split not in splits]:
+                raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
+    for profile, scale in params.profiles.items():
+        if scale.study.pictures > (kept := scale.evaluation.samples):
+            found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
+            raise InputError(f"params: {found}; accepted: at most as many pictures as evaluation keeps")
+        for size in {crops.size for crops in scale.slots.values()}:
+            _check_holes(params.holes, size)
+        for name in trained:
+            run = runs.resolve(tree, name, profile)
+            _check_run(run, scale, params.holes)
+            _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
+        for target in targets:
+            _check_target(target, scale, params.holes)
+    rows: dict[tuple[str, str], str] = {}
+    for name in params.external:
+        entry = runs.external(tree, name)
+        _check_external(name, entry, params)
+        if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
+            found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
+            raise InputError(f"params: {found}; accepted: one entry a label and slot, with all its kinds of holes")
+    return params
+
+
+def _check_slots(params: Params, used: set[str]) -> None:
+    if unused := [slot for slot in params.slots if slot not in used]:
+        raise InputError(f"params: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
+    for profile, scale in params.profiles.items():
+        if scale.slots.keys() != set(params.slots):
+            found = f"profiles.{profile}.slots holds {', '.join(scale.slots) or 'nothing'}"
+            raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
+        for slot, crops in scale.slots.items():
+            if crops.dataset not in params.datasets:
+                found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
+                raise InputError(f"params: {found}; accepted: {', '.join(params.datasets)}")
+
+
+def _check_holes(holes: Holes, size: int) -> None:
+    for kind in holes.names:
+        with _explaining(f"holes.kinds.{kind}"):
+            fixed_hole(holes, kind, "any", size)
+
+
+def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
+    config, size = configure(run), scale.slots[run.slot].size
+    with _explaining(f"{run.at}, profile {run.profile}"):
+        counted(run, size)
+        for other in filter(None, (run.start, run.inside)):
+            if (found := scale.slots[other.slot].size) != size:
+                raise InputError(f"needs {other.name}, of pictures of {found} px; accepted: of {size} px, as its own")
+    if schedule := getattr(config, "schedule", None):
+        with _explaining(f"{run.at}.schedule.hole"):
+            if is_prior(run.model) and schedule.hole:
+                raise InputError(f"{run.model} with {schedule.hole} holes; accepted: null, as a prior fills none")
+            if not is_prior(run.model) and not schedule.hole:
+                raise InputError(f"{run.model} without holes; accepted: {', '.join(holes.names)}")
+            for kind in schedule.holes:
+                holes.kind(kind)
+
+
+def _check_prior(run: runs.Run, frechet_network: str, pretrained: bool) -> None:
+    """A prior is pretrained for others and has a Fréchet network; nothing else has one."""
+    found = f"pretrained.{run.name}.frechet_network is {frechet_network}"
+    if not is_prior(run.model) and frechet_network != runs.NOTHING:
+        raise InputError(f"params: {found}; accepted for {run.model}: {runs.NOTHING}")
+    if is_prior(run.model) and not pretrained:
+        raise InputError(f"params: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
+    if is_prior(run.model) and frechet_network == runs.NOTHING:
+        raise InputError(f"params: {found}; accepted for {run.model}: vgg16, inception")
+
+
+def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
+    at = f"{'runs' if target.stage == 'evaluate' else 'transfers'}.{target.name}"
+    with _explaining(f"{at}.slot"):
+        if target.slot not in scale.slots:
+            raise InputError(f"asked for a slot {target.slot!r}; accepted: {', '.join(scale.slots)}")
+    with _explaining(f"{at}.holes"):
+        for kind in target.holes:
+            holes.kind(kind)
+
+
+def _check_external(name: str, entry: runs.External, params: Params) -> None:
+    slots = params.active.slots
+    with _explaining(f"external.{name}"):
+        if entry.slot not in slots:
+            raise InputError(f"slot is {entry.slot!r}; accepted: {', '.join(slots)}")
+        for kind in entry.holes:
+            params.holes.kind(kind)
+            if not (folder := Path(entry.folder) / kind).is_dir():
+                raise InputError(f"asked for results in {folder}, found no such folder")
+
+
+@contextmanager
+def _explaining(at: str) -> Iterator[None]:
+    """Puts the dotted name of what is wrong before an InputError's text."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"params: {at}: {error}") from error

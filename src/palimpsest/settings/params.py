@@ -1,0 +1,46 @@
+"""The top level of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from palimpsest.config import runs
+from palimpsest.config.yaml import Name, Settings, Tree, each_once
+from palimpsest.data.catalogue import Dataset
+from palimpsest.data.crops import Crops
+from palimpsest.evaluation.measure import EvaluationConfig
+from palimpsest.evaluation.speed import SpeedConfig
+from palimpsest.holes.kinds import Holes
+from palimpsest.study import design
+from palimpsest.training.loop import TrainingConfig
+from palimpsest.weights import origins
+
+
+class Profile(Settings):
+    """One scale at which every run can be made."""
+
+    slots: dict[str, Crops]
+    training: TrainingConfig
+    evaluation: EvaluationConfig
+    study: design.Config
+    benchmark: SpeedConfig
+
+
+class Params(Settings):
+    """Every setting; `pretrained` and `runs` are read section by section, as each holds its method's own settings."""
+
+    profile: Literal["tiny", "photos", "paper"]
+    slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
+    profiles: dict[str, Profile]
+    datasets: dict[Name, Dataset]
+    holes: Holes
+    weights: origins.Config
+    transfers: dict[Name, runs.Transfer]
+    external: dict[Name, runs.External]
+    pretrained: dict[Name, Tree]
+    runs: Annotated[dict[Name, Tree], Field(min_length=1)]
+
+    @property
+    def active(self) -> Profile:
+        """The profile that is made."""
+        return self.profiles[self.profile]

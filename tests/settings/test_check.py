@@ -1,0 +1,393 @@
+import copy
+from dataclasses import asdict
+from typing import Literal
+
+import pytest
+
+from palimpsest.config import runs
+from palimpsest.config.yaml import InputError, Settings, build, digest, merge, read_yaml, section
+from palimpsest.papers.paper import read_papers
+from palimpsest.settings.check import check
+
+TRANSFER = {"run": "deepfill-v1", "slot": "unseen", "holes": ["square"]}
+ELSEWHERE = {"label": "theirs", "source": "a page", "slot": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
+RISING = {"name": "a", "iterations": 1, "learning_rate": {"highest": 0.1, "lowest": 0.2, "periods": 1}}
+FACES = {
+    "dataset": "bundled-photos",
+    "scale": 64,
+    "size": 64,
+    "resize": "box",
+    "small": "reject",
+    "crop": "tiles",
+}
+
+
+class Inner(Settings):
+    count: int
+    kind: Literal["a", "b"]
+
+
+class Outer(Settings):
+    inner: Inner
+    weight: float
+
+
+GOOD = {"inner": {"count": 1, "kind": "a"}, "weight": 1}
+
+
+def changed(path: str, value) -> dict:
+    tree = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    section(tree, *parents)[last] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("inner.cuont", 1, "params: top.inner.cuont is not a setting (found 1)"),
+        ("inner.count", "1", "params: top.inner.count is '1': input should be a valid integer"),
+        ("inner.count", 1.5, "params: top.inner.count is 1.5"),
+        ("inner.kind", "c", "params: top.inner.kind is 'c': input should be 'a' or 'b'"),
+        ("weight", float("nan"), "params: top.weight is nan: input should be a finite number"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_full(path, value, said):
+    with pytest.raises(InputError) as error:
+        build(Outer, changed(path, value), "top")
+    assert said in str(error.value)
+
+
+def test_a_missing_setting_is_named_in_full():
+    with pytest.raises(InputError, match=r"params: top\.inner\.kind is missing"):
+        build(Outer, {"inner": {"count": 1}, "weight": 1.0}, "top")
+
+
+def test_a_whole_number_serves_where_a_fraction_may_stand():
+    assert build(Outer, GOOD, "top").weight == 1.0
+
+
+def test_merge_replaces_leaves_and_refuses_what_changes_nothing():
+    assert merge(GOOD, {"inner": {"kind": "b"}}, "at") == {"inner": {"count": 1, "kind": "b"}, "weight": 1}
+    assert GOOD["inner"]["kind"] == "a"
+    with pytest.raises(InputError, match=r"at\.inner\.knid changes nothing.*accepted: count, kind"):
+        merge(GOOD, {"inner": {"knid": "b"}}, "at")
+    with pytest.raises(InputError, match=r"at\.inner is 3, where the settings hold"):
+        merge(GOOD, {"inner": 3}, "at")
+
+
+def test_section_names_the_first_key_that_is_missing():
+    with pytest.raises(InputError, match=r"params: inner\.deep is missing; found here: count, kind"):
+        section(GOOD, "inner", "deep", "deeper")
+
+
+def test_digest_ignores_the_order_of_keys_and_sees_every_value():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
+
+
+def test_unreadable_yaml_is_one_line(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
+    with pytest.raises(InputError) as error:
+        read_yaml(tmp_path / "params.yaml")
+    assert "params.yaml: not readable as YAML" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_shipped_settings_are_accepted(params):
+    check(params)
+
+
+def test_a_profiles_terms_are_accepted_once(params):
+    params["profile"] = "paper"
+    for dataset in ("places2", "imagenet"):
+        with pytest.raises(InputError, match=rf"datasets\.{dataset}\.accept_terms: true"):
+            check(params)
+        params["datasets"][dataset]["accept_terms"] = True
+    check(params)
+
+
+def test_every_dataset_that_a_table_compares_with_can_be_had(params):
+    tables = [table for paper in read_papers().values() for table in paper.numbered.values()]
+    compared = {condition.own for table in tables for condition in getattr(table, "data", [])}
+    assert {"places2", "imagenet", "places2-pair"} < compared <= set(params["datasets"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("profile",), "huge", "profile is 'huge': input should be 'tiny', 'photos' or 'paper'"),
+        (
+            ("profile",),
+            "paper",
+            "profiles.paper.slots.scenes: dataset places2 is under its owner's terms: Places2 is for",
+        ),
+        (
+            ("profiles", "photos", "slots", "scenes", "dataset"),
+            "places3",
+            "dataset is 'places3'; accepted: bundled-photos",
+        ),
+        (("profiles", "tiny", "slots", "scenes", "dataset"), "nvidia-masks", "nvidia-masks holds no photographs"),
+        (
+            ("profiles", "tiny", "slots", "scenes", "size"),
+            256,
+            "size 256 px; accepted: a multiple of 8, at most scale 192",
+        ),
+        (("profiles", "tiny", "slots", "scenes", "scale"), [192], "slots.scenes.scale"),
+        (("datasets", "debian-photos", "buckets"), [], "datasets.debian-photos.buckets is []"),
+        (("datasets", "places2", "counts", "train"), -1, "datasets.places2.counts.train is -1"),
+        (("datasets", "places2", "split", "by"), "magic", "datasets.places2.split"),
+        (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
+        (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
+        (("runs", "deepfill-v1", "profiles", "photos", "widht"), 8, "runs.deepfill-v1.profiles.photos.widht"),
+        (
+            ("runs", "deepfill-v1-lsgan", "settings", "adversarial"),
+            "gan",
+            "runs.deepfill-v1-lsgan.settings.adversarial",
+        ),
+        (("runs", "deepfill-v1-lsgan", "base"), "patchmatch", "a section of deepfill_v1 that is its own base"),
+        (("runs", "deepfill-v1-lsgan", "slot"), "faces", "profiles.tiny.slots.faces is missing"),
+        (
+            ("runs", "patchmatch", "model"),
+            "patchmtach",
+            "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
+        ),
+        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style is a term that this"),
+        (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
+        (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
+        (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
+        (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is made of 'star'; accepted"),
+        (("runs", "patchmatch", "holes"), ["star"], "runs.patchmatch.holes: asked for holes of kind 'star'"),
+        (("runs", "patchmatch", "holes"), [], "params: runs.patchmatch.holes is []"),
+        (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
+        (("external", "theirs"), {**ELSEWHERE, "slot": "faces"}, "external.theirs: slot is 'faces'; accepted: scenes"),
+        (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
+        (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
+        (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' stands there twice"),
+        (
+            ("profiles", "photos", "study", "pictures"),
+            25,
+            "study.pictures is 25, evaluation.samples 24; accepted",
+        ),
+        (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),
+        (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 stands there twice; accepted: each once"),
+        (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
+        (
+            ("runs", "crfill", "profiles", "tiny", "schedule", "phases"),
+            [{"name": "warm-up", "iterations": 1, "learning_rate": 0.1}],
+            "params: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
+        ),
+        (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
+        (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
+        (("transfers", "moved"), {**TRANSFER, "slot": "scenes"}, "transfers.moved.slot is 'scenes', the run's own"),
+        (("transfers", "moved"), {**TRANSFER, "slot": "faces"}, "transfers.moved.slot: asked for a slot 'faces'"),
+        (
+            ("transfers", "moved"),
+            {**TRANSFER, "holes": ["star"]},
+            "transfers.moved.holes: asked for holes of kind 'star'",
+        ),
+        (("external", "../evil"), ELSEWHERE, "external.../evil"),
+        (("external", "crfill-on-unseen"), ELSEWHERE, "external.crfill-on-unseen has the name of a transfer"),
+        (
+            ("profiles", "tiny", "slots", "scenes", "dataset"),
+            "bundled-science",
+            "dataset bundled-science has no train split",
+        ),
+        (("profiles", "tiny", "benchmark", "sizes"), [100], "profiles.tiny.benchmark.sizes.0 is 100"),
+        (("weights", "download"), "yes", "params: weights.download is 'yes'"),
+        (("profiles", "tiny", "slots", "scenes", "size"), 60, "a multiple of 8"),
+        (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
+        (("extra",), 1, "params: extra is not a setting"),
+        (("runs",), {}, "params: runs is {}"),
+        (
+            ("holes", "kinds", "rectangle", "side"),
+            300,
+            "holes.kinds.rectangle: ",
+        ),
+        (
+            ("profiles", "tiny", "slots", "faces"),
+            FACES,
+            "profiles.tiny.slots holds scenes, unseen, large, faces; accepted: the slots, scenes, unseen, large",
+        ),
+        (
+            ("runs", "deepfill-v1", "profiles", "tinny"),
+            {},
+            "deepfill-v1.profiles.tinny is no profile; accepted",
+        ),
+        (("runs", "deepfill-v1-lsgan", "profiles"), {"huge": {}}, "runs.deepfill-v1-lsgan.profiles.huge is no profile"),
+        (
+            ("runs", "tmad", "needs", "inside"),
+            "tmad-coars",
+            "runs.tmad.needs.inside is 'tmad-coars'; accepted: nothing, tmad-coarse",
+        ),
+        (("runs", "tmad", "needs", "inside"), "nothing", "tmad: needs.inside is nothing; tmad works with the model of"),
+        (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),
+        (("runs", "tmad", "needs", "inside"), "tmad-not-relativistic", "tmad needs tmad-not-relativistic needs tmad"),
+        (("runs", "tmad", "needs", "start"), "tmad-nc1", "needs.start is tmad-nc1, and tmad begins with none of its"),
+        (("runs", "tmad", "needs", "features"), "nothing", "needs.features is nothing, and a loss reads them"),
+        (("runs", "deepfill-v2-psnet", "needs", "start"), "nothing", "needs.start is nothing, and tmad begins with"),
+        (("runs", "deepfill-v2-psnet", "needs", "start"), "tmad-nc1", "its network 'psnet' has other layers or sizes"),
+        (
+            ("runs", "deepfill-v2-psnet", "needs", "start"),
+            "crfill",
+            "it has no network 'correspondence'; accepted: gen",
+        ),
+        (("runs", "gm-srm", "needs", "inside"), "nothing", "embedding is progressive, needs.inside nothing; accepted:"),
+        (("runs", "gm-srm", "needs", "inside"), "deepfill-v2", "needs.inside has no generative memory; accepted: a mo"),
+        (("runs", "gm-srm-base", "needs", "inside"), "gm-srm-memory", "embedding is none, needs.inside a model"),
+        (
+            ("pretrained", "gm-srm-memory", "frechet_network"),
+            "nothing",
+            "gm-srm-memory.frechet_network is nothing; accepted for stylegan2:",
+        ),
+        (
+            ("pretrained", "tmad-coarse", "frechet_network"),
+            "vgg16",
+            "tmad-coarse.frechet_network is vgg16; accepted for tmad_coarse: no",
+        ),
+        (("pretrained", "gm-srm-memory", "settings", "schedule", "hole"), "brush", "stylegan2 with brush holes; accep"),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "hole"),
+            None,
+            "deepfill_v1 without holes; accepted: rectangle,",
+        ),
+        (("pretrained", "gm-srm-memory", "settings", "deviation_group"), 5, "deviation_group is 5, schedule.batch_si"),
+        (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
+        (("runs", "nothing"), {}, "a run has the name 'nothing'"),
+        (("runs", "tmad", "settings", "schedule", "phases"), [RISING], "accepted: a rate that falls"),
+        (("pretrained", "tmad"), {}, "pretrained.tmad has the name of a run"),
+        (("pretrained", "tmad-coarse", "settings", "width"), 0, "pretrained.tmad-coarse.settings.width is 0"),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "hole"),
+            "star",
+            "settings.schedule.hole: asked for",
+        ),
+        (
+            ("runs", "deepfill-v1", "settings", "schedule", "phases"),
+            [],
+            "settings.schedule.phases is []",
+        ),
+        (("runs", "deepfill-v1", "settings", "padding"), "reflect", "accepted: zeros, or pictures above 64 px"),
+        (
+            ("runs", "deepfill-v1", "settings", "patch_size"),
+            512,
+            "patch_size is 512 px; accepted: at most",
+        ),
+        (("runs", "deepfill-v1", "profiles", "tiny", "width"), 1, "runs.deepfill-v1.settings.width is 1"),
+        (("runs", "patchmatch", "settings", "seed"), -1, "runs.patchmatch.settings.seed is -1"),
+    ],
+)
+def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said):
+    *parents, last = keys
+    section(params, *parents)[last] = value
+    with pytest.raises(InputError) as error:
+        check(params)
+    assert said in str(error.value)
+
+
+def test_a_run_is_base_then_profile_then_variant(params):
+    run = runs.resolve(params, "deepfill-v1-dcgan")
+    assert run.settings["adversarial"] == "dcgan"
+    assert run.settings["width"] == params["runs"]["deepfill-v1"]["profiles"]["tiny"]["width"]
+    assert run.settings["loss"]["l1_hole"] == params["runs"]["deepfill-v1"]["settings"]["loss"]["l1_hole"]
+    assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == 32
+    with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
+        runs.resolve(params, "deepfill-v3")
+
+
+def test_a_variant_may_differ_from_its_base_at_one_profile(params):
+    tiny, paper = (runs.resolve(params, "deepfill-v2-psnet", profile).settings for profile in ("tiny", "paper"))
+    assert tiny["width"] == params["runs"]["tmad"]["profiles"]["tiny"]["width"]
+    assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (12, 10000)
+
+
+def test_a_run_holds_those_that_it_needs_in_full(params):
+    run = runs.resolve(params, "deepfill-v2-psnet")
+    assert (run.start.name, run.start.inside.name, run.inside.name) == ("tmad", "tmad-coarse", "deepfill-v2")
+    assert run.features and not run.inside.features and run.inside.start is None
+    assert runs.Run.read(asdict(run)) == run
+    before = runs.fingerprint(run, 64)
+    params["pretrained"]["tmad-coarse"]["settings"]["loss"]["hole"] = 7.0
+    assert runs.fingerprint(runs.resolve(params, "deepfill-v2-psnet"), 64) != before
+
+
+def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
+    (tmp_path / "square").mkdir()
+    theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
+    params["external"] = {"one": theirs, "two": theirs}
+    with pytest.raises(
+        InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
+    ):
+        check(params)
+
+
+def with_other_memory(params):
+    """GM-SRM recalls from a memory of a fourth slot's pictures."""
+    params["slots"].append("others")
+    for profile in params["profiles"].values():
+        profile["slots"]["others"] = dict(profile["slots"]["scenes"])
+    memory = {
+        "model": "stylegan2",
+        "slot": "others",
+        "base": "gm-srm-memory",
+        "frechet_network": "vgg16",
+        "settings": {},
+    }
+    params["pretrained"]["other-memory"] = memory
+    params["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
+    return params["profiles"]["tiny"]["slots"]["others"]
+
+
+def test_a_memory_may_be_of_other_pictures(params):
+    with_other_memory(params)
+    check(params)
+    inside = runs.resolve(params, "gm-srm").inside
+    assert (inside.name, inside.slot) == ("other-memory", "others")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 128}, "gm-srm.settings, profile tiny: needs other-memory, of pictures of 128 px; accepted: of 64 px"),
+        ({"dataset": "bundled-science"}, "profiles.tiny.slots.others: dataset bundled-science has no train split"),
+    ],
+)
+def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said):
+    slot = with_other_memory(params)
+    slot |= changes
+    with pytest.raises(InputError, match=said):
+        check(params)
+
+
+@pytest.mark.parametrize(
+    ("slot", "said"),
+    [("others", "slots: nothing uses others; accepted:")],
+)
+def test_slots_that_cannot_be_are_refused(params, slot, said):
+    params["slots"].append(slot)
+    with pytest.raises(InputError, match=said):
+        check(params)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        ({"highest": 0.1, "lowst": 0.0}, ["learning_rate.lowest is missing", "learning_rate.lowst is not a setting"]),
+        ({"highest": 0.1, "lowest": 0.0, "periods": 0}, ["learning_rate.periods is 0: input should be greater than 0"]),
+        (-1.0, ["learning_rate is -1.0: input should be greater than 0"]),
+    ],
+)
+def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said):
+    params["runs"]["gm-srm"]["profiles"]["tiny"]["schedule"]["phases"][1]["learning_rate"] = rate
+    with pytest.raises(InputError) as error:
+        check(params)
+    lines = [f"params: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
+    assert len(str(error.value).splitlines()) == len(lines)
+    assert all(line in str(error.value) for line in lines)
+
+
+def test_a_prior_is_no_run(params):
+    prior = params["pretrained"]["gm-srm-memory"]
+    fields = {key: value for key, value in prior.items() if key != "frechet_network"}
+    nothing = {"start": "nothing", "inside": "nothing", "features": "nothing"}
+    params["runs"]["prior"] = {**fields, "base": "prior", "needs": nothing, "holes": ["rectangle"]}
+    with pytest.raises(InputError, match=r"runs.prior: stylegan2 fills no holes; accepted: a section of pretrained"):
+        check(params)
