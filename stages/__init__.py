@@ -36,7 +36,8 @@ class Finder(PathFinder):
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 sys.meta_path.insert(0, Finder)
 
-from palimpsest.config.yaml import InputError, stage  # noqa: E402
+from palimpsest.config.entry import in_one_line  # noqa: E402
+from palimpsest.config.yaml import InputError  # noqa: E402
 from palimpsest.manifests import refuse_changes  # noqa: E402
 from palimpsest.resolved import Resolved  # noqa: E402
 
@@ -47,7 +48,7 @@ def run(main: Callable[[Resolved], None]) -> None:
     The source that was loaded is compared with the stage's manifest before anything is made and once more before it is
     recorded.
     """
-    stage(lambda: _compared(main))
+    in_one_line(lambda: _compared(main))
 
 
 def _compared(main: Callable[[Resolved], None]) -> None:

@@ -4,8 +4,9 @@ runs/nothing and weights/nothing stand for what a run needs where it needs nothi
 one run among many.
 """
 
+from palimpsest.config.entry import in_one_line
 from palimpsest.config.runs import NOTHING
-from palimpsest.config.yaml import InputError, read_yaml, stage
+from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.manifests import MODELS, manifest, refuse_changes, sources
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
@@ -29,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    in_one_line(main)

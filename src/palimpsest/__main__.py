@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from palimpsest.config.yaml import InputError, read_yaml, stage
+from palimpsest.config.entry import in_one_line
+from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.workspace import Workspace
 
 
@@ -206,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    in_one_line(main)
