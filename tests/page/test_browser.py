@@ -140,7 +140,7 @@ def test_the_gallery_sorts_by_disagreement_and_filters_by_ratio(reader):
     reader.page.locator("select[name=ratio]").select_option("10-20")
     assert reader.cards == inside
     reader.page.locator("select[name=ratio]").select_option("60-100")
-    reader.page.wait_for_selector("text=0 pictures of 0 methods")
+    reader.page.wait_for_selector("text=0 pictures, filled by 0 methods")
 
 
 def test_a_figure_opens_large(reader, reported):
