@@ -48,7 +48,7 @@ from palimpsest.resolved import Resolved  # noqa: E402
 
 
 def expect(code: Manifest) -> None:
-    """From here on this process loads only what the manifest names; InputError for anything else, loaded before or not."""
+    """From here on this process may load only what the manifest names; InputError for what it has loaded already."""
     EXPECTED.update(code)
     refuse_changes(LOADED, EXPECTED)
 
