@@ -18,7 +18,7 @@ def in_turn(place, methods):
 
 
 def stored(root):
-    path = Workspace(root).records / "votes" / f"{STUDY}.csv"
+    path = Workspace(root).votes(STUDY)
     return path.read_text() if path.is_file() else ""
 
 
@@ -39,7 +39,7 @@ def test_more_files_add_and_the_order_of_files_does_not_matter(root, key):
     study(root, "tally", files[0])
     study(root, "tally", *files[1:])
     apart = stored(root)
-    (Workspace(root).records / "votes" / f"{STUDY}.csv").unlink()
+    Workspace(root).votes(STUDY).unlink()
     study(root, "tally", *files[::-1])
     assert stored(root) == apart and len(apart.splitlines()) == 1 + 27
 
@@ -62,7 +62,7 @@ def test_two_files_of_one_rater_that_differ_are_refused_by_their_names(root, key
     before = stored(root)
     run = study(root, "tally", other)
     assert run.returncode == 1 and stored(root) == before
-    assert run.stderr.startswith(f"error: results/votes/{STUDY}.csv and {other}: rater 'Ada' voted twice")
+    assert run.stderr.startswith(f"error: records/votes/{STUDY}.csv and {other}: rater 'Ada' voted twice")
 
 
 def change(**changes):
@@ -147,7 +147,7 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
 )
 def test_a_spoilt_file_of_votes_is_named(root, key, spoil, said):
     study(root, "tally", saved(root, ballot(key, "Ada", in_turn)))
-    path = Workspace(root).records / "votes" / f"{STUDY}.csv"
+    path = Workspace(root).votes(STUDY)
     path.write_text(spoil(path.read_text()))
     run = study(root, "tally")
     assert run.returncode == 1 and f"{STUDY}.csv" in run.stderr and said in run.stderr
@@ -155,7 +155,7 @@ def test_a_spoilt_file_of_votes_is_named(root, key, spoil, said):
 
 
 def test_votes_of_another_study_go_to_a_file_of_their_own(root, key):
-    other = json.loads((root / "reports" / "study" / "gm-srm-III.key.json").read_text())
+    other = json.loads((Workspace(root).reports.study / "gm-srm-III.key.json").read_text())
     name, trial = next(iter(other["trials"].items()))
     votes = {name: {"choice": next(iter(trial["codes"])), "seconds": 3}}
     tree = {"identity": other["identity"], "rater": "Ada", "number": 0, "votes": votes}
