@@ -27,8 +27,8 @@ def about(record: Record) -> str:
     """What a reader must know of the numbers below it."""
     smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
     return (
-        f"Profile `{record.profile}`, {record.date[:10]}, on {record.device}.{smoke} A published number and ours compare "
-        "only where both are measured on the same data."
+        f"Profile `{record.profile}`, {record.date[:10]}, on {record.device}.{smoke} "
+        "A published number and ours compare only where both are measured on the same data."
     )
 
 
