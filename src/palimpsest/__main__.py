@@ -82,7 +82,7 @@ def export(arguments: argparse.Namespace) -> None:
     from palimpsest.holes.kinds import Holes
 
     params = read_yaml("params.yaml")
-    crops = part(params, Crops, "profiles", section(params, "profile"), "data", arguments.slot)
+    crops = part(params, Crops, "profiles", section(params, "profile"), "slots", arguments.slot)
     part(params, Holes, "holes").kind(arguments.holes)
     shard = Shard(Workspace().slot(arguments.slot).shard("test"))
     if shard.size != crops.size:
