@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from palimpsest.figures.studio import draw_all
+from palimpsest.figures.draw import draw_all
 from palimpsest.resolved import Resolved
 from palimpsest.results import curves
 from palimpsest.results.measured import read_results

@@ -1,11 +1,10 @@
-"""reports/index.html, reports/report.tex and, where LaTeX is installed, reports/pdf/report.pdf."""
+"""reports: index.html, report.tex, commit.txt and, where LaTeX is installed, pdf/report.pdf."""
 
 from pathlib import Path
 
 from palimpsest.page.document import typeset
 from palimpsest.page.page import read_report, render, show_figures
 from palimpsest.resolved import Resolved
-from palimpsest.results.measured import commit
 from palimpsest.storage import write_text
 from palimpsest.workspace import Workspace
 from stages import run
@@ -13,10 +12,10 @@ from stages import run
 
 def main(_: Resolved) -> None:
     folder = Workspace().reports.folder
-    write_text(folder / "commit.txt", f"{commit(Path())}\n")
     report = show_figures(read_report(Path()))
     for name in ("index.html", "report.tex"):
         write_text(folder / name, render(report, name))
+    write_text(folder / "commit.txt", f"{report.commit}\n")
     print(typeset(folder / "report.tex", folder / "pdf"))
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from palimpsest.figures.overview import matrix
 from palimpsest.resolved import Resolved
 from palimpsest.results.measured import read_results
 from palimpsest.results.summary import summary, to_csv, to_tree
 from palimpsest.storage import write_json, write_text
 from palimpsest.tables.formats import FORMATS, to_tex_notes
+from palimpsest.tables.matrix import matrix
 from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
 from stages import run

@@ -1,6 +1,7 @@
 """A project folder with results that no run made: known numbers, so that a report's can be checked."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,16 @@ from palimpsest.config.yaml import build
 from palimpsest.data.shards import Shard
 from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
+from palimpsest.manifests import manifest
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import read_results
+from palimpsest.storage import write_json
 from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
 
+ROOT = Path(__file__).parents[1]
+OF_THIS_TREE = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}  # whatever is installed
+CODE = "c" * 64  # the hash of the manifest that measured every result
 PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
@@ -61,7 +67,12 @@ class Fake:
         (folder / "credits").write_text("rocket.jpg: SpaceX & others <credit>.\n")
         (folder / "report").symlink_to(shards.parent / "report")
         counts = {"generator": 2_896_454, "local_critic": 7}
-        described = {"settings": "a" * 64, "parameters": {"generator": 5}, "parameters_at_paper_scale": counts}
+        described = {
+            "settings": "a" * 64,
+            "code": CODE,
+            "parameters": {"generator": 5},
+            "parameters_at_paper_scale": counts,
+        }
         described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}
         (root / "resolved").mkdir()
         Workspace(root).resolved("runs").write_text(
@@ -89,7 +100,7 @@ class Fake:
             "photos": 2,
             "settings": settings,
             "features": "",
-            "code": "c" * 64,
+            "code": CODE,
             "holes": dict.fromkeys(kinds, values),
         }
         about |= {"missing": {"fid": "its weights are at home"}}
@@ -145,16 +156,49 @@ def fake(tmp_path, shards, few_holes) -> Fake:
     return Fake(tmp_path, shards, few_holes)
 
 
+def architecture(runs, parameters, seconds, **changes):
+    values = {str(size): {"seconds": s, "fastest": s, "peak_mib": 100 * s} for size, s in seconds.items()}
+    counts = {str(size): int(3e9 * size) for size in (*seconds, *map(int, changes))}
+    return {
+        "runs": runs,
+        "parameters": parameters,
+        "structure": "abc",
+        "idle": [],
+        "multiply_adds": counts,
+        "measured": {"cpu": values | changes},
+    }
+
+
+@pytest.fixture
+def timed(fake):
+    """A machine on which attention takes N^2 and the rest N^1 seconds, and attention at 1024 px does not fit."""
+    found = {
+        "deepfill-v2": architecture(
+            ["deepfill-v2"], 4_052_478, {128: 0.01, 256: 0.16, 512: 2.56}, **{"1024": "does not fit"}
+        ),
+        "crfill": architecture(["crfill-baseline", "crfill"], 4_052_478, {128: 0.1, 256: 0.4, 512: 1.6, 1024: 6.4}),
+        "deepfill-v1": architecture(["deepfill-v1"], 3_601_542, {512: 1.25}),
+    }
+    about = {"devices": {"cpu": "A processor"}, "threads": 2, "versions": {"torch": "9.9"}, "rounds": 3, "found": found}
+    Workspace(fake.root).benchmark.write_text(json.dumps(about))
+    return fake
+
+
+def run_stage(root: Path, stage: str, **settings: object) -> None:
+    """Runs a stage in a project, with settings as `check` would have resolved them."""
+    write_json(Workspace(root).resolved(stage), {"code": manifest(stage), **settings})
+    command = [sys.executable, "-m", f"stages.{stage}"]
+    run = subprocess.run(command, cwd=root, env=OF_THIS_TREE, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory, shards, few_holes) -> Path:
-    """A folder in which the stages that make the report have run."""
+    """A folder in which the stages that make the report have run; not to be changed."""
     root = Fake(tmp_path_factory.mktemp("reported"), shards, few_holes).root
-    project = Path(__file__).parents[1]
-    shutil.copy(project / "params.yaml", root)
-    for stage in ("study", "tables", "figures", "gallery", "report"):
-        script = project / "stages" / f"{stage}.py"
-        run = subprocess.run([sys.executable, script], cwd=root, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
+    run_stage(root, "study", study={"seed": 1, "pictures": 6})
+    for stage in ("tables", "figures", "gallery", "report"):
+        run_stage(root, stage)
     return root
 
 

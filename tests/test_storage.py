@@ -11,7 +11,8 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np, torch
 from palimpsest.config import runs
-from palimpsest.config.yaml import read_yaml, stage
+from palimpsest.config.entry import in_one_line
+from palimpsest.config.yaml import read_yaml
 from palimpsest.data import shards
 from palimpsest.models import create
 from palimpsest.storage import write_text
@@ -28,7 +29,7 @@ write = {
 }[target.name]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-stage(write)
+in_one_line(write)
 """
 ROOT = Path(__file__).parents[1]
 

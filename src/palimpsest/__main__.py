@@ -1,10 +1,12 @@
-"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study` and `readme`."""
+"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study`,
+`record` and `readme`."""
 
 import argparse
 import os
 from pathlib import Path
 
-from palimpsest.config.yaml import InputError, read_yaml, stage
+from palimpsest.config.entry import in_one_line
+from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.workspace import Workspace
 
 
@@ -143,12 +145,24 @@ def tally(arguments: argparse.Namespace) -> None:
             print(to_text(poll))
 
 
+def record(arguments: argparse.Namespace) -> None:
+    """Puts what the pipeline made on record."""
+    from datetime import UTC, datetime
+
+    from palimpsest.page.records import write_record
+
+    print(f"{write_record(Path(), datetime.now(UTC), arguments.name)} is written")
+
+
 def readme(arguments: argparse.Namespace) -> None:
-    """Copies the generated tables into README.md, each between its own pair of markers."""
+    """Shows the newest record in README.md."""
     from palimpsest.page.readme import refresh
+    from palimpsest.page.records import newest
+    from palimpsest.papers.values import read_values
     from palimpsest.storage import write_text
 
-    write_text("README.md", refresh(Path("README.md").read_text(encoding="utf-8"), Path("reports/tables")))
+    text = Path("README.md").read_text(encoding="utf-8")
+    write_text("README.md", refresh(text, *newest(Path()), read_values()))
 
 
 def main() -> None:
@@ -198,7 +212,11 @@ def main() -> None:
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
     command.set_defaults(run_command=tally)
 
-    command = commands.add_parser("readme", help="copy the generated tables into README.md")
+    command = commands.add_parser("record", help="put what the pipeline made on record, under records/")
+    command.add_argument("--name", help="of the record, after the date; the profile's when left out")
+    command.set_defaults(run_command=record)
+
+    command = commands.add_parser("readme", help="show the newest record in README.md")
     command.set_defaults(run_command=readme)
 
     arguments = parser.parse_args()
@@ -206,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    in_one_line(main)

@@ -1,4 +1,4 @@
-"""A trained method applied: 8-bit pictures and holes in, 8-bit results out, known pixels untouched."""
+"""A trained method at work: 8-bit pictures and holes in, 8-bit results out, known pixels untouched."""
 
 import numpy as np
 import torch
@@ -18,27 +18,27 @@ def to_pixels(image: Tensor) -> np.ndarray:
 
 
 def continued(model, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-    """The picture, its hole black, and the hole, continued to the model's size divisor by repeating their border."""
+    """The picture with its hole black, and the hole; both are padded to the size divisor by repeating their border."""
     height, width = image.shape[-2:]
     margin = (0, -width % model.size_divisor, 0, -height % model.size_divisor)
     return pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
 
 
 def predict(model, image: Tensor, hole: Tensor) -> Tensor:
-    """The raw output for pictures of any size."""
+    """The raw output for pictures of any size, (B, 3, H, W) in [0, 1]."""
     height, width = image.shape[-2:]
     return model.inpaint(*continued(model, image, hole))[..., :height, :width]
 
 
 def composite(outputs: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """The output in the hole, the picture elsewhere: uint8 (…, H, W, 3), twice, and bool (…, H, W)."""
+    """The output in the hole, the picture elsewhere; both uint8 (…, H, W, 3), holes bool (…, H, W)."""
     return np.where(holes[..., None], outputs, pictures)
 
 
 def inpaint(
     model, pictures: np.ndarray, holes: np.ndarray, device: torch.device | str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 (B, H, W, 3), bool (B, H, W) → result and raw output, uint8; known pixels are copied, not computed."""
+    """uint8 (B, H, W, 3), bool (B, H, W) → result and raw output, uint8; the result's known pixels are copied."""
     image, hole = (tensor.to(device) for tensor in to_tensors(pictures, holes))
     with torch.inference_mode():
         output = predict(model, image, hole)

@@ -1,8 +1,11 @@
-"""The templates of pages."""
+"""Pages out of templates: each room has a folder of its own, and `templates` holds the look that all pages share."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from collections.abc import Callable
+from pathlib import Path
 
-from palimpsest.tables.formats import tex
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+PACKAGE = Path(__file__).parent
 
 HTML = {"autoescape": True}
 LATEX = {
@@ -15,17 +18,16 @@ LATEX = {
 }
 
 
-def template(name: str) -> Template:
-    """One of `templates`; what it asks for and is not given is an error."""
-    options = HTML if name.endswith(".html") else LATEX
+def template(room: str, name: str, **filters: Callable) -> Template:
+    """`<room>/templates/<name>`; a variable that it uses and is not given is an error."""
     environment = Environment(
-        loader=PackageLoader("palimpsest"),
+        loader=FileSystemLoader([PACKAGE / room / "templates", PACKAGE / "templates"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **options,
+        **(HTML if name.endswith(".html") else LATEX),
     )
-    environment.filters["tex"] = tex
+    environment.filters |= filters
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # what stands in the order of params.yaml stays so
     return environment.get_template(name)

@@ -4,7 +4,8 @@ data/<slot>/      raw, credits, shards, report, holes and reference of the photo
 weights/          pretrained feature networks, a folder each
 resolved/         what `check` makes of the settings: a file for each stage and each run, slot or transfer it takes
 runs/<run>/       weights.safetensors, log.json and samples.npz of a training
-results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; results/architectures.json and benchmark.json of all
+results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; beside them architectures.json and
+                  benchmark.json, the speed of all
 reports/          tables, figures, gallery, studies and the page
 records/          results on record, and votes/<study>.csv, what people voted
 """

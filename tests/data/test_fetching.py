@@ -316,7 +316,7 @@ def test_a_disk_without_room_for_what_is_missing_is_said_beforehand(tmp_path, si
 FETCH = """
 import sys
 from pathlib import Path
-from palimpsest.config.yaml import stage
+from palimpsest.config.entry import in_one_line
 from palimpsest.data.fetching import Remote, fetch
 
 if sys.argv[3:]:
@@ -324,7 +324,7 @@ if sys.argv[3:]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 print("ready", flush=True)
 remote = Remote(url=sys.argv[1], bytes=None, hash=None, how=None)
-stage(lambda: print(fetch("pictures.bin", remote, Path(sys.argv[2]), None).checked, flush=True))
+in_one_line(lambda: print(fetch("pictures.bin", remote, Path(sys.argv[2]), None).checked, flush=True))
 """
 
 

@@ -637,7 +637,8 @@ def test_a_disk_without_second_names_gets_copies(tmp_path, monkeypatch):
 PACK = """
 import json, sys, time
 from pathlib import Path
-from palimpsest.config.yaml import build, stage
+from palimpsest.config.entry import in_one_line
+from palimpsest.config.yaml import build
 from palimpsest.data import packing
 from palimpsest.data.crops import Crops
 
@@ -654,7 +655,7 @@ def stream(names):
         yield name, next((folder / "files").glob(f"*/{name}")).read_bytes()
 
 source = packing.Source(splits, stream, False)
-stage(lambda: packing.pack(settings, source, folder / "shards", folder / "scratch") and None)
+in_one_line(lambda: packing.pack(settings, source, folder / "shards", folder / "scratch") and None)
 """
 
 

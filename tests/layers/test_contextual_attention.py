@@ -7,7 +7,8 @@ import torch
 
 from layers.textbook_attention import textbook_attention
 from palimpsest.layers import contextual_attention as module
-from palimpsest.layers.contextual_attention import Canvas, Matching, attention, contextual_attention, patch_sum
+from palimpsest.layers.contextual_attention import Matching, attention, contextual_attention, patch_sum
+from palimpsest.layers.pasting import Canvas
 
 SWITCHES = [
     dict(zip(("fuse", "masking", "overlap", "normalise_foreground"), values, strict=True))
@@ -62,6 +63,19 @@ def test_equals_the_textbook_form_at_rate_4():
     expected, expected_offsets = textbook_attention(*features, rate=4, softmax_scale=0.1)
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-4)
     assert torch.equal(offsets, expected_offsets)
+
+
+@pytest.mark.parametrize("height, width, rate", [(10, 14, 2), (16, 8, 2), (20, 12, 4), (2, 6, 2)])
+def test_aligned_sampling_equals_the_textbook_form(height, width, rate):
+    features = random_features(2, 3, height, width)
+    switches = {"rate": rate, "softmax_scale": 0.1, "sampling": "aligned"}
+    output, offsets = contextual_attention(*features, **switches)
+    expected, expected_offsets = textbook_attention(*features, **switches)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-4)
+    assert torch.equal(offsets, expected_offsets)
+    if height // rate > 2:
+        strided, _ = contextual_attention(*features, **switches | {"sampling": "strided"})
+        assert (output - strided).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("chunk_bytes", [SMALLEST_CHUNKS, 7 * 2 * 77 * 4, 7 * 5 * 77 * 4, ONE_CHUNK])
@@ -226,6 +240,7 @@ def test_features_of_zero_have_finite_gradients():
         ((1, 3, 8, 8), (1, 1, 8, 8), {"rate": 6}, "found features of 8 x 8 at rate 6; accepted: .* multiples of 6"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"masking": "add"}, "found masking 'add'; accepted: exclude, multiply"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"overlap": "4"}, "found overlap '4'; accepted: counted, constant"),
+        ((1, 3, 8, 8), (1, 1, 8, 8), {"sampling": "odd"}, "found sampling 'odd'; accepted: strided, aligned"),
     ],
 )
 def test_errors_say_what_was_found_and_what_is_accepted(background, hole, switches, text):

@@ -4,6 +4,8 @@ Slow, and its memory grows with the square of the positions; it says what `palim
 compute, and is what the benchmark compares with. Written from the paper's description, arXiv:1801.07892, section 3.1.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,19 +23,30 @@ def textbook_attention(
     fuse: bool = True,
     masking: str = "exclude",
     overlap: str = "counted",
+    sampling: str = "strided",
     normalise_foreground: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The arguments and results of `contextual_attention`, one sample at a time."""
     outputs, offsets = [], []
     for f, b, missing in zip(foreground.split(1), background.split(1), hole.split(1), strict=True):
-        scores = score_map(f[..., ::rate, ::rate], b[..., ::rate, ::rate], normalise_foreground)
+        small_f, small_b, small_missing = (sampled(tensor, rate, sampling) for tensor in (f, b, missing))
+        scores = score_map(small_f, small_b, normalise_foreground)
         if fuse:
             scores = fused(scores)
-        valid = F.conv2d(missing[..., ::rate, ::rate], missing.new_ones(1, 1, 3, 3), padding=1).view(1, -1, 1, 1) == 0
+        valid = F.conv2d(small_missing, missing.new_ones(1, 1, 3, 3), padding=1).view(1, -1, 1, 1) == 0
         attention = attention_map(scores, valid, softmax_scale, masking)
         outputs.append(pasted(attention, b, rate, overlap))
         offsets.append(offset_map(attention))
     return torch.cat(outputs), torch.cat(offsets)
+
+
+def sampled(tensor: Tensor, rate: int, sampling: str) -> Tensor:
+    """The nearest neighbour at 1 / rate of the size, row by row and column by column."""
+    for axis in (2, 3):
+        size, count = tensor.shape[axis], tensor.shape[axis] // rate
+        step = (size - 1) / max(count - 1, 1) if sampling == "aligned" else rate
+        tensor = torch.stack([tensor.select(axis, math.floor(i * step + 0.5)) for i in range(count)], axis)
+    return tensor
 
 
 def score_map(f: Tensor, b: Tensor, normalise_foreground: bool) -> Tensor:

@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import l1_loss
 
 from palimpsest.layers.feature_networks import perceptual
-from palimpsest.losses.perceptual import perceptual_l1
+from palimpsest.losses.perceptual import gram, perceptual_l1, style_loss
 
 LAYERS = ("relu1_1", "conv3_1")
 
@@ -25,3 +25,27 @@ def test_the_prediction_alone_has_a_gradient(features):
     perceptual_l1(one, other, LAYERS).backward()
     assert one.grad.abs().sum() > 0
     assert other.grad is None
+
+
+def test_gram_matrices_are_products_of_channels():
+    """Johnson et al. 2016, equation 3: of two constant channels 2 and 3, 4, 6 and 9 over the number of channels."""
+    maps = torch.tensor([2.0, 3.0]).view(1, 2, 1, 1).expand(1, 2, 5, 4)
+    assert gram(maps)[0].flatten().tolist() == pytest.approx([2, 3, 3, 4.5])
+    found = pictures(2)
+    wanted = torch.einsum("bchw,bdhw->bcd", found, found) / (3 * 32 * 32)
+    torch.testing.assert_close(gram(found), wanted)
+
+
+def test_the_style_loss_is_the_squared_distance_of_the_gram_matrices(features):
+    trunk, one, other = perceptual(features), pictures(0), pictures(1)
+    wanted = 0.0
+    for name in LAYERS:
+        difference = gram(trunk(one, [name])[name]) - gram(trunk(other, [name])[name])
+        wanted += difference.double().norm(dim=(1, 2)).square().mean().item()
+    assert style_loss(one, other, LAYERS).item() == pytest.approx(wanted, rel=1e-3) and wanted > 0
+    assert style_loss(one, one, LAYERS).item() == 0
+
+
+def test_gram_matrices_ignore_where_features_lie():
+    one = pictures(0)
+    torch.testing.assert_close(gram(one.flip(3)), gram(one))

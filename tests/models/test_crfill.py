@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from building import counts, made
 from torch.nn.functional import normalize, pad
 from torch.utils.flop_counter import FlopCounterMode
 
+from building import counts, made
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
+from palimpsest.layers.gated_generator import Outputs
 from palimpsest.layers.patches import known_patches
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.crfill import compared, replace_patches
-from palimpsest.models.deepfill_v2 import Drawn
 
 ALL, RECONSTRUCTION = (Phase(name=name, iterations=1, learning_rate=1e-3) for name in ("all", "reconstruction"))
 
@@ -120,8 +120,19 @@ def test_patches_that_choose_themselves_give_the_features_back():
     features = torch.randn(2, 5, 48, 64)
     same = replace_patches(features, torch.eye(48).expand(2, 48, 48))
     assert torch.allclose(same, features, atol=1e-5)
-    ones = replace_patches(torch.ones(1, 1, 64, 64), torch.eye(64).roll(9, 1)[None])
-    assert torch.allclose(ones[..., 12:52, 12:52], torch.ones(40, 40), atol=1e-6)
+
+
+def test_a_patch_from_the_edge_brings_the_picture_and_nothing_from_beyond_it():
+    """Beyond the edge features repeat their border, as those that are compared do: a constant map stays constant."""
+    torch.manual_seed(0)
+    weights = torch.rand(1, 64, 64).softmax(2)
+    assert torch.allclose(replace_patches(torch.ones(1, 1, 64, 64), weights), torch.ones(1, 1, 64, 64), atol=1e-5)
+    features = torch.arange(64.0).expand(1, 1, 64, 64).contiguous()
+    first = torch.zeros(1, 64, 64)
+    first[..., 0] = 1  # the patch in the corner, whose columns are 0, 0, 0, 0, 0, 1, … 11, everywhere
+    found = replace_patches(features, first)[0, 0, 20, 20:28]
+    corner = [0] * 4 + list(range(12))
+    assert found.tolist() == [(corner[x] + corner[x + 8]) / 2 for x in range(8)]
 
 
 def test_a_patch_is_replaced_by_the_one_it_chooses():
@@ -140,9 +151,9 @@ def test_the_cr_loss_trains_the_generator_through_features_and_result(params, fo
     x = image * 2 - 1
 
     def reached(by_features: bool) -> set[str]:
-        drawn = model.generator(x, hole)
-        result = drawn.x2 * hole + x * (1 - hole)
-        features = drawn.features if by_features else drawn.features.detach()
+        outputs = model.generator(x, hole)
+        result = outputs.x2 * hole + x * (1 - hole)
+        features = outputs.features if by_features else outputs.features.detach()
         weights = model.weights(features, hole)
         loss = (model.networks["auxiliary"](result.detach() if by_features else result, weights) - x).abs().mean()
         named = dict(model.generator.named_parameters())
@@ -204,9 +215,9 @@ def test_an_image_whose_hole_repeats_its_surroundings_can_be_referred_to(params)
     hole = torch.zeros(1, 1, 64, 64)
     hole[..., 24:40, 24:40] = 1
     features = torch.cat([stripes, 1 - stripes], 1)[..., 2::4, 2::4]
-    model.generator.forward = lambda x, hole: Drawn(x, x, features, None)
+    model.generator.forward = lambda x, hole: Outputs(x, x, features, None)
     del model.networks["similarity_encoder"]
-    down, across = model.references(stripes, hole)[0]
+    down, across = model.inspect(stripes, hole)[1]["offsets"][0]
     chosen = (down + torch.arange(8)[:, None]) * 8 + across + torch.arange(8)
     assert known_patches(hole).flatten()[chosen].all()
     alike = similarity(features, "patch")[0].gather(1, chosen.view(64, 1))
@@ -217,6 +228,7 @@ def test_an_image_whose_hole_repeats_its_surroundings_can_be_referred_to(params)
 def test_the_released_codes_switches_train(params, four, changes):
     params["runs"]["crfill"]["settings"]["similarity"] |= changes
     params["runs"]["crfill"]["settings"]["adversarial"] = "hinge-on-both"
+    params["runs"]["crfill"]["settings"]["generator"]["padding"] = "tensorflow"
     model = tiny(params)
     model.begin(RECONSTRUCTION)
     log = model.step(*to_tensors(*four))
@@ -245,11 +257,12 @@ def test_references_are_the_patches_of_the_largest_weight(params, four):
     model = tiny(params)
     image, hole = to_tensors(*four)
     with torch.no_grad():
-        down, across = model.references(image, hole).unbind(1)
-        weights = model.weights(model.generator(image * 2 - 1, hole).features, hole)
+        down, across = model.inspect(image, hole)[1]["offsets"].unbind(1)
+        features = model.generator(image * 2 - 1, hole).features
+        weights = model.weights(features, hole)
     chosen = (down + torch.arange(8)[:, None]) * 8 + across + torch.arange(8)
     assert torch.equal(chosen.flatten(1), weights.argmax(2))
-    everywhere = model.references(image, torch.ones_like(hole))
+    everywhere = model.references(features, torch.ones_like(hole))
     assert torch.equal(
         everywhere, -torch.stack(torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")).expand(4, 2, 8, 8)
     )

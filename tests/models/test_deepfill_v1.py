@@ -1,13 +1,17 @@
 """The machine-checkable facts of DeepFill v1 at paper scale, 256 px."""
 
+import math
+
 import pytest
 import torch
-from building import counts, made, shapes
+from torch.nn.functional import pad
 
+from building import counts, made, shapes
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
-from palimpsest.models.deepfill_v1 import AppearanceFlow, Critic, SpatialTransformer, crop_about
+from palimpsest.losses.perceptual import perceptual_l1, style_loss
+from palimpsest.models.deepfill_v1 import FEATURES, AppearanceFlow, Critic, SpatialTransformer, crop_about
 
 
 def test_parameters_of_the_full_model(params):
@@ -166,7 +170,8 @@ def test_a_spatial_transformer_starts_as_the_identity_and_shifts_by_what_it_is_t
         warp.localise[-1].bias[2] = 2 * 4 / 16
     moved, offsets = warp(features, hole)
     assert torch.allclose(moved[..., :12], features[..., 4:], atol=1e-5)
-    assert (offsets[:, 0] == 0).all() and (offsets[:, 1] == 2).all()
+    assert (offsets[:, 0] == 0).all() and (offsets[:, 1, :, :6] == 2).all()
+    assert (offsets[:, 1, :, 6:] == torch.tensor([1, 0])).all()  # what lies beyond the border comes from the border
 
 
 def test_an_appearance_flow_samples_where_it_points():
@@ -177,16 +182,44 @@ def test_an_appearance_flow_samples_where_it_points():
     features = torch.rand(1, 4, 16, 16)
     moved, offsets = flow(features, torch.zeros(1, 1, 16, 16))
     assert torch.allclose(moved[:, :, :12], features[:, :, 4:], atol=1e-5)
-    assert (offsets[:, 0] == 2).all() and (offsets[:, 1] == 0).all()
+    assert (offsets[:, 0, :6] == 2).all() and (offsets[:, 1] == 0).all()
+    assert (offsets[:, 0, 6:, 0] == torch.tensor([1, 0])).all()
 
 
-def test_losses_that_must_wait_are_refused(params):
-    for name in ("perceptual", "style"):
-        params["runs"]["deepfill-v1"]["settings"]["loss"] |= {"perceptual": 0.0, "style": 0.0, name: 1.0}
-        with pytest.raises(
-            InputError, match=rf"loss\.{name} is a term that this method does not have yet; accepted: 0"
-        ):
-            made(params, "deepfill-v1", "tiny", 64)
+@pytest.mark.parametrize("name", ["perceptual", "style"])
+def test_losses_of_features_need_the_network_that_they_read(params, name):
+    params["runs"]["deepfill-v1"]["settings"]["loss"][name] = 1.0
+    with pytest.raises(InputError, match=r"needs\.features is nothing, and a loss reads them; accepted: perceptual"):
+        made(params, "deepfill-v1", "tiny", 64)
+
+
+def test_without_a_weight_no_features_are_read(params):
+    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
+    params["runs"]["deepfill-v1"]["needs"]["features"] = "perceptual"
+    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
+
+
+def test_perceptual_and_style_loss_compare_the_result(params, four, features):
+    """The generator's loss is the sum of its terms, and a result that is the picture costs nothing."""
+    weights = {"perceptual": 0.5, "style": 2.0}
+    params["runs"]["deepfill-v1"]["settings"]["loss"] |= weights
+    params["runs"]["deepfill-v1"]["needs"]["features"] = "perceptual"
+    model = made(params, "deepfill-v1", "tiny", 64)
+    assert model.reads_features
+    image, hole = to_tensors(*four)
+    _, x2, _ = model.generator(image * 2 - 1, hole)
+    result = (x2 * hole + (image * 2 - 1) * (1 - hole) + 1) / 2
+    wanted = {"perceptual": perceptual_l1(result, image, FEATURES), "style": style_loss(result, image, FEATURES)}
+    log = model._step_generator(image * 2 - 1, hole)
+    for name, value in wanted.items():
+        assert log[name].item() == pytest.approx(value.item(), rel=1e-4) and value > 0
+    plain = model.config.model_copy(update={"loss": model.config.loss.model_copy(update=dict.fromkeys(weights, 0.0))})
+    without = made(params, "deepfill-v1", "tiny", 64)
+    without.config = plain
+    rest = without._step_generator(image * 2 - 1, hole)["generator"].item()
+    added = sum(weight * log[name].item() for name, weight in weights.items())
+    assert log["generator"].item() == pytest.approx(rest + added, rel=1e-4)
+    assert model._further_terms(image * 2 - 1, image * 2 - 1) == {"perceptual": 0, "style": 0}
 
 
 def test_total_variation_is_a_term_when_asked(params, four):
@@ -205,11 +238,48 @@ def test_a_critic_takes_any_size(size, last):
     assert found[-1] == (16, last)
 
 
-def test_the_released_codes_switches_build(params, four):
+@pytest.mark.parametrize("padding", ["reflect", "tensorflow"])
+def test_the_released_codes_switches_build(params, four, padding):
     settings = params["runs"]["deepfill-v1"]["settings"]
-    settings["attention"] |= {"masking": "multiply", "overlap": "constant"}
-    settings["padding"] = "reflect"
+    settings["attention"] |= {"masking": "multiply", "overlap": "constant", "sampling": "aligned"}
+    settings["padding"] = padding
     image, hole = to_tensors(four[0].repeat(2, 1).repeat(2, 2), four[1].repeat(2, 1).repeat(2, 2))
     with torch.no_grad():
         output = made(params, "deepfill-v1", "tiny", 128).inpaint(image, hole)
     assert output.isfinite().all()
+
+
+def halving(network):
+    return [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d) and layer.stride == (2, 2)]
+
+
+def test_tensorflows_padding_is_that_of_every_convolution_that_halves(params, four):
+    """Against a port that keeps equal margins and puts a row and a column of zeros before each such kernel."""
+    port = made(params, "deepfill-v1", "tiny", 64)
+    params["runs"]["deepfill-v1"]["settings"]["padding"] = "tensorflow"
+    ours = made(params, "deepfill-v1", "tiny", 64)
+    image, hole = to_tensors(*four)
+    critics = ("local_critic", image[..., :32, :32]), ("global_critic", image)
+    with torch.no_grad():
+        alike = port.generator(image, hole)
+        for layer in halving(port.networks):
+            layer.weight = torch.nn.Parameter(pad(layer.weight, (1, 0, 1, 0)))
+        found, wanted = ours.generator(image, hole), port.generator(image, hole)
+        scores = [[model.networks[name](picture) for name, picture in critics] for model in (ours, port)]
+    assert [len(halving(ours.networks[name])) for name in ours.networks] == [6, 4, 4]
+    torch.testing.assert_close(found[:2], wanted[:2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*scores, rtol=1e-4, atol=1e-5)
+    assert all((one - other).abs().max() > 0.01 for one, other in zip(found[:2], alike[:2], strict=True))
+
+
+@pytest.mark.parametrize("sampling", ["strided", "aligned"])
+def test_the_hole_is_reduced_as_attention_samples(params, four, sampling):
+    params["runs"]["deepfill-v1"]["settings"]["attention"]["sampling"] = sampling
+    branch, seen = made(params, "deepfill-v1", "tiny", 64).generator.refinement.attention_branch, []
+    branch.attention.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
+    image, hole = to_tensors(*four)
+    hole[..., 41:44] = 0
+    with torch.no_grad():
+        branch(torch.cat([image, hole, hole], 1), hole)
+    places = [math.floor(i * 63 / 15 + 0.5) for i in range(16)] if sampling == "aligned" else list(range(0, 64, 4))
+    assert torch.equal(seen[0], hole[:, :, places][..., places])

@@ -1,17 +1,19 @@
 """What every run of params.yaml keeps to, models to come included."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import build, read_yaml
 from palimpsest.data.shards import Shard
 from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import inpaint, predict, to_tensors
-from palimpsest.models import available, configure, create, is_prior
+from palimpsest.models import available, configure, create, find, is_prior
 from palimpsest.training.batches import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
@@ -78,6 +80,31 @@ def test_one_sample_does_not_touch_another(name, four):
     for i in range(4):
         alone, _ = inpaint(model, pictures[i : i + 1], holes[i : i + 1])
         assert np.abs(together[i].astype(int) - alone[0]).max() <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in FILLING if hasattr(find(SECTIONS[name]["model"]).Model, "inspect")])
+def test_inspecting_fills_a_hole_as_inpainting_does_in_one_pass(name, four):
+    image, hole = (pad(tensor, (0, 32)) for tensor in to_tensors(*four))
+    model, ran = filling(name), []
+    for network in model.networks.modules():
+        network.register_forward_hook(lambda module, *_: ran.append(module))
+    with torch.no_grad():
+        wanted, needed = model.inpaint(image, hole), Counter(ran)
+        ran.clear()
+        output, shown = model.inspect(image, hole)
+    assert torch.equal(output, wanted)
+    assert {network: count for network, count in Counter(ran).items() if network in needed} == needed
+    assert "generator" not in model.networks or ran.count(model.networks["generator"]) == 1
+    assert shown
+    for value in shown.values():
+        if value.is_floating_point():
+            assert value.shape == image.shape and value.min() >= 0 and value.max() <= 1
+        else:
+            assert value.dtype == torch.int64 and len(value) == len(image)
+    if "offsets" in shown:
+        own = torch.stack(torch.meshgrid(torch.arange(8), torch.arange(12), indexing="ij"))
+        y, x = (shown["offsets"] + own).unbind(1)
+        assert y.min() >= 0 and y.max() < 8 and x.min() >= 0 and x.max() < 12
 
 
 @pytest.mark.parametrize("name", FILLING)

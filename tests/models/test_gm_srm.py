@@ -4,14 +4,14 @@ import math
 
 import pytest
 import torch
-from building import counts, made
 
+from building import counts, made
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import predict, to_tensors
+from palimpsest.layers.style_synthesis import fixed_noise, random_noise
 from palimpsest.losses.adversarial import GAN_LOSSES
-from palimpsest.models.gm_srm import DRAW, divergence, fusion, reconstruction_loss
-from palimpsest.models.stylegan2 import fixed_noise, random_noise
+from palimpsest.models.gm_srm import SEED, divergence, fusion, reconstruction_loss
 from palimpsest.training import checkpoints
 
 VARIANTS = ["gm-srm-base", "gm-bm", "gm-csv", "gm-srm", "gm-srm-plain-noise"]
@@ -95,8 +95,8 @@ def test_a_fusing_convolution_begins_as_the_identity_on_the_memory():
     assert torch.equal(fusion(5, 3)(torch.cat([recalled, known], 1)), recalled)
 
 
-def recollections(model, image, hole, draw):
-    """What the memory is asked at each level, (c of each convolution), and what is recalled, F_M."""
+def recollections(model, image, hole, noise):
+    """What the memory is asked at each level (c of each convolution), and what is recalled, F_M."""
     asked, recalled = [], []
     hooks = [
         level.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
@@ -104,7 +104,7 @@ def recollections(model, image, hole, draw):
     ]
     hooks += [conv.register_forward_hook(lambda _, __, x: recalled.append(x)) for conv in model.networks["fusion"]]
     with torch.no_grad():
-        model.generate(image * 2 - 1, hole, draw)
+        model.generate(image * 2 - 1, hole, noise)
     for hook in hooks:
         hook.remove()
     return asked, recalled
@@ -118,9 +118,9 @@ def test_at_first_the_memory_recalls_what_it_would_draw(params, name, four):
     for level in memory.levels:
         for layer in level.convs:
             layer.noise_strength.fill_(0.3)
-    asked, recalled = recollections(model, *to_tensors(*four), fixed_noise(DRAW))
+    asked, recalled = recollections(model, *to_tensors(*four), fixed_noise(SEED))
     assert len(recalled) == 4
-    noise, x = fixed_noise(DRAW), memory.start(4)
+    noise, x = fixed_noise(SEED), memory.start(4)
     with torch.no_grad():
         for level, ws, wanted in zip(memory.levels[:4], asked, recalled, strict=True):
             x = level(x, ws, noise)
@@ -203,7 +203,7 @@ def test_another_memory_is_a_parameter(params, four):
         "model": "stylegan2",
         "slot": "scenes",
         "base": "gm-srm-memory",
-        "judge": "vgg16",
+        "frechet_network": "vgg16",
         "settings": {"width": {"base": 1024}},
         "profiles": {"tiny": {"width": {"base": 1024}}},
     }

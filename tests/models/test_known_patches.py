@@ -6,8 +6,9 @@ from palimpsest.models import create
 
 
 def chosen(params, name, hole):
-    """The patches (row, column) that each patch gives way to."""
-    down, across = create(runs.resolve(params, name), 64).references(torch.rand(len(hole), 3, 64, 64), hole).unbind(1)
+    """The patches (row, column) by which each patch is replaced."""
+    _, shown = create(runs.resolve(params, name), 64).inspect(torch.rand(len(hole), 3, 64, 64), hole)
+    down, across = shown["offsets"].unbind(1)
     return down + torch.arange(8)[:, None], across + torch.arange(8)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from building import counts, made, shapes
 
+from building import counts, made, shapes
 from palimpsest.config.runs import resolve
 from palimpsest.config.yaml import InputError
 from palimpsest.evaluation.counting import count_blocks
@@ -313,7 +313,7 @@ def test_patches_grow_with_the_pictures_that_are_learned_from(params, size, patc
     with without_values():
         model = create(resolve(params, "tmad", "tiny"), size)
     assert (model.patch, model.stride) == (patch, patch // 2)
-    assert model.grain == max(32, patch)
+    assert model.divisor == max(32, patch)
 
 
 UNFIT = [20, 16, 96, 512]
@@ -340,9 +340,9 @@ def test_the_memory_of_a_picture_of_any_size_holds_no_pixel_from_beyond_it(param
     model = made(params, "tmad", "tiny", 64)
     model.networks.eval()
     with torch.no_grad():
-        shown = model.diagnose(image, hole)["retrieved"]
-        assert model.inpaint(image, hole).shape == image.shape
-    corners = shown[shown[..., 0] >= 0]
+        output, shown = model.inspect(image, hole)
+    assert output.shape == shown["coarse"].shape == image.shape
+    corners = shown["retrieved"][shown["retrieved"][..., 0] >= 0]
     assert len(corners) and (corners[:, 0] <= height - 8).all() and (corners[:, 1] <= width - 8).all()
 
 
@@ -381,7 +381,7 @@ def test_patches_shown_are_those_of_the_memory(params, four):
     model = made(params, "tmad", "tiny", 64)
     model.networks.eval()
     with torch.no_grad():
-        shown = model.diagnose(image, hole)["retrieved"]
+        shown = model.inspect(image, hole)[1]["retrieved"]
     assert shown.shape == (4, 8, 8, 4, 2)
     missing = hole_cells(hole, 8)
     assert (shown[~missing] == -1).all() and (shown[missing] >= 0).all()

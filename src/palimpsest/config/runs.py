@@ -1,7 +1,7 @@
-"""What a run is: a model's settings at the active profile, with a variant's differences, on one slot of its data.
+"""Runs: a model with all its settings at one profile, trained on the pictures of one slot.
 
-A run may need others: one whose weights it begins with, one whose model works inside its own. `pretrained` holds
-networks that exist for this alone.
+A variant names another run as its base and gives only its differences. A run may need others: one whose weights it
+starts from, and one whose model works inside its own. Networks that exist only to be needed stand in `pretrained`.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ NOTHING = "nothing"
 
 
 class Section(Settings):
-    """What sections of params.yaml's `pretrained` and `runs` share.
+    """What the sections of params.yaml's `pretrained` and `runs` have in common.
 
-    A section that is its own base holds every setting at paper scale, and for each profile what it makes smaller; any
-    other holds its differences from its base, and from its base at a profile.
+    A section that is its own base holds every setting at the paper's scale, and for each profile the settings that
+    differ there. Any other section holds only its differences from its base.
     """
 
     model: str  # file in palimpsest/models
@@ -32,28 +32,28 @@ class Section(Settings):
 
 
 class Pretrained(Section):
-    """A section of params.yaml's `pretrained`: trained for other runs to begin with, and not measured."""
+    """A section of params.yaml's `pretrained`: trained once for the runs that need it, and not evaluated."""
 
-    frechet_network: Literal["nothing", "vgg16", "inception"]  # whose features tell a prior's pictures from real ones
+    frechet_network: Literal["nothing", "vgg16", "inception"]  # of a prior's Fréchet distance
 
 
 class Needs(Settings):
-    """What must be made before a run is trained; each may be nothing."""
+    """What must exist before a run is trained; each may be `nothing`."""
 
-    start: str  # the run, or pretrained network, whose weights some of its networks begin with
-    inside: str  # the run, or pretrained network, whose model it works with
-    features: Literal["nothing", "perceptual"]  # the fixed network that a perceptual loss reads
+    start: str  # the run or pretrained network from whose weights some of its networks start
+    inside: str  # the run or pretrained network whose model works inside its own
+    features: Literal["nothing", "perceptual"]  # the fixed network of a perceptual loss
 
 
 class Entry(Section):
     """A section of params.yaml's `runs`."""
 
-    holes: Kinds  # it is measured on
+    holes: Kinds  # that it is evaluated on
     needs: Needs
 
 
 class Transfer(Settings):
-    """A section of params.yaml's `transfers`: a trained run measured on other pictures than its own slot's."""
+    """A section of params.yaml's `transfers`: a trained run, evaluated on the pictures of another slot."""
 
     run: str
     slot: str  # slot in profiles.<profile>.slots
@@ -61,7 +61,7 @@ class Transfer(Settings):
 
 
 class External(Settings):
-    """A section of params.yaml's `external`: results that another tool made of `palimpsest export`'s pictures."""
+    """A section of params.yaml's `external`: another tool's results on the pictures of `palimpsest export`."""
 
     label: Annotated[str, Field(min_length=1)]  # the row's name; equal labels on several slots share a row
     source: Annotated[str, Field(min_length=1)]  # where the results come from, in words
@@ -83,21 +83,21 @@ class Run:
     slot: str
     profile: str
     settings: Tree
-    at: str  # the dotted name under which its settings are explained
+    at: str  # the dotted name of its settings, for errors
     start: Self | None = None
     inside: Self | None = None
     features: bool = False
 
     @classmethod
     def read(cls, tree: Tree) -> Self:
-        """A run out of its fields, as `asdict` makes them."""
+        """The run that `asdict` turned into this tree."""
         others = {need: cls.read(tree[need]) for need in ("start", "inside") if tree[need]}
         return cls(**{**tree, **others})
 
 
 @dataclass(frozen=True)
 class Target:
-    """What one set of results is of: a run on its own slot or on another, and the kinds of holes."""
+    """What is evaluated: a run, the slot whose pictures it fills (its own or another), and the kinds of holes."""
 
     name: str  # of results/<name>
     run: str
@@ -106,7 +106,7 @@ class Target:
 
     @property
     def stage(self) -> Literal["evaluate", "transfer"]:
-        """The stage that makes it."""
+        """The stage that evaluates it."""
         return "evaluate" if self.name == self.run else "transfer"
 
 
@@ -115,32 +115,30 @@ def names(params: Tree) -> list[str]:
 
 
 def trained(params: Tree) -> list[str]:
-    """All that is trained: pretrained networks and runs; InputError where two share a name."""
+    """Everything that is trained, pretrained networks first; InputError if two have the same name."""
     first = list(section(params, "pretrained"))
     for name in first:
         _own_name(params, "pretrained", name)
     found = [*first, *names(params)]
     if NOTHING in found:
-        raise InputError(
-            f"params: a run has the name {NOTHING!r}, which says that nothing is needed; accepted: another"
-        )
+        raise InputError(f"params: a run is called {NOTHING!r}, which stands for no need; accepted: another name")
     return found
 
 
 def frechet_network(params: Tree, name: str) -> str:
-    """The network that judges what a prior draws as it is trained; nothing for a run."""
+    """The network of a prior's Fréchet distance; `nothing` for everything else."""
     entry = _entry(params, name)
     return entry.frechet_network if isinstance(entry, Pretrained) else NOTHING
 
 
 def target(params: Tree, name: str) -> Target:
-    """The results that a run has of its own slot; InputError for an unknown run."""
+    """A run on its own slot; InputError for an unknown run."""
     entry = part(params, Entry, "runs", name)
     return Target(name, name, entry.slot, entry.holes)
 
 
 def transfer(params: Tree, name: str) -> Target:
-    """The results that a trained run has of another slot; InputError for an unknown transfer or run."""
+    """A trained run on another slot; InputError for an unknown transfer or run."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
     trained = part(params, Entry, "runs", entry.run)
@@ -150,13 +148,13 @@ def transfer(params: Tree, name: str) -> Target:
 
 
 def targets(params: Tree) -> list[Target]:
-    """Of every run and every transfer."""
+    """Everything that is evaluated: each run, then each transfer."""
     moved = [transfer(params, name) for name in section(params, "transfers")]
     return [*(target(params, name) for name in names(params)), *moved]
 
 
 def external(params: Tree, name: str) -> External:
-    """A section of `external`; InputError for an unknown one or a name that a run or a transfer has."""
+    """A section of `external`; InputError if it is unknown or has the name of a run or a transfer."""
     _own_name(params, "external", name)
     if name in section(params, "transfers"):
         raise InputError(f"params: external.{name} has the name of a transfer; accepted: a name of its own")
@@ -169,32 +167,32 @@ def _own_name(params: Tree, where: str, name: str) -> None:
 
 
 def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
-    """The run `name`: its base's settings, then the base's at the profile, then its own; and the runs that it needs.
+    """The run `name` with every setting: the base's, the base's at the profile, then its own; and the runs it needs.
 
-    Raises InputError for an unknown run or profile, a base of another model, a difference in what the base lacks, or
-    needs that go in a circle; `above` are the runs that need this one.
+    Raises InputError for an unknown run or profile, a base of another model, a setting that the base does not have, or
+    needs in a circle. `above` are the runs that need this one.
     """
     if name in above:
-        raise InputError(f"params: {' needs '.join([*above, name])}; accepted: needs that do not go in a circle")
+        raise InputError(f"params: {' needs '.join([*above, name])}; accepted: needs without a circle")
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
     known = params["profiles"]
-    entry, room = _entry(params, name), _room(params, name)
+    entry, where = _entry(params, name), _part(params, name)
     base = _entry(params, entry.base)
     if base.base != entry.base or base.model != entry.model:
-        found = f"{room}.{name}.base is {entry.base!r}"
+        found = f"{where}.{name}.base is {entry.base!r}"
         raise InputError(f"params: {found}; accepted: a section of {entry.model} that is its own base")
     for key, scales in {entry.base: base.profiles, name: entry.profiles}.items():
         if strange := [scale for scale in scales if scale not in known]:
-            found = f"{room}.{key}.profiles.{strange[0]} is no profile"
+            found = f"{where}.{key}.profiles.{strange[0]} is not a profile"
             raise InputError(f"params: {found}; accepted: {', '.join(known)}")
-    scale = section(params, room, entry.base, "profiles", profile)
-    settings = merge(base.settings, scale, f"{room}.{entry.base}.profiles.{profile}")
+    scale = section(params, where, entry.base, "profiles", profile)
+    settings = merge(base.settings, scale, f"{where}.{entry.base}.profiles.{profile}")
     if entry.base != name:
-        settings = merge(settings, entry.settings, f"{room}.{name}.settings")
-        settings = merge(settings, entry.profiles.get(profile, {}), f"{room}.{name}.profiles.{profile}")
+        settings = merge(settings, entry.settings, f"{where}.{name}.settings")
+        settings = merge(settings, entry.profiles.get(profile, {}), f"{where}.{name}.profiles.{profile}")
     section(params, "profiles", profile, "slots", entry.slot)
-    at = f"{room}.{name}.settings"
+    at = f"{where}.{name}.settings"
     if isinstance(entry, Entry):
         start, inside = (_needed(params, name, need, profile, above) for need in ("start", "inside"))
         return Run(name, entry.model, entry.slot, profile, settings, at, start, inside, entry.needs.features != NOTHING)
@@ -202,7 +200,7 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
 
 
 def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:
-    """The run that a run needs; none where it needs nothing."""
+    """The run that a run needs, if any."""
     other = section(params, "runs", name, "needs", need)
     if other == NOTHING:
         return None
@@ -212,24 +210,24 @@ def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, 
     return resolve(params, other, profile, (*above, name))
 
 
-def _room(params: Tree, name: str) -> str:
-    """Where a section of that name stands; `runs` where it stands nowhere."""
+def _part(params: Tree, name: str) -> str:
+    """The part of params.yaml that has a section of this name; `runs` if none has."""
     return "pretrained" if name in section(params, "pretrained") else "runs"
 
 
 def _entry(params: Tree, name: str) -> Section:
-    room = _room(params, name)
-    return part(params, Entry if room == "runs" else Pretrained, room, name)
+    where = _part(params, name)
+    return part(params, Entry if where == "runs" else Pretrained, where, name)
 
 
 def fingerprint(run: Run, size: int) -> str:
-    """What a checkpoint must have been made under to stand for this run."""
+    """Hash of everything that a checkpoint of this run depends on in the settings."""
     needs = [fingerprint(need, size) if need else NOTHING for need in (run.start, run.inside)]
     return digest([run.model, run.slot, size, run.settings, needs])
 
 
 def target_fingerprint(params: Tree, target: Target) -> str:
-    """What results must have been made under to stand for this target."""
+    """Hash of everything that a target's results depend on in the settings of its run."""
     run = resolve(params, target.run)
     trained = fingerprint(run, section(params, "profiles", run.profile, "slots", run.slot, "size"))
     return trained if target.stage == "evaluate" else digest([trained, target.slot])

@@ -1,10 +1,8 @@
-"""YAML files → frozen settings, strictly: every refusal names the full dotted key."""
+"""Reads YAML files strictly into frozen settings; every error names the full dotted key."""
 
-import errno
 import hashlib
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,16 +15,16 @@ Tree = dict[str, Any]
 
 def each_once(values: list) -> list:
     if doubled := [value for place, value in enumerate(values) if value in values[:place]]:
-        raise ValueError(f"{doubled[0]!r} stands there twice; accepted: each once")
+        raise ValueError(f"{doubled[0]!r} appears twice; accepted: each value once")
     return values
 
 
 class InputError(Exception):
-    """Something a person gave cannot be used; the text says what was asked, what was found, what would be accepted."""
+    """Something the user gave cannot be used; the text says what was asked, what was found, what would be accepted."""
 
 
 class Settings(BaseModel):
-    """A frozen group of settings: no key may be missing, none may be extra, no value is converted in silence."""
+    """A frozen group of settings: no key may be missing, none may be extra, and no value is converted silently."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -36,7 +34,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # of a section th
 
 
 def read_yaml(path: Path | str) -> Tree:
-    """The mapping in a YAML 1.2 file; InputError where there is none."""
+    """The mapping in a YAML 1.2 file; InputError if there is none."""
     try:
         tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -49,7 +47,7 @@ def read_yaml(path: Path | str) -> Tree:
 
 
 def section(tree: Tree, *keys: str) -> Any:
-    """The sub-tree under keys; InputError names the first key that is missing and its siblings."""
+    """The subtree under `keys`; InputError names the first missing key and its siblings."""
     for depth, key in enumerate(keys):
         if not isinstance(tree, Mapping) or key not in tree:
             found = ", ".join(map(str, tree)) if isinstance(tree, Mapping) else repr(tree)
@@ -59,7 +57,7 @@ def section(tree: Tree, *keys: str) -> Any:
 
 
 def build(kind: type[S], tree: Any, at: str, source: str = "params") -> S:
-    """`tree` as a `kind`; InputError lists every offending key of `source` by its full dotted name under `at`."""
+    """`tree` as a `kind`; InputError lists every wrong key of `source` by its full dotted name under `at`."""
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
@@ -67,7 +65,7 @@ def build(kind: type[S], tree: Any, at: str, source: str = "params") -> S:
 
 
 def part(tree: Tree, kind: type[S], *keys: str) -> S:
-    """The sub-tree under keys as a `kind`."""
+    """The subtree under `keys` as a `kind`."""
     return build(kind, section(tree, *keys), ".".join(keys))
 
 
@@ -84,7 +82,7 @@ def _explain(problem: Mapping[str, Any], at: str, tree: Any) -> str:
 
 
 def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
-    """The keys of the YAML file on the way to `location`, in which pydantic puts the names of a union's members too."""
+    """The YAML keys that lead to `location`, into which pydantic also puts the names of a union's members."""
     for key in location:
         if isinstance(key, int) or (isinstance(tree, Mapping) and key in tree):
             tree = tree[key]
@@ -92,14 +90,14 @@ def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
 
 
 def merge(base: Tree, changes: Tree, at: str) -> Tree:
-    """`base` with the leaves of `changes` put in; a key that `base` lacks is an InputError.
+    """`base` updated with `changes`: mappings are merged, lists and scalars replaced.
 
-    Lists and scalars are replaced, mappings are merged.
+    InputError for a key that `base` does not have.
     """
     merged = dict(base)
     for key, value in changes.items():
         if key not in base:
-            raise InputError(f"params: {at}.{key} changes nothing: no such setting; accepted: {', '.join(base)}")
+            raise InputError(f"params: {at}.{key} is not a setting of its base; accepted: {', '.join(base)}")
         nested = isinstance(base[key], dict)
         if nested != isinstance(value, dict):
             raise InputError(f"params: {at}.{key} is {value!r}, where the settings hold {base[key]!r}")
@@ -108,30 +106,11 @@ def merge(base: Tree, changes: Tree, at: str) -> Tree:
 
 
 def digest(value: Any) -> str:
-    """sha256 of a JSON-like value, the same for equal values whatever the order of their keys."""
+    """sha256 of a JSON-like value; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def stage(main: Callable[[], None]) -> None:
-    """Runs a stage's main; a bad input or a full disk ends in one clear line and exit status 1."""
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        what = "no room to write" if full else "cannot read or write"
-        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; earlier files are intact")
-
-
-def argument(wanted: str) -> str:
-    """The one word that a stage's script is called with."""
-    if len(sys.argv) != 2:
-        raise InputError(f"{sys.argv[0]}: asked for {wanted}, found {sys.argv[1:] or 'nothing'}")
-    return sys.argv[1]
-
-
 def one_of(value: object, accepted: Iterable[object], at: str) -> None:
-    """InputError unless `value` is among the accepted ones; `at` is the file and key where it stands."""
+    """InputError unless `value` is one of `accepted`; `at` names the file and the key."""
     if value not in (accepted := list(accepted)):
         raise InputError(f"{at}: found {value!r}; accepted: {', '.join(map(str, accepted))}")

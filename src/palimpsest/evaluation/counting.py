@@ -1,8 +1,10 @@
-"""Parameters and blocks of networks, counted."""
+"""How many parameters and blocks networks have."""
 
 from collections import Counter
 
 from torch import nn
+
+from palimpsest.layers import blocks
 
 
 def count_parameters(model) -> dict[str, int]:
@@ -15,13 +17,13 @@ def count_parameters(model) -> dict[str, int]:
 
 
 def count_blocks(model) -> dict[str, dict[str, int]]:
-    """How many blocks of each kind a network and its parts hold: {name or name.part: {kind: count}}."""
+    """How many blocks of each kind in layers/blocks.py a network and its parts hold: {name or name.part: {kind: n}}."""
     named = [(name, module) for name, module in model.networks.named_modules() if name and name.count(".") <= 1]
     counts = {
-        name: Counter(type(part).__name__ for part in module.modules() if _is_layer(part)) for name, module in named
+        name: Counter(type(part).__name__ for part in module.modules() if _is_block(part)) for name, module in named
     }
     return {name: dict(found) for name, found in counts.items() if found}
 
 
-def _is_layer(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("palimpsest.layers.")
+def _is_block(module: nn.Module) -> bool:
+    return type(module).__module__ == blocks.__name__

@@ -1,1 +1,1 @@
-"""Figures, drawn from kept samples and logs."""
+"""Figures: one file a subject, one function a kind of figure; draw.py knows them all."""

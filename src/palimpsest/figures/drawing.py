@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontEntry, findfont, fontManager
 from palimpsest.storage import replacing
 
 FONT, LEAN = "DejaVu Sans", "DejaVu Sans lean"
-UNUSED = ["GDEF", "GPOS", "GSUB", "MATH", "FFTM"]  # tables of a font that no word of a figure needs
+UNUSED = ["GDEF", "GPOS", "GSUB", "MATH", "FFTM"]  # tables of the font that figures do not need
 
 STYLE = {
     "font.family": [LEAN, FONT],
@@ -37,7 +37,7 @@ class Drawing:
     name: str
     title: str
     caption: str
-    figure: Figure | None  # none where nothing of it can be drawn
+    figure: Figure | None  # none where nothing can be drawn
     absent: list[str] = field(default_factory=list)  # what was left out, a line each
 
     @property
@@ -49,7 +49,7 @@ class Drawing:
 
 @contextmanager
 def lean_font() -> Iterator[Path]:
-    """Matplotlib's own font without UNUSED, in a folder that goes: a PDF is made in half the time."""
+    """Matplotlib's own font without UNUSED, in a temporary folder: a PDF takes half the time."""
     with TemporaryDirectory() as folder:
         font = TTFont(findfont(FONT), recalcTimestamp=False)
         for table in UNUSED:
@@ -66,8 +66,8 @@ def register(font: Path) -> None:
 
 def save(figure: Figure, stem: Path) -> None:
     """`stem`.png and `stem`.pdf, without a date or the name of the program."""
-    png = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}}  # the usual takes thrice as long
+    png = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}}  # the default takes three times as long
     for ending, options in ((".png", png), (".pdf", {"metadata": {"CreationDate": None}})):
         with replacing(stem.with_name(stem.name + ending)) as temporary:
             figure.savefig(temporary, **options)
-        figure.set_layout_engine("none")  # the places that it found hold for both
+        figure.set_layout_engine("none")  # both files share the layout that it found

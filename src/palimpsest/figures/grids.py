@@ -1,4 +1,4 @@
-"""Pictures in rows and columns, drawn into one axes whose unit is the inch: far sooner than an axes a picture."""
+"""Pictures in rows and columns, drawn into one axes whose unit is the inch, which is far faster than an axes each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 PATCH = 16  # px, as in layers/patches.py, which needs torch
 GAP, MARGIN = 0.05, 0.03  # inches, between pictures and at the rim
-HEADS, LABELS = 0.24, 0.14  # inches, that heads take above the pictures and labels at their left
+HEADS, LABELS = 0.24, 0.14  # inches, for heads above the pictures and labels left of them
 WHEEL = 0.9  # of a column
 
 Corner = tuple[int, int]  # top left, (y, x) px
@@ -42,7 +42,7 @@ def colour_code(offsets: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Marked:
-    """A picture in which patches of the hole are joined with their references."""
+    """A picture with patches of its hole joined to their references."""
 
     picture: np.ndarray
     joined: list[tuple[Corner, Corner]]  # the patch, its reference
@@ -147,7 +147,7 @@ def paint(
 
 
 def _draw_wheel(axes: Axes, left: float, top: float, side: float) -> None:
-    """The colour of each offset at its own place: up in the picture is up here."""
+    """The colour of each offset, at the place that it points to: up in the picture is up here."""
     offsets = np.mgrid[-60:61, -60:61]
     inside = np.hypot(*offsets) <= 60
     colours = np.dstack([colour_code(np.where(inside, offsets, 0)), np.where(inside, 255, 0).astype(np.uint8)])

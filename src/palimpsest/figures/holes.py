@@ -1,4 +1,4 @@
-"""The test holes of every kind: a preview sheet, and how much of a picture they take."""
+"""The test holes of every kind: a preview, and how much of a picture they take."""
 
 from pathlib import Path
 
@@ -13,29 +13,29 @@ from palimpsest.holes.bank import read_bank
 from palimpsest.results.measured import Pictures
 from palimpsest.storage import read_json
 
-SHOWN = 10  # holes of a kind on the sheet
+SHOWN = 10  # holes of a kind in the preview
 LARGEST = 128  # px, about: larger holes are drawn smaller
 DARK, LIGHT = 55, 237  # grey levels, of what is missing and what is known
 
 
 def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
-    """The preview sheet and the histograms of a bank."""
-    shown, areas = {}, {}
+    """The preview and the histograms of a slot's holes."""
+    shown, ratios = {}, {}
     for kind in read_json(folder / "index.json", dict):
         bank = read_bank(folder, kind, pictures.images)
         step = max(1, pictures.size // LARGEST)
-        shown[kind], areas[kind] = bank[spread(len(bank), SHOWN)][:, ::step, ::step], bank.ratios
-    of = f"the fixed holes of the test set ({pictures})"
-    preview = f"{min(SHOWN, pictures.images)} of {of} in each of {len(shown)} kinds; dark is missing."
-    missing = f"Share of a picture that is missing, over {of}; each row has a height of its own, a line is the mean."
+        shown[kind], ratios[kind] = bank[spread(len(bank), SHOWN)][:, ::step, ::step], bank.ratios
+    fixed = f"the fixed holes of the test set ({pictures})"
+    preview = f"{min(SHOWN, pictures.images)} holes of each of {len(shown)} kinds, out of {fixed}; dark is missing."
+    missing = f"How much of the picture is missing, over {fixed}; each row has its own height, the line is the mean."
     return [
-        Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_sheet(shown)),
-        Drawing(f"holes-{slot}-areas", "How much is missing", missing, draw_histograms(areas)),
+        Drawing(f"holes-{slot}-preview", "Test holes of every kind", preview, draw_preview(shown)),
+        Drawing(f"holes-{slot}-ratios", "How much is missing", missing, draw_histograms(ratios)),
     ]
 
 
-def draw_sheet(holes: dict[str, np.ndarray]) -> Figure:
-    """Holes, bool (N, H, W) a kind, in rows; half of the kinds beside the others."""
+def draw_preview(holes: dict[str, np.ndarray]) -> Figure:
+    """Holes, bool (N, H, W) a kind, in rows; the second half of the kinds stands right of the first."""
     figure = Figure(figsize=(11, 0.22 * len(holes) + 0.2), layout="constrained")
     kinds, rows = list(holes), -(-len(holes) // 2)
     for axes, half in zip(figure.subplots(1, 2), (kinds[:rows], kinds[rows:]), strict=True):
@@ -46,14 +46,14 @@ def draw_sheet(holes: dict[str, np.ndarray]) -> Figure:
 
 
 def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
-    """One picture for them all, which is drawn far sooner than an axes a hole."""
+    """All holes as one picture, which is drawn far sooner than an axes a hole."""
     size = next(iter(holes.values())).shape[-1]
     side = size + max(2, size // 12)  # px, of a hole with the gap beside it
-    sheet = np.full((rows * side, SHOWN * side), 255, np.uint8)
+    preview = np.full((rows * side, SHOWN * side), 255, np.uint8)
     for row, shown in enumerate(holes.values()):
         for column, hole in enumerate(shown):
-            sheet[row * side : row * side + size, column * side : column * side + size] = np.where(hole, DARK, LIGHT)
-    axes.imshow(np.dstack([sheet] * 3), interpolation="none")
+            preview[row * side : row * side + size, column * side : column * side + size] = np.where(hole, DARK, LIGHT)
+    axes.imshow(np.dstack([preview] * 3), interpolation="none")
     axes.set_axis_on()
     axes.set_xticks([])
     axes.set_yticks([row * side + size / 2 for row in range(len(holes))], list(holes), fontsize=7)
@@ -62,18 +62,18 @@ def _show(axes: Axes, holes: dict[str, np.ndarray], rows: int) -> None:
     axes.spines[:].set_visible(False)
 
 
-def draw_histograms(areas: dict[str, np.ndarray]) -> Figure:
-    """A row a kind, all on the same scale of areas, (N,) a kind; each histogram is as high as its row."""
-    figure = Figure(figsize=(9, 0.27 * len(areas) + 0.7), layout="constrained")
+def draw_histograms(ratios: dict[str, np.ndarray]) -> Figure:
+    """A row a kind, all on the same scale of hole ratios, (N,) a kind; each histogram is as high as its row."""
+    figure = Figure(figsize=(9, 0.27 * len(ratios) + 0.7), layout="constrained")
     axes = figure.subplots()
-    for row, ratios in enumerate(areas.values()):
-        counts, edges = np.histogram(ratios, np.linspace(0, 1, 51))
+    for row, found in enumerate(ratios.values()):
+        counts, edges = np.histogram(found, np.linspace(0, 1, 51))
         floor = row + 0.45
         axes.stairs(floor - 0.85 * counts / counts.max(), edges, baseline=floor, fill=True, color="C0")
-    rows, means = np.arange(len(areas)), [ratios.mean() for ratios in areas.values()]
+    rows, means = np.arange(len(ratios)), [found.mean() for found in ratios.values()]
     axes.vlines(means, rows - 0.45, rows + 0.45, color="black", linewidth=1)
-    axes.set_yticks(rows, [f"{kind}: {mean:.1%}" for kind, mean in zip(areas, means, strict=True)], fontsize=8)
-    axes.set(xlim=(0, 1), ylim=(len(areas) - 0.4, -0.6), xlabel="hole ratio")
+    axes.set_yticks(rows, [f"{kind}: {mean:.1%}" for kind, mean in zip(ratios, means, strict=True)], fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(len(ratios) - 0.4, -0.6), xlabel="hole ratio")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.tick_params(axis="y", length=0)
     return figure

@@ -1,1 +1,1 @@
-"""Blocks that two or more methods use."""
+"""Networks, blocks and operations that two or more methods use."""

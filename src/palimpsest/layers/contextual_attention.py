@@ -4,18 +4,20 @@ Yu et al., Generative Image Inpainting with Contextual Attention, arXiv:1801.078
 ("fuse"), softmax, paste. Matching runs on the features at 1 / rate of their size, pasting at full size.
 
 Names: a position (y, x) of the h x w matching grid is a query in the foreground and (v, u) a key in the background;
-N = h * w. Rows of queries are taken a chunk at a time, so no N x N matrix is ever held (but with gradients on, autograd
-keeps every chunk).
+N = h * w. Queries are processed some rows at a time, so the N x N matrix never exists as a whole (with gradients on,
+however, autograd keeps every chunk).
 
-Both sums over patches are taken along diagonals (y + i, x + j, v + i, u + j) of a query-key matrix: a patch score is
-the sum of nine pixel products, and pasting overlapping patches is pasting disjoint blocks with summed attention. On a
-framed grid, whose rows share one column of zeros, such a sum is one along (x, u) and then one along (y, v).
+Both sums over patches run along diagonals (y + i, x + j, v + i, u + j) of a query-key matrix: a patch score is the sum
+of nine pixel products, and pasting overlapping patches is pasting disjoint blocks with summed attention
+(`layers/pasting.py`). On a framed grid, whose rows share one column of zeros, such a sum is one along (x, u) and then
+one along (y, v).
 
-Departures from the released code (inpaint_ops.py), each a switch: `masking="exclude"` gives hole patches no share of
-the softmax, where the code multiplies by zero before and after it; `overlap="counted"` divides by the number of patches
-that meet at a pixel, where the code divides by 4 at the border too. Each sample has its own hole; the code takes the
-first sample's for all. As in the code, and unlike the paper, scores are fused before the softmax, only the background
-patch is normalised, and fusing wraps round the ends of rows and columns.
+Departures from the released code (inpaint_ops.py), each of them a switch: `masking="exclude"` leaves hole patches out
+of the softmax, where the code multiplies by zero before and after it; `overlap="counted"` divides by the number of
+patches that meet at a pixel, where the code divides by 4 at the border too; `sampling="strided"` takes pixels 0, 2, 4,
+… for matching, where the code aligns the corners. Each sample has its own hole; the code uses the first sample's for
+the whole batch. As in the code, and unlike the paper, scores are fused before the softmax, only the background patch is
+normalised, and fusing wraps around the ends of rows and columns.
 """
 
 from dataclasses import dataclass
@@ -28,13 +30,15 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from palimpsest.config.yaml import Settings
+from palimpsest.layers.pasting import Canvas, Overlap, diagonal_sum
+from palimpsest.layers.patches import relative_to_own
+from palimpsest.layers.tensorflow_conventions import Sampling, subsample
 
 Masking = Literal["exclude", "multiply"]
-Overlap = Literal["counted", "constant"]
 
 SMALLEST_NORM = 1e-4
-CHUNK_BYTES = 16 * 2**20  # of one score matrix; larger ones leave the cache and cost fresh pages on each allocation
-FEWEST_ROWS = 4  # of a chunk: each chunk computes up to six more rows of products
+CHUNK_BYTES = 16 * 2**20  # of one score matrix; larger ones leave the cache, and each allocation costs fresh pages
+FEWEST_ROWS = 4  # of a chunk, which computes up to six more rows of products than it keeps
 
 
 class Options(Settings):
@@ -42,8 +46,9 @@ class Options(Settings):
 
     softmax_scale: PositiveFloat  # λ of section 3.1
     fuse: bool  # attention propagation
-    masking: Masking  # hole patches: -inf, or score times 0
-    overlap: Overlap  # pasted patches: divided by their count, or by 4
+    masking: Masking  # of hole patches: their score becomes -inf, or is multiplied by 0
+    overlap: Overlap  # pasted patches are divided by their count, or by 4
+    sampling: Sampling  # of features and holes at a lower resolution, see layers/tensorflow_conventions.py
     normalise_foreground: bool  # cosine on both sides
 
 
@@ -71,6 +76,7 @@ def contextual_attention(
     fuse: bool = True,
     masking: Masking = "exclude",
     overlap: Overlap = "counted",
+    sampling: Sampling = "strided",
     normalise_foreground: bool = False,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> tuple[Tensor, Tensor]:
@@ -80,14 +86,14 @@ def contextual_attention(
     (dy, dx): the most attended background patch minus the own position. A sample without a background patch free of
     holes attends to nothing: its output is 0, its offsets lead to position (0, 0).
     """
-    check(foreground, background, hole, rate, masking, overlap)
+    check(foreground, background, hole, rate, masking=masking, overlap=overlap, sampling=sampling)
     h, w = foreground.shape[2] // rate, foreground.shape[3] // rate
     row_bytes = w * h * w * foreground.element_size()
     samples = max(1, chunk_bytes // (h * row_bytes))
     chunks = row_chunks(h, max(FEWEST_ROWS, chunk_bytes // row_bytes))
 
     def rebuilt(foreground: Tensor, background: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        f, b, missing = (tensor[..., ::rate, ::rate] for tensor in (foreground, background, hole))
+        f, b, missing = (subsample(tensor, rate, sampling) for tensor in (foreground, background, hole))
         valid = patch_sum(missing.to(f.dtype)) == 0
         matching = Matching.of(f, b, softmax_scale, normalise_foreground)
         canvas = Canvas(background, rate)
@@ -106,8 +112,8 @@ def contextual_attention(
     return torch.cat(outputs), torch.cat(offsets)
 
 
-def check(foreground: Tensor, background: Tensor, hole: Tensor, rate: int, masking: str, overlap: str) -> None:
-    """ValueError unless shapes and switches are ones that `contextual_attention` accepts."""
+def check(foreground: Tensor, background: Tensor, hole: Tensor, rate: int, **switches: str) -> None:
+    """ValueError unless `contextual_attention` accepts these shapes and switches."""
     if foreground.dim() != 4 or foreground.shape != background.shape:
         found = f"foreground {tuple(foreground.shape)} and background {tuple(background.shape)}"
         raise ValueError(f"contextual_attention: found {found}; accepted: two equal shapes (B, C, H, W)")
@@ -124,13 +130,13 @@ def check(foreground: Tensor, background: Tensor, hole: Tensor, rate: int, maski
             f"contextual_attention: found features of {height} x {width} at rate {rate}; "
             f"accepted: height and width that are multiples of {rate}"
         )
-    for name, value, accepted in (("masking", masking, Masking), ("overlap", overlap, Overlap)):
-        if value not in get_args(accepted):
-            raise ValueError(f"contextual_attention: found {name} {value!r}; accepted: {', '.join(get_args(accepted))}")
+    for name, kind in {"masking": Masking, "overlap": Overlap, "sampling": Sampling}.items():
+        if switches[name] not in (accepted := get_args(kind)):
+            raise ValueError(f"contextual_attention: found {name} {switches[name]!r}; accepted: {', '.join(accepted)}")
 
 
 def row_chunks(height: int, rows: int) -> list[tuple[int, int]]:
-    """The rows 0 ... height as (top, bottom), bottom excluded, in chunks of at most `rows` and nearly equal size."""
+    """Rows 0 ... height in chunks of nearly equal size, at most `rows` each: (top, bottom), bottom excluded."""
     chunks = -(-height // rows)
     edges = [height * i // chunks for i in range(chunks + 1)]
     return list(pairwise(edges))
@@ -152,18 +158,6 @@ def framed(grid: Tensor) -> Tensor:
     return F.pad(grid, (1, 0, 1, 2)).flatten(-2)
 
 
-def diagonal_sum(matrix: Tensor, step: int, terms: int) -> Tensor:
-    """[i, j] -> the sum over k < terms of matrix[i + k * step, j + k * step], where all of these are inside."""
-    rows, columns = (size - (terms - 1) * step for size in matrix.shape[-2:])
-    first, second, *others = (
-        matrix[..., start : start + rows, start : start + columns] for start in range(0, terms * step, step)
-    )
-    total = first + second
-    for other in others:
-        total += other
-    return total
-
-
 @dataclass(frozen=True)
 class Matching:
     """Scores of query patches, by rows of the grid, against all background patches."""
@@ -181,7 +175,7 @@ class Matching:
         return cls(framed(foreground), framed(background), query_scale, key_scale)
 
     def scores(self, top: int, bottom: int) -> Tensor:
-        """(B, rows * w, N): query patches centred in rows top ... bottom, bottom excluded."""
+        """(B, rows * w, N): scores of query patches centred in rows top ... bottom, bottom excluded."""
         h, w = self.key_scale.shape[3:]
         stride = w + 1
         queries = self.foreground[..., top * stride : (bottom + 2) * stride + 2]
@@ -208,7 +202,7 @@ class Matching:
         return diagonal_sum(torch.cat([before, scores, after], 2), w, terms=3)
 
     def with_neighbour_rows(self, top: int, bottom: int) -> Tensor:
-        """Row-fused scores of rows top - 1 ... bottom + 1, those beyond the grid as column-major order goes on."""
+        """Row-fused scores of rows top - 1 ... bottom + 1; beyond the grid, as column-major order continues."""
         h, w = self.key_scale.shape[3:]
         scores = self.row_fused(max(top - 1, 0), min(bottom + 1, h))
         if (top, bottom) == (0, h):
@@ -221,71 +215,22 @@ class Matching:
 
 
 def column_back(last_row: Tensor) -> Tensor:
-    """The last row (B, w, M) as it comes before the first in column-major order: (-1, x) is (h - 1, x - 1)."""
+    """The last row (B, w, M) as it precedes the first in column-major order: (-1, x) is (h - 1, x - 1)."""
     return F.pad(last_row[:, :-1], (0, 0, 1, 0))
 
 
 def column_on(first_row: Tensor) -> Tensor:
-    """The first row (B, w, M) as it comes after the last in column-major order: (h, x) is (0, x + 1)."""
+    """The first row (B, w, M) as it follows the last in column-major order: (h, x) is (0, x + 1)."""
     return F.pad(first_row[:, 1:], (0, 0, 0, 1))
 
 
 def attention(scores: Tensor, valid: Tensor, masking: Masking) -> Tensor:
     """(B, queries, N): softmax of `scores` over the keys, exactly 0 where `valid` (B, 1, h, w) is False.
 
-    "exclude" gives the valid keys of each query a sum of 1. "multiply" leaves exp(0) of the others in the denominator.
+    With "exclude" the valid keys of each query sum to 1. "multiply" leaves exp(0) of the others in the denominator.
     """
     valid = valid.flatten(2)
     if masking == "multiply":
         return (scores * valid).softmax(2) * valid
     excluded = ~valid & valid.any(2, keepdim=True)
     return scores.masked_fill(excluded, -torch.inf).softmax(2) * valid
-
-
-class Canvas:
-    """Sums of 2 rate x 2 rate patches pasted at stride rate.
-
-    With rate / 2 of padding a patch is 2x2 blocks of rate x rate pixels, whose grid has (h + 1) x (w + 1) places. So
-    the weight of source block (v, u) at place (y, x) is the sum of the attention [y - i, x - j, v - i, u - j] over the
-    corners i, j in {0, 1}.
-    """
-
-    def __init__(self, source: Tensor, rate: int):
-        blocks = F.pixel_unshuffle(F.pad(source, [rate // 2] * 4), rate)
-        self.rate = rate
-        self.grid = blocks.shape[2:]
-        self.blocks = blocks.flatten(2)  # (B, C * rate * rate, places)
-        self.total = torch.zeros_like(self.blocks)
-
-    def paste(self, weights: Tensor, top: int, bottom: int) -> None:
-        """Adds the patches of rows top ... bottom; weights (B, rows * w, N)."""
-        down, across = self.grid
-        rows = weights.view(-1, bottom - top, across - 1, down - 1, across - 1)
-        table = F.pad(rows, (1, 0, 1, 2, 1, 0, 1, 2)).flatten(3).flatten(1, 2)
-        table = table[:, : (bottom - top + 2) * across + 1, : (down + 1) * across + 1]
-        table = diagonal_sum(diagonal_sum(table, 1, terms=2), across, terms=2)
-        self.total[..., top * across : (bottom + 1) * across] += self.blocks @ table.mT
-
-    def picture(self, overlap: Overlap) -> Tensor:
-        """(B, C, H, W): the sum divided by the number of patches at each pixel, or by the constant 4."""
-        total = self.total.unflatten(2, self.grid)
-        margin = self.rate // 2
-        picture = F.pixel_shuffle(total / patches_met(total, overlap), self.rate)
-        return picture[..., margin:-margin, margin:-margin]
-
-
-def patches_met(total: Tensor, overlap: Overlap) -> Tensor | float:
-    """How many patches meet at each place of the grid: 4, at its sides 2, in its corners 1."""
-    if overlap == "constant":
-        return 4.0
-    down, across = (torch.full((size,), 2.0, dtype=total.dtype, device=total.device) for size in total.shape[2:])
-    down[[0, -1]] = across[[0, -1]] = 1.0
-    return down[:, None] * across
-
-
-def relative_to_own(best: Tensor, h: int, w: int) -> Tensor:
-    """Key indices (B, N) as (dy, dx) from each query's own position, (B, 2, h, w)."""
-    best = best.view(-1, h, w)
-    own_y = torch.arange(h, device=best.device)[:, None]
-    own_x = torch.arange(w, device=best.device)
-    return torch.stack([best // w - own_y, best % w - own_x], 1)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
+from palimpsest.layers.tensorflow_conventions import Padding, same_conv
+
 
 class GatedConv(nn.Module):
     """activation(a) · sigmoid(b), a and b the halves of one convolution: (B, inputs, H, W) → (B, outputs, H/s, W/s)."""
@@ -16,10 +18,11 @@ class GatedConv(nn.Module):
         kernel: int = 3,
         stride: int = 1,
         dilation: int = 1,
+        padding: Padding = "zeros",
         activation: Callable[[Tensor], Tensor] = elu,
     ):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, 2 * outputs, kernel, stride, dilation * (kernel - 1) // 2, dilation)
+        self.conv = same_conv(inputs, 2 * outputs, kernel, stride, dilation, padding)
         self.activation = activation
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -28,5 +31,5 @@ class GatedConv(nn.Module):
 
 
 def gated_up(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the size, by repetition, then a gated convolution."""
+    """Nearest-neighbour upsampling to twice the size, then a gated convolution."""
     return nn.Sequential(nn.Upsample(scale_factor=2), GatedConv(inputs, outputs))

@@ -1,1 +1,1 @@
-"""How methods learn: schedules and steps."""
+"""How methods learn: their schedules, and what their optimisation steps share."""

@@ -1,4 +1,4 @@
-"""What the steps of several methods share: Adam at rest, a phase's rates, one step down a loss."""
+"""What the optimisation steps of all methods share: Adam, a phase's learning rates, one step of descent."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -13,19 +13,19 @@ Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2,
 
 
 def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
-    """Adam at rest: the learning rate is a phase's to set."""
+    """Adam with a learning rate of 0, until a phase sets it."""
     return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
 
 
 def set_rates(optimisers: dict[str, torch.optim.Optimizer], phase: Phase, **shares: float) -> None:
-    """Each optimiser learns at the phase's highest rate, or at its share of it."""
+    """Sets each optimiser to the phase's highest rate, times its share where it is named."""
     for name, share in (dict.fromkeys(optimisers, 1.0) | shares).items():
         for group in optimisers[name].param_groups:
             group["lr"] = phase.highest_rate * share
 
 
 def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step of the optimiser's own parameters; those that are frozen or that the loss does not reach stay."""
+    """One step of the optimiser's parameters; frozen ones, and those that the loss does not reach, stay as they are."""
     optimiser.zero_grad()
     learning = [value for group in optimiser.param_groups for value in group["params"] if value.requires_grad]
     for value, gradient in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):

@@ -9,7 +9,7 @@ from palimpsest.config.yaml import Settings
 
 
 class Linear(Settings):
-    """A learning rate that falls along a straight line."""
+    """A learning rate that falls linearly."""
 
     highest: PositiveFloat
     lowest: NonNegativeFloat
@@ -21,12 +21,12 @@ class Linear(Settings):
         return self
 
     def left(self, done: float) -> float:
-        """How much of the fall is left when this much of the phase is done, both from 0 to 1."""
+        """What remains of the fall when a part `done` of the phase is over, both from 0 to 1."""
         return 1 - done
 
 
 class Cosine(Linear):
-    """A learning rate that falls along half a cosine, several times: Loshchilov and Hutter 2017, SGDR."""
+    """A learning rate that falls along half a cosine and restarts: Loshchilov and Hutter 2017, SGDR."""
 
     periods: PositiveInt
 
@@ -51,7 +51,7 @@ Rate = Annotated[
 
 
 class Phase(Settings):
-    """One stretch of training; what it means is the method's to say, in `begin`."""
+    """One part of training; the method's `begin` decides what it means."""
 
     name: str
     iterations: PositiveInt
@@ -74,12 +74,12 @@ class Schedule(Settings):
     """How a method trains."""
 
     hole: str | None  # kind of the training holes; null for a method that fills none
-    one_hole_a_batch: bool  # else every sample has its own
+    one_hole_a_batch: bool  # otherwise every sample has its own
     batch_size: PositiveInt  # pictures, over all processes
-    augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.random_crop
+    augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.crops.random_crop
     phases: Annotated[list[Phase], Field(min_length=1)]
 
     @property
     def holes(self) -> list[str]:
-        """The kinds of holes that training needs."""
+        """The kinds of holes that training uses."""
         return [self.hole] if self.hole else []

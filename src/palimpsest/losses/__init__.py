@@ -1,1 +1,1 @@
-"""Loss terms that two or more methods use: one function a term."""
+"""Loss terms that two or more methods use, one function for each."""

@@ -1,4 +1,4 @@
-"""The adversarial gan_losses: for each, what the critic and what the generator minimise, from raw scores."""
+"""GAN losses: what the critic and what the generator minimise, computed from raw scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch.nn.functional import relu, softplus
 class GanLoss:
     critic: Callable[[Tensor, Tensor], Tensor]  # (scores of real, scores of fake) → loss
     generator: Callable[[Tensor], Tensor]  # scores of fake → loss
-    penalised: bool  # the critic also pays the gradient penalty
+    penalised: bool  # whether the critic's loss includes the gradient penalty
 
 
 GAN_LOSSES = {

@@ -13,15 +13,36 @@ from palimpsest.layers.feature_networks import Trunk, perceptual
 
 
 def perceptual_l1(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> Tensor:
-    """Sum over layers of the mean |φ(prediction) - φ(image)|, of pictures (B, 3, H, W) in [0, 1].
+    """Sum over layers of mean|φ(prediction) - φ(image)|, of pictures (B, 3, H, W) in [0, 1]."""
+    return sum(l1_loss(*maps) for maps in _features(prediction, image, layers))
 
-    φ is VGG19, or VGG16 where VGG19 is not at hand; `layers` are named as in feature_networks.Trunk.
+
+def style_loss(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> Tensor:
+    """Sum over layers of ‖G(prediction) - G(image)‖², a mean over pictures (B, 3, H, W) in [0, 1].
+
+    G is the Gram matrix of φ. J. Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+    ECCV 2016, equations 3 and 4, after L. Gatys et al. 2016.
+    """
+    grams = [(gram(found), gram(wanted)) for found, wanted in _features(prediction, image, layers)]
+    return sum((found - wanted).square().sum((1, 2)).mean() for found, wanted in grams)
+
+
+def gram(features: Tensor) -> Tensor:
+    """Products of channels, summed over positions and divided by C · h · w: (B, C, h, w) → (B, C, C)."""
+    flat = features.flatten(2)
+    return flat @ flat.mT / flat[0].numel()
+
+
+def _features(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+    """φ of both pictures at each layer; φ(image) has no gradient.
+
+    φ is VGG19, or VGG16 where VGG19 is not available; `layers` are named as in feature_networks.Trunk.
     """
     trunk = _trunk(weights.FOLDER, prediction.device)
     with torch.no_grad():
-        aims = trunk(image, layers)
+        wanted = trunk(image, layers)
     found = trunk(prediction, layers)
-    return sum(l1_loss(found[name], aims[name]) for name in layers)
+    return [(found[name], wanted[name]) for name in layers]
 
 
 @cache

@@ -1,27 +1,35 @@
-"""One file a method; the file's name is its registration.
+"""The methods: one file each, registered by its name. This is the contract that they keep, and the registry.
 
-A file holds `Config`, its settings, and `Model(config, size)`, or `Model(config, size, inside)` where it works with the
-model of another run, whose networks are then among its own; `inside=None` where it may work alone:
-    networks      ModuleDict: everything a checkpoint's weights hold; empty for a method that learns nothing
-    size_divisor  px: `inpaint` takes pictures whose sides it divides
-    inpaint(image, hole)      the raw prediction, (B, 3, H, W) in [0, 1]; compositing happens elsewhere
-A method that learns has `schedule: Schedule` in its Config and, in its Model, besides:
-    optimisers    name → optimiser; made when first asked for, as filling a hole needs none
-    batches       how many batches of its schedule one step takes
-    begin(phase)              sets learning rates, freezes, switches losses on
+A file defines `Config`, its settings, and `Model(config, size)` for training pictures of `size` px. A method that works
+with the model of another run has `Model(config, size, inside)` instead, with `inside=None` if it can also work alone;
+the inner model's networks are then among its own.
+
+Every Model has
+    networks      ModuleDict of all that a checkpoint stores; empty for a method that learns nothing
+
+A Model that fills holes has
+    size_divisor  px; `inpaint` and `inspect` take pictures whose sides are multiples of it
+    inpaint(image, hole)      the raw output, (B, 3, H, W) in [0, 1]; it is composited elsewhere
+and may have, for figures and tables,
+    inspect(image, hole)      the raw output exactly as `inpaint` gives it, and from the same pass what the method shows
+                              of its inside: {name: tensor}. Tensors of floating point are pictures, (B, 3, H, W) in
+                              [0, 1]; whole numbers are int64 (B, ...). `offsets` are the references: for each patch of
+                              16 px the patch that serves as its model, as (dy, dx) in units of 8 px, (B, 2, H/8, W/8);
+                              see layers/patches.py
+
+A prior fills no holes: other methods work with it. Instead of the above it has
+    sample(first, count, device)   its pictures numbered first, first + 1, …: (count, 3, size, size) in [0, 1]
+and may have
+    memory        features that other methods recall level by level, a layers.style_synthesis.Synthesis
+
+A method that learns has `schedule: Schedule` in its Config, and in its Model
+    optimisers    {name: optimiser}, created on first use, as inpainting needs none
+    batches       how many of its schedule's batches one step takes
+    begin(phase)              sets learning rates, freezes networks, switches losses on
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
-    inherits      names of networks that begin with the weights of the run in `needs.start`; may be left out
-    reads_features            whether a step reads the network in `needs.features`; may be left out
-A prior, which fills no hole and is trained for others to work with, has instead of `size_divisor` and `inpaint`:
-    sample(first, count, device)   its pictures of these running numbers, (count, 3, size, size) in [0, 1]
-    memory        features that others may recall, level by level, as stylegan2.Synthesis; may be left out:
-        latent    channels of what it is asked with
-        start     what its first level takes: (batch, height, width) → (B, C, height, width)
-        levels    each with `channels`, `convs` and (features, a latent for each of convs, noise) → features
-A method may have, for figures and tables:
-    diagnose(image, hole)     {name: (B, ...) tensor}: what it shows of its inside
-    references(image, hole)   the patch that it takes as the model of each patch: (dy, dx) in units of 8 px, int64
-                              (B, 2, H / 8, W / 8); patches are 16 px wide, see layers/patches.py
+and may have
+    inherits      names of the networks that start from the weights of the run in `needs.start`
+    reads_features            whether a step reads the network in `needs.features`
 """
 
 import inspect
@@ -44,19 +52,19 @@ def available() -> list[str]:
 
 
 def find(model: str) -> ModuleType:
-    """The method's file; InputError names what there is."""
+    """The method's module; InputError if there is none of that name."""
     if model not in available():
         raise InputError(f"no method {model!r}; accepted: {', '.join(available())}")
     return import_module(f"{__name__}.{model}")
 
 
 def is_prior(model: str) -> bool:
-    """Whether a method draws pictures of its own and fills no holes."""
+    """Whether a method generates pictures of its own and fills no holes."""
     return hasattr(find(model).Model, "sample")
 
 
 def configure(run: Run) -> Settings:
-    """A run's settings, checked by its method's Config."""
+    """A run's settings as its method's Config; InputError names every setting that it refuses."""
     try:
         kind = find(run.model).Config
     except InputError as error:
@@ -65,7 +73,7 @@ def configure(run: Run) -> Settings:
 
 
 def create(run: Run, size: int):
-    """A run's Model for training pictures of `size` px, with that of the run inside it."""
+    """A run's Model for training pictures of `size` px, with its inner model; InputError if its needs do not fit."""
     kind, config = find(run.model).Model, configure(run)
     inside = inspect.signature(kind).parameters.get("inside")
     if run.inside is None and inside is not None and inside.default is inside.empty:
@@ -79,7 +87,7 @@ def create(run: Run, size: int):
         raise InputError(f"{run.name}: needs.features is nothing, and a loss reads them; accepted: perceptual")
     if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
         found = f"needs.start is {run.start.name if run.start else 'nothing'}"
-        taken = f"{run.model} begins with {', '.join(inherited) or 'none'} of its networks"
+        taken = f"{run.model} starts from {', '.join(inherited) or 'none'} of its networks"
         raise InputError(f"{run.name}: {found}, and {taken}; accepted: both or neither")
     return model
 
@@ -90,7 +98,7 @@ def reads_features(model) -> bool:
 
 
 def inherit(model, start) -> None:
-    """Networks begin with the weights of another model's; InputError where it has none of that name and shape."""
+    """Copies the weights of another model's networks; InputError if one has no counterpart of that name and shape."""
     for name in model.inherits:
         if name not in start.networks:
             raise InputError(f"needs.start: it has no network {name!r}; accepted: {', '.join(start.networks)}")
@@ -102,6 +110,6 @@ def inherit(model, start) -> None:
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Models that are made within have shapes and no values; spectral normalisation does not start to estimate."""
+    """Models created within have shapes but no values; spectral normalisation does not run its power method."""
     with torch.device("meta"), patch.object(_SpectralNorm, "_power_method"):
         yield

@@ -1,6 +1,6 @@
 """Constant fill: the hole takes the mean colour of the picture's known pixels.
 
-No paper's method but the floor that a method must rise above: it stands as a row of its own in every table.
+A baseline of no paper: every table has a row for it, which any method should beat.
 Departures: none known.
 """
 
@@ -10,7 +10,7 @@ from palimpsest.config.yaml import Settings
 
 
 class Config(Settings):
-    """It has no settings."""
+    """There are no settings."""
 
 
 class Model:

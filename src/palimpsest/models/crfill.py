@@ -6,32 +6,37 @@ Sections 3 (networks, losses) and 4 (contextual reconstruction loss); released c
     M             hole
     Y             output of the refinement network; Y ∘ M + U the result
     s(u_i)        patch of the similarity encoder's features; s_ij the cosine of two, equation 4
-    f(u_i)        patch of the auxiliary encoder's features; f̄ what replaces it, equation 5
+    f(u_i)        patch of the auxiliary encoder's features; f̄ its replacement, equation 5
     V             patches of the known region
     A(U)          auxiliary image, equation 6
     α, β, λ       `similarity.scale`, `loss.refinement`, `loss.reconstruction`
 
-The generator is DeepFill v2's without attention. The similarity encoder and the auxiliary network train it and are
-not run afterwards: with λ = 0 this is the paper's Baseline, whose generator is the same.
+The generator is DeepFill v2's without attention (`layers/gated_generator.py`). The similarity encoder and the auxiliary
+network only help to train it: with λ = 0 this is the paper's Baseline, and both fill a hole with the same network.
 
 Departures
 - Widths count channels after gating, half of the released code's 48.
 - The generator's adversarial loss is -D, as in the released code; equation 3 has ReLU(1 - D) (`adversarial:
   hinge-on-both`).
-- A(U) has a critic of its own, as in the released code; the paper uses D again.
+- A(U) has its own critic, as in the released code; the paper uses D again.
+- Patches reach over the picture's edge, where features repeat their border: n² patches on n x n places. The released
+  code's master branch takes only the (n - 1)² patches inside.
 - Overlapping patches are divided by their count; the released code leaves the sum to the next convolution.
-- The released code feeds the generator's features to the similarity without an encoder, divides not the patches but
-  the map (or each channel of a patch) by its norm, on one side only, and gives patches with a hole score 0 instead of
-  -inf. `similarity.encoder: false` and `similarity.normalisation: map` or `patch-channel` replay the first two.
-- Critics and generator step on one batch, from one pass of the generator; the released code draws another hole between.
-- One batch size in all phases, 48; the released code takes 96 in two of them. Iterations are its epochs over 1.8
-  million pictures.
-- Critics begin with uniform Glorot weights; the released code draws theirs like the generator's. Spectral
-  normalisation leaves of them the shape of their distribution alone.
-- DeepFill v2 - CA + CR (`deepfill-v2-cr`) trains with the loss from its start, as DeepFill v2 trains; the released code
+- Only fully known patches can replace others, and hole patches get -inf. In the released code a patch that is more than
+  half known may also be replaced by any better known one, and patches that may not be used get score 0.
+- The released code passes the generator's features to the similarity without an encoder, and it normalises not the
+  patches but the map (or each channel of a patch), on one side only. `similarity.encoder: false` and
+  `similarity.normalisation: map` or `patch-channel` reproduce both.
+- Critics and generator step on the same batch, from one pass of the generator; the released code draws a new hole in
+  between.
+- One batch size in all phases, 48; the released code uses 96 in two of them. Iterations are its epochs over 1.8 million
+  pictures.
+- Critics start from uniform Glorot weights; the released code initialises them like the generator. With spectral
+  normalisation only the shape of the distribution matters.
+- DeepFill v2 - CA + CR (`deepfill-v2-cr`) trains with the loss from the start, as DeepFill v2 trains; the released code
   starts from a trained base.
-- One set of pictures serves all methods of a profile, at one scale; the released code's is `scale: 640`, of which it
-  crops.
+- One set of pictures serves all methods of a profile, at one scale; the released code crops from pictures of `scale:
+  640`.
 - The pictures of salient objects that the paper adds to Places2 are not among the data.
 """
 
@@ -41,25 +46,26 @@ from typing import Literal
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, normalize, pad, relu, unfold
+from torch.nn.functional import l1_loss, normalize, relu
 
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
-from palimpsest.layers.contextual_attention import Canvas, attention, relative_to_own
+from palimpsest.layers.contextual_attention import attention
 from palimpsest.layers.gated import GatedConv, gated_up
-from palimpsest.layers.patches import MARGIN, PATCH, STRIDE, known_patches
+from palimpsest.layers.gated_generator import Generator, GeneratorConfig
+from palimpsest.layers.pasting import Canvas
+from palimpsest.layers.patches import STRIDE, known_patches, quarter_patches, relative_to_own
+from palimpsest.layers.sn_patchgan import Critic, CriticConfig
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
-from palimpsest.models import deepfill_v2
-from palimpsest.models.deepfill_v2 import Critic, CriticConfig, Generator, GeneratorConfig
 
-CHUNK = 1024  # patches that look for their references at once
+CHUNK = 1024  # patches whose references are searched for at once
 PHASES = ("coarse", "refinement", "all", "reconstruction")
 
 
 class SimilarityConfig(Settings):
-    """How patches are compared; the released code's ways are `encoder: false` and any normalisation but `patch`."""
+    """How patches are compared; the released code has no encoder, and any normalisation except `patch`."""
 
     encoder: bool
     normalisation: Literal["patch", "map", "patch-channel"]
@@ -67,7 +73,7 @@ class SimilarityConfig(Settings):
 
 
 class Loss(Settings):
-    """Weights of the terms; without `reconstruction` this is the Baseline."""
+    """Weights of the terms; with `reconstruction: 0.0` this is the Baseline."""
 
     coarse: NonNegativeFloat  # l1 of the coarse output
     refinement: NonNegativeFloat  # β: l1 of the refined output, and of the auxiliary image within its loss
@@ -80,7 +86,7 @@ class Config(Settings):
     generator: GeneratorConfig
     critic: CriticConfig
     similarity: SimilarityConfig
-    initial_gain: PositiveFloat  # of the normal Xavier initialisation
+    initial_gain: PositiveFloat  # of the Xavier initialisation
     adversarial: Literal["hinge", "hinge-on-both"]
     betas: Betas
     loss: Loss
@@ -88,7 +94,7 @@ class Config(Settings):
 
 
 class SimilarityEncoder(nn.Sequential):
-    """Generator features (B, 4 · width, H / 4, W / 4) → features to compare, of the same shape, none below 0."""
+    """Generator features (B, 4 · width, H / 4, W / 4) → features to compare, same shape, none below 0."""
 
     def __init__(self, width: int):
         super().__init__(GatedConv(4 * width, 4 * width, kernel=5), GatedConv(4 * width, 4 * width, activation=relu))
@@ -114,7 +120,7 @@ class AuxiliaryEncoder(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A result and how alike its patches are → A(U), (B, 3, H, W) in [-1, 1]. Equations 5 and 6."""
+    """A result (B, 3, H, W) and the patches' weights (B, N, N) → A(U), (B, 3, H, W) in [-1, 1]. Equations 5 and 6."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -126,7 +132,7 @@ class Auxiliary(nn.Module):
 
 
 def compared(features: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
-    """4 x 4 patches at stride 2 as vectors whose products are s_ij, equation 4: i of the first, j of the second.
+    """4 x 4 patches at stride 2 as two sets of vectors, for i and for j, whose products are s_ij of equation 4.
 
     (B, C, h, w) → (B, 16 · C, N) twice, N = h · w / 4.
     """
@@ -142,21 +148,18 @@ def compared(features: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
             return patches, normalize(patches.unflatten(1, (features.shape[1], -1)), dim=2).flatten(1, 2)
 
 
-def quarter_patches(features: Tensor) -> Tensor:
-    """The patches of a picture on features of a quarter of its size, 4 x 4 at a stride of 2: (B, 16 · C, N)."""
-    margin = [MARGIN // 4] * 4
-    return unfold(pad(features, margin, mode="replicate"), PATCH // 4, stride=STRIDE // 4)
-
-
 def replace_patches(features: Tensor, weights: Tensor) -> Tensor:
-    """f̄ at all patches, put together again: (B, C, H, W) and weights (B, N, N). Equation 5."""
-    canvas = Canvas(features, STRIDE)
+    """f̄ at all patches, put together again: (B, C, H, W) and weights (B, N, N) → (B, C, H, W). Equation 5.
+
+    Beyond the edge the features repeat their border, as those that are compared do.
+    """
+    canvas = Canvas(features, STRIDE, border="replicate")
     canvas.paste(weights, 0, features.shape[2] // STRIDE)
     return canvas.picture("counted")
 
 
 def initialised(network: nn.Module, gain: float) -> nn.Module:
-    """The network with normal Xavier weights and biases of 0."""
+    """The network with Xavier weights, normally distributed, and biases of 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.xavier_normal_(module.weight, gain)
@@ -167,9 +170,6 @@ def initialised(network: nn.Module, gain: float) -> nn.Module:
 class Model:
     size_divisor = 8
     batches = 1
-    generator = deepfill_v2.Model.generator
-    inpaint = deepfill_v2.Model.inpaint
-    diagnose = deepfill_v2.Model.diagnose
 
     def __init__(self, config: Config, size: int):
         phases = [phase.name for phase in config.schedule.phases]
@@ -191,14 +191,18 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """Of all that draws, and of both critics."""
+        """One for the critics, one for all other networks."""
         networks = {"critics": [], "generator": []}
         for network in self.networks.values():
             networks["critics" if isinstance(network, Critic) else "generator"].extend(network.parameters())
         return {name: adam(parameters, self.config.betas) for name, parameters in networks.items()}
 
+    @property
+    def generator(self) -> Generator:
+        return self.networks["generator"]
+
     def begin(self, phase: Phase) -> None:
-        """The coarse network alone, the refinement network alone, both, or both with the CR loss."""
+        """Trains the coarse network alone, the refinement network alone, both, or both with the CR loss."""
         self.phase = phase.name
         set_rates(self.optimisers, phase, critics=self.config.critic.rate)
         self.generator.coarse.requires_grad_(phase.name != "refinement")
@@ -206,7 +210,7 @@ class Model:
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         x = image * 2 - 1
         if self.phase == "coarse":
-            coarse = l1_loss(self.generator.draw_coarse(x, hole), x)
+            coarse = l1_loss(self.generator.predict_coarse(x, hole), x)
             descend(self.optimisers["generator"], self.config.loss.coarse * coarse)
             return {"l1_coarse": coarse}
         return self._step_all(x, hole)
@@ -244,6 +248,7 @@ class Model:
         return {**log, "generator": loss}
 
     def compared(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """`compared` of the similarity encoder's features, or of the generator's where there is no encoder."""
         encoder = self.networks["similarity_encoder"] if "similarity_encoder" in self.networks else nn.Identity()
         return compared(encoder(features), self.config.similarity.normalisation)
 
@@ -252,10 +257,18 @@ class Model:
         queries, keys = self.compared(features)
         return attention(self.config.similarity.scale * queries.mT @ keys, known_patches(hole), "exclude")
 
-    def references(self, image: Tensor, hole: Tensor) -> Tensor:
-        """The most similar known patches, i* = argmax over V of s_ij: section 4, "Explanation"."""
+    def references(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Offsets of the most similar known patches, i* = argmax over V of s_ij: section 4, "Explanation"."""
         known = known_patches(hole)
-        queries, keys = self.compared(self.generator(image * 2 - 1, hole).features)
+        queries, keys = self.compared(features)
         unknown = ~known.flatten(2)
         chunks = [(some.mT @ keys).masked_fill(unknown, -torch.inf).argmax(2) for some in queries.split(CHUNK, 2)]
         return relative_to_own(torch.cat(chunks, 1), *known.shape[2:])
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        return (self.generator(image * 2 - 1, hole).x2 + 1) / 2
+
+    def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Shows the coarse prediction and the most similar known patches."""
+        x1, x2, features, _ = self.generator(image * 2 - 1, hole)
+        return (x2 + 1) / 2, {"coarse": (x1 + 1) / 2, "offsets": self.references(features, hole)}

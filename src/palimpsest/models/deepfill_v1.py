@@ -11,18 +11,22 @@ Sections 3 (coarse to fine, losses), 4 (contextual attention) and appendix D (la
 
 Departures
 - Widths of the two refinement encoders follow the released code, half of appendix D's at layers 2 and 4: 3,601,542
-  parameters. The paper's "2.9 M" is met by its baseline alone, two coarse networks: 2,896,454.
+  parameters. Only the baseline, two coarse networks, has the paper's "2.9 M": 2,896,454.
 - γ of the discounted l1 is 0.9 (released settings, and the author's advice at 256 px), 0.99 in the paper.
 - Zero padding as in the released code; the paper says mirror padding (`padding: reflect`).
-- Stride-2 convolutions pad both sides alike; TensorFlow pads more after than before.
+- Stride-2 convolutions pad both sides alike; TensorFlow pads more after than before (`padding: tensorflow`).
+- Attention takes every second pixel of its features, and every fourth and then every second of the hole; the released
+  code aligns the corners instead (`attention.sampling: aligned`). Its weights need this and TensorFlow's padding.
 - Attention excludes hole patches with -inf and divides overlapping patches by their true count; the released code
   multiplies scores by 0 and divides by 4 (`attention.masking: multiply`, `attention.overlap: constant`).
-- Each sample has its own hole; the released code shares one a batch (`schedule.one_hole_a_batch: true`).
-- The hole's square P is found from the hole, about the middle of its bounding box, so that other holes train too.
+- Each sample has its own hole; the released code shares one across a batch (`schedule.one_hole_a_batch: true`).
+- The hole's square P is found from the hole, around the middle of its bounding box, so that other kinds of holes can be
+  trained on too.
 - 150,000 iterations, about what the authors' reported training time allows; their cap of 1,000,000 was not reached.
-- Spatial transformer (localisation network) and appearance flow (tanh range) are not specified in the paper.
-- The DCGAN variant weighs its adversarial loss 0.0008, as a comment of the released settings does.
-- Perceptual and style losses (section 5.1, found to bring nothing) are left out; their weights must be 0.
+- The paper does not specify the spatial transformer (localisation network) and appearance flow (tanh range).
+- The DCGAN variant weighs its adversarial loss 0.0008, as a comment in the released settings does.
+- Perceptual and style losses, which section 5.1 finds to bring nothing, have weight 0. The paper does not specify them:
+  here the l1 of VGG's features, and Gram matrices as in Johnson et al. 2016, equations 3 and 4, of the result.
 """
 
 from functools import cached_property
@@ -37,10 +41,14 @@ from torch.nn import functional as F
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
+from palimpsest.layers.tensorflow_conventions import Padding, glorot, same_conv, subsample
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
+from palimpsest.losses.perceptual import perceptual_l1, style_loss
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
+
+FEATURES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # of the perceptual and the style loss; Johnson et al. 2016
 
 
 class Attention(Options):
@@ -56,9 +64,9 @@ class Loss(Settings):
     l1_known: NonNegativeFloat
     coarse: NonNegativeFloat  # l1 of the coarse output, times l1_hole and l1_known
     refinement: NonNegativeFloat  # l1 of the refined output, likewise
-    discount: Annotated[float, Field(gt=0, le=1)]  # γ, a row of pixels
+    discount: Annotated[float, Field(gt=0, le=1)]  # γ, for each row of pixels
     adversarial: NonNegativeFloat
-    global_critic: NonNegativeFloat  # beside 1 for the local critic
+    global_critic: NonNegativeFloat  # relative to the local critic's 1
     gradient_penalty: NonNegativeFloat  # λ of equation 4
     perceptual: NonNegativeFloat
     style: NonNegativeFloat
@@ -69,34 +77,31 @@ class Config(Settings):
     width: Annotated[int, Field(ge=2)]  # channels of the first layer
     critic_width: PositiveInt
     patch_size: PositiveInt  # px, side of P and of what the local critic sees
-    padding: Literal["zeros", "reflect"]
+    padding: Padding
     attention: Attention
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
-    critic_steps: NonNegativeInt  # to one of the generator, algorithm 1
+    critic_steps: NonNegativeInt  # for each of the generator's, algorithm 1
     betas: Betas
     loss: Loss
     schedule: Schedule
 
 
 def conv(
-    inputs: int, outputs: int, kernel=3, stride=1, dilation=1, padding="zeros", activation=nn.ELU
+    inputs: int, outputs: int, kernel=3, stride=1, dilation=1, padding: Padding = "zeros", activation=nn.ELU
 ) -> nn.Sequential:
     """A convolution that keeps the size (over its stride), then its activation."""
-    margin = dilation * (kernel - 1) // 2
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, margin, dilation, padding_mode=padding), activation()
-    )
+    return nn.Sequential(same_conv(inputs, outputs, kernel, stride, dilation, padding), activation())
 
 
-def up(inputs: int, outputs: int, padding: str) -> nn.Sequential:
+def up(inputs: int, outputs: int, padding: Padding) -> nn.Sequential:
     return nn.Sequential(nn.Upsample(scale_factor=2), conv(inputs, outputs, padding=padding))
 
 
-def dilated(channels: int, padding: str) -> list[nn.Module]:
+def dilated(channels: int, padding: Padding) -> list[nn.Module]:
     return [conv(channels, channels, dilation=d, padding=padding) for d in (2, 4, 8, 16)]
 
 
-def encoder(width: int, at_quarter: int, padding: str) -> list[nn.Module]:
+def encoder(width: int, at_quarter: int, padding: Padding) -> list[nn.Module]:
     """The first five layers of a refinement encoder: 5 → 4 · width channels at a quarter of the size."""
     return [
         conv(5, width, kernel=5, padding=padding),
@@ -107,7 +112,7 @@ def encoder(width: int, at_quarter: int, padding: str) -> list[nn.Module]:
     ]
 
 
-def to_picture(width: int, padding: str) -> list[nn.Module]:
+def to_picture(width: int, padding: Padding) -> list[nn.Module]:
     """4 · width channels at a quarter of the size → 3 at full size, clipped."""
     return [
         up(4 * width, 2 * width, padding),
@@ -121,7 +126,7 @@ def to_picture(width: int, padding: str) -> list[nn.Module]:
 class Coarse(nn.Sequential):
     """Stage 1: (B, 5, H, W) → (B, 3, H, W). Appendix D."""
 
-    def __init__(self, width: int, padding: str):
+    def __init__(self, width: int, padding: Padding):
         w, p = width, padding
         super().__init__(
             conv(5, w, kernel=5, padding=p),
@@ -138,7 +143,7 @@ class Coarse(nn.Sequential):
 
 
 class SpatialTransformer(nn.Module):
-    """Section 5.1's first rival: one affine warp of the whole map (Jaderberg et al. 2015), the identity at first."""
+    """Compared in section 5.1: one affine warp of the whole map (Jaderberg et al. 2015), initially the identity."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -160,7 +165,7 @@ class SpatialTransformer(nn.Module):
 
 
 class AppearanceFlow(nn.Module):
-    """Section 5.1's second rival: a convolution predicts each position's offset (Zhou et al. 2016)."""
+    """Compared in section 5.1: a convolution predicts an offset for each position (Zhou et al. 2016)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -168,26 +173,31 @@ class AppearanceFlow(nn.Module):
 
     def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         theta = features.new_tensor([[1, 0, 0], [0, 1, 0]]).expand(len(features), 2, 3)
-        still = F.affine_grid(theta, list(features.shape), align_corners=False)
-        return sample(features, still + 2 * self.flow(features).tanh().permute(0, 2, 3, 1))
+        identity = F.affine_grid(theta, list(features.shape), align_corners=False)
+        return sample(features, identity + 2 * self.flow(features).tanh().permute(0, 2, 3, 1))
 
 
 def sample(features: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Features at `grid`, (B, H, W, 2) as (x, y) in [-1, 1], and the offsets (dy, dx) of contextual attention's map."""
+    """Features at `grid`, (B, H, W, 2) as (x, y) in [-1, 1], and offsets (dy, dx) as contextual attention gives them.
+
+    What lies beyond the border is sampled from the border.
+    """
     sampled = F.grid_sample(features, grid, padding_mode="border", align_corners=False)
     height, width = features.shape[-2:]
     size = grid.new_tensor([width, height])
-    own = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy"), -1).to(grid)
-    offsets = ((grid + 1) * size - 1) / 2 - own
-    return sampled, offsets.flip(-1).permute(0, 3, 1, 2)[:, :, ::2, ::2].div(2).round().long()
+    places = (((grid + 1) * size - 1) / 2)[:, ::2, ::2].clamp(min=torch.zeros_like(size), max=size - 2)
+    own = torch.stack(torch.meshgrid(torch.arange(0, width, 2), torch.arange(0, height, 2), indexing="xy"), -1)
+    offsets = (places - own.to(grid)).flip(-1).permute(0, 3, 1, 2)
+    return sampled, offsets.div(2).round().long()
 
 
 class AttentionBranch(nn.Module):
-    """The refinement network's second encoder: the attention stands after its sixth layer, a ReLU."""
+    """The refinement network's second encoder, with attention after its sixth layer, whose activation is ReLU."""
 
-    def __init__(self, width: int, padding: str, attention: Attention):
+    def __init__(self, width: int, padding: Padding, attention: Attention):
         super().__init__()
         w, p = width, padding
+        self.sampling = attention.sampling
         self.before = nn.Sequential(
             *encoder(w, 4 * w, p),
             conv(4 * w, 4 * w, padding=p, activation=nn.ReLU),
@@ -202,14 +212,14 @@ class AttentionBranch(nn.Module):
         self.after = nn.Sequential(conv(4 * w, 4 * w, padding=p), conv(4 * w, 4 * w, padding=p))
 
     def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        attended, offsets = self.attention(self.before(inputs), hole[:, :, ::4, ::4])
+        attended, offsets = self.attention(self.before(inputs), subsample(hole, 4, self.sampling))
         return self.after(attended), offsets
 
 
 class Refinement(nn.Module):
-    """Stage 2, two encoders and one decoder: (B, 5, H, W) → (B, 3, H, W) and the attention's offsets. Figure 4."""
+    """Stage 2, two encoders and one decoder: (B, 5, H, W) → (B, 3, H, W), and the attention's offsets. Figure 4."""
 
-    def __init__(self, width: int, padding: str, attention: Attention):
+    def __init__(self, width: int, padding: Padding, attention: Attention):
         super().__init__()
         w, p = width, padding
         self.conv_branch = nn.Sequential(
@@ -226,7 +236,7 @@ class Refinement(nn.Module):
 
 
 class Generator(nn.Module):
-    """Image and hole → (x1, x2, offsets); the baseline has no attention and offsets None. Figure 2."""
+    """Image and hole → (x1, x2, offsets); the baseline has no attention, and its offsets are None. Figure 2."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -250,17 +260,17 @@ class Generator(nn.Module):
 class Critic(nn.Sequential):
     """(B, 3, size, size) → scores (B, 1); `widths` in units of the first layer's channels. Appendix D."""
 
-    def __init__(self, size: int, width: int, widths: list[int]):
+    def __init__(self, size: int, width: int, widths: list[int], padding: Padding = "zeros"):
         channels = [3, *(width * w for w in widths)]
         layers = []
         for inputs, outputs in pairwise(channels):
-            layers += [conv(inputs, outputs, kernel=5, stride=2, activation=lambda: nn.LeakyReLU(0.2))]
+            layers += [conv(inputs, outputs, 5, stride=2, padding=padding, activation=lambda: nn.LeakyReLU(0.2))]
             size = (size + 1) // 2
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels[-1] * size * size, 1))
 
 
 def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:
-    """P: from each picture the `side` px square about the middle of each sample's hole, moved inside the picture."""
+    """P: a square of `side` px from each picture, centred on each sample's hole but kept inside the picture."""
     starts = [_first(hole.amax(axis)[:, 0], side) for axis in (3, 2)]
     rows, columns = (start[:, None] + torch.arange(side, device=hole.device) for start in starts)
     sample = torch.arange(len(hole), device=hole.device)[:, None, None]
@@ -268,40 +278,37 @@ def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:
 
 
 def _first(line: Tensor, side: int) -> Tensor:
-    """Where a window of `side` begins that has the ones of each row of `line`, (B, L), in its middle."""
+    """The start of a window of `side` centred on the ones in each row of `line`, (B, L)."""
     length = line.shape[1]
     first, last = line.argmax(1), length - 1 - line.flip(1).argmax(1)
     return ((first + last + 1 - side) // 2).clamp(0, length - side)
-
-
-def glorot(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
 
 
 class Model:
     size_divisor = 8
 
     def __init__(self, config: Config, size: int):
-        if waiting := [name for name in ("perceptual", "style") if getattr(config.loss, name)]:
-            raise InputError(f"loss.{waiting[0]} is a term that this method does not have yet; accepted: 0")
         if config.patch_size > size:
             raise InputError(f"patch_size is {config.patch_size} px; accepted: at most the pictures' {size} px")
         if config.padding == "reflect" and size // 4 <= 16:
             raise InputError(f"padding is reflect on pictures of {size} px; accepted: zeros, or pictures above 64 px")
         self.config = config
         self.batches = config.critic_steps + 1
+        critic_padding = "zeros" if config.padding == "reflect" else config.padding
         self.networks = nn.ModuleDict(
             {
                 "generator": Generator(config),
-                "local_critic": Critic(config.patch_size, config.critic_width, [1, 2, 4, 8]),
-                "global_critic": Critic(size, config.critic_width, [1, 2, 4, 4]),
+                "local_critic": Critic(config.patch_size, config.critic_width, [1, 2, 4, 8], critic_padding),
+                "global_critic": Critic(size, config.critic_width, [1, 2, 4, 4], critic_padding),
             }
         ).apply(glorot)
         attention = getattr(self.generator.refinement, "attention_branch", None)
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)
+
+    @property
+    def reads_features(self) -> bool:
+        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -316,7 +323,7 @@ class Model:
         return self.networks["generator"]
 
     def begin(self, phase: Phase) -> None:
-        """All networks train jointly; a phase sets their learning rate alone."""
+        """All networks train jointly; a phase sets only their learning rate."""
         set_rates(self.optimisers, phase)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
@@ -356,8 +363,8 @@ class Model:
         adversarial = gan_loss.generator(self.networks["local_critic"](p_result))
         adversarial = adversarial + weight.global_critic * gan_loss.generator(self.networks["global_critic"](result))
         loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
-        if weight.total_variation:
-            loss = loss + weight.total_variation * total_variation(result)
+        further = self._further_terms(result, x)
+        loss = loss + sum(getattr(weight, name) * term for name, term in further.items())
         descend(self.optimisers["generator"], loss)
         return {
             "l1_hole_coarse": hole_coarse,
@@ -365,14 +372,25 @@ class Model:
             "l1_known_coarse": known_coarse,
             "l1_known_refined": known_refined,
             "adversarial": adversarial,
+            **further,
             "generator": loss,
         }
+
+    def _further_terms(self, result: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """The terms of section 5.1, those whose weight is not 0."""
+        pictures = (result + 1) / 2, (x + 1) / 2
+        terms = {
+            "perceptual": lambda: perceptual_l1(*pictures, FEATURES),
+            "style": lambda: style_loss(*pictures, FEATURES),
+            "total_variation": lambda: total_variation(result),
+        }
+        return {name: term() for name, term in terms.items() if getattr(self.config.loss, name)}
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return (self.generator(image * 2 - 1, hole)[1] + 1) / 2
 
-    def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        """The coarse prediction in [0, 1] and, with attention, the offsets (dy, dx) in units of 8 px."""
-        coarse, _, offsets = self.generator(image * 2 - 1, hole)
-        shown = {"coarse": (coarse + 1) / 2}
-        return shown if offsets is None else {**shown, "offsets": offsets}
+    def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Shows the coarse prediction and, if there is attention, its offsets."""
+        x1, x2, offsets = self.generator(image * 2 - 1, hole)
+        shown = {"coarse": (x1 + 1) / 2}
+        return (x2 + 1) / 2, shown if offsets is None else {**shown, "offsets": offsets}

@@ -1,37 +1,38 @@
 """GM-SRM: X. Feng et al., "Generative Memory-Guided Semantic Reasoning Model for Image Inpainting", 2021.
 
-Sections III-A to III-D, equations 1 to 14 and algorithm 1. No code was released: the paper is all there is.
+Sections III-A to III-D, equations 1 to 14 and algorithm 1. No code was released; the paper is the only source.
 
     I, M          image in [-1, 1], hole
     F_E           maps of the encoder, each half the size of the one before; the last is F_D of the first level
-    c             latent embedding, which asks the memory; f_c makes one of a map
-    F_M           features that the generative memory recalls at a level, joined with F_E
+    c             latent embedding, with which the memory is queried; f_c computes it from a map
+    F_M           features recalled from the generative memory at a level, fused with F_E
     F_D           map of the decoder
-    μ, σ          of the noise at a level of the memory
+    μ, σ          mean and deviation of the noise at a level of the memory
     γ, λ1 … λ4    `loss.hole`, `loss.reconstruction`, `.perceptual`, `.adversarial`, `.divergence`
 
-The memory is the model of the run in `needs.inside`, a StyleGAN2 trained on the same kind of pictures, and stays as it
-is. The ablation of table IV: `embedding: none` is the base model, without a memory; `single` with plain noise GM-BM;
+The memory is the model of the run in `needs.inside`, a StyleGAN2 trained on the same kind of pictures; it stays frozen.
+The ablation of table IV: `embedding: none` is the base model, without a memory; `single` with plain noise GM-BM;
 `single` with conditional noise GM-CSV; `progressive` with conditional noise GM-SRM.
 
 Departures
-- Widths, depth and discriminator are not published: six levels, so that encoder, memory and decoder share sizes down
-  to the 4 px at which StyleGAN2 begins; channel attention is squeeze-and-excitation with a reduction of 16, instance
-  normalisation has no weights, the discriminator is DeepFill v2's SN-PatchGAN and sees the hole.
-- The memory's features are joined with F_E by a 3 x 3 convolution a level, the one thing that is trained there; it
-  begins as the identity on the memory's half. Its output is both F_M and what the memory's next level takes.
+- Widths, depth and discriminator are not published. Here there are six levels, so that encoder, memory and decoder
+  share sizes down to the 4 px at which StyleGAN2 begins; channel attention is squeeze-and-excitation with a reduction
+  of 16; instance normalisation has no weights; the discriminator is DeepFill v2's SN-PatchGAN and sees the hole.
+- The memory's features are fused with F_E by a 3 x 3 convolution at each level, the only part of the memory's path that
+  is trained; it starts as the identity on the memory's half. Its output is F_M and also the input of the memory's next
+  level.
 - The memory's last level, at the size of the picture, and its maps to colours are not used.
-- Algorithm 1 concatenates F_M after the decoder's block and takes c from another level; equations 6 and 7 hold.
-- f_c has weights of its own at each level, as sizes differ; a convolution, ReLU, a mean over 4 x 4 cells, and a fully
+- Algorithm 1 concatenates F_M after the decoder's block and takes c from another level; here equations 6 and 7 hold.
+- f_c has its own weights at each level, as sizes differ: a convolution, ReLU, a mean over 4 x 4 cells, and a fully
   connected layer. One c steers both convolutions of a level.
-- μ and σ are two numbers a picture and level, of which both convolutions draw maps of noise; the memory's own strength
-  scales them. The weights w_i of equation 9 are equal and sum to 1.
-- Equation 13 as printed has no bound: hinge losses stand in its place (`adversarial: linear` is the printed form).
+- μ and σ are two numbers for each picture and level, from which both convolutions draw maps of noise; the memory's own
+  strength scales them. The weights w_i of equation 9 are equal and sum to 1.
+- Equation 13 as printed is unbounded: hinge losses replace it (`adversarial: linear` is the printed form).
 - Norms in equation 10 are means over all pixels of the picture. VGG's layers are not published: relu1_1 to relu5_1.
-- A picture is always filled alike, with one fixed draw of noise.
-- In pictures of another size than the network's own the memory grows from its constant, resized.
-- One set of pictures serves all methods of a profile, at one scale; the paper's is `scale: 320`, of which it crops.
-- Adam's betas and the decay of its rate are not published: a straight fall to 0 over the last half.
+- Filling uses one fixed draw of noise, so that a picture is always filled alike.
+- For pictures of other sizes than the training pictures' the memory grows from its constant, resized.
+- One set of pictures serves all methods of a profile, at one scale; the paper crops from pictures of `scale: 320`.
+- Adam's betas and the decay of its rate are not published: here the rate falls linearly to 0 over the second half.
 """
 
 from functools import cached_property
@@ -44,16 +45,16 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, relu
 
 from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.sn_patchgan import Critic, CriticConfig
+from palimpsest.layers.style_synthesis import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_l1
-from palimpsest.models.deepfill_v2 import Critic, CriticConfig
-from palimpsest.models.stylegan2 import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
 
-DRAW = 1  # seed of the noise in a picture that is filled
+SEED = 1  # of the noise with which pictures are filled
 REDUCTION = 16
-CELLS = 4  # a side, to which a map is averaged in f_c
+CELLS = 4  # along each side, to which f_c averages a map
 FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -69,7 +70,7 @@ class Loss(Settings):
 
 class Config(Settings):
     width: PositiveInt  # channels of the first level
-    embedding: Literal["none", "single", "progressive"]  # one c for all levels, or equation 7; none: no memory
+    embedding: Literal["none", "single", "progressive"]  # no memory, one c for all levels, or equation 7
     noise: Literal["none", "plain", "conditional"]
     embedding_width: PositiveInt  # channels of f_c's convolution
     noise_width: PositiveInt  # channels of the convolution before μ and σ
@@ -153,7 +154,7 @@ class Encoder(nn.ModuleList):
 
 
 class Decoder(nn.Module):
-    """Blocks from the smallest map up, and the colours: Î, (B, 3, H, W) in [-1, 1]."""
+    """Blocks from the smallest map up, and the convolution to colours: Î, (B, 3, H, W) in [-1, 1]."""
 
     def __init__(self, known: list[int], recalled: list[int]):
         """Channels of F_E and of F_M at each level; F_M's are 0 without a memory."""
@@ -194,7 +195,7 @@ class NoiseHead(nn.Module):
 
 
 def fusion(recalled: int, known: int) -> nn.Conv2d:
-    """3 x 3, memory's and encoder's features → memory's; begins as the identity on the memory's."""
+    """3 x 3, memory's and encoder's features → memory's; starts as the identity on the memory's."""
     conv = nn.Conv2d(recalled + known, recalled, 3, padding=1)
     nn.init.zeros_(conv.bias)
     nn.init.dirac_(conv.weight)
@@ -202,13 +203,13 @@ def fusion(recalled: int, known: int) -> nn.Conv2d:
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(μ, σ²) | N(0, 1)) of equation 9, element by element."""
+    """KL(N(μ, σ²) ‖ N(0, 1)) of equation 9, element by element."""
     return (mean.square() + log_variance.exp() - log_variance - 1) / 2
 
 
-def reconstruction_loss(drawn: Tensor, x: Tensor, hole: Tensor, gamma: float) -> Tensor:
+def reconstruction_loss(output: Tensor, x: Tensor, hole: Tensor, gamma: float) -> Tensor:
     """L_rec of equation 10: an error in the hole counts γ times."""
-    error = (drawn - x).abs()
+    error = (output - x).abs()
     return (error * (1 - hole)).mean() + gamma * (error * hole).mean()
 
 
@@ -235,8 +236,8 @@ class Model:
         decoded = [known[0], *(block.conv.out_channels for block in decoder.blocks[:-1])]  # F_D of the level before
         networks = {"encoder": Encoder(known[::-1]), "decoder": decoder, "critic": Critic(config.critic)}
         if inside:
-            asking = decoded if config.embedding == "progressive" else decoded[:1]
-            embeddings = [Embedding(channels, config.embedding_width, inside.memory.latent) for channels in asking]
+            embedded = decoded if config.embedding == "progressive" else decoded[:1]
+            embeddings = [Embedding(channels, config.embedding_width, inside.memory.latent) for channels in embedded]
             pairs = list(zip(recalled, known, strict=True))
             networks |= {
                 "memory": inside.memory.requires_grad_(False),
@@ -266,26 +267,26 @@ class Model:
         """The discriminator's step, equation 13, then the generator's, equation 14."""
         weight, gan_loss, critic = self.config.loss, GAN_LOSSES[self.config.adversarial], self.networks["critic"]
         x = image * 2 - 1
-        drawn, divergences = self.generate(x, hole, random_noise)
-        critic_loss = gan_loss.critic(*critic.compare(x, drawn.detach(), hole))
+        output, divergences = self.generate(x, hole, random_noise)
+        critic_loss = gan_loss.critic(*critic.compare(x, output.detach(), hole))
         descend(self.optimisers["critic"], critic_loss)
 
         terms = {
-            "reconstruction": reconstruction_loss(drawn, x, hole, weight.hole),
-            "adversarial": gan_loss.generator(critic(drawn, hole)),
+            "reconstruction": reconstruction_loss(output, x, hole, weight.hole),
+            "adversarial": gan_loss.generator(critic(output, hole)),
         }
         if divergences:
             terms["divergence"] = torch.stack(divergences).mean()
         if weight.perceptual:
-            terms["perceptual"] = perceptual_l1((drawn + 1) / 2, image, FEATURES)
+            terms["perceptual"] = perceptual_l1((output + 1) / 2, image, FEATURES)
         loss = sum(getattr(weight, name) * term for name, term in terms.items())
         descend(self.optimisers["generator"], loss)
         return {"critic": critic_loss, **terms, "generator": loss}
 
-    def generate(self, x: Tensor, hole: Tensor, draw: Noise) -> tuple[Tensor, list[Tensor]]:
-        """Î, and the divergence (B,) of each level's noise where it is conditional; algorithm 1.
+    def generate(self, x: Tensor, hole: Tensor, normal: Noise) -> tuple[Tensor, list[Tensor]]:
+        """Î, and with conditional noise the divergence (B,) of each level's; algorithm 1.
 
-        `draw` makes maps of normal noise.
+        `normal` draws maps of standard normal noise.
         """
         encoded = self.networks["encoder"](torch.cat([x * (1 - hole), hole], 1))[::-1]
         decoder, decoded, divergences = self.networks["decoder"], encoded[0], []
@@ -293,32 +294,32 @@ class Model:
         for level, (known, block) in enumerate(zip(encoded, decoder.blocks, strict=True)):
             maps = [known, decoded] if level else [known]
             if self.inside is not None:
-                c = self._ask(level, decoded, c)
-                noise, divergence = self._noise(level, known, decoded, draw)
+                c = self._embed(level, decoded, c)
+                noise, divergence = self._noise(level, known, decoded, normal)
                 divergences += divergence
                 recalled = self._recall(level, recalled, known, c, noise)
                 maps.append(recalled)
             decoded = block(*maps)
         return decoder.colours(decoded), divergences
 
-    def _ask(self, level: int, decoded: Tensor, c: Tensor | float) -> Tensor | float:
+    def _embed(self, level: int, decoded: Tensor, c: Tensor | float) -> Tensor | float:
         """c of a level; equations 3 and 7."""
         embeddings = self.networks["embedding"]
         return c + embeddings[level](decoded) if level < len(embeddings) else c
 
-    def _noise(self, level: int, known: Tensor, decoded: Tensor, draw: Noise) -> tuple[Noise, list[Tensor]]:
-        """What the memory's convolutions of a level draw their noise from, and its divergence; equation 8."""
+    def _noise(self, level: int, known: Tensor, decoded: Tensor, normal: Noise) -> tuple[Noise, list[Tensor]]:
+        """The noise of the memory's convolutions at a level, and its divergence if it is conditional; equation 8."""
         match self.config.noise:
             case "none":
                 return lambda x: x.new_zeros(1, 1, 1, 1), []
             case "plain":
-                return draw, []
+                return normal, []
         mean, log_variance = self.networks["noise"][level](known, decoded)
         centre, deviation = (value.view(-1, 1, 1, 1) for value in (mean, (log_variance / 2).exp()))
-        return lambda x: centre + deviation * draw(x), [divergence(mean, log_variance)]
+        return lambda x: centre + deviation * normal(x), [divergence(mean, log_variance)]
 
     def _recall(self, level: int, before: Tensor | None, known: Tensor, c: Tensor, noise: Noise) -> Tensor:
-        """F_M of a level: the frozen convolutions on F_M of the level before, joined with F_E; equation 4."""
+        """F_M of a level: the frozen convolutions on F_M of the level before, fused with F_E; equation 4."""
         memory: Synthesis = self.networks["memory"]
         layers = memory.levels[level]
         x = memory.start(*known[:, 0].shape) if before is None else before
@@ -326,5 +327,5 @@ class Model:
         return self.networks["fusion"][level](torch.cat([x, known], 1))
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        drawn, _ = self.generate(image * 2 - 1, hole, fixed_noise(DRAW))
-        return (drawn + 1) / 2
+        output, _ = self.generate(image * 2 - 1, hole, fixed_noise(SEED))
+        return (output + 1) / 2

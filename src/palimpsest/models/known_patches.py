@@ -1,6 +1,6 @@
-"""Known patches: each patch of the hole gives way to the nearest known patch, or to one drawn at random.
+"""Known patches: each patch of the hole is replaced by the nearest known patch, or by one drawn at random.
 
-No paper's method but the floor that a method's choice of reference patches must rise above: CRFill, table 3.
+A baseline of no paper, for the choice of reference patches in CRFill's table 3.
 Departures: none known.
 """
 
@@ -28,16 +28,17 @@ class Model:
         self.config = config
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        return piece(image, hole, self.references(image, hole))
+        return self.inspect(image, hole)[0]
 
-    def references(self, image: Tensor, hole: Tensor) -> Tensor:
-        """A known patch for each patch; where none is known, the first."""
+    def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Shows the known patch chosen for each patch; if none is known, the first patch."""
         known = known_patches(hole)
-        choose = nearest if self.config.choice == "nearest" else self.drawn
-        return relative_to_own(choose(known), *known.shape[2:])
+        choose = nearest if self.config.choice == "nearest" else self.random
+        offsets = relative_to_own(choose(known), *known.shape[2:])
+        return piece(image, hole, offsets), {"offsets": offsets}
 
-    def drawn(self, known: Tensor) -> Tensor:
-        """Indices (B, N) of known patches, each as likely."""
+    def random(self, known: Tensor) -> Tensor:
+        """Indices (B, N) of known patches, all equally likely."""
         known = known.flatten(1)
         draw = torch.rand(known.shape[1], generator=torch.Generator().manual_seed(self.config.seed)).to(known.device)
         known_first = known.sort(dim=1, descending=True, stable=True).indices
@@ -45,7 +46,7 @@ class Model:
 
 
 def nearest(known: Tensor) -> Tensor:
-    """Indices (B, N) of the known patches closest to each patch, the first of several."""
+    """Indices (B, N) of the known patches closest to each patch; of several, the first."""
     down, across = (torch.arange(side, dtype=torch.float32, device=known.device) for side in known.shape[2:])
     places = torch.cartesian_prod(down, across)
     return torch.cdist(places, places).masked_fill(~known.flatten(2), torch.inf).argmin(2)

@@ -1,10 +1,10 @@
 """PatchMatch: C. Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", 2009.
 
-Hole filling from coarse to fine: the nearest-neighbour field of patches that touch the hole, found by propagation and
-random search, then a vote of the overlapping patches, repeated at every level of a pyramid.
+Hole filling from coarse to fine: propagation and random search find the nearest-neighbour field of patches that touch
+the hole, then overlapping patches vote; this repeats at every level of a pyramid.
 
-Departures: the authors' hole filler is part of a closed editor; the package `pypatchmatch` is an independent reading.
-It takes and returns 8-bit pixels.
+Departures: the authors' hole filler is part of a closed editor; the package `pypatchmatch` is an independent
+implementation. It takes and returns 8-bit pixels.
 """
 
 from typing import Annotated

@@ -1,23 +1,20 @@
 """StyleGAN2, a generative prior: T. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.
 
-Sections 2 (weight demodulation), 3.1 and 3.2 (lazy and path-length regularisation), 4.1 (skip generator, residual
-discriminator); widths and schedule as NVIDIA's preset `paper256` (StyleGAN2-ADA, without augmentation). It fills no
-hole: GM-SRM keeps it as its generative memory.
+Sections 3.1 and 3.2 (lazy and path-length regularisation) and 4.1 (residual discriminator); the synthesis network is in
+`layers/style_synthesis.py`. Widths and schedule are those of NVIDIA's preset `paper256` (StyleGAN2-ADA, without
+augmentation). It fills no holes: GM-SRM uses it as its generative memory.
 
-    z, w          latent code, and what the mapping network makes of it
-    s             styles: scales of a convolution's input channels, an affine map of w
-    B             noise, one map a picture and convolution
+    z, w          latent code, and the mapping network's output for it
     y, a          a picture of normal noise, the running mean of the path lengths |Jᵀ y|
     γ             `loss.r1`
 
 Departures
-- A modulated convolution scales its input by s and its output by the demodulation, which equals scaled weights.
-- The running mean of w, for truncation, is not kept: nothing here truncates.
+- A modulated convolution scales its input by s and its output by the demodulation, which equals scaling its weights.
+- There is no running mean of w for truncation, as nothing here truncates.
 - The running mean a is a constant to the gradient of equation 4.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cached_property
 from itertools import pairwise
@@ -26,40 +23,37 @@ from typing import Annotated
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 
 from palimpsest.config.yaml import InputError, Settings
-from palimpsest.layers.resampling import double, double_conv, halve, halve_conv
+from palimpsest.layers.resampling import halve, halve_conv
+from palimpsest.layers.style_synthesis import (
+    SMALLEST,
+    Dense,
+    Synthesis,
+    Width,
+    activate,
+    conv,
+    fixed_noise,
+    random_noise,
+)
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 
-SMALLEST = 4  # px, of the constant that a picture grows from
-GAN_LOSS = GAN_LOSSES["dcgan"]  # the non-saturating gan_loss
+GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
 SHOWN = 1  # seed of the latent codes of sample pictures
 
-Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W) or what spreads to it
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Width(Settings):
-    """Channels at each resolution: `base` over its side in px, at most `most`."""
-
-    base: PositiveInt
-    most: PositiveInt
-
-    def at(self, side: int) -> int:
-        return min(self.base // side, self.most)
-
-
 class Loss(Settings):
-    """Regularisation, of which each term comes once in so many steps and counts as often."""
+    """Regularisation: each term is computed once in so many steps, and weighted by as many."""
 
     r1: NonNegativeFloat  # γ
     r1_every: PositiveInt  # steps
     path_length: NonNegativeFloat
     path_length_every: PositiveInt  # steps
-    path_length_decay: Share  # how fast a follows
+    path_length_decay: Share  # of the running mean a
 
 
 class Config(Settings):
@@ -68,29 +62,11 @@ class Config(Settings):
     mapping_layers: PositiveInt
     mapping_rate: PositiveFloat  # learning rate of the mapping network, times the others'
     deviation_group: PositiveInt  # pictures over which the discriminator sees the standard deviation
-    mixing: Share  # share of the batches with two z in each picture
-    average: PositiveInt  # pictures after which half of the averaged weights is new
+    mixing: Share  # share of the batches that mix two z in each picture
+    average: PositiveInt  # pictures, half-life of the averaged weights
     betas: Betas
     loss: Loss
     schedule: Schedule
-
-
-def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2 that keeps the variance."""
-    return leaky_relu(x, 0.2) * math.sqrt(2)
-
-
-class Dense(nn.Module):
-    """Fully connected, weights scaled at run time by √(1 / inputs): (B, inputs) → (B, outputs)."""
-
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), bias))
-        self.gain, self.rate = rate / math.sqrt(inputs), rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight * self.gain, self.bias * self.rate)
 
 
 class Mapping(nn.Sequential):
@@ -104,100 +80,6 @@ class Mapping(nn.Sequential):
         for layer in self:
             x = activate(layer(x))
         return x
-
-
-def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, convolve: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Section 2.2: the convolution by weights that are scaled by `styles` (B, I) and have norm 1 for each output."""
-    norms = (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()
-    return convolve(x * styles[:, :, None, None], weight) * norms[:, :, None, None]
-
-
-def conv(x: Tensor, weight: Tensor) -> Tensor:
-    return conv2d(x, weight, padding=weight.shape[-1] // 2)
-
-
-class StyledConv(nn.Module):
-    """Modulated 3 x 3 convolution, noise, activation; with `doubles` to twice the size."""
-
-    def __init__(self, inputs: int, outputs: int, latent: int, doubles: bool):
-        super().__init__()
-        self.styles = Dense(latent, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.convolve = double_conv if doubles else conv
-
-    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
-        x = modulated_conv(x, self.weight, self.styles(w), self.convolve)
-        return activate(x + noise(x) * self.noise_strength + self.bias[:, None, None])
-
-
-class ToPicture(nn.Module):
-    """Modulated 1 x 1 convolution without demodulation: (B, inputs, H, W) → (B, 3, H, W)."""
-
-    def __init__(self, inputs: int, latent: int):
-        super().__init__()
-        self.styles = Dense(latent, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(3))
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = self.styles(w) / math.sqrt(x.shape[1])
-        return conv(x * styles[:, :, None, None], self.weight) + self.bias[:, None, None]
-
-
-class Level(nn.Module):
-    """One resolution: a convolution at 4 px; two at any other, of which the first doubles the size.
-
-    Features of the level below, (B, inputs, H / 2, W / 2), and w of each convolution → (B, channels, H, W).
-    """
-
-    def __init__(self, inputs: int, channels: int, latent: int, doubles: bool):
-        super().__init__()
-        grow = [StyledConv(inputs, channels, latent, doubles=True)] if doubles else []
-        self.convs = nn.ModuleList([*grow, StyledConv(channels, channels, latent, doubles=False)])
-        self.to_picture = ToPicture(channels, latent)
-        self.channels = channels
-
-    def forward(self, x: Tensor, ws: Sequence[Tensor], noise: Noise) -> Tensor:
-        for layer, w in zip(self.convs, ws, strict=True):
-            x = layer(x, w, noise)
-        return x
-
-
-class Synthesis(nn.Module):
-    """w of each layer (B, layers + 1, latent) → picture (B, 3, H, W) about [-1, 1], by levels of 4, 8, 16 … px.
-
-    Level by level it is a memory of features: `start`, then each of `levels` on what became of the one before.
-    """
-
-    def __init__(self, width: Width, latent: int, size: int):
-        super().__init__()
-        sides = [SMALLEST << k for k in range((size // SMALLEST).bit_length())]
-        channels = [width.at(side) for side in sides]
-        self.constant = nn.Parameter(torch.randn(channels[0], SMALLEST, SMALLEST))
-        below = [channels[0], *channels[:-1]]
-        self.levels = nn.ModuleList(
-            Level(*pair, latent, doubles=bool(k)) for k, pair in enumerate(zip(below, channels, strict=True))
-        )
-        self.latent = latent
-        self.layers = sum(len(level.convs) for level in self.levels)
-
-    def start(self, batch: int, height: int = SMALLEST, width: int = SMALLEST) -> Tensor:
-        """What the first level takes, (B, C, height, width): the constant, resized where it is not 4 px wide."""
-        x = self.constant.expand(batch, -1, -1, -1)
-        same = (height, width) == (SMALLEST, SMALLEST)
-        return x if same else interpolate(x, (height, width), mode="bilinear")
-
-    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
-        x, picture, place = self.start(len(ws)), None, 0
-        for level in self.levels:
-            count = len(level.convs)
-            x = level(x, ws[:, place : place + count].unbind(1), noise)
-            place += count
-            drawn = level.to_picture(x, ws[:, place])
-            picture = drawn if picture is None else double(picture) + drawn
-        return picture
 
 
 class Generator(nn.Module):
@@ -214,7 +96,7 @@ class Generator(nn.Module):
 
 
 class ScaledConv(nn.Module):
-    """Convolution with weights scaled at run time by √(1 / fan-in); `convolve` says how it meets the picture."""
+    """Convolution with weights scaled at run time by √(1 / fan-in); `convolve` may also change the size."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, convolve=conv):
         super().__init__()
@@ -227,7 +109,7 @@ class ScaledConv(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Section 4.1: two convolutions beside a 1 x 1 without bias, to half the size; sums of variance 1."""
+    """Section 4.1: two convolutions, and a 1 x 1 without bias as shortcut, to half the size; variance stays 1."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -271,22 +153,12 @@ class Discriminator(nn.Module):
 
 
 class Course(nn.Module):
-    """What a resumed training must know besides weights."""
+    """What training needs besides weights to resume."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("path_length", torch.zeros(()))  # a
-
-
-def random_noise(x: Tensor) -> Tensor:
-    return torch.randn(len(x), 1, *x.shape[2:], device=x.device)
-
-
-def fixed_noise(seed: int) -> Noise:
-    """Noise that is the same for every picture and whenever maps of the same sizes are asked for in the same order."""
-    draw = torch.Generator().manual_seed(seed)
-    return lambda x: torch.randn(1, 1, *x.shape[2:], generator=draw).to(x.device)
 
 
 class Model:
@@ -313,7 +185,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Adam]:
-        """Section 3.1: rate and momenta make up for the steps that regularisation takes besides."""
+        """Section 3.1: rate and momenta make up for the extra steps of regularisation."""
         return {
             name: adam(self.networks[name].parameters(), [beta**share for beta in self.config.betas])
             for name, share in self._shares.items()
@@ -321,7 +193,7 @@ class Model:
 
     @property
     def _shares(self) -> dict[str, float]:
-        """How many of an optimiser's steps are not regularisation's."""
+        """The share of an optimiser's steps that are not regularisation's."""
         loss = self.config.loss
         every = {"generator": (loss.path_length, loss.path_length_every), "critic": (loss.r1, loss.r1_every)}
         return {name: steps / (steps + 1) if weight else 1.0 for name, (weight, steps) in every.items()}
@@ -352,7 +224,7 @@ class Model:
         return log
 
     def generate(self, count: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
-        """Pictures of random z, in most batches of two each, and their w."""
+        """Pictures of random z, in most batches two for each picture, and their w."""
         generator, mixing = self.networks["generator"], torch.rand(()) < self.config.mixing
         ws = generator.styled(torch.randn(count, self.config.latent, device=device))
         if mixing:
@@ -362,7 +234,7 @@ class Model:
         return generator.synthesis(ws, random_noise), ws
 
     def path_length_penalty(self, count: int, device: torch.device | str) -> Tensor:
-        """Section 3.2, equation 4: mean((|Jᵀ y| - a)²), and a moves on."""
+        """Section 3.2, equation 4: mean((|Jᵀ y| - a)²); updates a."""
         picture, ws = self.generate(count, device)
         y = torch.randn_like(picture) / math.sqrt(math.prod(picture.shape[2:]))
         (slopes,) = torch.autograd.grad((picture * y).sum(), ws, create_graph=True)
@@ -380,15 +252,15 @@ class Model:
 
     @torch.no_grad()
     def sample(self, first: int, count: int, device: torch.device | str) -> Tensor:
-        """The pictures of the averaged generator with these running numbers, (count, 3, size, size) in [0, 1]."""
-        draws = [torch.Generator().manual_seed(SHOWN + number) for number in range(first, first + count)]
-        z = torch.stack([torch.randn(self.config.latent, generator=draw) for draw in draws]).to(device)
+        """The averaged generator's pictures numbered first, first + 1, …: (count, 3, size, size) in [0, 1]."""
+        generators = [torch.Generator().manual_seed(SHOWN + number) for number in range(first, first + count)]
+        z = torch.stack([torch.randn(self.config.latent, generator=each) for each in generators]).to(device)
         average = self.networks["average"]
         return ((average.synthesis(average.styled(z), fixed_noise(SHOWN)) + 1) / 2).clamp(0, 1)
 
 
 def r1_penalty(critic: nn.Module, real: Tensor) -> Tensor:
-    """mean(‖∇D(x)‖²) at real pictures (Mescheder et al. 2018), without γ / 2."""
+    """mean(‖∇D(x)‖²) at real pictures (Mescheder et al. 2018), without the factor γ / 2."""
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

@@ -1,6 +1,6 @@
 """T-MAD: R. Xu et al., "Texture Memory-Augmented Deep Patch-Based Image Inpainting", IEEE TIP 2021.
 
-Section III and figure 2; section IV and tables I and II. No code was released: the paper is all there is.
+Section III and figure 2; section IV and tables I and II. No code was released; the paper is the only source.
 
     I, M              image in [-1, 1], hole
     I_s, Î_s          output of the coarse network; the same with the known pixels put back
@@ -10,42 +10,44 @@ Section III and figure 2; section IV and tables I and II. No code was released: 
     T, p_t            texture memory, N_pool patches of the known region
     S                 softmax of equation 3: how well each p_t fits a p_s
     T_c, p_c          the N_c patches of T that fit a p_s best
-    x_f               PSNet's patch, made of p̃_s and T_c
+    x_f               the patch that PSNet synthesises from p̃_s and T_c
     Î_p               Î_s with every p_s of the hole replaced by its x_f
     C, D              critic of patches, and the global critic of pictures
 
-The coarse network is the model of the run in `needs.inside`: trained jointly where `trained` names `coarse`, and fixed
-elsewhere, which makes PSNet a post-processing of any trained model (section IV-C, table V).
+The coarse network is the model of the run in `needs.inside`. It is trained jointly if `trained` names `coarse` and
+fixed otherwise, which makes PSNet a post-processing step for any trained model (section IV-C, table V).
 
 Departures
-- Widths are not published: those of PGGAN at these sizes, which the paper says it follows.
-- Two down-blocks and three up-blocks do not take 96 px to 32 px: the middle of the map, where the patch lies, is cut
-  out after the residual blocks, and the first up-block does not enlarge. The two skip connections lead from the
+- Widths are not published: here those of PGGAN at these sizes, which the paper says it follows.
+- Two down-blocks and three up-blocks do not map 96 px to 32 px. Here the middle of the map, where the patch lies, is
+  cut out after the residual blocks, and the first up-block does not enlarge. The two skip connections come from the
   texture encoder's maps at a quarter and at half of k_p.
-- Spectral normalisation holds for PSNet and both critics, but not for CARAFE's predictions of weights, which it would
-  sharpen from the start. Such convolutions begin orthogonal, those of 3 x 3 through a kernel that makes up for what the
-  activations take (`layers/blocks.py`): initial weights are not published, and normalised ones alone let PSNet's signal
-  fade to a two-hundredth.
-- Equation 4 leaves open which patch is the i-th: here the i-th best by S. A patch comes out of it bit by bit, and the
-  gradient that reaches S is the soft sum's, equation 5.
-- Where fewer than N_pool patches have no missing pixel, these recur; a recurrence is retrieved only where there are
-  fewer than N_c others. Where none is known, the least masked one serves. Missing pixels of a patch in the memory are
+- PSNet and both critics have spectral normalisation, except where CARAFE predicts its weights, which it would sharpen
+  from the start. Normalised convolutions start orthogonal, those of 3 x 3 through a kernel that makes up for what the
+  activations take away (`layers/blocks.py`): initial weights are not published, and with normalisation alone PSNet's
+  signal fades to a two-hundredth.
+- Equation 4 leaves open which patch is the i-th: here the i-th best by S. The patch is copied exactly, and the gradient
+  that reaches S is that of the soft sum, equation 5.
+- If fewer than N_pool patches are fully known, they are repeated; a repetition is retrieved only if there are fewer
+  than N_c others. If none is fully known, the least masked one is used. Missing pixels of a patch in the memory are
   mid-grey.
 - With the weighted sum, PSNet sees S · T, while the N_c best patches count as real for C.
-- With a fixed draw of the memory instead of a random one, a picture is always filled alike.
-- More missing patches than N_ps: N_ps of them, drawn. The others keep the coarse output in that step.
-- Expectations in equations 6 and 7 are means over one picture's patches, as the loss is to model the textures of a
-  picture; scores of real patches, and T_c where it counts as real, carry no gradient to the generator.
-- The gradient penalties have the weight 10 of the work cited; C's lies between p_gt and x_f.
-- `conv_5`, `conv_9`, `conv_15` are conv3_1, conv4_1, conv5_3 of VGG19, compared by l1 with equal weights. Where VGG19
-  is not at hand, VGG16's layers of the same names serve, and the results say so. VGG sees patches at `perceptual_size`
-  px.
+- The memory of a picture that is filled is drawn with a fixed seed, so that it is always filled alike.
+- If more than N_ps patches are missing, a step synthesises N_ps of them, drawn at random; the others keep the coarse
+  output.
+- Expectations in equations 6 and 7 are means over the patches of one picture, as the loss is meant to model the
+  textures of a picture. Scores of real patches, T_c included where it counts as real, pass no gradient to the
+  generator.
+- The gradient penalties have weight 10 as in the work cited; C's lies between p_gt and x_f.
+- `conv_5`, `conv_9`, `conv_15` are conv3_1, conv4_1, conv5_3 of VGG19, compared by l1 with equal weights. If VGG19 is
+  not available, VGG16's layers of the same names are used, and the results say so. VGG sees patches resized to
+  `perceptual_size` px.
 - Total variation is a mean over the hole and the pixels that touch it.
-- Neighbours beyond the picture's border are mirrored. The grid of patches begins at the picture's corner.
+- Beyond the picture's border, neighbours are mirrored. The grid of patches starts at the picture's corner.
 - N_ps is 25, as many patches as a hole of 128 px can touch; neither it nor Adam's betas are published.
-- Cosine restarts come four times a training; the paper does not say how often. Neither does it say how long joint
-  training takes but for three days on four GPUs: 600,000 iterations are our reading.
-- The text's and table II's λ of the coarse network: see `tmad_coarse`.
+- The cosine restarts four times in a training; the paper does not say how often, nor how long joint training takes,
+  except that it took three days on four GPUs. 600,000 iterations are our reading.
+- For the λ of the coarse network in the text and in table II see `tmad_coarse`.
 """
 
 import math
@@ -68,22 +70,21 @@ from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
 
-DRAW = 1  # seed of the memory of a picture that is filled
-CHUNK = 16  # patches that are filled at once; training takes them all
+SEED = 1  # of the memory of a picture that is filled
+CHUNK = 16  # patches synthesised at once when filling; training takes all
 FEATURES = ("conv3_1", "conv4_1", "conv5_3")
-GLOBAL_GAN_LOSS = GAN_LOSSES["dcgan"]  # the non-saturating gan_loss
+GLOBAL_GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
 
-
-Trained = Literal["coarse", "correspondence", "psnet"]
-CriticName = Literal["patch_critic", "global_critic"]
+GeneratorPart = Literal["coarse", "correspondence", "psnet"]
+Critic = Literal["patch_critic", "global_critic"]
 
 
 class MemoryConfig(Settings):
     """The texture memory, section III-B."""
 
     patch: PositiveInt  # k_p in px of a picture of 256 px, other sizes scale it
-    overlap: PositiveInt  # k_p over the stride: 2 for rectangles, 4 for irregular holes
-    choice: Literal["known", "least-masked"]  # patches without a missing pixel, or those with the fewest
+    overlap: PositiveInt  # k_p divided by the stride: 2 for rectangles, 4 for irregular holes
+    choice: Literal["known", "least-masked"]  # patches without missing pixels, or those with the fewest
     pool: PositiveInt  # N_pool
 
 
@@ -92,7 +93,7 @@ class RetrievalConfig(Settings):
 
     width: PositiveInt  # channels of θ and φ
     candidates: PositiveInt  # N_c
-    sampling: Literal["hard", "weighted-sum"]  # the N_c patches themselves, or one that is S · T (table IV)
+    sampling: Literal["hard", "weighted-sum"]  # the N_c patches themselves, or the single patch S · T (table IV)
 
 
 class Loss(Settings):
@@ -111,13 +112,11 @@ class Config(Settings):
     retrieval: RetrievalConfig
     width: PositiveInt  # channels of PSNet at full size
     critic_width: PositiveInt
-    patches: PositiveInt  # N_ps, of a picture in training
+    patches: PositiveInt  # N_ps, for each picture in training
     relativistic: bool  # false: figure 7's loss without comparison
     perceptual_size: Annotated[int, Field(ge=16)]  # px, to which patches are resized for VGG
-    trained: Annotated[list[Trained], Field(min_length=1), AfterValidator(each_once)]  # others stay fixed
-    inherits: Annotated[
-        list[Trained | CriticName], AfterValidator(each_once)
-    ]  # networks that begin as in `needs.start`
+    trained: Annotated[list[GeneratorPart], Field(min_length=1), AfterValidator(each_once)]  # the others stay fixed
+    inherits: Annotated[list[GeneratorPart | Critic], AfterValidator(each_once)]  # start as in the run `needs.start`
     betas: Betas
     loss: Loss
     schedule: Schedule
@@ -130,9 +129,9 @@ class Correspondence(nn.ModuleDict):
         super().__init__({name: Embedding(width) for name in ("theta", "phi")})
 
     def forward(self, coarse: tuple[Tensor, ...], textures: Tensor, usable: Tensor) -> Tensor:
-        """c of equation 3, (N, N_pool), whose softmax is S; -inf for what is not usable.
+        """c of equation 3, (N, N_pool), whose softmax is S; -inf where T is not usable.
 
-        Each picture's p_s, B times (n, 3, k_p, k_p), meet its own T, (B, N_pool, 3, k_p, k_p).
+        Each picture's p_s, B times (n, 3, k_p, k_p), are compared with its own T, (B, N_pool, 3, k_p, k_p).
         """
         queries = self["theta"](torch.cat(coarse)).flatten(1).split([len(patches) for patches in coarse])
         keys = self["phi"](textures.flatten(0, 1)).flatten(1)
@@ -168,7 +167,7 @@ class Backbone(nn.Module):
         x = self.encoder(windows)
         middle = x.shape[-1] // 3
         for left, block in zip(range(len(self.residual) - 1, -1, -1), self.residual, strict=True):
-            reach = middle + 2 * block.margin * (left + 1)  # what the middle is computed from
+            reach = middle + 2 * block.margin * (left + 1)  # of the map, as far as the middle depends on it
             x = block.inside(centre(x, reach)) if reach <= x.shape[-1] else block(x)
         x = self.at_quarter(centre(x, middle), quarter)
         return self.out(self.to_full(self.to_half(x, half)))
@@ -181,7 +180,7 @@ def centre(x: Tensor, side: int) -> Tensor:
 
 
 class TextureEncoder(nn.Module):
-    """The patches of T_c beside one another, (N, 3 N_c, k_p, k_p) → maps at half and at a quarter of the size."""
+    """The patches of T_c, concatenated to (N, 3 N_c, k_p, k_p) → maps at half and at a quarter of the size."""
 
     def __init__(self, patches: int, width: int):
         super().__init__()
@@ -209,7 +208,7 @@ class PSNet(nn.Module):
 
 
 def critic(width: int, last: list[nn.Conv2d]) -> nn.Sequential:
-    """4 x 4 at stride 2, three times, then the last convolutions: pictures (N, 3, H, W) → scores (N, 1, h, w)."""
+    """4 x 4 at stride 2, three times, then `last`: pictures (N, 3, H, W) → scores (N, 1, h, w)."""
     w = width
     convs = [nn.Conv2d(i, o, 4, 2, 1) for i, o in ((3, w), (w, 2 * w), (2 * w, 4 * w))] + last
     layers = [layer for conv in convs for layer in (spectral(conv), nn.LeakyReLU(0.2))]
@@ -217,7 +216,7 @@ def critic(width: int, last: list[nn.Conv2d]) -> nn.Sequential:
 
 
 def patch_critic(width: int, patch: int) -> nn.Sequential:
-    """C: one score a patch."""
+    """C: one score for each patch."""
     return critic(width, [nn.Conv2d(4 * width, 1, patch // 8)])
 
 
@@ -231,11 +230,11 @@ class Memory(NamedTuple):
 
     textures: Tensor  # (B, N_pool, 3, k_p, k_p)
     corners: Tensor  # (B, N_pool, 2): (y, x) px of the top left corners
-    usable: Tensor  # bool (B, N_pool): no recurrence
+    usable: Tensor  # bool (B, N_pool): not a repetition
 
 
 class Cells(NamedTuple):
-    """Places on the grid of k_p, those of the first picture first."""
+    """Cells of the grid of k_p, ordered by picture."""
 
     picture: Tensor  # (N,)
     y: Tensor  # (N,), in patches
@@ -244,7 +243,7 @@ class Cells(NamedTuple):
 
 
 class Synthesis(NamedTuple):
-    """What becomes of a picture."""
+    """A picture filled, and by what."""
 
     memory: Memory
     ranks: Tensor  # (N, N_c): which patches of T are T_c, the best first
@@ -253,7 +252,7 @@ class Synthesis(NamedTuple):
 
 
 def patches_at(pictures: Tensor, picture: Tensor, y: Tensor, x: Tensor, side: int) -> Tensor:
-    """(B, C, H, W) and top left corners, px, (N,) each → (N, C, side, side); beyond the border it is mirrored."""
+    """(B, C, H, W) and top left corners, px, (N,) each → (N, C, side, side); pictures are mirrored at their borders."""
     height, width = pictures.shape[2:]
     steps = torch.arange(side, device=pictures.device)
     rows, columns = mirrored(y[:, None] + steps, height), mirrored(x[:, None] + steps, width)
@@ -261,16 +260,17 @@ def patches_at(pictures: Tensor, picture: Tensor, y: Tensor, x: Tensor, side: in
 
 
 def mirrored(index: Tensor, count: int) -> Tensor:
-    """Places in a row of `count`, continued by mirrors at the middles of its ends."""
+    """Indices into a row of `count` that is mirrored at its first and last element."""
     period = 2 * (count - 1)
     index = index % period
     return torch.minimum(index, period - index)
 
 
 def remember(x: Tensor, hole: Tensor, side: int, stride: int, choice: str, pool: int, draw: Tensor) -> Memory:
-    """T: patches of `side` px at a `stride`, (B, 3, H, W) and (B, 1, H, W); `draw` in [0, 1) breaks ties, (positions,).
+    """T of pictures (B, 3, H, W) with holes (B, 1, H, W): `pool` patches of `side` px at a `stride`.
 
-    "known": drawn from those without a missing pixel; "least-masked": those with the fewest.
+    "known" draws them from those without missing pixels; "least-masked" takes those with the fewest. `draw`, in [0, 1)
+    for each position, breaks ties.
     """
     missing = (avg_pool2d(hole, side, stride) * side**2).round().flatten(1)
     a_row = (x.shape[-1] - side) // stride + 1
@@ -303,12 +303,12 @@ def hole_cells(hole: Tensor, side: int) -> Tensor:
 
 
 def cells_of(chosen: Tensor) -> Cells:
-    """bool (B, h, w) as places."""
+    """The cells that are True: bool (B, h, w)."""
     return Cells(*chosen.nonzero(as_tuple=True), chosen.sum((1, 2)).tolist())
 
 
 def draw_cells(missing: Tensor, count: int) -> Cells:
-    """`count` cells of each picture, missing ones first, each as likely: bool (B, h, w)."""
+    """`count` cells of each picture at random, missing ones first: bool (B, h, w)."""
     cells = missing.flatten(1)
     first = (cells + torch.rand(cells.shape, device=cells.device)).topk(min(count, cells.shape[1]), 1).indices
     return cells_of(torch.zeros_like(cells).scatter(1, first, True).view_as(missing))
@@ -323,7 +323,7 @@ def put_in(picture: Tensor, cells: Cells, patches: Tensor) -> Tensor:
 
 
 def relative(some: Tensor, others: Tensor) -> Tensor:
-    """C(x) less the mean of the others of its picture: (B, n), (B, m) → (B, n)."""
+    """C(x) minus the mean of the others in its picture: (B, n), (B, m) → (B, n)."""
     return some - others.mean(1, keepdim=True)
 
 
@@ -352,7 +352,7 @@ def hole_variation(result: Tensor, hole: Tensor) -> Tensor:
 
 
 class Model:
-    size_divisor = 1  # pictures are continued within
+    size_divisor = 1  # `fill` pads pictures itself
     batches = 1
 
     def __init__(self, config: Config, size: int, inside):
@@ -365,7 +365,7 @@ class Model:
             found = f"memory.overlap is {config.memory.overlap}, a patch {self.patch} px of {size}"
             raise InputError(f"{found}; accepted: a divisor of {self.patch}")
         self.stride = self.patch // config.memory.overlap
-        self.grain = math.lcm(self.patch, inside.size_divisor)
+        self.divisor = math.lcm(self.patch, inside.size_divisor)  # px, of the sides to which pictures are padded
         conditions = config.retrieval.candidates if config.retrieval.sampling == "hard" else 1
         if config.retrieval.candidates > config.memory.pool:
             raise InputError(
@@ -381,7 +381,7 @@ class Model:
                 "global_critic": global_critic(config.critic_width),
             }
         )
-        for name in get_args(Trained):
+        for name in get_args(GeneratorPart):
             self.networks[name].requires_grad_(name in config.trained)
 
     @property
@@ -406,17 +406,17 @@ class Model:
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critics' step, equations 6 and 9, then the generator's, equation 10."""
         x = image * 2 - 1
-        drawn, reconstruction = self.draw(x, hole)
+        coarse, reconstruction = self.predict_coarse(x, hole)
         cells = draw_cells(hole_cells(hole, self.patch), self.config.patches)
-        made = self.synthesise(x, hole, drawn, cells, self.remember(x, hole, torch.rand))
+        made = self.synthesise(x, hole, coarse, cells, self.remember(x, hole, torch.rand))
         result = paste(made.picture, x, hole)
         by_picture = (len(x), -1, 3, self.patch, self.patch)
         wanted = self.patches(x, cells, self.patch).view(by_picture)
         best = made.memory.textures[cells.picture[:, None], made.ranks].view(by_picture)
         real, fake = torch.cat([best, wanted], 1), made.patches.view(by_picture)
 
-        log = self._judge(x, real, wanted, fake.detach(), result.detach())
-        terms = self._judged(made.memory.textures, real, fake, result)
+        log = self._step_critics(x, real, wanted, fake.detach(), result.detach())
+        terms = self._adversarial_terms(made.memory.textures, real, fake, result)
         terms |= {"l1": l1_loss(fake, wanted), "total_variation": hole_variation(result, hole)}
         if self.config.loss.perceptual:
             terms["perceptual"] = self.perceptual_loss(fake.flatten(0, 1), wanted.flatten(0, 1))
@@ -424,8 +424,7 @@ class Model:
         descend(self.optimisers["generator"], loss)
         return {**log, "reconstruction": reconstruction, **terms, "generator": loss}
 
-    def _judge(self, x: Tensor, real: Tensor, wanted: Tensor, fake: Tensor, result: Tensor) -> dict[str, Tensor]:
-        """Both critics' step."""
+    def _step_critics(self, x: Tensor, real: Tensor, wanted: Tensor, fake: Tensor, result: Tensor) -> dict[str, Tensor]:
         critics, whole = self.networks, x.new_ones(())
         patches = critic_loss(self.scores(real), self.scores(fake), self.config.relativistic)
         pictures = GLOBAL_GAN_LOSS.critic(critics["global_critic"](x), critics["global_critic"](result))
@@ -434,8 +433,8 @@ class Model:
         descend(self.optimisers["critics"], patches + pictures + self.config.loss.gradient_penalty * penalty)
         return {"patch_critic": patches, "global_critic": pictures, "penalty": penalty}
 
-    def _judged(self, memory: Tensor, real: Tensor, fake: Tensor, result: Tensor) -> dict[str, Tensor]:
-        """What the critics think of patches and picture, as the generator's terms."""
+    def _adversarial_terms(self, memory: Tensor, real: Tensor, fake: Tensor, result: Tensor) -> dict[str, Tensor]:
+        """The generator's terms from both critics."""
         with torch.no_grad():
             textures, real = self.scores(memory), self.scores(real)
         patches = synthesis_loss(textures, real, self.scores(fake), self.config.relativistic)
@@ -446,8 +445,8 @@ class Model:
         """C of each picture's patches: (B, n, 3, k_p, k_p) → (B, n)."""
         return self.networks["patch_critic"](patches.flatten(0, 1)).view(patches.shape[:2])
 
-    def draw(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        """I_s and L_recon; without gradient and loss where the model inside is fixed."""
+    def predict_coarse(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        """I_s and L_recon; if the inner model is fixed, I_s has no gradient and L_recon is 0."""
         if "coarse" in self.config.trained:
             return self.inside.reconstruct(x, hole)
         self.inside.networks.eval()
@@ -460,23 +459,23 @@ class Model:
         return remember(x, hole, side, self.stride, config.choice, config.pool, rand(positions).to(x.device))
 
     def patches(self, pictures: Tensor, cells: Cells, side: int) -> Tensor:
-        """Patches of `side` px about the middles of cells."""
+        """Patches of `side` px around the middles of cells."""
         margin = (side - self.patch) // 2
         y, x = (place * self.patch - margin for place in (cells.y, cells.x))
         return patches_at(pictures, cells.picture, y, x, side)
 
-    def synthesise(self, x: Tensor, hole: Tensor, drawn: Tensor, cells: Cells, memory: Memory) -> Synthesis:
-        """Retrieval and PSNet for the patches of `cells`, all pictures' as one batch."""
-        filled = paste(drawn, x, hole)
-        coarse = self.patches(filled, cells, self.patch)
-        fits = self.networks["correspondence"](coarse.split(cells.counts), memory.textures, memory.usable)
+    def synthesise(self, x: Tensor, hole: Tensor, coarse: Tensor, cells: Cells, memory: Memory) -> Synthesis:
+        """Retrieval and PSNet for the patches of `cells`, those of all pictures as one batch."""
+        filled = paste(coarse, x, hole)
+        queries = self.patches(filled, cells, self.patch).split(cells.counts)
+        fits = self.networks["correspondence"](queries, memory.textures, memory.usable)
         best, soft, ranks = sample(fits, memory, cells, self.config.retrieval.candidates)
         windows = self.patches(filled, cells, 3 * self.patch)
         textures = best if self.config.retrieval.sampling == "hard" else soft
         chunk = max(1, len(windows)) if torch.is_grad_enabled() else CHUNK
         pairs = zip(windows.split(chunk), textures.split(chunk), strict=True)
         patches = torch.cat([self.networks["psnet"](window, texture) for window, texture in pairs])
-        return Synthesis(memory, ranks, patches, put_in(drawn, cells, patches))
+        return Synthesis(memory, ranks, patches, put_in(coarse, cells, patches))
 
     def perceptual_loss(self, made: Tensor, wanted: Tensor) -> Tensor:
         """Mean l1 of VGG's features before their ReLU, of patches in [-1, 1]."""
@@ -485,37 +484,43 @@ class Model:
         return perceptual_l1(*pictures, FEATURES)
 
     def fill(self, image: Tensor, hole: Tensor) -> tuple[Cells, Synthesis, Tensor]:
-        """The missing patches, what becomes of them, and I_s, each picture with the same draw of its memory.
+        """The missing cells, the pictures filled, and I_s; the memory of every picture is drawn alike.
 
-        Pictures are continued to a multiple of `grain` px by repeating their border; the memory takes that for missing.
+        Pictures are padded to multiples of `divisor` px by repeating their border; the memory treats that as missing.
         """
         height, width = image.shape[2:]
-        margin = (0, -width % self.grain, 0, -height % self.grain)
+        margin = (0, -width % self.divisor, 0, -height % self.divisor)
         outside = pad(hole, margin, value=1.0)
         image, hole = pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
         x = image * 2 - 1
-        drawn = self.inside.inpaint(image, hole) * 2 - 1
+        coarse = self.inside.inpaint(image, hole) * 2 - 1
         cells = cells_of(hole_cells(hole, self.patch))
-        draw = torch.Generator().manual_seed(DRAW)
-        memory = self.remember(x, outside, lambda count: torch.rand(count, generator=draw))
+        generator = torch.Generator().manual_seed(SEED)
+        memory = self.remember(x, outside, lambda count: torch.rand(count, generator=generator))
         with cached():
-            return cells, self.synthesise(x, hole, drawn, cells, memory), drawn
+            return cells, self.synthesise(x, hole, coarse, cells, memory), coarse
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        _, made, _ = self.fill(image, hole)
-        return ((made.picture[..., : image.shape[2], : image.shape[3]] + 1) / 2).clamp(0, 1)
+        return self.inspect(image, hole)[0]
 
-    def diagnose(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        """The coarse prediction in [0, 1]; for each cell, (B, h, w, N_c, 2), the corners (y, x) px of T_c, or -1."""
-        cells, made, drawn = self.fill(image, hole)
-        height, width = (length // self.patch for length in drawn.shape[2:])
+    def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Shows the coarse prediction and what was retrieved: for each cell the corners (y, x) px of T_c, or -1.
+
+        `retrieved` is (B, h, w, N_c, 2), with the cells of pictures padded to multiples of `divisor` px.
+        """
+        cells, made, coarse = self.fill(image, hole)
+        height, width = (length // self.patch for length in coarse.shape[2:])
         retrieved = cells.y.new_full((len(image), height, width, self.config.retrieval.candidates, 2), -1)
         retrieved[cells.picture, cells.y, cells.x] = made.memory.corners[cells.picture[:, None], made.ranks]
-        return {"coarse": ((drawn + 1) / 2).clamp(0, 1), "retrieved": retrieved}
+        output, coarse = (
+            ((picture[..., : image.shape[2], : image.shape[3]] + 1) / 2).clamp(0, 1)
+            for picture in (made.picture, coarse)
+        )
+        return output, {"coarse": coarse, "retrieved": retrieved}
 
 
 def scaled(length: int, size: int, what: str, accepted: Sequence[int]) -> int:
-    """A length in px of a picture of 256 px, for pictures of `size` px; InputError unless it is accepted there."""
+    """A length in px of a picture of 256 px, scaled to pictures of `size` px; InputError unless `accepted` holds it."""
     found = length * size / REFERENCE
     if found not in accepted:
         fitting = ", ".join(f"{px * REFERENCE / size:g}" for px in accepted)

@@ -1,17 +1,17 @@
 """T-MAD's coarse network: R. Xu et al., "Texture Memory-Augmented Deep Patch-Based Image Inpainting", IEEE TIP 2021.
 
-Section III-A, equation 1; section IV and table I. It is pre-trained alone, then trained jointly within `tmad`.
+Section III-A, equation 1; section IV and table I. It is pre-trained alone, then trained jointly inside `tmad`.
 
     I, M          image in [-1, 1], hole
     I_s           the network's output
     λ_m, λ_v      `loss.hole`, `loss.valid`
 
 Departures
-- Widths are not published: those of PGGAN at these sizes, which the paper says it follows, give 256 channels to the
-  residual blocks.
+- Widths are not published: here those of PGGAN at these sizes, which the paper says it follows; the residual blocks
+  have 256 channels.
 - The weights λ of table II (6 and 1 for both kinds of holes) contradict the text (5 and 0 for rectangles, 6 and 1 for
-  irregular holes): the text is explicit about the kind and holds.
-- Both terms are means over all elements of the picture, as a norm's scale is not published.
+  irregular holes). We follow the text, which distinguishes the kinds.
+- Both terms are means over all elements of the picture, as the scale of the norm is not published.
 - Four epochs are counted over 1.8 million pictures; Adam's betas are not published.
 """
 
@@ -80,13 +80,13 @@ class Model:
 
     def reconstruct(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         """I_s and L_recon, equation 1, of pictures in [-1, 1]."""
-        drawn, weight = self.draw(x, hole), self.config.loss
-        error = (drawn - x).abs()
-        return drawn, weight.hole * (error * hole).mean() + weight.valid * (error * (1 - hole)).mean()
+        output, weight = self.predict(x, hole), self.config.loss
+        error = (output - x).abs()
+        return output, weight.hole * (error * hole).mean() + weight.valid * (error * (1 - hole)).mean()
 
-    def draw(self, x: Tensor, hole: Tensor) -> Tensor:
+    def predict(self, x: Tensor, hole: Tensor) -> Tensor:
         """I_s."""
         return self.networks["generator"](torch.cat([x * (1 - hole), hole], 1))
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        return ((self.draw(image * 2 - 1, hole) + 1) / 2).clamp(0, 1)
+        return ((self.predict(image * 2 - 1, hole) + 1) / 2).clamp(0, 1)

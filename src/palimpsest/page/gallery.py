@@ -17,11 +17,10 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-from palimpsest import manifests
 from palimpsest.data.shards import Shard
-from palimpsest.holes.bank import Bank, read_bank
 from palimpsest.papers.metrics import REGIONS, Metrics, read_metrics
 from palimpsest.results.measured import Measured
+from palimpsest.results.samples import Arrays, Scene, read_scene
 from palimpsest.storage import read_arrays, read_json, write_text
 from palimpsest.workspace import Workspace
 
@@ -31,31 +30,26 @@ ORIGINAL, INPUT = "original", "input"
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The test pictures of one slot and their holes of one kind."""
+class PictureSet:
+    """The results of one scene that the gallery shows together: filled pictures, or pictures pieced of references."""
 
-    slot: str
-    measured_as: str  # the holes, and `/pieced` where pictures were pieced from references
-    shard: Shard
-    bank: Bank
+    measured_as: str  # the kind of hole, and `/pieced` where pictures were pieced together
+    scene: Scene
 
     @property
-    def holes(self) -> str:
-        return self.measured_as.removesuffix("/pieced")
+    def pieced(self) -> bool:
+        return self.measured_as != self.scene.hole
 
-    def kept(self, arrays: dict[str, np.ndarray]) -> dict[int, np.ndarray]:
-        """{place: picture} of what a run kept here, uint8 (H, W, 3): its samples, then its worst."""
-        if self.measured_as != self.holes:
-            pieced = dict(zip(arrays["index"].tolist(), arrays.get(self.measured_as, ()), strict=False))
-            return {i: np.where(self.bank[i][..., None], each, self.shard[i]) for i, each in pieced.items()}
-        found = {}
-        for part, index in ((self.holes, "index"), (f"worst/{self.holes}", f"worst/{self.holes}/index")):
+    def kept(self, arrays: Arrays) -> dict[int, np.ndarray]:
+        """{place: picture} of what a run kept, uint8 (H, W, 3): its samples, then its worst."""
+        if self.pieced:
+            pieced = zip(arrays["index"].tolist(), arrays.get(self.measured_as, ()), strict=False)
+            return {place: self.scene.pieced(place, picture) for place, picture in pieced}
+        found, hole = {}, self.scene.hole
+        for part, index in ((hole, "index"), (f"worst/{hole}", f"worst/{hole}/index")):
             if index in arrays:
                 found |= dict(zip(arrays[index].tolist(), arrays[f"{part}/result"], strict=True))
         return found
-
-    def input(self, place: int) -> np.ndarray:
-        return np.where(self.bank[place][..., None], np.uint8(255), self.shard[place])
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,6 @@ class Gallery:
 
     root: Path
     measured: Measured
-    code: str  # commit
     folder: Path
 
     @cached_property
@@ -72,21 +65,30 @@ class Gallery:
         return read_metrics()
 
     @cached_property
+    def _sets(self) -> list[PictureSet]:
+        """Every set of pictures, in the order of the page."""
+        return list(self._read_sets())
+
+    def _read_sets(self) -> Iterator[PictureSet]:
+        for slot in self.measured.slots:
+            results = [result for result in self.measured.results.values() if result.slot == slot]
+            for measured_as in dict.fromkeys(hole for result in results for hole in result.holes):
+                yield PictureSet(measured_as, read_scene(self.root, slot, measured_as.removesuffix("/pieced")))
+
+    @cached_property
     def _shards(self) -> dict[str, Shard]:
-        return {slot: Shard(Workspace(self.root).slot(slot).shard("test")) for slot in self.measured.slots}
+        return {each.scene.slot: each.scene.shard for each in self._sets}
 
     @cached_property
     def _banks(self) -> dict[str, dict]:
-        return {
-            slot: read_json(Workspace(self.root).slot(slot).holes / "index.json", dict) for slot in self.measured.slots
-        }
+        workspace = Workspace(self.root)
+        return {slot: read_json(workspace.slot(slot).holes / "index.json", dict) for slot in self.measured.slots}
 
     def write(self) -> None:
         """Pictures, values and provenance, and `index.json`, which names them."""
-        scenes = list(self._scenes())
-        kept = {run: self._write_kept(run, scenes) for run in self.measured.results}
-        sets = [self._write_scene(scene, kept) for scene in scenes]
-        runs = {run: self._write_trail(run) for run in self.measured.runs}
+        kept = {run: self._write_kept(run) for run in self.measured.results}
+        sets = [self._write_set(each, kept) for each in self._sets]
+        runs = {run: self._write_provenance(run) for run in self.measured.runs}
         slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
         index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
         write_text(self.folder / "index.json", json.dumps(index, ensure_ascii=False))
@@ -99,44 +101,38 @@ class Gallery:
             for name, metric in self.metrics.items()
         }
 
-    def _scenes(self) -> Iterator[Scene]:
-        for slot in self.measured.slots:
-            results = [result for result in self.measured.results.values() if result.slot == slot]
-            for name in dict.fromkeys(hole for result in results for hole in result.holes):
-                holes = name.removesuffix("/pieced")
-                shard = self._shards[slot]
-                yield Scene(slot, name, shard, read_bank(Workspace(self.root).slot(slot).holes, holes, len(shard)))
-
-    def _write_kept(self, run: str, scenes: list[Scene]) -> dict[str, list[int]]:
-        """The pictures that a run kept; {holes: their places}."""
+    def _write_kept(self, run: str) -> dict[str, list[int]]:
+        """The pictures that a run kept; {what they were measured as: their places}."""
         arrays, kept = read_arrays(Workspace(self.root).results(run).samples), {}
-        for scene in scenes:
-            if run in self.measured.kept(scene.slot, scene.measured_as):
-                pictures = scene.kept(arrays)
-                self._write_pictures(Path(scene.slot, scene.measured_as, run), pictures)
-                kept[scene.measured_as] = sorted(pictures)
+        for each in self._sets:
+            if run in self.measured.kept(each.scene.slot, each.measured_as):
+                pictures = each.kept(arrays)
+                self._write_pictures(Path(each.scene.slot, each.measured_as, run), pictures)
+                kept[each.measured_as] = sorted(pictures)
         return kept
 
-    def _write_scene(self, scene: Scene, places_of: dict[str, dict[str, list[int]]]) -> dict:
-        """The inputs of a scene and the values of the pictures that runs kept; what the index says of it."""
-        runs = self.measured.kept(scene.slot, scene.measured_as)
-        kept = {run: places_of[run][scene.measured_as] for run in runs}
+    def _write_set(self, each: PictureSet, places_of: dict[str, dict[str, list[int]]]) -> dict:
+        """The inputs of a set and the values of the pictures that runs kept; what the index says of it."""
+        scene, measured_as = each.scene, each.measured_as
+        runs = self.measured.kept(scene.slot, measured_as)
+        kept = {run: places_of[run][measured_as] for run in runs}
         places = sorted(set().union(*kept.values()))
-        if scene.measured_as == scene.holes:
-            self._write_pictures(Path(scene.slot, scene.holes, INPUT), {i: scene.input(i) for i in places})
+        if not each.pieced:
+            self._write_pictures(Path(scene.slot, scene.hole, INPUT), {i: scene.input(i) for i in places})
             self._write_pictures(Path(scene.slot, ORIGINAL), {i: scene.shard[i] for i in places})
+        ids, ratios = scene.shard.ids, scene.bank.ratios
         values = {
             "places": places,
-            "ids": [scene.shard.ids[i] for i in places],
-            "ratios": [round(float(scene.bank.ratios[i]), 4) for i in places],
+            "ids": [ids[i] for i in places],
+            "ratios": [round(float(ratios[i]), 4) for i in places],
             "kept": kept,
-            "values": {run: self._values(run, scene.measured_as, places) for run in kept},
+            "values": {run: self._values(run, measured_as, places) for run in kept},
         }
-        self._write_script(f"values/{scene.slot}/{scene.measured_as}", values)
-        return {"slot": scene.slot, "holes": scene.measured_as, "runs": list(kept), "pictures": len(places)}
+        self._write_script(f"values/{scene.slot}/{measured_as}", values)
+        return {"slot": scene.slot, "holes": measured_as, "runs": list(kept), "pictures": len(places)}
 
-    def _values(self, run: str, holes: str, places: list[int]) -> dict[str, list[float]]:
-        found = self.measured.per_image(run)[holes]
+    def _values(self, run: str, measured_as: str, places: list[int]) -> dict[str, list[float]]:
+        found = self.measured.per_image(run)[measured_as]
         return {
             name: [_short(value) for value in found[name][places].tolist()] for name in found if name != "hole_ratio"
         }
@@ -149,7 +145,7 @@ class Gallery:
             if picture.shape[1] > SMALL:
                 save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
 
-    def _write_trail(self, run: str) -> dict:
+    def _write_provenance(self, run: str) -> dict:
         """Where a run's numbers come from; what the index says of it."""
         described = self.measured.runs[run]
         about = {
@@ -157,7 +153,6 @@ class Gallery:
             "settings": _yaml(_explained(described.run) | described.measured),
             "fingerprint": described.settings,
             "parameters": described.parameters,
-            "code": self.code,
             "source": described.source,
             "cost": self._cost(run),
         }
@@ -166,14 +161,13 @@ class Gallery:
             pictures = asdict(self.measured.pictures(result.slot))
             about |= {
                 "model": result.model,
-                "made": result.code,
-                "now": manifests.recorded(described.stage, "" if described.stage == "external" else result.model),
+                "code": result.code,
+                "current": result.code == described.code,
                 "profile": result.profile,
                 "slot": result.slot,
                 "data": {**pictures, "sha256": shard.fingerprint},
                 "ids": shard.ids,
-                "missing": result.missing,
-                "holes": {holes: self._scored(run, holes, len(shard)) for holes in result.holes},
+                "holes": {holes: self._scored(run, holes) for holes in result.holes},
             }
         self._write_script(f"provenance/{run}", about)
         return {"results": result is not None}
@@ -186,7 +180,7 @@ class Gallery:
         devices = {device: benchmark.on(device) for device in benchmark.devices}
         return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
 
-    def _scored(self, run: str, holes: str, count: int) -> dict:
+    def _scored(self, run: str, holes: str) -> dict:
         """A run's holes of one kind, and for each metric the mean, a histogram and the worst pictures."""
         bank = self._banks[self.measured.results[run].slot][holes.removesuffix("/pieced")]
         values = self.measured.per_image(run)[holes]
@@ -196,10 +190,10 @@ class Gallery:
             if name in values:
                 found |= {"histogram": histogram(values[name]), "worst": self._worst(name, values[name])}
             metrics[name] = found
-        return {"bank": bank, "pictures": count, "metrics": metrics}
+        return {"bank": bank, "metrics": metrics}
 
     def _worst(self, metric: str, values: np.ndarray) -> list[tuple[int, float]]:
-        """(place, value) of the pictures with the worst values, the worst first; none where no value is better."""
+        """(place, value) of the worst pictures, worst first; none of a metric that has no better or worse."""
         sign = {"lower": -1, "higher": 1, "none": 0}[self.metrics[metric].direction]
         order = [i for i in np.argsort(sign * values, kind="stable").tolist() if not np.isnan(values[i])]
         return [(i, _short(values[i].item())) for i in order[:WORST]] if sign else []
@@ -210,7 +204,7 @@ class Gallery:
 
 
 def histogram(values: np.ndarray) -> dict:
-    """How many of the finite values fall into each of BINS equal parts of their range, and how many are not finite."""
+    """How many of the finite values lie in each of BINS equal parts of their range, and how many are not finite."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return {"low": 0.0, "high": 0.0, "counts": [], "beside": len(values)}

@@ -12,11 +12,12 @@ from PIL import Image
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data import account
+from palimpsest.page.commit import commit
 from palimpsest.page.gallery import save_thumbnail
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.rendering import template
 from palimpsest.storage import read_json
-from palimpsest.tables.formats import legend
+from palimpsest.tables.formats import legend, tex
 from palimpsest.tables.tables import SMOKE
 from palimpsest.workspace import Workspace
 
@@ -25,15 +26,16 @@ SHOWN = 960  # px, the width of a figure on the page; its file is as large as it
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the report shows, read from what the stages before it wrote."""
+    """Everything that the report shows, as earlier stages wrote it."""
 
-    summary: dict[str, Any]  # profile, data, code, tables, matrix
-    figures: list[dict[str, Any]]
+    commit: str  # of the code
+    summary: dict[str, Any]  # profile, data, tables, matrix
+    figures: list[dict[str, Any]]  # what figures.json says of each
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
     data: dict[str, dict[str, Any]]  # slot → what became of its photographs
     papers: dict[str, Paper]
-    folder: Path  # reports
+    workspace: Workspace
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # figure → width and height on the page, px
 
     @property
@@ -58,7 +60,7 @@ class Report:
 
     @property
     def matrix_heads(self) -> dict[str, list[str]]:
-        """{paper: numbers of the tables that the matrix of methods has}."""
+        """{paper: numbers of its tables in the matrix of methods}."""
         keys = {
             paper: [key for key in self.summary["matrix"]["tables"] if key in self.tables_of(paper)]
             for paper in self.papers
@@ -73,10 +75,10 @@ class Report:
         table, every, measured_on = number.partition("-every-metric")
         if every:
             return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
-        return {"parameters": "Parameters of its networks", "claims": "Claims of its text"}[number]
+        return {"parameters": "Parameters of its networks", "claims": "Claims in its text"}[number]
 
     def words(self, table: str) -> str:
-        """The methods of a table, by which it is found."""
+        """The methods of a table, by which the contents find it."""
         methods = [method for method in self.summary["matrix"]["methods"] if table in method["cells"]]
         return " ".join(f"{method['label']} {method['run']}" for method in methods)
 
@@ -86,25 +88,26 @@ class Report:
         return [(key, number) for key, paper in self.papers.items() for number in paper.studies]
 
     def archives(self, slot: str) -> list[dict[str, Any]]:
-        """Where a slot's photographs come from, if out of archives or a folder."""
+        """The archives that a slot's photographs come from, if any."""
         return self.data[slot]["origin"].get("archives", [])
 
     def counts(self, slot: str) -> list[list[str]]:
-        """What became of a slot's photographs, as rows of a table with a head."""
+        """What became of a slot's photographs, as the rows of a table, its head first."""
         return account.table(self.data[slot])
 
     def table(self, key: str, ending: str) -> str:
-        return _text(self.folder / "tables" / f"{key}.{ending}")
+        return _text(self.workspace.reports.tables / f"{key}.{ending}")
 
 
 def show_figures(report: Report) -> Report:
-    """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and says how large it is there."""
-    drawn = {f["name"]: report.folder / "figures" / f"{f['name']}.png" for f in report.figures if f["drawn"]}
+    """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and notes how large it is there."""
+    reports = report.workspace.reports
+    drawn = {f["name"]: reports.figures / f"{f['name']}.png" for f in report.figures if f["drawn"]}
     for slot, found in report.data.items():
-        folder = Workspace(report.folder.parent).slot(slot).report
+        folder = report.workspace.slot(slot).report
         drawn |= {f"photographs-{slot}-{split}": folder / account.sheet(split) for split in found["splits"]}
     with ThreadPoolExecutor() as pool:
-        sizes = pool.map(partial(_show, report.folder / "thumbnails"), drawn, drawn.values())
+        sizes = pool.map(partial(_show, reports.folder / "thumbnails"), drawn, drawn.values())
         return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
 
 
@@ -115,27 +118,31 @@ def _show(folder: Path, name: str, path: Path) -> tuple[int, int]:
 
 
 def read_report(root: Path) -> Report:
-    """What lies in reports/tables, figures and gallery, data/credits and reports; InputError for what is absent."""
-    folder = root / "reports"
-    summary = read_json(folder / "tables" / "summary.json", dict)
+    """What the stages before `report` wrote; InputError where something is absent."""
+    workspace = Workspace(root)
+    reports, summary = workspace.reports, read_json(workspace.reports.tables / "summary.json", dict)
+    slots = {slot: workspace.slot(slot) for slot in summary["data"]}
     return Report(
+        commit=commit(root),
         summary=summary,
-        figures=read_json(folder / "figures" / "figures.json", list),
-        gallery=read_json(folder / "gallery" / "index.json", dict),
-        credits={slot: _text(Workspace(root).slot(slot).credits) for slot in summary["data"]},
-        data={slot: read_json(Workspace(root).slot(slot).report / "report.json", dict) for slot in summary["data"]},
+        figures=read_json(reports.figures / "figures.json", list),
+        gallery=read_json(reports.gallery / "index.json", dict),
+        credits={slot: _text(files.credits) for slot, files in slots.items()},
+        data={slot: read_json(files.report / "report.json", dict) for slot, files in slots.items()},
         papers=read_papers(),
-        folder=folder,
+        workspace=workspace,
     )
 
 
 def render(report: Report, name: str) -> str:
     """The report as `index.html` or `report.tex`."""
     try:
-        return template(name).render(report=report)
+        return template("page", name, tex=tex).render(report=report)
     except (UndefinedError, KeyError, TypeError) as error:
         found = f"found summary.json, figures.json or index.json of another kind ({error})"
-        raise InputError(f"{report.folder}: asked for a report, {found}; `dvc repro` makes them") from error
+        raise InputError(
+            f"{report.workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them"
+        ) from error
 
 
 def _text(path: Path) -> str:

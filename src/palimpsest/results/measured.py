@@ -1,7 +1,6 @@
 """What was measured: the results on disk that the present settings made."""
 
 import csv
-import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,6 @@ from palimpsest.workspace import Workspace
 
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `hole_ratio` is what is missing
 L = TypeVar("L", Comparison, Study)
-CODE = ["src", "stages", "params.yaml", "dvc.yaml", "requirements.txt"]
 
 
 class Result(Settings):
@@ -252,16 +250,3 @@ def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[s
     """{label: run} of the methods whose results under a condition are at hand."""
     kept = measured.kept(condition.slot, condition.hole)
     return {row.label: run for row in study.rows if (run := row.run_on(condition)) in kept}
-
-
-def commit(root: Path) -> str:
-    """The last commit that touched code or settings, and whether they were changed since."""
-    last, changes = (_git(root, *words, "--", *CODE) for words in (["log", "-1", "--format=%h"], ["status", "-s"]))
-    return f"{last}{' + uncommitted changes' if changes else ''}" if last else "unknown"
-
-
-def _git(root: Path, *words: str) -> str:
-    try:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

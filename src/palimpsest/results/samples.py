@@ -1,61 +1,115 @@
-"""The test pictures that every run kept for figures and studies, with what each run made of them."""
+"""The test pictures, their holes, and what each run kept of its results: for figures, gallery and studies alike.
+
+A run's samples.npz holds `index`, the places of the samples that every run kept, and arrays `<hole>/<what>` in their
+order; `worst/<hole>/index` and `worst/<hole>/result` are the run's own worst pictures.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data.shards import Shard, spread
-from palimpsest.holes.bank import read_bank
+from palimpsest.holes.bank import Bank, read_bank
 from palimpsest.results.measured import Measured
 from palimpsest.storage import read_arrays
 from palimpsest.workspace import Workspace
 
+Arrays = dict[str, np.ndarray]
+Reader = Callable[[Path], Arrays]
+
+
+def blank(pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """Pictures, uint8 (…, H, W, 3), with their holes, bool (…, H, W), white."""
+    return np.where(holes[..., None], np.uint8(255), pictures)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The test pictures of one slot with their holes of one kind; a picture's place is its number in the split."""
+
+    slot: str
+    hole: str  # kind
+    shard: Shard
+    bank: Bank
+
+    def input(self, place: int) -> np.ndarray:
+        """A picture with its hole white, uint8 (H, W, 3)."""
+        return blank(self.shard[place], self.bank[place])
+
+    def pieced(self, place: int, references: np.ndarray) -> np.ndarray:
+        """A picture whose hole is filled from a picture that was pieced together of references, uint8 (H, W, 3)."""
+        return np.where(self.bank[place][..., None], references, self.shard[place])
+
+
+def read_scene(root: Path, slot: str, hole: str) -> Scene:
+    files = Workspace(root).slot(slot)
+    shard = Shard(files.shard("test"))
+    return Scene(slot, hole, shard, read_bank(files.holes, hole, len(shard)))
+
 
 @dataclass(frozen=True)
 class Samples:
-    """The test pictures that every run kept, with what each run made of them."""
+    """Some pictures of a scene, and what runs made of them."""
 
-    ids: list[str]
-    pictures: np.ndarray  # uint8 (K, H, W, 3)
-    inputs: np.ndarray  # the same, hole white
-    holes: np.ndarray  # bool (K, H, W)
-    kept: dict[str, dict[str, np.ndarray]]  # run → result, offsets and so on
+    scene: Scene
+    places: np.ndarray  # (K,)
+    kept: dict[str, Arrays]  # run → result, offsets and so on, K of each
 
-    def first(self, count: int) -> "Samples":
-        """`count` of the pictures, spread over them all."""
-        chosen = spread(len(self.ids), count)
+    @cached_property
+    def ids(self) -> list[str]:
+        names = self.scene.shard.ids
+        return [names[place] for place in self.places]
+
+    @cached_property
+    def pictures(self) -> np.ndarray:
+        """uint8 (K, H, W, 3)."""
+        return np.stack([self.scene.shard[place] for place in self.places])
+
+    @cached_property
+    def holes(self) -> np.ndarray:
+        """bool (K, H, W)."""
+        return self.scene.bank[self.places]
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """The pictures with their holes white."""
+        return blank(self.pictures, self.holes)
+
+    def take(self, chosen: np.ndarray | slice) -> "Samples":
         kept = {run: {name: array[chosen] for name, array in arrays.items()} for run, arrays in self.kept.items()}
-        ids = [self.ids[i] for i in chosen]
-        return Samples(ids, self.pictures[chosen], self.inputs[chosen], self.holes[chosen], kept)
+        return Samples(self.scene, self.places[chosen], kept)
 
-
-Reader = Callable[[Path], dict[str, np.ndarray]]
+    def evenly(self, count: int) -> "Samples":
+        """At most `count` of the pictures, spread evenly over them."""
+        return self.take(spread(len(self.places), count))
 
 
 def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
-    """The kept samples of every run measured on a slot with holes of a kind.
+    """The samples of every run that was measured on a slot with holes of a kind.
 
-    InputError where there are none, or where runs kept other pictures.
+    InputError where there are none, or where runs kept different pictures.
     """
-    shard = Shard(Workspace(root).slot(slot).shard("test"))
-    bank = read_bank(Workspace(root).slot(slot).holes, hole, len(shard))
     index, kept = None, {}
     for run in measured.kept(slot, hole):
-        arrays = read(Workspace(root).results(run).samples)
+        path = Workspace(root).results(run).samples
+        arrays = read(path)
         if index is not None and not np.array_equal(index, arrays["index"]):
-            raise InputError(
-                f"results/{run}/samples.npz: holds other pictures than the runs before; `dvc repro` mends it"
-            )
+            raise InputError(f"{path}: found other pictures than those of the other runs; `dvc repro` makes it anew")
         index = arrays["index"]
         kept[run] = {name.split("/")[1]: array for name, array in arrays.items() if name.startswith(f"{hole}/")}
     if index is None:
         raise InputError(
             f"results: asked for samples of {slot!r} with {hole} holes, found none; `dvc repro` makes them"
         )
-    pictures = np.stack([shard[i] for i in index])
-    holes = bank[index]
-    inputs = np.where(holes[..., None], np.uint8(255), pictures)
-    return Samples([shard.ids[i] for i in index], pictures, inputs, holes, kept)
+    return Samples(read_scene(root, slot, hole), index, kept)
+
+
+def read_worst(root: Path, run: str, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
+    """The pictures that a run filled worst, worst first."""
+    arrays = read(Workspace(root).results(run).samples)
+    places, results = arrays[f"worst/{hole}/index"], arrays[f"worst/{hole}/result"]
+    return Samples(read_scene(root, slot, hole), places, {run: {"result": results}})

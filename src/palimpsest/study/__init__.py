@@ -1,4 +1,6 @@
-"""A user study: what raters are shown in which order, their votes as files, the server that gathers them, the tally.
+"""User studies: pages that show raters results in a balanced order, the votes on them, and what they amount to.
 
-Knows pictures and names alone; who reads runs and papers builds a study in `reporting.studies`.
+`design` orders pictures and results, `trials` says what a page shows and holds the key to it, `pages` builds the
+papers' studies. `server` collects votes over HTTP, `votes` reads and merges vote files, `tally` counts votes, `polls`
+reads a paper's study with its votes.
 """

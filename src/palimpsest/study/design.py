@@ -1,4 +1,4 @@
-"""Who sees what where: orders of the results on the page and of the pictures, balanced over raters and pictures.
+"""The order of the pictures, and of the results on each page, balanced over raters and pictures.
 
 A Williams square (Williams 1949, "Experimental designs balanced for the estimation of residual effects of treatments")
 of M rows holds every method once at every place, and over it and its mirror image each method follows every other
@@ -10,14 +10,14 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from palimpsest.config.yaml import Settings
 
-SEQUENCES = 60  # orders of the pictures; raters beyond them begin anew
+SEQUENCES = 60  # orders of the pictures; rater 60 has the first one again
 
 
 class Config(Settings):
     """A profile's `study`."""
 
     seed: NonNegativeInt  # of the order in which a rater sees the pictures
-    pictures: PositiveInt  # of each kind of data and holes, at most the paper's number
+    pictures: PositiveInt  # of each slot and kind of hole, at most the paper's number
 
 
 def williams(methods: int) -> list[list[int]]:
@@ -42,10 +42,10 @@ def arrangement(rater: int, trial: int, methods: int) -> list[int]:
 
 
 def arrangements(trial: int, methods: int) -> list[list[int]]:
-    """All that a trial has; a rater's is that at their number modulo 2 M."""
+    """Every arrangement of a trial; a rater gets that at their number modulo 2 M."""
     return [arrangement(rater, trial, methods) for rater in range(2 * methods)]
 
 
 def sequences(trials: int, seed: int) -> list[list[int]]:
-    """Orders of the trials; a rater's is that at their number modulo `SEQUENCES`."""
+    """Orders of the trials; a rater gets that at their number modulo `SEQUENCES`."""
     return [np.random.default_rng([seed, number]).permutation(trials).tolist() for number in range(SEQUENCES)]

@@ -15,12 +15,12 @@ from palimpsest.study.trials import KEY, Shown, make_key, page_data
 
 
 def shown(root: Path, study: Study, measured: Measured, pictures: int) -> list[Shown]:
-    """The pictures of a study, at most so many of each condition; none of a condition with fewer than two methods."""
+    """A study's pictures, at most `pictures` of each condition; none of a condition with fewer than two methods."""
     found = []
     for condition in shown_conditions(study, measured):
         runs = runs_shown(study, condition, measured).values()
         if len(runs) > 1:
-            samples = read_samples(root, measured, condition.slot, condition.hole).first(min(pictures, study.pictures))
+            samples = read_samples(root, measured, condition.slot, condition.hole).evenly(min(pictures, study.pictures))
             for place, name in enumerate(samples.ids):
                 results = {run: np.asarray(samples.kept[run]["result"][place]) for run in runs}
                 found.append(Shown(condition.slot, condition.hole, name, samples.inputs[place], results))
@@ -28,7 +28,7 @@ def shown(root: Path, study: Study, measured: Measured, pictures: int) -> list[S
 
 
 def build_all(root: Path, measured: Measured, config: Config, folder: Path) -> None:
-    """Writes into `folder` each paper's studies: a page and, where it can be held, the key to it."""
+    """Writes the page of each study of each paper into `folder`, and the key to it where it has pictures to show."""
     for paper, layout in read_papers().items():
         for number, study in layout.studies.items():
             name = f"{paper}-{number}"
@@ -39,12 +39,12 @@ def build_all(root: Path, measured: Measured, config: Config, folder: Path) -> N
                 key = make_key(name, pictures, {run: measured.results[run].settings for run in runs})
                 write_json(folder / f"{name}{KEY}", key.model_dump())
                 data = page_data(key, pictures, config.seed)
-            page = template("study.html").render(question=study.question, study=data, why="" if data else why)
+            page = template("study", "study.html").render(question=study.question, study=data, why="" if data else why)
             write_text(folder / f"{name}.html", page)
 
 
 def why_not(study: Study, measured: Measured) -> str:
-    """Why a study cannot be held, for who opens its page."""
+    """Why a study cannot start, for those who open its page."""
     runs = [row.run_on(condition) for condition in shown_conditions(study, measured) for row in study.rows]
     waiting = dict.fromkeys(run for run in runs if run and run not in measured.results)
-    return f"A study needs the results of two methods or more; not yet run: {', '.join(waiting) or 'none'}."
+    return f"A study needs the results of at least two methods; not yet run: {', '.join(waiting) or 'none'}."

@@ -1,15 +1,16 @@
-"""A study for many raters: its page and their votes, over one SQLite file.
+"""A server that shows a study to many raters and collects their votes in one SQLite file.
 
     GET  /                        the page
     POST /raters                  {name} → 201 {token, number}
     GET  /raters/TOKEN            → 200 {name, number, votes}
-    POST /raters/TOKEN/votes      {trial, choice, seconds} → 201, 200 where it is already there, 409 where another is
+    POST /raters/TOKEN/votes      {trial, choice, seconds} → 201; 200 for the same vote again; 409 for a different one
 
-A vote stands in the file before it is answered, so that a server may end at any moment and another go on.
+A vote is in the file before it is confirmed, so the server may stop at any moment and another may take over.
 """
 
 import json
 import secrets
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -25,8 +26,8 @@ from palimpsest.study.trials import Key
 from palimpsest.study.votes import RaterName, Seconds
 
 LARGEST = 4096  # bytes of a request's body
-DRAINED = 2**16  # bytes of a larger one that are read before it is refused, lest the refusal be lost
-PATIENCE = 20  # seconds that a rater's connection, or the file, may be silent
+DRAINED = 2**16  # bytes of a larger body that are read before it is refused, so that the refusal arrives
+PATIENCE = 20  # seconds to wait for a rater's connection, or for the file
 TABLES = """
 CREATE TABLE IF NOT EXISTS study (identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS raters (number INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE);
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS votes (
 
 
 class RefusedError(Exception):
-    """A request that is not answered as it was meant."""
+    """A request that is refused: the status, and a sentence that says why."""
 
     def __init__(self, status: HTTPStatus, why: str, **more: Any):
         super().__init__(why)
@@ -67,7 +68,7 @@ class Urn:
     key: Key
 
     def prepare(self) -> None:
-        """Makes what is missing; InputError for a file that is none of ours, or of another study."""
+        """Creates what is missing; InputError for a file of another kind, or of another study."""
         try:
             with self._open() as database:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -88,7 +89,7 @@ class Urn:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection of this thread's own, whose changes are written at the end, all or none."""
+        """A connection for this thread, whose changes are written at the end, all or none."""
         database = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         try:
             yield database
@@ -98,12 +99,12 @@ class Urn:
             database.close()
 
     def enter(self, name: str) -> Tree:
-        """A new rater's token and number; RefusedError for a name that another has."""
+        """A new rater's token and number; RefusedError for a name that is taken."""
         token = secrets.token_urlsafe(16)
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             if database.execute("SELECT 1 FROM raters WHERE name = ?", (name,)).fetchone():
-                raise RefusedError(HTTPStatus.CONFLICT, f"Another rater goes by {name}; choose another name.")
+                raise RefusedError(HTTPStatus.CONFLICT, f"The name {name} is taken; please choose another.")
             (number,) = database.execute("SELECT coalesce(max(number) + 1, 0) FROM raters").fetchone()
             database.execute("INSERT INTO raters VALUES (?, ?, ?)", (number, token, name))
         return {"token": token, "number": number}
@@ -116,7 +117,7 @@ class Urn:
         return {"name": name, "number": number, "votes": dict(votes)}
 
     def vote(self, token: str, given: Given) -> HTTPStatus:
-        """Keeps a vote; RefusedError where it is no vote on this study, or the rater gave another on its trial."""
+        """Stores a vote; RefusedError for a vote on anything else, or one that differs from the rater's first."""
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             number, _ = self._known(database, token)
@@ -136,12 +137,14 @@ class Urn:
     def _known(self, database: sqlite3.Connection, token: str) -> tuple[int, str]:
         found = database.execute("SELECT number, name FROM raters WHERE token = ?", (token,)).fetchone()
         if found is None:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "This server does not know you; begin as another rater.")
+            raise RefusedError(
+                HTTPStatus.NOT_FOUND, "This server does not know you; please start again as a new rater."
+            )
         return found
 
 
 class Server(ThreadingHTTPServer):
-    """Gives out one page and gathers votes on it; `page` as of a file."""
+    """Serves the page of one study and collects the votes on it."""
 
     daemon_threads = True
     request_queue_size = 128  # raters who come at once
@@ -152,7 +155,7 @@ class Server(ThreadingHTTPServer):
         self.urn = urn
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of a browser that went away."""
+        """Ignores a browser that went away."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -172,13 +175,13 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._post)
 
     def __getattr__(self, name: str) -> Any:
-        """`do_PUT` and the like."""
+        """`do_PUT` and other methods."""
         if name.startswith("do_"):
             return self._refuse_method
         raise AttributeError(name)
 
     def _refuse_method(self) -> None:
-        why = f"{self.command} is not answered here; accepted: GET and POST."
+        why = f"{self.command} is not supported; accepted: GET and POST."
         self._send(HTTPStatus.METHOD_NOT_ALLOWED, {"error": why})
 
     def _answer(self, made: Callable[[], tuple[HTTPStatus, Tree | bytes]]) -> None:
@@ -189,7 +192,10 @@ class Handler(BaseHTTPRequestHandler):
         except InputError as error:
             status, answer = HTTPStatus.BAD_REQUEST, {"error": str(error)}
         except sqlite3.Error as error:
-            status, answer = HTTPStatus.SERVICE_UNAVAILABLE, {"error": f"Nothing can be kept now ({error}); try again."}
+            status, answer = (
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                {"error": f"Nothing can be stored right now ({error}); try again."},
+            )
         self._send(status, answer)
 
     def _get(self) -> tuple[HTTPStatus, Tree | bytes]:
@@ -208,13 +214,13 @@ class Handler(BaseHTTPRequestHandler):
             case ["raters", token, "votes"]:
                 given = build(Given, body, "", "request")
                 return self.server.urn.vote(token, given), {"choice": given.choice}
-        raise RefusedError(HTTPStatus.NOT_FOUND, "Nothing is taken here; votes go to /raters/TOKEN/votes.")
+        raise RefusedError(HTTPStatus.NOT_FOUND, "Nothing can be posted here; votes go to /raters/TOKEN/votes.")
 
     def _body(self) -> Any:
-        """The JSON of a request; RefusedError for another kind, which other sites' pages may send unasked."""
+        """The JSON of a request; RefusedError for other content types, which pages of other sites could send."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "How long the body is must be said.")
+            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "A Content-Length is required.")
         body = self.rfile.read(min(int(length[:9]), DRAINED))
         if len(length) > 9 or int(length) > LARGEST:
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Too large; accepted: {LARGEST} bytes.")
@@ -223,7 +229,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "The body is no JSON.") from error
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from error
 
     def _send(self, status: HTTPStatus, answer: Tree | bytes) -> None:
         page = isinstance(answer, bytes)
@@ -234,18 +240,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         if status >= HTTPStatus.BAD_REQUEST:
-            self.send_header("Connection", "close")  # a body that was not read would pass for the next request
+            self.send_header("Connection", "close")  # an unread body would be taken for the next request
             self.close_connection = True
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: a path holds a rater's token."""
+        """Logs nothing: a path holds a rater's token."""
 
 
 def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
-    """Runs a study until it is interrupted; InputError where it cannot listen there."""
+    """Runs a study until Ctrl-C; InputError where it cannot listen there."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with SIGINT ignored
     urn = Urn(database, key)
     try:
         server = Server((host, port), page, urn)
@@ -254,9 +261,8 @@ def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
     with server:
         urn.prepare()
         try:
-            print(
-                f"{key.study} at http://{host}:{server.server_port}/ , votes in {database}; Ctrl-C ends it", flush=True
-            )
+            address = f"http://{host}:{server.server_port}/"
+            print(f"{key.study} at {address} , votes in {database}; Ctrl-C stops it", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:
-            print("ended; every vote that was answered is kept", flush=True)
+            print("stopped; every confirmed vote is kept", flush=True)

@@ -1,4 +1,4 @@
-"""What votes come to: shares with intervals, winning samples, agreement between raters."""
+"""What votes amount to: shares with intervals, winning samples, agreement between raters."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 RESAMPLES, SEED, Z = 1000, 1, 1.959964  # Z leaves 2.5 % of a normal distribution above it
-FEW = 5  # raters, to be drawn from
+FEW = 5  # raters; fewer are too few to resample
 
 
 class Vote(NamedTuple):
@@ -21,7 +21,7 @@ class Vote(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A method's part of the votes, of 1, and the range of its 95 % interval."""
+    """A method's share of the votes, in [0, 1], and its 95 % interval."""
 
     votes: int
     share: float
@@ -31,14 +31,14 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Tally:
-    """What some votes come to."""
+    """What some votes amount to."""
 
     shares: dict[str, Share]  # of each method
     wins: dict[str, int]  # pictures on which it has strictly most votes
-    ties: int  # pictures on which several share most votes
+    ties: int  # pictures on which several methods have most votes
     pictures: int  # with a vote
     raters: int
-    kappa: float  # Fleiss'; NaN where it has no value
+    kappa: float  # Fleiss'; NaN where it is undefined
 
     @property
     def votes(self) -> int:
@@ -51,7 +51,7 @@ class Tally:
 
 
 def tally(votes: Sequence[Vote], methods: Sequence[str]) -> Tally:
-    """The tally of one or more votes over `methods`, among which every choice was."""
+    """The tally of one or more votes, each a choice among `methods`."""
     by_rater, by_picture = (counts(votes, methods, key) for key in ("rater", "trial"))
     total = by_rater.sum(0).tolist()
     bounds = bootstrap(by_rater) if len(by_rater) >= FEW else [wilson(n, len(votes)) for n in total]
@@ -76,7 +76,7 @@ def counts(votes: Sequence[Vote], methods: Sequence[str], key: str) -> np.ndarra
 def bootstrap(by_rater: np.ndarray) -> list[tuple[float, float]]:
     """95 % percentile intervals of each method's share over `RESAMPLES` draws of raters with replacement.
 
-    Raters are drawn whole, with all their votes: a rater's votes resemble one another (Davison and Hinkley 1997,
+    Raters are drawn with all their votes, which resemble one another (Davison and Hinkley 1997,
     "Bootstrap Methods and their Application", 3.8). `by_rater` (R, M).
     """
     draw = np.random.default_rng([SEED, len(by_rater)])
@@ -86,7 +86,7 @@ def bootstrap(by_rater: np.ndarray) -> list[tuple[float, float]]:
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """95 % score interval of `count` in `total` votes that do not depend on one another (Wilson 1927).
+    """95 % score interval of `count` in `total` independent votes (Wilson 1927).
 
     (p + z²/2n ± z √(p (1 − p)/n + z²/4n²)) / (1 + z²/n)
     """
@@ -96,17 +96,17 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def winners(by_picture: np.ndarray) -> list[int | None]:
-    """The method with strictly most votes on each picture; none where several have as many. `by_picture` (N, M)."""
+    """The method with strictly most votes on each picture; none where methods tie. `by_picture` (N, M)."""
     best = by_picture == by_picture.max(1, keepdims=True)
     return [int(row.argmax()) if row.sum() == 1 else None for row in best]
 
 
 def fleiss_kappa(by_picture: np.ndarray) -> float:
-    """κ = (P − Pₑ) / (1 − Pₑ): agreement beyond chance, 1 where raters always agree; NaN without a value.
+    """κ = (P − Pₑ) / (1 − Pₑ): agreement beyond chance, 1 where raters always agree; NaN where it is undefined.
 
     P is the mean over pictures of the share of agreeing pairs of raters, Pₑ = Σ p² with p a method's mean share
-    (Fleiss 1971). Pictures may have unequal numbers of raters: those with one count for p and not for P, and each
-    picture's shares weigh alike in p (Gwet 2014, "Handbook of Inter-Rater Reliability", 4th edition, chapter 2).
+    (Fleiss 1971). Pictures may have unequal numbers of raters: those with one rater count for p only, and each
+    picture's shares weigh equally in p (Gwet 2014, "Handbook of Inter-Rater Reliability", 4th edition, chapter 2).
     `by_picture` (N, M) votes.
     """
     raters = by_picture.sum(1)

@@ -1,4 +1,4 @@
-"""The trials of a study: what its page may tell raters, and the key that says what stands behind each choice."""
+"""The trials of a study: what its page tells raters, and the key that says which method each choice is."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from palimpsest.storage import read_json
 from palimpsest.study.design import arrangements, sequences
 from palimpsest.workspace import Workspace
 
-KEY = ".key.json"  # the ending of a key's name
+KEY = ".key.json"  # how the names of keys end
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Shown:
 
 
 class Trial(Settings):
-    """What stands behind one trial."""
+    """One picture under one hole, and which method each choice is."""
 
     slot: str
     hole: str
@@ -50,7 +50,7 @@ class Key(Settings):
 def make_key(study: str, shown: Sequence[Shown], methods: dict[str, str]) -> Key:
     """The key of a study of `methods`, {run: fingerprint}; equal pictures and methods have equal keys.
 
-    Names and codes are hashes: whoever has the project and its results could compute them, the page does not tell.
+    Names and codes are hashes: with the project and its results they can be computed, from the page alone they cannot.
     """
     pixels = [
         [each.slot, each.hole, each.picture, _hash(each.input), {run: _hash(r) for run, r in each.results.items()}]
@@ -65,9 +65,9 @@ def make_key(study: str, shown: Sequence[Shown], methods: dict[str, str]) -> Key
 
 
 def page_data(key: Key, shown: Sequence[Shown], seed: int) -> Tree:
-    """What the page is told: pictures under their codes, and the orders of trials and results by rater.
+    """What the page holds: pictures under their codes, and the orders of trials and results by rater.
 
-    Results are listed by code, lest their order give away which belong together.
+    Results are listed by code, so that their order does not tell which belong to one method.
     """
     trials = []
     for number, ((name, trial), each) in enumerate(zip(key.trials.items(), shown, strict=True)):
@@ -95,16 +95,15 @@ def _png(picture: np.ndarray) -> str:
 
 
 def read_key(root: Path, study: str) -> Key | None:
-    """The key of a study as it is built now; none where it is not."""
+    """The key of a study as it is built now; none where it is not built."""
     path = Workspace(root).reports.study / f"{study}{KEY}"
     return build(Key, read_json(path, dict), "", str(path)) if path.is_file() else None
 
 
 def read_keys(root: Path) -> dict[str, Key]:
     """{study: key} of every study that is built; InputError where none is."""
-    names = sorted(path.name.removesuffix(KEY) for path in (Workspace(root).reports.study).glob(f"*{KEY}"))
+    folder = Workspace(root).reports.study
+    names = sorted(path.name.removesuffix(KEY) for path in folder.glob(f"*{KEY}"))
     if not names:
-        raise InputError(
-            f"{Workspace(root).reports.study}: asked for a study, found none; `dvc repro study` builds them"
-        )
+        raise InputError(f"{folder}: asked for a study, found none; `dvc repro study` builds them")
     return {name: read_key(root, name) for name in names}

@@ -1,4 +1,4 @@
-"""Votes as data: the files that raters send, and records/votes/<study>.csv, which holds them all.
+"""The vote files that raters send, and records/votes/<study>.csv, which holds all votes.
 
 Every vote file is checked against the key of its study before a row is written.
 """
@@ -31,7 +31,7 @@ class Choice(Settings):
     """What a rater chose on one trial."""
 
     choice: str  # code
-    seconds: Seconds  # that the trial was on the screen
+    seconds: Seconds  # for which the trial was on the screen
 
 
 class Ballot(Settings):
@@ -94,13 +94,13 @@ def key_of(ballot: Ballot, keys: dict[str, Key], source: str) -> Key:
             return key
     built = ", ".join(f"{name} ({key.identity[:12]})" for name, key in keys.items())
     raise InputError(
-        f"{source}: votes on study {ballot.identity[:12]}, of other pictures, methods or settings than those that are "
-        f"built; accepted: {built}"
+        f"{source}: votes on study {ballot.identity[:12]}, of other pictures, methods or settings than those "
+        f"that are built; accepted: {built}"
     )
 
 
 def rows_of(ballot: Ballot, key: Key, source: str) -> list[Row]:
-    """A ballot with methods for codes; InputError for a trial or code that its study does not have."""
+    """A ballot's votes on methods; InputError for a trial or code that its study does not have."""
     rows = []
     for name, vote in ballot.votes.items():
         if (trial := key.trials.get(name)) is None:
@@ -114,7 +114,7 @@ def rows_of(ballot: Ballot, key: Key, source: str) -> list[Row]:
 
 
 def read_rows(root: Path, study: str) -> list[Row]:
-    """The votes on a study under version control; [] where there are none yet."""
+    """The recorded votes on a study; [] where there are none yet."""
     path = Workspace(root).votes(study)
     if not path.is_file():
         return []
@@ -130,20 +130,20 @@ def read_rows(root: Path, study: str) -> list[Row]:
 
 
 def merged(found: Iterable[tuple[Row, str]]) -> list[Row]:
-    """Rows, each with its source, without doubles and sorted; InputError where two give one rater's trial apart."""
+    """Sorted rows without duplicates, out of (row, source); InputError where a rater voted twice on a trial."""
     kept: dict[tuple[str, str, str], tuple[Row, str]] = {}
     for row, source in found:
         first, origin = kept.setdefault(row[:3], (row, source))
         if first != row:
             raise InputError(
-                f"{origin} and {source}: rater {row.rater!r} voted twice on trial {row.trial} and differently; "
-                "accepted: one vote of a rater on a trial, and each rater under a name of their own"
+                f"{origin} and {source}: rater {row.rater!r} voted twice on trial {row.trial}, differently; "
+                "accepted: one vote a rater and trial, and a name for each rater"
             )
     return sorted(row for row, _ in kept.values())
 
 
 def add(root: Path, keys: dict[str, Key], paths: Iterable[Path]) -> list[str]:
-    """Merges vote files into records/votes and returns the studies they are on; nothing is written if one is wrong."""
+    """Merges vote files into records/votes and returns the studies they are on; none is written if one is wrong."""
     new: dict[str, list[tuple[Row, str]]] = {}
     for path in paths:
         for ballot in read_ballots(path):

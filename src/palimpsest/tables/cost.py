@@ -1,13 +1,12 @@
 """Tables of cost: seconds, memory, parameters and multiply-adds of this machine beside what the papers print."""
 
-import math
 from collections.abc import Iterator
-from statistics import linear_regression
 
 from palimpsest.papers.paper import Paper
 from palimpsest.papers.tables import Claim, Timings
 from palimpsest.papers.values import Place, Values
-from palimpsest.results.measured import Architecture, Benchmark, Measured
+from palimpsest.results.measured import Benchmark, Measured
+from palimpsest.results.scaling import power, shared_sizes
 from palimpsest.tables.formats import NOTHING, Cell, Head, Table
 
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
@@ -141,17 +140,6 @@ def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
         return Cell("unsteady", "missing", about=about, provenance=f"provenance/{run}")
     slope = power(sizes, [seconds[size] for size in sizes])
     return Cell(f"{slope:.2f}", "measured", slope, about=about, provenance=f"provenance/{run}")
-
-
-def shared_sizes(found: list[Architecture | None], device: str) -> list[int]:
-    """The sizes that every architecture at hand was measured at on a device."""
-    sizes = [set(architecture.seconds(device)) for architecture in found if architecture]
-    return sorted(set.intersection(*sizes)) if sizes else []
-
-
-def power(sizes: list[int], values: list[float]) -> float:
-    """The exponent p of values ∝ N^p, N = size², by least squares of logarithms."""
-    return linear_regression([2 * math.log(size) for size in sizes], [math.log(value) for value in values]).slope
 
 
 def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:

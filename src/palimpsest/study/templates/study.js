@@ -9,7 +9,7 @@ let rater = null, shown = 0, before = 0, busy = false;
 
 function keep() {
   try { localStorage.setItem(place, JSON.stringify(rater)); }
-  catch { warn("This browser keeps nothing: do not close the page before you have saved your votes."); }
+  catch { warn("This browser cannot store your votes: do not close the page before you have saved them."); }
 }
 function kept() {
   try {
@@ -43,7 +43,7 @@ function show() {
   const { name, input, results, orders } = trial(), vote = rater.votes[name];
   const missing = document.createElement("figure"), caption = document.createElement("figcaption");
   caption.className = "name soft";
-  caption.textContent = "white is missing";
+  caption.textContent = "white: missing part";
   missing.append(caption, picture(input, "The picture with its missing part in white"));
   const labels = orders[rater.number % orders.length].map((which, i) => {
     const label = document.createElement("label"), head = document.createElement("span"), radio = document.createElement("input");
@@ -56,7 +56,7 @@ function show() {
     return label;
   });
   named("pictures").replaceChildren(missing, ...labels);
-  named("final").textContent = server && vote ? "You voted on this picture; a vote is final." : "";
+  named("final").textContent = server && vote ? "You have voted on this picture; a vote is final." : "";
   named("back").disabled = rater.at === 0;
   named("next").disabled = !vote;
   progress();
@@ -86,7 +86,7 @@ async function confirmChoice() {
     if (server) {
       const answer = await ask("POST", `raters/${rater.token}/votes`, { trial: name, ...given });
       if (!answer) return;
-      given.choice = answer.choice; // another where an earlier vote stands
+      given.choice = answer.choice; // differs where an earlier vote stands
     }
     rater.votes[name] = given;
   }
@@ -95,7 +95,7 @@ async function confirmChoice() {
   show();
 }
 
-// The answer's JSON; null, with a warning, where there is none or it refuses what another vote does not explain.
+// The answer's JSON; null, with a warning, without an answer or when it refuses anything but a second vote.
 async function ask(method, path, body) {
   busy = true;
   try {
@@ -134,8 +134,8 @@ function resume() {
 
 function finish() {
   named("ended").textContent = server
-    ? "Every vote is kept by the server; you can close this page."
-    : "Save your votes as a file and send it to who asked you.";
+    ? "The server has all your votes; you can close this page."
+    : "Save your votes as a file and send it to the person who asked you.";
   turnTo("end");
   document.querySelector("#end .save:not([hidden])")?.focus();
   say("All pictures are done.");
@@ -156,7 +156,7 @@ async function enter(event) {
   event.preventDefault();
   const field = named("rater"), name = field.value.trim();
   const fits = /^[\p{L}\p{Nd}_][\p{L}\p{Nd}_ .'-]{0,39}$/u.test(name);
-  field.setCustomValidity(fits ? "" : "Begin with a letter or digit; then letters, digits, spaces, . ' and -.");
+  field.setCustomValidity(fits ? "" : "Start with a letter or digit, then use letters, digits, spaces, . ' and -.");
   if (!field.reportValidity() || busy) return;
   rater = { name, number: Number(named("number").value), votes: {}, at: 0 };
   if (server) {
@@ -171,7 +171,7 @@ async function enter(event) {
 function anew() {
   if (!confirm(`Forget ${rater.name} in this browser?${server ? "" : " Votes that are not saved are lost."}`)) return;
   rater = null;
-  try { localStorage.removeItem(place); } catch { /* it kept nothing */ }
+  try { localStorage.removeItem(place); } catch { /* nothing was stored */ }
   warn("");
   named("rater").value = "";
   begin();
@@ -185,7 +185,7 @@ function begin() {
   turnTo("start");
 }
 
-// A rater of before goes on; the server knows best which votes it has.
+// A returning rater continues; the server knows best which votes it has.
 async function welcome() {
   rater = kept();
   if (rater && server) {

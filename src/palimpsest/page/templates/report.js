@@ -1,5 +1,5 @@
 "use strict";
-const PREFERRED = "lpips_alex", CHUNK = 20, SHARES = [0, 10, 20, 30, 40, 50, 60, 100];
+const PREFERRED = "lpips_alex", CHUNK = 20, RATIOS = [0, 10, 20, 30, 40, 50, 60, 100];
 const PICTURE_METRICS = Object.entries(REPORT.metrics).filter(([, metric]) => metric.single);
 const find = (selector) => document.querySelector(selector);
 
@@ -36,7 +36,7 @@ function load(name) {
 /* Names, numbers and pictures. */
 const GIVEN = ["original", "input"];  // pictures that stand beside those of the runs
 const holesOf = (measured) => measured.replace(/\/pieced$/, "");
-const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from references`);
+const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from reference patches`);
 
 function number(value, metric) {
   if (value === null || Number.isNaN(value)) return "undefined";
@@ -97,8 +97,8 @@ function offerOrders() {
 function setUp() {
   const slots = Object.entries(REPORT.slots).map(([slot, { dataset }]) => [slot, `${dataset} (${slot})`]);
   options("slot", [...slots, ["all", "all"]]);
-  const shares = SHARES.slice(1).map((high, i) => [`${SHARES[i]}-${high}`, `${SHARES[i]} to ${high} %`]);
-  options("ratio", [["0-100", "any"], ...shares]);
+  const ratios = RATIOS.slice(1).map((high, i) => [`${RATIOS[i]}-${high}`, `${RATIOS[i]} to ${high} %`]);
+  options("ratio", [["0-100", "any"], ...ratios]);
   const groups = Object.groupBy(PICTURE_METRICS, ([, metric]) => metric.of);
   form.elements.metric.replaceChildren(
     ...Object.entries(groups).map(([label, metrics]) =>
@@ -110,15 +110,15 @@ function setUp() {
   offerOrders();
 }
 
-/** What stands in one line of the gallery, for each picture that a chosen method kept. */
+/** A line of the gallery for each picture that a chosen method kept. */
 function entries(scene, data, runs, metric, [low, high]) {
   return data.places.flatMap((place, i) => {
     const kept = scene.runs.filter((run) => runs.has(run) && data.kept[run].includes(place));
-    const share = 100 * data.shares[i];
-    if (!kept.length || share < low || share >= high + (high === 100)) return [];
+    const ratio = 100 * data.ratios[i];
+    if (!kept.length || ratio < low || ratio >= high + (high === 100)) return [];
     const value = (run) => data.values[run][metric]?.[i] ?? NaN;
     const values = scene.runs.filter((run) => runs.has(run)).map(value);  // pictures that were not kept count too
-    return [{ scene, place, id: data.ids[i], share, kept, values, shown: kept.map(value) }];
+    return [{ scene, place, id: data.ids[i], ratio, kept, values, shown: kept.map(value) }];
   });
 }
 
@@ -128,9 +128,9 @@ const ORDERS = {
   apart: ({ values }) => Math.min(...defined(values)) - Math.max(...defined(values)),
 };
 const ORDERED = {
-  low: ", in the order of the mean over the methods that are chosen",
-  high: ", in the order of the mean over the methods that are chosen",
-  apart: ", in the order of the range over the methods that are chosen",
+  low: ", sorted by the mean over the chosen methods",
+  high: ", sorted by the mean over the chosen methods",
+  apart: ", sorted by the range over the chosen methods",
 };
 const defined = (values) => values.filter((value) => !Number.isNaN(value));
 const mean = (values) => defined(values).reduce((sum, value) => sum + value, 0) / defined(values).length;
@@ -139,7 +139,7 @@ const last = (value) => (Number.isNaN(value) ? Infinity : value);
 async function show() {
   const turn = ++latest, scenes = matching(), metric = chosen("metric");
   const runs = new Set([...form.querySelectorAll("#methods input:checked")].map((box) => box.value));
-  const share = chosen("ratio").split("-").map(Number);
+  const bounds = chosen("ratio").split("-").map(Number);
   let data;
   try {
     data = await Promise.all(scenes.map((scene) => load(`values/${scene.slot}/${scene.holes}`)));
@@ -148,7 +148,7 @@ async function show() {
     return;
   }
   if (turn !== latest) return;
-  rest = scenes.flatMap((scene, i) => entries(scene, data[i], runs, metric, share));
+  rest = scenes.flatMap((scene, i) => entries(scene, data[i], runs, metric, bounds));
   const order = ORDERS[chosen("order")];
   if (order) {
     const keys = new Map(rest.map((entry) => [entry, last(order(entry))]));
@@ -156,7 +156,7 @@ async function show() {
   }
   const methods = new Set(rest.flatMap((entry) => entry.kept)).size;
   const by = chosen("order") && methods > 1 ? ORDERED[chosen("order")] : "";
-  count.textContent = `${rest.length} pictures of ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
+  count.textContent = `${rest.length} pictures, filled by ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
   list.replaceChildren();
   more();
 }
@@ -164,11 +164,11 @@ async function show() {
 /** The next pictures of the gallery. */
 function more() {
   const metric = chosen("metric");
-  for (const { scene, place, id, share, kept, shown } of rest.splice(0, CHUNK)) {
+  for (const { scene, place, id, ratio, kept, shown } of rest.splice(0, CHUNK)) {
     const given = GIVEN.map((run) => thumbnail(scene, run, place, kept[0], [run]));
     const made = kept.map((run, i) =>
       thumbnail(scene, run, place, run, [element("span", { className: "value" }, number(shown[i], metric)), element("br"), run]));
-    const head = `${id} · ${inWords(scene.holes)} · ${share.toFixed(0)} % missing`;
+    const head = `${id} · ${inWords(scene.holes)} · ${ratio.toFixed(0)} % missing`;
     list.append(element("article", { className: "card" }, element("h3", {}, head), element("ul", { className: "row" }, given, made)));
   }
   if (rest.length) watch.observe(list.lastElementChild);
@@ -189,7 +189,7 @@ form.addEventListener("change", ({ target }) => {
   show();
 });
 
-/* What opens above the page: its address says what it shows, so that it can be passed on. */
+/* What opens above the page has an address of its own, so that it can be shared. */
 const dialog = find("#dialog"), body = find("#dialog-body");
 let under = location.href.split("#")[0];
 
@@ -202,7 +202,7 @@ function open(title, ...children) {
   if (focused) body.querySelector(`#${CSS.escape(focused)}`)?.focus();
 }
 
-/** Shows what a link within the dialog leads to, in place of what stands there. */
+/** Replaces what the dialog shows by what a link in it leads to. */
 function follow(hash) {
   history.replaceState(null, "", hash);
   return route();
@@ -210,7 +210,7 @@ function follow(hash) {
 
 async function route() {
   const [kind, ...words] = location.hash.slice(1).split("/").map(decoded);
-  const opener = { provenance: openTrail, view: openView, figure: openFigure }[kind];
+  const opener = { provenance: openProvenance, view: openView, figure: openFigure }[kind];
   if (!opener) {
     under = location.href;
     if (dialog.open) dialog.close();
@@ -220,7 +220,7 @@ async function route() {
   try {
     await opener(words);
   } catch (error) {
-    open("Not to be found", element("p", {}, error.message));
+    open("Not found", element("p", {}, error.message));
   }
 }
 
@@ -264,7 +264,7 @@ function openFigure([name]) {
     const next = names[(names.indexOf(name) + by + names.length) % names.length];
     return element("a", { id: `step${by}`, href: `#figure/${next}` }, text);
   };
-  const steps = element("p", { className: "choices" }, step(-1, "← figure before"), step(1, "next figure →"), zoom,
+  const steps = element("p", { className: "choices" }, step(-1, "← previous figure"), step(1, "next figure →"), zoom,
     element("a", { href: `figures/${name}.pdf` }, "PDF"), element("a", { href: link.getAttribute("href") }, "PNG"));
   open(link.title.replace(/, large$/, ""), steps, frame, element("p", { className: "source" }, image.alt));
 }
@@ -282,15 +282,15 @@ async function openView(words) {
   if (i < 0) throw new Error(`No run kept picture ${words.at(-3)} of ${slot}/${holes}; kept: ${data.places.join(", ")}.`);
   const kept = [...GIVEN, ...scene.runs.filter((run) => data.kept[run].includes(place))];
   const to = (a, b, where = place) => `view/${slot}/${holes}/${where}/${a}/${b}`;
-  const strange = [left, right].find((run) => !kept.includes(run));
-  if (strange) throw new Error(`${strange} did not keep picture ${place} of ${slot} with ${holes} holes; kept: ${kept.join(", ")}.`);
+  const unknown = [left, right].find((run) => !kept.includes(run));
+  if (unknown) throw new Error(`${unknown} did not keep picture ${place} of ${slot} with ${holes} holes; kept: ${kept.join(", ")}.`);
   const shown = [left, right];
 
   const images = shown.map((run, side) =>
     element("img", { src: picture(scene, run, place), alt: `${side ? "right" : "left"}: ${run}`, draggable: false }));
   images[0].className = "left";
   const slider = element("input", { type: "range", min: 0, max: 100, value: 50, step: 1, id: "slider",
-    "aria-label": `Left of it ${shown[0]}, right of it ${shown[1]}` });
+    "aria-label": `${shown[0]} on the left, ${shown[1]} on the right` });
   const frame = element("div", { className: "compare" }, images[1], images[0], slider);
   const place_ = () => frame.style.setProperty("--at", `${slider.value}%`);
   const drag = (event) => {
@@ -315,13 +315,13 @@ async function openView(words) {
     return element("a", { id: `step${by}`, href: `#${to(...shown, next)}` }, text);
   };
   const choices = element("div", { className: "choices" }, choice(0), choice(1));
-  const steps = element("p", { className: "choices" }, step(-1, "← picture before"), step(1, "next picture →"));
-  open(`${data.ids[i]}, ${inWords(holes)} holes, ${(100 * data.shares[i]).toFixed(0)} % missing`,
+  const steps = element("p", { className: "choices" }, step(-1, "← previous picture"), step(1, "next picture →"));
+  open(`${data.ids[i]}, ${inWords(holes)} holes, ${(100 * data.ratios[i]).toFixed(0)} % missing`,
     element("div", { className: "sides" }, frame, element("div", { className: "beside" }, steps, choices, valueTable(data, i, shown))));
   if (!body.contains(document.activeElement)) slider.focus();
 }
 
-/** Every metric of one picture for two methods, the better in bold. */
+/** Every metric of one picture for two methods, the better value in bold. */
 function valueTable(data, i, runs) {
   const measured = runs.filter((run) => !GIVEN.includes(run));
   if (!measured.length) return null;
@@ -337,8 +337,8 @@ function valueTable(data, i, runs) {
   return element("div", { className: "scroll values", tabIndex: 0, role: "region", "aria-label": "Every metric of this picture" }, table);
 }
 
-/* From a number to what made it. */
-async function openTrail(words) {
+/* Where a number comes from. */
+async function openProvenance(words) {
   const run = words[0], holes = words.slice(1, -1).join("/"), metric = words.at(-1);
   if (!(run in REPORT.runs)) throw new Error(`There is no run ${run}; there are ${Object.keys(REPORT.runs).join(", ")}.`);
   const provenance = await load(`provenance/${run}`), scored = provenance.holes?.[holes], found = scored?.metrics[metric];
@@ -349,21 +349,21 @@ async function openTrail(words) {
   const explained = REPORT.metrics[metric];
   const title = found ? `${run}: ${explained.head}, ${inWords(holes)} holes, ${provenance.data.dataset}` : run;
   const measured = found ? await measuredOn(run, provenance, holes, metric) : [];
-  open(title, ...measured, ...cost(provenance), ...madeBy(run, provenance, scored));
+  open(title, ...measured, ...cost(provenance), ...origin(run, provenance, scored));
 }
 
 /** The number, its pictures' values, and the worst of them. */
 async function measuredOn(run, provenance, holes, metric) {
   const found = provenance.holes[holes].metrics[metric], explained = REPORT.metrics[metric];
   const value = (each) => number(each, metric);
-  const interval = found.low === null ? "one number for the whole set" : `95 % interval ${value(found.low)} to ${value(found.high)}`;
+  const interval = found.low === null ? "one number for the whole set" : `${value(found.low)} to ${value(found.high)} (95 %)`;
   const parts = [facts({
     mean: value(found.mean),
     interval,
     pictures: `${found.count}${found.undefined ? `, ${found.undefined} more have no value` : ""}`,
     metric: `${explained.head}, ${explained.of} (${metric}): ${explained.definition}`,
   })];
-  if (found.histogram?.counts.length) parts.push(element("h3", {}, "Its pictures’ values"), histogram(found, value));
+  if (found.histogram?.counts.length) parts.push(element("h3", {}, "Values of its pictures"), histogram(found, value));
   if (found.worst?.length) {
     const scene = REPORT.sets.find((each) => each.slot === provenance.slot && each.holes === holes);
     const data = await load(`values/${provenance.slot}/${holes}`);
@@ -371,41 +371,41 @@ async function measuredOn(run, provenance, holes, metric) {
       const lines = [element("span", { className: "value" }, value(each)), element("br"), provenance.ids[place]];
       return data.kept[run].includes(place) ? thumbnail(scene, run, place, run, lines) : element("li", {}, "picture not kept", element("br"), lines);
     }));
-    const kept = "Pictures are kept of samples over the whole test set and of the worst by LPIPS.";
+    const kept = "A run keeps evenly spaced samples of the test set, and its worst pictures by LPIPS.";
     parts.push(element("h3", {}, "The worst pictures"), worst, element("p", { className: "source" }, kept));
   }
   return parts;
 }
 
-function madeBy(run, provenance, scored) {
-  const data = provenance.data;
-  const commit = provenance.code.split(" ")[0], changed = provenance.code !== commit;
-  const commands = [`dvc repro ${provenance.stage}`, `dvc repro --force --single-item ${provenance.stage}   # once more, although nothing changed`];
-  if (commit !== "unknown") commands.unshift(`git checkout ${commit}`);
+/** What a run's numbers were made from, and the commands that make them again. */
+function origin(run, provenance, scored) {
+  const { data, stage } = provenance;
+  const [commit, ...changes] = find("#commit").textContent.split(" ");
+  const commands = [`dvc repro ${stage}`, `dvc repro --force --single-item ${stage}   # again, even if nothing changed`];
+  if (commit !== "unknown") commands.unshift(`git checkout ${commit}${changes.length ? "   # without the uncommitted changes of this report" : ""}`);
   return [
-    element("h3", {}, "What made it"),
+    element("h3", {}, "Where it comes from"),
     facts({
       run: `${run}${provenance.model ? `, models/${provenance.model}.py` : ""}${provenance.profile ? `, profile ${provenance.profile}` : ""}`,
-      "made elsewhere": provenance.source,
-      stage: provenance.stage,
-      "settings’ fingerprint": provenance.fingerprint,
-      "test pictures": data && `${data.dataset} in slot ${provenance.slot}: ${data.images} of ${data.size} × ${data.size} px from ${data.photos} photographs, sha256 of their index ${data.sha256}`,
+      "external results": provenance.source,
+      stage,
+      "fingerprint of its settings": provenance.fingerprint,
+      "test pictures": data && `${data.images} of ${data.size} × ${data.size} px from ${data.photos} photographs of ${data.dataset} (slot ${provenance.slot}), sha256 of their index ${data.sha256}`,
       holes: scored && `${scored.bank.count} fixed holes, ${(100 * scored.bank.mean).toFixed(1)} % missing on average, sha256 ${scored.bank.sha256}`,
-      "code of this report": `commit ${commit}${changed ? ", with uncommitted changes: the commands below alone do not remake this number" : ""}`,
-      "code that measured it": provenance.made && `${provenance.made === provenance.now ? "the same" : "another; dvc repro measures it anew"}, sha256 of its files’ manifest ${provenance.made}`,
-      "every picture’s value": data && `results/${run}/per-image.csv`,
+      "code that measured it": provenance.code && `${provenance.current ? "the present code" : "older code; dvc repro measures it again"}, sha256 of its manifest ${provenance.code}`,
+      "values of every picture": data && `results/${run}/per-image.csv`,
     }),
-    element("h3", {}, "Make it again"),
+    element("h3", {}, "Reproduce it"),
     element("pre", { tabIndex: 0, id: "commands" }, commands.join("\n")),
     networks(provenance.parameters),
-    element("details", {}, element("summary", {}, "Its settings, resolved"), element("pre", { tabIndex: 0 }, provenance.settings)),
+    element("details", {}, element("summary", {}, "Its resolved settings"), element("pre", { tabIndex: 0 }, provenance.settings)),
   ];
 }
 
 function networks(parameters) {
   if (!Object.keys(parameters).length) return "";
   const counts = Object.entries(parameters).map(([name, count]) => `${count.toLocaleString("en").padStart(12)}  ${name}`);
-  return element("details", {}, element("summary", {}, "Parameters of its networks and their parts"), element("pre", { tabIndex: 0 }, counts.join("\n")));
+  return element("details", {}, element("summary", {}, "Parameter counts of its networks and their parts"), element("pre", { tabIndex: 0 }, counts.join("\n")));
 }
 
 /** Seconds and memory of a run, where the benchmark measured it. */
@@ -418,7 +418,7 @@ function cost({ cost: found }) {
   ]));
   const line = (tag, cells) => element("tr", {}, cells.map((text) => element(tag, {}, text)));
   const table = element("table", {}, element("thead", {}, line("th", ["device", "picture", "seconds", "peak memory"])), element("tbody", {}, rows.map((row) => line("td", row))));
-  const about = `Median of ${found.rounds} passes at the paper’s widths, stage benchmark (dvc repro --force --single-item benchmark); it costs the same for ${found.alike.join(", ")}.`;
+  const about = `Median of ${found.rounds} passes at the paper’s widths (dvc repro --force --single-item benchmark measures it again). These runs cost the same: ${found.alike.join(", ")}.`;
   const scroll = element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Speed and memory" }, table);
   return [element("details", {}, element("summary", {}, "Speed and memory"), element("p", { className: "source" }, about), scroll)];
 }
@@ -446,7 +446,7 @@ function histogram({ histogram: { low, high, counts, beside }, mean: middle }, v
   return element("figure", {}, drawn, element("figcaption", {}, `${words}.`));
 }
 
-/* Contents: found by words; folded on a small screen. */
+/* Contents: searched by words; folded on a small screen. */
 find("#find").addEventListener("input", ({ target }) => {
   const words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
   let found = 0;

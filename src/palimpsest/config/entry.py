@@ -1,0 +1,19 @@
+"""How every command and stage ends: well, or in one line that says what is wrong."""
+
+import errno
+import sys
+from collections.abc import Callable
+
+from palimpsest.config.yaml import InputError
+
+
+def in_one_line(main: Callable[[], None]) -> None:
+    """Calls `main`; bad input or a full disk ends the process with one clear line and exit status 1."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        what = "no room to write" if full else "cannot read or write"
+        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; earlier files are intact")

@@ -1,0 +1,94 @@
+"""Every figure of the report, as the papers' specs lay them out; equal inputs give equal bytes."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from matplotlib import rc_context, rcParamsDefault
+
+from palimpsest.figures.against_ratio import growing, ratios
+from palimpsest.figures.drawing import STYLE, Drawing, lean_font, register, save
+from palimpsest.figures.holes import draw_holes
+from palimpsest.figures.pictures import failures, references, results, retrieval
+from palimpsest.figures.studio import Drawn, Studio
+from palimpsest.figures.timing import speed_against_quality, timing
+from palimpsest.figures.training import curves, progress, sample_grids
+from palimpsest.papers.figures import FigureSpec, OfPictures, ResultsFigure
+from palimpsest.papers.paper import names, read_papers
+from palimpsest.results.measured import Measured
+from palimpsest.workspace import Workspace
+
+KINDS: dict[str, Callable[[Studio, FigureSpec], Drawn]] = {
+    "results": results,
+    "references": references,
+    "retrieval": retrieval,
+    "failures": failures,
+    "growing": growing,
+    "ratios": ratios,
+    "timing": timing,
+    "curves": curves,
+    "progress": progress,
+    "sample-grids": sample_grids,
+}
+Part = Callable[[], Iterator[Drawing]]
+
+
+def draw_all(root: Path, measured: Measured, folder: Path) -> list[dict]:
+    """Writes every figure into `folder` as PNG and PDF, with a process a core; what figures.json says of each."""
+    parts = all_parts(root, measured)
+    processes = min(os.cpu_count() or 1, len(parts))
+    with lean_font() as font, ProcessPoolExecutor(processes, initializer=register, initargs=(font,)) as pool:
+        return list(chain.from_iterable(pool.map(partial(_written, folder=folder), parts)))
+
+
+def _written(part: Part, folder: Path) -> list[dict]:
+    about = []
+    with rc_context({**rcParamsDefault, **STYLE}):
+        for drawing in part():
+            if drawing.figure is not None:
+                save(drawing.figure, folder / drawing.name)
+            about.append(drawing.about)
+    return about
+
+
+def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
+    """Every figure in the order of the report; one that cannot be drawn says why."""
+    for part in all_parts(root, measured):
+        yield from part()
+
+
+def all_parts(root: Path, measured: Measured) -> list[Part]:
+    """What draws the figures of each paper, of the overview and of each slot's holes, in the order of the report."""
+    papers = [partial(draw_paper, root, measured, paper) for paper in names()]
+    holes = [
+        partial(draw_holes, slot, Workspace(root).slot(slot).holes, measured.pictures(slot)) for slot in measured.slots
+    ]
+    return [*papers, partial(speed_against_quality, measured), *holes]
+
+
+def draw_paper(root: Path, measured: Measured, paper: str) -> Iterator[Drawing]:
+    """The figures of one paper."""
+    studio = Studio(root, measured)
+    figures = read_papers()[paper].figures
+    for name, layout in chain.from_iterable(on_each_slot(measured, *each) for each in figures.items()):
+        figure, absent = KINDS[layout.kind](studio, layout)
+        scene = f"Profile {measured.profile}"
+        if isinstance(layout, OfPictures) and figure is not None:
+            scene = f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
+        yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
+
+
+def on_each_slot(measured: Measured, name: str, layout: FigureSpec) -> list[tuple[str, FigureSpec]]:
+    """A figure's name and layout; where it names no slot, those for each slot on which one of its runs was measured."""
+    if not isinstance(layout, ResultsFigure) or layout.slot is not None:
+        return [(name, layout)]
+    layouts = {slot: layout.on(slot) for slot in measured.slots}
+    with_results = [
+        slot
+        for slot, each in layouts.items()
+        if any(column.run in measured.kept(slot, each.hole) for column in each.columns)
+    ]
+    return [(f"{name}-{slot}", layouts[slot]) for slot in with_results or measured.slots[:1]]
