@@ -88,7 +88,7 @@ def _apart(work: Callable[[], Any]) -> Any:
     The server that forks these processes is a fresh interpreter: PYTHONPATH leads it to the source that runs here.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["stages", __name__])
+    context.set_forkserver_preload([__name__])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, send))
     with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)):
