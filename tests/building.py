@@ -1,4 +1,4 @@
-"""Models of the shipped runs, and what tests ask of their layers."""
+"""Models of the shipped runs, and what tests ask about their layers."""
 
 import torch
 
