@@ -3,11 +3,15 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test quick lint
+.PHONY: repro test quick lint release
 
 repro: .venv/complete  ## regenerate every table and figure
 	$(BIN)/dvc repro
 	@echo "Look at reports/index.html"
+
+release: repro  ## regenerate all, put it on record and show it in README.md
+	$(BIN)/python -m palimpsest record
+	$(BIN)/python -m palimpsest readme
 
 test: .venv/complete  ## the whole test suite
 	$(PYTEST)

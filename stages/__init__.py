@@ -1,22 +1,27 @@
 """Entry points, one a stage: `python -m stages.NAME [ARGUMENT]`, from the project's folder.
 
-A stage runs the package of the tree that it stands in, whatever is installed, straight from its source: what is hashed
-is what runs, as no compiled file can stand in for it.
+A stage runs the package of the tree that it stands in, whatever is installed, and only source that its manifest names:
+every module is compiled from the very source that is compared, here and in the processes that a stage starts.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 
+RESOLVED = "STAGE_RESOLVED"  # environment variable: the file whose manifest holds for this process
 LOADED: dict[str, bytes] = {"stages": Path(__file__).read_bytes()}  # module → the source that it was made from
+EXPECTED: dict[str, str] = {}  # the manifest, once it is known
 
 
 class Loader(SourceFileLoader):
-    """Compiles a module from its source, which it keeps."""
+    """Compiles a module from its source, never from a compiled file that may be older."""
 
     def get_code(self, fullname: str):
         LOADED[fullname] = self.get_data(self.path)
+        if EXPECTED:
+            refuse_changes({fullname: LOADED[fullname]}, EXPECTED)
         return self.source_to_code(LOADED[fullname], self.path)
 
 
@@ -38,26 +43,35 @@ sys.meta_path.insert(0, Finder)
 
 from palimpsest.config.entry import in_one_line  # noqa: E402
 from palimpsest.config.yaml import InputError  # noqa: E402
-from palimpsest.manifests import refuse_changes  # noqa: E402
+from palimpsest.manifests import Manifest, refuse_changes  # noqa: E402
 from palimpsest.resolved import Resolved  # noqa: E402
 
 
+def expect(code: Manifest) -> None:
+    """From here on this process may load only what the manifest names; InputError for what it has loaded already."""
+    EXPECTED.update(code)
+    refuse_changes(LOADED, EXPECTED)
+
+
 def run(main: Callable[[Resolved], None]) -> None:
-    """Runs a stage with what `check` resolved for it; a bad input ends in one line and exit status 1.
+    """Runs a stage with what `check` resolved for it; bad input ends in one line and exit status 1.
 
-    The source that was loaded is compared with the stage's manifest before anything is made and once more before it is
-    recorded.
+    Nothing is recorded of a stage whose source or settings are not those that it was given.
     """
-    in_one_line(lambda: _compared(main))
+
+    def checked() -> None:
+        stage = sys.modules["__main__"].__spec__.name.removeprefix("stages.")
+        if len(sys.argv) > 2:
+            raise InputError(f"stages.{stage}: asked for {' '.join(sys.argv[1:])}; accepted: one name, or none")
+        resolved = Resolved.read(stage, *sys.argv[1:])
+        os.environ[RESOLVED] = str(resolved.path.absolute())  # for processes that the stage starts
+        expect(resolved.code)
+        main(resolved)
+        if Resolved.read(stage, *sys.argv[1:]) != resolved:
+            raise InputError(f"{resolved.path}: has changed while the stage ran, so nothing is recorded; run it again")
+
+    in_one_line(checked)
 
 
-def _compared(main: Callable[[Resolved], None]) -> None:
-    name = sys.modules["__main__"].__spec__.name.removeprefix("stages.")
-    if len(sys.argv) > 2:
-        raise InputError(f"stages.{name}: asked for {' '.join(sys.argv[1:])}; accepted: one name, or none")
-    resolved = Resolved.read(name, *sys.argv[1:])
-    refuse_changes(LOADED, resolved.code)
-    main(resolved)
-    refuse_changes(LOADED, resolved.code)
-    if Resolved.read(name, *sys.argv[1:]) != resolved:
-        raise InputError(f"{resolved.path}: has changed while the stage ran, so nothing is recorded; run it again")
+if RESOLVED in os.environ:  # a process that a stage has started
+    expect(Resolved.at(Path(os.environ[RESOLVED])).code)

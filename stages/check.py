@@ -7,26 +7,24 @@ one run among many.
 from palimpsest.config.entry import in_one_line
 from palimpsest.config.runs import NOTHING
 from palimpsest.config.yaml import InputError, read_yaml
-from palimpsest.manifests import MODELS, manifest, refuse_changes, sources
+from palimpsest.manifests import MODELS, manifest, sources
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 from palimpsest.storage import write_json, write_text
 from palimpsest.training import checkpoints
 from palimpsest.workspace import Workspace
-from stages import LOADED
+from stages import expect
 
 
 def main() -> None:
     tree, workspace, before = read_yaml("params.yaml"), Workspace(), sources()
+    expect(manifest("check", MODELS))
     for name, taken, resolved in resolve_all(tree, check(tree)):
         write_json(workspace.resolved(name, taken), resolved)
     checkpoints.save_nothing(workspace.run(NOTHING).weights)
     write_text(workspace.weights / NOTHING, "No features are read.\n")
-    refuse_changes(LOADED, manifest("check", MODELS))
     if sources() != before:
-        raise InputError(
-            "src, stages: a file has changed while `check` read them, so nothing is recorded; run it again"
-        )
+        raise InputError("src, stages: a file has changed while `check` read it, so nothing is recorded; run it again")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """results/<run>: one run's values for every test picture, their means, and the pictures that the figures show."""
 
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.evaluation.measure import measure_trained
+from palimpsest.evaluation.trained import measure_trained
 from palimpsest.resolved import Resolved
 from stages import run
 

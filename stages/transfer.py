@@ -1,7 +1,7 @@
 """results/<transfer>: a trained run measured on another slot's test pictures, without retraining."""
 
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.evaluation.measure import measure_trained
+from palimpsest.evaluation.trained import measure_trained
 from palimpsest.resolved import Resolved
 from stages import run
 

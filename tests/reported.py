@@ -22,6 +22,7 @@ from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
+OF_THIS_TREE = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}  # whatever is installed
 CODE = "c" * 64  # the hash of the manifest that measured every result
 PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
@@ -155,12 +156,39 @@ def fake(tmp_path, shards, few_holes) -> Fake:
     return Fake(tmp_path, shards, few_holes)
 
 
+def architecture(runs, parameters, seconds, **changes):
+    values = {str(size): {"seconds": s, "fastest": s, "peak_mib": 100 * s} for size, s in seconds.items()}
+    counts = {str(size): int(3e9 * size) for size in (*seconds, *map(int, changes))}
+    return {
+        "runs": runs,
+        "parameters": parameters,
+        "structure": "abc",
+        "idle": [],
+        "multiply_adds": counts,
+        "measured": {"cpu": values | changes},
+    }
+
+
+@pytest.fixture
+def timed(fake):
+    """A machine on which attention takes N^2 and the rest N^1 seconds, and attention at 1024 px does not fit."""
+    found = {
+        "deepfill-v2": architecture(
+            ["deepfill-v2"], 4_052_478, {128: 0.01, 256: 0.16, 512: 2.56}, **{"1024": "does not fit"}
+        ),
+        "crfill": architecture(["crfill-baseline", "crfill"], 4_052_478, {128: 0.1, 256: 0.4, 512: 1.6, 1024: 6.4}),
+        "deepfill-v1": architecture(["deepfill-v1"], 3_601_542, {512: 1.25}),
+    }
+    about = {"devices": {"cpu": "A processor"}, "threads": 2, "versions": {"torch": "9.9"}, "rounds": 3, "found": found}
+    Workspace(fake.root).benchmark.write_text(json.dumps(about))
+    return fake
+
+
 def run_stage(root: Path, stage: str, **settings: object) -> None:
     """Runs a stage in a project, with settings as `check` would have resolved them."""
     write_json(Workspace(root).resolved(stage), {"code": manifest(stage), **settings})
     command = [sys.executable, "-m", f"stages.{stage}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=root, env=OF_THIS_TREE, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 

@@ -1,4 +1,5 @@
-"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study` and `readme`."""
+"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study`,
+`record` and `readme`."""
 
 import argparse
 import os
@@ -81,7 +82,7 @@ def export(arguments: argparse.Namespace) -> None:
     from palimpsest.holes.kinds import Holes
 
     params = read_yaml("params.yaml")
-    crops = part(params, Crops, "profiles", section(params, "profile"), "data", arguments.slot)
+    crops = part(params, Crops, "profiles", section(params, "profile"), "slots", arguments.slot)
     part(params, Holes, "holes").kind(arguments.holes)
     shard = Shard(Workspace().slot(arguments.slot).shard("test"))
     if shard.size != crops.size:
@@ -144,12 +145,24 @@ def tally(arguments: argparse.Namespace) -> None:
             print(to_text(poll))
 
 
+def record(arguments: argparse.Namespace) -> None:
+    """Puts what the pipeline made on record."""
+    from datetime import UTC, datetime
+
+    from palimpsest.page.records import write_record
+
+    print(f"{write_record(Path(), datetime.now(UTC), arguments.name)} is written")
+
+
 def readme(arguments: argparse.Namespace) -> None:
-    """Copies the generated tables into README.md, each between its own pair of markers."""
+    """Shows the newest record in README.md."""
     from palimpsest.page.readme import refresh
+    from palimpsest.page.records import newest
+    from palimpsest.papers.values import read_values
     from palimpsest.storage import write_text
 
-    write_text("README.md", refresh(Path("README.md").read_text(encoding="utf-8"), Path("reports/tables")))
+    text = Path("README.md").read_text(encoding="utf-8")
+    write_text("README.md", refresh(text, *newest(Path()), read_values()))
 
 
 def main() -> None:
@@ -199,7 +212,11 @@ def main() -> None:
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
     command.set_defaults(run_command=tally)
 
-    command = commands.add_parser("readme", help="copy the generated tables into README.md")
+    command = commands.add_parser("record", help="put what the pipeline made on record, under records/")
+    command.add_argument("--name", help="of the record, after the date; the profile's when left out")
+    command.set_defaults(run_command=record)
+
+    command = commands.add_parser("readme", help="show the newest record in README.md")
     command.set_defaults(run_command=readme)
 
     arguments = parser.parse_args()

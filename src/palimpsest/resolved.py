@@ -23,8 +23,12 @@ class Resolved:
 
     @classmethod
     def read(cls, stage: str, name: str = "", root: Path = Path()) -> Self:
-        """InputError where `check` wrote no such file."""
-        path = Workspace(root).resolved(stage, name)
+        """InputError if `check` wrote no such file."""
+        return cls.at(Workspace(root).resolved(stage, name), name)
+
+    @classmethod
+    def at(cls, path: Path, name: str = "") -> Self:
+        """The resolved settings in a file."""
         return cls(name, path, read_json(path, dict))
 
     @property

@@ -1,8 +1,9 @@
-"""What leaves for another tool, and what comes back from it."""
+"""Pictures exported for other tools, and the scores of what they made of them."""
 
 import csv
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palimpsest.config.yaml import InputError, build
+from palimpsest.__main__ import main
+from palimpsest.config.yaml import InputError, build, stage
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.exchange import export, score_folders
 from palimpsest.holes.bank import read_bank, write_bank
@@ -53,7 +55,7 @@ def few(project, count=4):
 
 def test_what_is_exported_is_what_the_pipeline_measures_on(exported, shards):
     shard = Shard(shards / "test")
-    bank = read_bank(exported / "data/holes/scenes", "brush", 24)
+    bank = read_bank(Workspace(exported).slot("scenes").holes, "brush", 24)
     assert len(list((exported / "out/images").iterdir())) == len(list((exported / "out/holes").iterdir())) == 24
     for number, name in enumerate(shard.ids):
         assert (pixels(exported / f"out/images/{name}.png") == shard[number]).all()
@@ -99,28 +101,28 @@ def test_a_perfect_copy_is_ideal_by_every_metric(exported, weights_folder):
 
 def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
     folders, names = few(exported)
-    shares = []
+    ratios = []
     for name in names:
         image, hole = pixels(folders[1] / name), pixels(folders[2] / name) > 0
         error = np.where(image > 127, -20, 20) * hole[..., None] + np.where(image > 127, -5, 5) * ~hole[..., None]
         Image.fromarray((image + error).astype(np.uint8)).save(folders[0] / name)
-        shares.append(hole.mean())
+        ratios.append(hole.mean())
     scores, left_out = score_folders(*folders, weights_folder, "cpu")
     assert not left_out and scores.ids == [Path(name).stem for name in names]
-    shares, inside, outside = np.array(shares), 20 / 255, 5 / 255
-    np.testing.assert_allclose(scores.shares, shares)
+    ratios, inside, outside = np.array(ratios), 20 / 255, 5 / 255
+    np.testing.assert_allclose(scores.ratios, ratios)
     expected = {
-        "l1_hole": inside + 0 * shares,
-        "l1": inside * shares,
-        "l1_percent": 100 * inside * shares,
-        "l1_raw": inside * shares + outside * (1 - shares),
-        "l2_hole_percent": 100 * inside**2 + 0 * shares,
-        "l2": inside**2 * shares,
-        "l2_raw": inside**2 * shares + outside**2 * (1 - shares),
-        "psnr_hole": -20 * np.log10(inside) + 0 * shares,
-        "psnr": -10 * np.log10(inside**2 * shares),
-        "psnr_channels": -10 * np.log10(inside**2 * shares),
-        "psnr_raw": -10 * np.log10(inside**2 * shares + outside**2 * (1 - shares)),
+        "l1_hole": inside + 0 * ratios,
+        "l1": inside * ratios,
+        "l1_percent": 100 * inside * ratios,
+        "l1_raw": inside * ratios + outside * (1 - ratios),
+        "l2_hole_percent": 100 * inside**2 + 0 * ratios,
+        "l2": inside**2 * ratios,
+        "l2_raw": inside**2 * ratios + outside**2 * (1 - ratios),
+        "psnr_hole": -20 * np.log10(inside) + 0 * ratios,
+        "psnr": -10 * np.log10(inside**2 * ratios),
+        "psnr_channels": -10 * np.log10(inside**2 * ratios),
+        "psnr_raw": -10 * np.log10(inside**2 * ratios + outside**2 * (1 - ratios)),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(scores.values[name], values, rtol=1e-12, err_msg=name)
@@ -129,9 +131,20 @@ def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
     assert min(means[name].mean for name in ("lpips_alex", "lpips_vgg", "lpips_alex_raw", "fd_vgg16")) > 0.01
 
 
-def palimpsest(project, *arguments):
-    command = [sys.executable, "-m", "palimpsest", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=project, check=False)
+@pytest.fixture
+def palimpsest(exported, monkeypatch, capsys):
+    """Runs a command in the project, within this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.chdir(exported)
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *map(str, arguments)])
+        try:
+            stage(main)
+        except SystemExit as refusal:
+            return 1, capsys.readouterr().out, f"{refusal.code}\n"
+        return 0, *capsys.readouterr()
+
+    return run
 
 
 def test_originals_may_stand_as_their_own_results(exported, weights_folder):
@@ -140,10 +153,12 @@ def test_originals_may_stand_as_their_own_results(exported, weights_folder):
     assert len(scores.ids) == 4 and not left_out and (scores.values["l1_raw"] == 0).all()
 
 
-def test_the_command_prints_the_means_and_writes_every_value(exported):
+def test_the_command_prints_the_means_and_writes_every_value(exported, palimpsest):
     few(exported)
     folders = ["score", "--results", "results", "--images", "images", "--holes", "holes"]
-    run = palimpsest(exported, *folders, "--out", "scores.json")
+    command = [sys.executable, "-m", "palimpsest", *folders, "--out", "scores.json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    run = subprocess.run(command, capture_output=True, text=True, cwd=exported, env=environment, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     lines = [line.split() for line in run.stdout.splitlines()]
     assert ["psnr", "∞", "dB", "[∞,", "∞]", "4"] in lines and ["l1_hole", "0.0000", "[0.0000,", "0.0000]", "4"] in lines
@@ -154,13 +169,13 @@ def test_the_command_prints_the_means_and_writes_every_value(exported):
     assert tree["summary"]["psnr"]["mean"] == "inf" and tree["summary"]["ssim"]["count"] == 4
     assert len(tree["pictures"]) == 4 and tree["left_out"] == {} and "fid" in tree["missing"]
 
-    assert palimpsest(exported, *folders, "--out", "scores.csv").returncode == 0
+    assert palimpsest(*folders, "--out", "scores.csv") == (0, run.stdout, "")
     rows = list(csv.DictReader((exported / "scores.csv").open()))
     assert [row["image"] for row in rows[4:]] == ["(mean)", "(low)", "(high)", "(count)"]
     assert {float(row["l1_hole"]) for row in rows[:4]} == {0.0} and rows[4]["psnr"] == "inf"
 
 
-def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported):
+def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimpsest):
     (results, images, holes), names = few(exported, 8)
     image = pixels(images / names[0])
     (results / names[0]).unlink()
@@ -172,9 +187,8 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported):
     (results / ".hidden.png").write_text("no picture")
     (results / "notes.txt").write_text("no picture")
     Image.fromarray(image).save(results / "stray.png")
-    run = palimpsest(exported, "score", "--results", "results", "--images", "images", "--holes", "holes")
-    assert run.returncode == 1
-    assert run.stderr.startswith("error: 2 pictures were scored, 7 left out:\n")
+    status, printed, error = palimpsest("score", "--results", "results", "--images", "images", "--holes", "holes")
+    assert status == 1 and error.startswith("error: 2 pictures were scored, 7 left out:\n")
     for name, said in {
         names[0]: "asked for one picture of this name, found none",
         names[1]: "result and original are 64 x 32 px and 64 x 64 px; accepted: equal sizes",
@@ -184,10 +198,10 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported):
         names[5]: f"found {Path(names[5]).stem}.bmp and {names[5]}",
         "stray.png": "images/stray: asked for one picture of this name, found none",
     }.items():
-        (line,) = [line for line in run.stderr.splitlines() if line.strip().startswith(f"{Path(name).stem}:")]
+        (line,) = [line for line in error.splitlines() if line.strip().startswith(f"{Path(name).stem}:")]
         assert said in line
-    assert " 2\n" in run.stdout
-    assert "hidden" not in run.stderr and "notes" not in run.stderr
+    assert " 2\n" in printed
+    assert "hidden" not in error and "notes" not in error
 
 
 @pytest.mark.parametrize(
@@ -199,21 +213,20 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported):
         ({"--out": "nowhere/scores.csv"}, "nowhere/scores.csv: asked to write scores there; accepted: a file in"),
     ],
 )
-def test_the_command_refuses_in_one_line(exported, change, said):
+def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
     few(exported, 2)
     options = {"--results": "results", "--images": "images", "--holes": "holes", **change}
-    run = palimpsest(exported, "score", *(word for pair in options.items() for word in pair))
-    assert run.returncode == 1 and run.stderr.startswith("error: ") and said in run.stderr
-    assert run.stderr.count("\n") == 1
+    status, _, error = palimpsest("score", *(word for pair in options.items() for word in pair))
+    assert status == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1
 
 
-def test_export_by_command(exported):
-    run = palimpsest(exported, "export", "--slot", "scenes", "--holes", "rectangle", "--out", "for-them")
-    assert (run.returncode, run.stderr) == (0, "") and run.stdout.startswith("24 pictures in for-them/images")
-    run = palimpsest(exported, "export", "--slot", "faces", "--holes", "rectangle", "--out", "more")
-    assert run.returncode == 1 and "profiles.tiny.slots.faces is missing; found here: scenes" in run.stderr
-    run = palimpsest(exported, "export", "--slot", "scenes", "--holes", "star", "--out", "more")
-    assert run.returncode == 1 and "asked for holes of kind 'star'; accepted: rectangle, " in run.stderr
+def test_export_by_command(palimpsest):
+    status, printed, error = palimpsest("export", "--slot", "scenes", "--holes", "rectangle", "--out", "for-them")
+    assert (status, error) == (0, "") and printed.startswith("24 pictures in for-them/images")
+    status, _, error = palimpsest("export", "--slot", "faces", "--holes", "rectangle", "--out", "more")
+    assert status == 1 and "profiles.tiny.slots.faces is missing; found here: scenes" in error
+    status, _, error = palimpsest("export", "--slot", "scenes", "--holes", "star", "--out", "more")
+    assert status == 1 and "asked for holes of kind 'star'; accepted: rectangle, " in error
 
 
 def test_pictures_of_several_sizes_are_scored_one_with_another(exported, weights_folder):

@@ -1,3 +1,5 @@
+"""What is measured of a run, of external results, and of the inside of a model, all from one pass."""
+
 import csv
 import io
 import json
@@ -10,19 +12,22 @@ from torch import nn
 
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data.shards import Shard
-from palimpsest.evaluation import measure
-from palimpsest.evaluation.measure import EvaluationConfig, ExternalResults, Trained, evaluate
+from palimpsest.evaluation.external import ExternalResults
+from palimpsest.evaluation.filling import Filled
+from palimpsest.evaluation.measure import About, EvaluationConfig, Worst, evaluate, measure
 from palimpsest.evaluation.scoring import table
+from palimpsest.evaluation.trained import TrainedModel
 from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
-from palimpsest.inpainting import inpaint, to_pixels, to_tensors
+from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
+from palimpsest.layers.patches import piece
 from palimpsest.metrics.features import Features, write_reference
 from palimpsest.metrics.pixel import METRICS, RAW
 from palimpsest.workspace import Workspace
 
 
 class Grey:
-    """Says mid-grey everywhere, and shows an offset and a picture of its inside."""
+    """Says mid-grey everywhere."""
 
     size_divisor = 8
     networks = nn.ModuleDict()
@@ -30,8 +35,26 @@ class Grey:
     def inpaint(self, image, hole):
         return torch.full_like(image, 0.5)
 
-    def diagnose(self, image, hole):
-        return {"coarse": image * 2, "offsets": torch.full((len(image), 2, 4, 4), -3)}
+
+class Open:
+    """Says half of what it sees, shows what it likes of its inside, and counts how often it is asked.
+
+    Every patch's reference is the patch above it.
+    """
+
+    size_divisor = 8
+    networks = nn.ModuleDict()
+    passes = 0
+
+    def inpaint(self, image, hole):
+        return self.inspect(image, hole)[0]
+
+    def inspect(self, image, hole):
+        self.passes += 1
+        height, width = (side // 8 for side in image.shape[2:])
+        offsets = torch.zeros(len(image), 2, height, width, dtype=torch.int64)
+        offsets[:, 0, 1:] = -1
+        return image / 2, {"coarse": image * 2, "offsets": offsets, "cells": offsets[:, 0] - 3}
 
 
 @pytest.fixture
@@ -50,11 +73,11 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     holes[:, 8:40, 8:40] = True
     banks = {"square": holes, "upper": np.flip(holes, 1).copy()}
     scores, samples = evaluate(
-        Trained(Grey(), "cpu"), shard, banks, blind, {}, EvaluationConfig(batch_size=7, samples=3, worst=2)
+        TrainedModel(Grey(), "cpu"), shard, banks, blind, {}, EvaluationConfig(batch_size=7, samples=3, worst=2)
     )
     rows = list(csv.DictReader(io.StringIO(table(scores))))
     assert [(row["hole"], row["image"]) for row in rows] == [(kind, name) for kind in banks for name in shard.ids]
-    assert {float(row["share"]) for row in rows} == {0.25}
+    assert {float(row["hole_ratio"]) for row in rows} == {0.25}
     for kind, found in scores.items():
         means = found.aggregates()
         assert list(means) == [*METRICS, *RAW]
@@ -76,25 +99,71 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     assert (kept[holes[:3]] == 128).all() and (
         kept[~holes[:3]] == np.stack([shard[i] for i in (0, 12, 23)])[~holes[:3]]
     ).all()
-    assert samples["square/offsets"].dtype == np.int16 and (samples["square/offsets"] == -3).all()
-    assert samples["square/coarse"].shape == (3, 64, 64, 3)
+    assert set(samples) == {"index", *(f"{kind}/{what}" for kind in banks for what in ("result", "output"))}
+
+
+def test_one_pass_of_the_model_is_scored_pieced_and_shown(shard, blind):
+    """With pictures of 60 px, which the model sees at 64, and batches in which none, some and all are kept."""
+    holes = np.zeros((24, 60, 60), bool)
+    holes[:, 8:40, 8:40] = True
+
+    class Cut(Shard):
+        def __getitem__(self, number):
+            return super().__getitem__(number)[:60, :60]
+
+    pictures, model = Cut(shard.stem), Open()
+    banks = {"square": holes, "upper": np.flip(holes, 1).copy()}
+    config = EvaluationConfig(batch_size=5, samples=4, worst=2)
+    scores, samples = evaluate(TrainedModel(model, "cpu"), pictures, banks, blind, {}, config)
+    assert model.passes == 5 * 2  # batches, kinds of holes
+    assert list(scores) == ["square", "square/pieced", "upper", "upper/pieced"]
+    whats = {"result", "output", "coarse", "offsets", "cells", "pieced"}
+    assert set(samples) == {"index", *(f"{kind}/{what}" for kind in banks for what in whats)}
+    for kind, bank in banks.items():
+        chosen = samples["index"]
+        few, missing = np.stack([pictures[i] for i in chosen]), bank[chosen]
+        known = few * ~missing[..., None]
+        found = {what: samples[f"{kind}/{what}"] for what in whats}
+        assert np.abs(found["output"].astype(int) - known / 2).max() <= 0.5
+        assert (found["result"] == composite(found["output"], few, missing)).all()
+        assert (found["coarse"] == np.minimum(2 * known.astype(int), 255)).all()
+        assert found["offsets"].dtype == found["cells"].dtype == np.int16
+        assert found["offsets"].shape == (4, 2, 8, 8) and (found["cells"] == found["offsets"][:, 0] - 3).all()
+        padded = (
+            np.pad(each, [(0, 0), (0, 4), (0, 4)][: each.ndim] + [(0, 0)] * (each.ndim - 3), "edge")
+            for each in (known, missing)
+        )
+        pieced = piece(*to_tensors(*padded), torch.from_numpy(found["offsets"].astype(np.int64)))
+        assert (found["pieced"] == to_pixels(pieced)[:, :60, :60]).all()
+        rows = scores[f"{kind}/pieced"].values["l1_raw"][chosen]
+        expected = np.abs(found["pieced"].astype(int) - few).mean((1, 2, 3)) / 255
+        np.testing.assert_allclose(rows, expected, rtol=1e-12)
+
+
+def test_a_batch_is_composited_once(shard, blind, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "palimpsest.evaluation.filling.composite", lambda *arrays: calls.append(1) or composite(*arrays)
+    )
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 8:40, 8:40] = True
+    config = EvaluationConfig(batch_size=8, samples=24, worst=2)
+    evaluate(TrainedModel(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
+    assert len(calls) == 3
 
 
 class Damage:
-    """Everything grey, but the picture itself with noise that grows with the picture's place in the split."""
+    """The picture itself, with noise that grows with its place in the split."""
 
     size_divisor = 8
 
     def __init__(self, shard):
         self.shard = shard
 
-    def outputs(self, kind, ids, pictures, holes):
+    def fill(self, kind, ids, pictures, holes):
         noise = np.random.default_rng(0).integers(-1, 2, pictures.shape)
         grown = [self.shard.ids.index(name) * part for name, part in zip(ids, noise, strict=True)]
-        return {"": (pictures + np.array(grown)).clip(0, 255).astype(np.uint8)}
-
-    def inside(self, pictures, holes):
-        return {}
+        return Filled(ids, pictures, holes, (pictures + np.array(grown)).clip(0, 255).astype(np.uint8))
 
 
 def test_the_worst_pictures_of_each_kind_are_kept_the_worst_first(shard, weights_folder):
@@ -109,12 +178,25 @@ def test_the_worst_pictures_of_each_kind_are_kept_the_worst_first(shard, weights
     worst = samples["worst/square/index"]
     assert worst.tolist() == np.argsort(-distances)[:4].tolist() and len(set(worst.tolist())) == 4
     assert distances[worst].min() >= np.delete(distances, worst).max()
-    results = samples["worst/square/result"]
-    pictures = np.stack([shard[i] for i in worst])
-    assert (results[~holes[:4]] == pictures[~holes[:4]]).all() and (results != pictures).any((1, 2, 3)).all()
+    for place, result in zip(worst, samples["worst/square/result"], strict=True):
+        first = place // 8 * 8
+        batch = np.stack([shard[i] for i in range(first, first + 8)])
+        filled = source.fill("square", shard.ids[first : first + 8], batch, holes[:8])
+        assert (result == filled.results[place - first]).all() and (result != shard[place]).any()
 
 
-def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_path):
+def test_of_equally_bad_pictures_the_earlier_are_kept():
+    distances = np.array([1, 3, 3, 0, 3, 5, 3, 5, np.nan, 2])
+    pictures = np.arange(10, dtype=np.uint8)[:, None, None, None]
+    worst = Worst(4)
+    assert worst.arrays == {}
+    for batch in np.split(np.arange(10), [3, 4, 8]):
+        worst.add(distances[batch], batch, pictures[batch])
+    assert worst.arrays["index"].tolist() == np.argsort(-distances, kind="stable")[:4].tolist() == [5, 7, 1, 2]
+    assert worst.arrays["result"][:, 0, 0, 0].tolist() == [5, 7, 1, 2]
+
+
+def test_external_results_are_scored_like_a_runs_own(shard, blind, tmp_path):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 20:50, 8:40] = True
     (tmp_path / "square").mkdir()
@@ -122,7 +204,7 @@ def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_pat
         result, _ = inpaint(Grey(), np.stack([shard[number]]), holes[:1])
         Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
     config = EvaluationConfig(batch_size=5, samples=2, worst=2)
-    own, _ = evaluate(Trained(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
+    own, _ = evaluate(TrainedModel(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
     theirs, kept = evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
     for name in METRICS:
         np.testing.assert_array_equal(own["square"].values[name], theirs["square"].values[name])
@@ -130,7 +212,7 @@ def test_results_from_elsewhere_are_scored_like_a_runs_own(shard, blind, tmp_pat
 
     wrong = tmp_path / "square" / f"{shard.ids[7]}.png"
     Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(wrong)
-    with pytest.raises(InputError, match=r"result and picture are 32 x 64 px and 64 x 64 px; accepted: equal"):
+    with pytest.raises(InputError, match=r"result and picture are 32 x 64 px and 64 x 64 px; accepted: equal sizes"):
         evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
     wrong.unlink()
     with pytest.raises(InputError, match="found no such file"):
@@ -146,9 +228,11 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     write_bank(holes, shard.ids, 64, Workspace(tmp_path).slot("scenes").holes)
     write_reference({}, slot / "reference")
     about = {"run": "grey", "model": "m", "profile": "tiny", "slot": "scenes", "dataset": "bundled-photos"}
-    kinds = ["square", "rectangle"]
-    measure.measure(Trained(Grey(), "cpu"), about, kinds, EvaluationConfig(batch_size=8, samples=3, worst=2), "cpu")
+    about |= {"code": "0a", "settings": "1b", "features": ""}
+    kinds, config = ["square", "rectangle"], EvaluationConfig(batch_size=8, samples=3, worst=2)
+    measure(TrainedModel(Grey(), "cpu"), About(**about), kinds, config, "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
+    assert list(written) == [*about, "size", "images", "photos", "holes", "missing"]
     assert {name: written[name] for name in about} == about
     assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
     assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")

@@ -1,13 +1,15 @@
 import json
 import shutil
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from palimpsest.config.yaml import InputError
+from palimpsest.figures.draw import KINDS, draw_all, every_drawing
 from palimpsest.figures.grids import colour_code, colour_wheel
-from palimpsest.figures.studio import draw_all, every_drawing
+from palimpsest.papers.figures import FigureSpec
 from palimpsest.results.samples import read_samples
 
 
@@ -37,13 +39,18 @@ def test_pink_is_bottom_left_and_green_top_right_as_in_the_paper():
     assert green > 200 and red < 150 and blue < 150
 
 
+def test_each_kind_of_figure_has_a_function():
+    specs = get_args(get_args(FigureSpec)[0])
+    assert {get_args(spec.model_fields["kind"].annotation)[0] for spec in specs} == KINDS.keys()
+
+
 def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
     for folder in ("one", "two"):
         drawings = draw_all(fake.root, fake.measured, fake.root / folder)
     names = {path.name for path in (fake.root / "one").iterdir()}
     assert names >= {
         f"{name}.{end}"
-        for name in ("deepfill-v1-qualitative", "deepfill-v1-curves", "holes-scenes-preview", "holes-scenes-areas")
+        for name in ("deepfill-v1-qualitative", "deepfill-v1-curves", "holes-scenes-preview", "holes-scenes-ratios")
         for end in ("png", "pdf")
     }
     for name in names:
@@ -59,7 +66,7 @@ def test_a_run_that_is_absent_is_left_out_and_named(fake):
     assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
 
 
-def test_results_from_elsewhere_and_other_holes_do_not_disturb(fake):
+def test_external_results_and_other_holes_do_not_disturb(fake):
     fake.external("theirs", "Their method")
     shutil.rmtree(fake.root / "runs" / "theirs")
     before = list(every_drawing(fake.root, fake.measured))
@@ -87,7 +94,7 @@ def test_runs_that_kept_other_pictures_are_refused(fake):
     path = fake.root / "results" / "patchmatch" / "samples.npz"
     arrays = dict(np.load(path))
     np.savez(path, **{**arrays, "index": arrays["index"] + 1})
-    with pytest.raises(InputError, match=r"samples\.npz: holds other pictures"):
+    with pytest.raises(InputError, match=r"samples\.npz: found other pictures"):
         read_samples(fake.root, fake.measured, "scenes", "rectangle")
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from palimpsest.figures import grids, studio
+from palimpsest.figures import grids, pictures
 from palimpsest.figures.grids import Boxed, Marked, cut_out, draw_grid
 from palimpsest.layers import patches
 
@@ -75,4 +75,4 @@ def test_a_square_is_cut_out_where_it_lies():
 
 
 def test_patches_are_as_large_as_those_that_methods_pick():
-    assert (grids.PATCH, studio.STRIDE) == (patches.PATCH, patches.STRIDE)
+    assert (grids.PATCH, pictures.STRIDE) == (patches.PATCH, patches.STRIDE)

@@ -7,6 +7,7 @@ from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from metrics import vectors
+from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.scoring import score_pixels
 from palimpsest.metrics.pixel import GAUSSIAN, METRICS, RAW, UNIFORM, Pair, gaussian, ssim_map, uniform
 
@@ -100,9 +101,13 @@ def random_pair(count=5, size=40):
     return results, pictures, holes
 
 
+def scored(outputs, pictures, holes):
+    return score_pixels(Filled([], pictures, holes, outputs))
+
+
 def test_ssim_and_psnr_agree_with_scikit_image():
     results, pictures, holes = random_pair()
-    ours = score_pixels(results, pictures, holes)
+    ours = scored(results, pictures, holes)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
     for i, (result, picture, hole) in enumerate(zip(results, pictures, holes, strict=True)):
         mean, full = structural_similarity(picture, result, channel_axis=2, full=True, **options)
@@ -130,7 +135,7 @@ def lmse_by_loops(result, picture):
 def test_lmse_is_what_its_loops_say():
     results, pictures, holes = random_pair(size=64)
     results[0, :30, :30] = 0
-    ours = score_pixels(results, pictures, holes | True)["lmse"]
+    ours = scored(results, pictures, holes | True)["lmse"]
     for i in range(len(pictures)):
         assert ours[i] == pytest.approx(lmse_by_loops(results[i], pictures[i]), rel=1e-12)
 
@@ -178,7 +183,7 @@ def test_what_a_constant_or_black_picture_leaves_undefined_is_nan():
 
 def test_hole_and_whole_are_tied_by_the_area():
     results, pictures, holes = random_pair()
-    values, area = score_pixels(results, pictures, holes), holes.mean((1, 2))
+    values, area = scored(results, pictures, holes), holes.mean((1, 2))
     np.testing.assert_allclose(values["psnr_hole"], values["psnr"] + 10 * np.log10(area), atol=1e-9)
     np.testing.assert_allclose(values["l1_hole"], values["l1"] / area, rtol=1e-9)
     np.testing.assert_allclose(values["l2_hole"], values["l2"] / area, rtol=1e-9)
@@ -254,7 +259,7 @@ def test_hole_metrics_do_not_see_known_pixels():
 def test_only_raw_metrics_see_known_pixels_of_an_output():
     results, pictures, holes = random_pair(2)
     noisy = np.where(holes[..., None], results, pictures ^ 7)
-    clean, dirty = (score_pixels(outputs, pictures, holes) for outputs in (results, noisy))
+    clean, dirty = (scored(outputs, pictures, holes) for outputs in (results, noisy))
     for name in METRICS:
         assert (clean[name] == dirty[name]).all(), name
     for name in RAW:

@@ -1,14 +1,14 @@
 """The page as a reader uses it, in headless Chromium, from the file system."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 
+from palimpsest.holes.bank import read_bank
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.workspace import Workspace
-from reported import RUNS, SAMPLES, SPREAD, value
+from reported import CODE, RUNS, SAMPLES, SPREAD, value
 
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
@@ -48,7 +48,7 @@ def test_the_first_view_is_small_and_asks_for_nothing_beyond_the_report(reader, 
     assert sum((reported / name).stat().st_size for name in files) < 3_000_000
 
 
-def test_a_number_leads_to_its_trail(reader, reported):
+def test_a_number_leads_to_its_provenance(reader, reported):
     cell = reader.page.locator(
         "#deepfill-v1-1 td.measured a[href='#provenance/deepfill-v1/rectangle/l1_hole_percent']"
     ).first
@@ -59,6 +59,7 @@ def test_a_number_leads_to_its_trail(reader, reported):
     text = dialog.inner_text()
     bank = json.loads((Workspace(reported).slot("scenes").holes / "index.json").read_text())["rectangle"]
     assert f"{mean:.2f}" in text and "a" * 64 in text and bank["sha256"] in text and "24 fixed holes" in text
+    assert "the present code" in text and CODE in text
     assert "dvc repro evaluate@deepfill-v1" in dialog.locator("#commands").inner_text()
     assert "name: deepfill-v1" in dialog.locator("details pre").last.text_content()
     assert "generator" in dialog.locator("details pre").first.text_content()
@@ -69,7 +70,7 @@ def test_a_number_leads_to_its_trail(reader, reported):
     assert not reader.page.locator("#dialog").is_visible() and "provenance" not in reader.page.url
 
 
-def test_a_trail_has_an_address_of_its_own(chromium, reported):
+def test_a_provenance_page_has_an_address_of_its_own(chromium, reported):
     reader = Reader(chromium, reported, hash_="#provenance/constant-fill/rectangle/psnr")
     reader.page.wait_for_selector("#dialog[open] .histogram")
     assert "PSNR (dB) ↑, rectangle holes, bundled-photos" in reader.page.locator("#dialog-title").inner_text()
@@ -110,9 +111,8 @@ def test_a_pointer_moves_the_slider(reader):
 def test_the_gallery_filters_and_sorts_as_the_values_say(reader, reported):
     reader.go("gallery")
     reader.page.wait_for_selector(".card")
-    with (reported / "results" / "patchmatch" / "per-image.csv").open() as file:
-        shares = {i: float(row["share"]) for i, row in enumerate(csv.DictReader(file))}
-    assert len(reader.cards) == len(SAMPLES) <= len(shares)
+    ratios = read_bank(Workspace(reported).slot("scenes").holes, "rectangle", 24).ratios[SAMPLES]
+    assert [card.split(" · ")[-1] for card in reader.cards] == [f"{100 * ratio:.0f} % missing" for ratio in ratios]
     given = reader.cards
     reader.page.locator("select[name=metric]").select_option("psnr")
     reader.page.locator("select[name=order]").select_option(label="best first")
@@ -128,7 +128,7 @@ def test_the_gallery_filters_and_sorts_as_the_values_say(reader, reported):
     assert "lowest first" in reader.page.locator("select[name=order]").inner_text()
 
 
-def test_the_gallery_sorts_by_disagreement_and_share(reader):
+def test_the_gallery_sorts_by_disagreement_and_filters_by_ratio(reader):
     reader.go("gallery")
     reader.page.wait_for_selector(".card")
     order = reader.page.evaluate("""() => [
@@ -140,7 +140,7 @@ def test_the_gallery_sorts_by_disagreement_and_share(reader):
     reader.page.locator("select[name=ratio]").select_option("10-20")
     assert reader.cards == inside
     reader.page.locator("select[name=ratio]").select_option("60-100")
-    reader.page.wait_for_selector("text=0 pictures of 0 methods")
+    reader.page.wait_for_selector("text=0 pictures, filled by 0 methods")
 
 
 def test_a_figure_opens_large(reader, reported):
@@ -163,7 +163,7 @@ def test_the_contents_find_a_table(reader):
     seen = [link.inner_text() for link in reader.page.locator(".contents a").all() if link.is_visible()]
     assert any(text.startswith("Table III: random rectangles") for text in seen) and "Gallery" not in seen
     reader.page.locator("#find").fill("no such thing")
-    assert reader.page.get_by_text("Nothing of that name.").is_visible()
+    assert reader.page.get_by_text("Nothing found.").is_visible()
 
 
 def test_what_is_not_there_is_said_with_what_is(reader):
@@ -181,7 +181,7 @@ def test_what_is_not_there_is_said_with_what_is(reader):
 
 def test_a_picture_that_a_method_did_not_keep_counts_in_the_order_all_the_same(reader):
     found = reader.page.evaluate("""() => {
-      const data = {places: [1, 2], ids: ["a", "b"], shares: [0.2, 0.2], kept: {one: [1, 2], two: [2]},
+      const data = {places: [1, 2], ids: ["a", "b"], ratios: [0.2, 0.2], kept: {one: [1, 2], two: [2]},
                     values: {one: {psnr: [10, 20]}, two: {psnr: [30, 2]}}};
       const scene = {slot: "s", holes: "h", runs: ["one", "two"]};
       return entries(scene, data, new Set(["one", "two"]), "psnr", [0, 100])

@@ -52,6 +52,14 @@ def test_every_link_leads_to_an_anchor(project):
     assert set(re.findall(r'href="#([^"/]+)"', page)) <= set(anchors)
 
 
+def test_the_commit_is_told_once_and_in_its_own_file(reported):
+    reports = Workspace(reported).reports.folder
+    commit = (reports / "commit.txt").read_text().strip()
+    assert f'<dd id="commit">{commit}</dd>' in (reports / "index.html").read_text()
+    assert f"commit {commit}" in (reports / "report.tex").read_text()
+    assert not any("commit" in path.read_text() for path in (reports / "gallery" / "provenance").iterdir())
+
+
 def test_equal_inputs_give_equal_pages(project):
     report = show_figures(read_report(project))
     for name in ("index.html", "report.tex"):

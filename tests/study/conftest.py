@@ -1,7 +1,6 @@
 """A project whose studies are built from results that no run made, and what stands in for its raters."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from palimpsest.study.design import Config
 from palimpsest.study.pages import build_all
 from palimpsest.study.trials import Key, read_key
 from palimpsest.workspace import Workspace
-from reported import Fake
+from reported import OF_THIS_TREE, Fake
 
 SQUARES = ["square", "strokes", "object"]
 IRREGULAR = "irregular-40-50-any"
@@ -59,7 +58,7 @@ def command(*words: object) -> list[str]:
 
 def study(root: Path, *words: object) -> subprocess.CompletedProcess:
     """`python -m palimpsest study` in a project."""
-    return subprocess.run(command(*words), cwd=root, capture_output=True, text=True, check=False, env=os.environ)
+    return subprocess.run(command(*words), cwd=root, capture_output=True, text=True, check=False, env=OF_THIS_TREE)
 
 
 def ballot(key: Key, rater: str, choose, number: int = 0, trials: int | None = None) -> dict:

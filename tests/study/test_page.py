@@ -72,7 +72,7 @@ def test_from_the_first_click_to_the_tallied_table(page, root, key):
     for run_name, label in {"deepfill-v2": "DeepFill v2", "medfe": "Rethink (MEDFE)", "crfill": "Ours (CRFill"}.items():
         (line,) = [line for line in run.stdout.splitlines() if line.strip().startswith(label) and "wins" in line][-1:]
         assert f" {chosen.count(run_name)} votes" in line
-    assert len((Workspace(root).records / "votes" / f"{STUDY}.csv").read_text().splitlines()) == 1 + COUNT
+    assert len(Workspace(root).votes(STUDY).read_text().splitlines()) == 1 + COUNT
 
 
 def test_the_keyboard_alone_is_enough(page):
@@ -131,7 +131,7 @@ def test_a_pause_hides_the_pictures_and_its_time_does_not_count(page):
     page.get_by_role("heading", name="Paused").wait_for()
     assert not page.get_by_role("img").count()
     page.wait_for_timeout(1500)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     page.keyboard.press("p")

@@ -77,7 +77,7 @@ def test_without_votes_the_tables_say_so(root):
     assert dict(found.notes)["Votes"].startswith("no votes: nobody has voted yet")
     ours = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
     assert texts(ours) == ["no votes", "no votes", "not yet run", "not yet run", "no votes", "–"]
-    (root / "reports" / "study" / "gm-srm-III.key.json").unlink()
+    (Workspace(root).reports.study / "gm-srm-III.key.json").unlink()
     ours = column(table(root, "gm-srm-III"), f"ours, {SHARE}", "bundled-photos")
     assert ours["MEDFE"].about == "the study is not built: reports/study/gm-srm-III.html says why"
 
@@ -134,9 +134,9 @@ def test_votes_on_a_study_of_results_that_are_no_more_do_not_count(root):
     change_the_settings(root)
     cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
     assert cells["DeepFill v2"].about.endswith("made anew since; `dvc repro study` builds it anew")
-    listed = json.loads((Workspace(root).resolved("runs")).read_text())
+    listed = json.loads(Workspace(root).resolved("runs").read_text())
     listed["crfill"]["settings"] = "c" * 64
-    (Workspace(root).resolved("runs")).write_text(json.dumps(listed))
+    Workspace(root).resolved("runs").write_text(json.dumps(listed))
     cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
     assert texts(cells)[:5] == ["no votes", "no votes", "not yet run", "not yet run", "not yet run"]
 
@@ -152,7 +152,7 @@ def test_every_format_prints_the_same_votes(root):
 
 
 def test_spoilt_votes_stop_the_tables(root):
-    (root / "results" / "votes").mkdir()
-    (root / "results" / "votes" / "crfill-1.csv").write_text("junk\n")
+    Workspace(root).votes("crfill-1").parent.mkdir(parents=True)
+    Workspace(root).votes("crfill-1").write_text("junk\n")
     with pytest.raises(InputError, match=r"crfill-1\.csv: found columns"):
         table(root, "crfill-1")

@@ -8,11 +8,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from palimpsest.workspace import Workspace
+from reported import OF_THIS_TREE
 from study.conftest import STUDY, command, study
 from study.test_page import at, begin
 
@@ -22,13 +24,14 @@ CLEAN = {"Content-Type": "application/json"}
 class Served:
     """`study serve` in a process of its own."""
 
-    def __init__(self, root):
+    def __init__(self, root, prepare: Callable[[], object] | None = None):
         self.root, self.port = root, 0
-        self.start()
+        self.start(prepare)
 
-    def start(self):
+    def start(self, prepare=None):
         words = command("serve", "--study", STUDY, "--database", "votes.sqlite", "--port", self.port)
-        self.process = subprocess.Popen(words, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(words, cwd=self.root, env=OF_THIS_TREE, preexec_fn=prepare, **said)
         self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)/ ", self.process.stdout.readline())[1])
 
     def stop(self, how=signal.SIGINT):
@@ -74,7 +77,7 @@ def standing(held, tmp_path_factory):
     """A server that takes much junk, and the token of its only rater."""
     served = Served(shutil.copytree(held, tmp_path_factory.mktemp("standing") / "project", symlinks=True))
     yield served, served.ask("POST", "/raters", {"name": "Ada"})[1]["token"]
-    assert served.stop() == ("ended; every vote that was answered is kept\n", "")
+    assert served.stop() == ("stopped; every confirmed vote is kept\n", "")
     assert served.process.returncode == 0
 
 
@@ -116,7 +119,7 @@ def test_browsers_vote_through_a_killed_server_and_the_database_is_tallied(serve
     served.stop()
     run = study(served.root, "tally", "votes.sqlite")
     assert run.returncode == 0 and "crfill-1, in all: 27 votes of 3 raters on 9 pictures" in run.stdout
-    lines = (Workspace(served.root).records / "votes" / f"{STUDY}.csv").read_text().splitlines()
+    lines = Workspace(served.root).votes(STUDY).read_text().splitlines()
     assert len(lines) == 1 + 27 and {line.split(",")[1] for line in lines[1:]} == {"Ada", "Eve", "Zoe"}
 
 
@@ -215,9 +218,16 @@ def test_bytes_that_are_no_http_and_clients_that_hang_up_harm_nobody(served):
     assert said == ""
 
 
-def test_an_interrupt_ends_it_well(served):
+def test_an_interrupt_stops_it_well(served):
     said, complaints = served.stop()
-    assert said == "ended; every vote that was answered is kept\n" and complaints == ""
+    assert said == "stopped; every confirmed vote is kept\n" and complaints == ""
+    assert served.process.returncode == 0
+
+
+def test_an_interrupt_stops_it_where_it_was_started_with_interrupts_ignored(root):
+    """As a shell starts its background jobs."""
+    served = Served(root, lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert served.stop() == ("stopped; every confirmed vote is kept\n", "")
     assert served.process.returncode == 0
 
 

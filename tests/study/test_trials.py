@@ -1,9 +1,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +9,8 @@ from palimpsest.config.yaml import InputError
 from palimpsest.study.design import arrangement
 from palimpsest.study.trials import read_key, read_keys
 from palimpsest.workspace import Workspace
+from reported import run_stage
 from study.conftest import METHODS, STUDY, rebuild
-
-ROOT = Path(__file__).parents[2]
 
 
 def data_in(root, study=STUDY):
@@ -56,10 +52,10 @@ def test_the_page_has_the_orders_of_the_design(held, key):
 def test_missing_methods_are_left_out_and_a_study_of_one_says_why(root):
     assert list(read_key(root, "crfill-1").methods) == ["deepfill-v2", "medfe", "crfill"]
     assert list(read_key(root, "gm-srm-III").methods) == ["deepfill-v2", "medfe", "gm-srm"]
-    listed = json.loads((Workspace(root).resolved("runs")).read_text())
+    listed = json.loads(Workspace(root).resolved("runs").read_text())
     for run in ("deepfill-v2", "medfe"):
         listed[run]["settings"] = "b" * 64
-    (Workspace(root).resolved("runs")).write_text(json.dumps(listed))
+    Workspace(root).resolved("runs").write_text(json.dumps(listed))
     (Workspace(root).reports.study / "crfill-1.key.json").unlink()
     rebuild(root)
     page = (Workspace(root).reports.study / "crfill-1.html").read_text()
@@ -68,9 +64,9 @@ def test_missing_methods_are_left_out_and_a_study_of_one_says_why(root):
 
 
 def test_equal_results_build_equal_pages_and_another_seed_only_other_orders(root):
-    before = {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()}
+    before = {path.name: path.read_bytes() for path in Workspace(root).reports.study.iterdir()}
     rebuild(root)
-    assert {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()} == before
+    assert {path.name: path.read_bytes() for path in Workspace(root).reports.study.iterdir()} == before
     orders = data_in(root)["sequences"]
     rebuild(root, seed=2)
     assert (Workspace(root).reports.study / f"{STUDY}.key.json").read_bytes() == before[f"{STUDY}.key.json"]
@@ -78,15 +74,11 @@ def test_equal_results_build_equal_pages_and_another_seed_only_other_orders(root
 
 
 def test_the_stage_writes_what_the_settings_say(root):
-    before = {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()}
+    before = {path.name: path.read_bytes() for path in Workspace(root).reports.study.iterdir()}
     shutil.rmtree(Workspace(root).reports.study)
-    shutil.copy(ROOT / "params.yaml", root)
-    script = [sys.executable, ROOT / "stages" / "study.py"]
-    subprocess.run(script, cwd=root, check=True)
-    assert {path.name: path.read_bytes() for path in (Workspace(root).reports.study).iterdir()} == before
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("study: {seed: 1, pictures: 6}", "study: {seed: 1, pictures: 2}"))
-    subprocess.run(script, cwd=root, check=True)
+    run_stage(root, "study", study={"seed": 1, "pictures": 6})
+    assert {path.name: path.read_bytes() for path in Workspace(root).reports.study.iterdir()} == before
+    run_stage(root, "study", study={"seed": 1, "pictures": 2})
     assert len(read_key(root, "crfill-1").trials) == 3 * 2
 
 

@@ -2,46 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from palimpsest.figures.studio import PATCH, every_drawing, reference_patches
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Claim
-from palimpsest.tables.cost import _claim, power
-from palimpsest.workspace import Workspace
+from palimpsest.results.scaling import power
+from palimpsest.tables.cost import _claim
 from reported import column as cells
-from reported import heads, table, value
+from reported import table, value
 
 KINDS = ("square", "square/pieced")
-
-
-def architecture(runs, parameters, seconds, **changes):
-    values = {str(size): {"seconds": s, "fastest": s, "peak_mib": 100 * s} for size, s in seconds.items()}
-    counts = {str(size): int(3e9 * size) for size in (*seconds, *map(int, changes))}
-    return {
-        "runs": runs,
-        "parameters": parameters,
-        "structure": "abc",
-        "idle": [],
-        "multiply_adds": counts,
-        "measured": {"cpu": values | changes},
-    }
-
-
-@pytest.fixture
-def timed(fake):
-    """A machine on which attention takes N^2 and the rest N^1 seconds, and attention at 1024 px does not fit."""
-    found = {
-        "deepfill-v2": architecture(
-            ["deepfill-v2"], 4_052_478, {128: 0.01, 256: 0.16, 512: 2.56}, **{"1024": "does not fit"}
-        ),
-        "crfill": architecture(["crfill-baseline", "crfill"], 4_052_478, {128: 0.1, 256: 0.4, 512: 1.6, 1024: 6.4}),
-        "deepfill-v1": architecture(["deepfill-v1"], 3_601_542, {512: 1.25}),
-    }
-    about = {"devices": {"cpu": "A processor"}, "threads": 2, "versions": {"torch": "9.9"}, "rounds": 3, "found": found}
-    (Workspace(fake.root).benchmark).write_text(json.dumps(about))
-    return fake
 
 
 def test_seconds_stand_beside_the_papers(timed):
@@ -73,8 +43,6 @@ def test_without_a_benchmark_what_runs_is_missing_and_the_rest_not_yet_run(fake)
     parameters = cells(found, "ours", "parameters")
     assert (parameters["CA layer"].text, parameters["CR loss"].text) == ("not yet run", "missing")
     assert dict(found.notes)["Machine"].startswith("not measured")
-    figure = {d.name: d for d in every_drawing(fake.root, fake.measured)}["crfill-timing"]
-    assert figure.figure is None and "dvc repro benchmark" in figure.absent[0]
 
 
 def test_claims_stand_beside_what_was_measured(timed):
@@ -143,35 +111,3 @@ def test_pieced_pictures_have_their_own_numbers(fake):
     assert ours.text == "12.50" and "pieced from reference patches" in ours.about
     plain = cells(table(fake, "crfill-4"), "square: ours on bundled-photos, whole picture", "PSNR (dB) ↑")
     assert plain["Baseline + CR"].text == f"{value('crfill', 'psnr'):.2f}"
-
-
-def test_patches_are_joined_with_their_references():
-    hole = np.zeros((64, 64), bool)
-    hole[16:32, 24:40] = True
-    offsets = np.zeros((2, 8, 8), int)
-    offsets[:, 2, 3], offsets[:, 3, 4] = (4, -2), (-1, 3)
-    joined = reference_patches(hole, offsets, 2)
-    assert joined == [((12, 20), (44, 4)), ((20, 28), (12, 52))]
-    assert len(reference_patches(hole, offsets, 99)) == 4 and reference_patches(hole & False, offsets, 3) == []
-
-
-def test_the_figure_of_references_shows_who_is_there(fake):
-    fake.add("crfill", kinds=KINDS)
-    drawing = {d.name: d for d in every_drawing(fake.root, fake.measured)}["crfill-references"]
-    (axes,) = drawing.figure.axes
-    assert heads(drawing.figure) == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
-    frames = len(axes.images)
-    side = (axes.images[0].get_extent()[1] - axes.images[0].get_extent()[0]) / 64  # inches, of a pixel
-    boxes = [patch for patch in axes.patches if patch.get_width() == pytest.approx(PATCH * side)]
-    assert frames == 3 * 5 and len(boxes) == 3 * 4 * 2 == len(axes.patches) - frames
-    assert any("DeepFill v2 (CA) is left out" in line for line in drawing.absent)
-
-
-def test_curves_of_cost_are_drawn_for_what_fits(timed):
-    drawing = {d.name: d for d in every_drawing(timed.root, timed.measured)}["crfill-timing"]
-    seconds = drawing.figure.axes[0]
-    assert [len(line.get_xdata()) for line in seconds.lines] == [3, 4]
-    assert [text.get_text() for text in seconds.get_legend().get_texts()] == [
-        "CA layer, $N^{2.00}$",
-        "CR loss, $N^{1.00}$",
-    ]

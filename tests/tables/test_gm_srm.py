@@ -1,19 +1,14 @@
 """What GM-SRM's tables and figures ask of the report: wide tables, stand-ins, illegible cells, hole ratios, sheets."""
 
-import json
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from palimpsest.figures.studio import Studio
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.paper import read_paper, read_papers
-from palimpsest.papers.values import read_values
+from palimpsest.papers.paper import read_papers
 from palimpsest.tables.formats import to_html, to_tex
-from palimpsest.workspace import Workspace
-from reported import column, heads, table, value
+from reported import column, table, value
 
 BINS = ["20-30%", "30-40%", "40-50%", "50-60%"]
 IRREGULAR = tuple(f"irregular-{low}-{low + 10}-any" for low in (20, 30, 40, 50))
@@ -232,108 +227,3 @@ def test_two_measured_metrics_of_one_published_are_two_blocks(scenes, monkeypatc
     ours = [next(cells for label, cells in rows if label == "GM-SRM")[-1].text for rows in (first, second)]
     assert ours == [f"{value('gm-srm', name):.3f}" for name in ("lpips_alex", "lpips_vgg")]
     assert "LPIPS: LPIPS (AlexNet); LPIPS: LPIPS (VGG16)" in dict(found.notes)["Blocks"]
-
-
-def figure(name):
-    return read_paper("gm-srm", read_metrics(), read_values()).figures[name]
-
-
-def share_by_bin(fake, run):
-    """Lets holes of each bin leave out its middle."""
-    path = Workspace(fake.root).results(run).per_image
-    path.write_text(re.sub(r"irregular-(\d)0-(..)-any,0\.2,", r"irregular-\g<1>0-\2-any,0.\g<1>5,", path.read_text()))
-
-
-def test_ratios_have_a_line_and_a_band_for_each_method_on_the_data_at_hand(scenes):
-    scenes.add("gm-srm-faces", kinds=IRREGULAR, slot="faces", dataset="celeba-hq-gm-srm")
-    scenes.add("gm-srm-streets", kinds=IRREGULAR[:3], slot="streets", dataset="paris-streetview")
-    share_by_bin(scenes, "gm-srm")
-    drawn, absent = Studio(scenes.root, scenes.measured).ratios(figure("ratios"))
-    rows = [drawn.axes[:2], drawn.axes[2:]]
-    assert len(drawn.axes) == 4
-    assert [row[0].get_ylabel() for row in rows] == ["bundled-photos", "celeba-hq-gm-srm"]
-    for axes, metric in zip(rows[0], ("psnr_channels", "ssim_uniform"), strict=True):
-        assert [line.get_label() for line in axes.get_lines()] == ["DeepFill v2", "GM-SRM"]
-        assert len(axes.collections) == 2
-        line, band = axes.get_lines()[1], axes.collections[1].get_paths()[0].vertices[:, 1]
-        assert line.get_xdata().tolist() == pytest.approx([25, 35, 45, 55])
-        assert line.get_ydata().tolist() == pytest.approx([value("gm-srm", metric)] * 4)
-        bounds = scenes.measured.aggregate("gm-srm", IRREGULAR[0], metric)
-        assert bounds.low < bounds.mean < bounds.high
-        assert (band.min(), band.max()) == pytest.approx((bounds.low, bounds.high))
-    (alone,) = rows[1][0].get_lines()
-    assert alone.get_color() == rows[0][0].get_lines()[1].get_color() != rows[0][0].get_lines()[0].get_color()
-    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["DeepFill v2", "GM-SRM"]
-    assert [line.split(" is left out")[0] for line in absent] == ["PConv", "LISK", "MEDFE", "Lahiri et al."]
-
-
-def test_pictures_are_drawn_of_each_data_at_hand(scenes):
-    studio = Studio(scenes.root, scenes.measured)
-    names = [name for name, _ in studio.layouts("gm-srm-ablation", figure("ablation"))]
-    assert names == ["gm-srm-ablation-scenes"]
-    scenes.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
-    scenes.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
-    studio = Studio(scenes.root, scenes.measured)
-    layouts = dict(studio.layouts("gm-srm-ablation", figure("ablation")))
-    assert list(layouts) == ["gm-srm-ablation-scenes", "gm-srm-ablation-faces"]
-    faces = layouts["gm-srm-ablation-faces"]
-    assert faces.slot == "faces" and [column.run for column in faces.columns[1:]] == [
-        "gm-bm-faces",
-        "gm-csv-faces",
-        "gm-srm-faces",
-    ]
-    assert layouts["gm-srm-ablation-scenes"].columns[3].run == "gm-srm"
-    for folder in (scenes.root / "data", scenes.root / "data" / "holes"):
-        (folder / "faces").symlink_to(folder / "scenes")
-    drawn, absent = studio.results(faces)
-    assert heads(drawn) == ["original", "input", "GM-BM", "GM-SRM"]
-    assert [line.split(" is left out")[0] for line in absent] == ["Base model", "GM-CSV"]
-
-
-def test_pictures_of_no_data_at_hand_are_one_figure_that_says_so(fake):
-    studio = Studio(fake.root, fake.measured)
-    ((name, layout),) = studio.layouts("gm-srm-noise", figure("noise"))
-    drawn, absent = studio.results(layout)
-    assert name == "gm-srm-noise-scenes" and drawn is None
-    assert [line.split(" is left out")[0] for line in absent] == ["conditional noise", "plain noise"]
-
-
-def test_ratios_without_results_are_not_drawn(fake):
-    drawn, absent = Studio(fake.root, fake.measured).ratios(figure("ratios"))
-    assert drawn is None and len(absent) == 6 and "GM-SRM is left out: not yet run (gm-srm: " in absent[-1]
-
-
-def test_sheets_show_a_latent_a_row_and_a_moment_a_column(fake, monkeypatch):
-    layout, shown = figure("memory"), {}
-    studio = Studio(fake.root, fake.measured)
-    assert studio.sheets(layout)[0] is None and "not yet run (gm-srm-memory: " in studio.sheets(layout)[1][0]
-    folder = fake.root / "runs" / "gm-srm-memory"
-    folder.mkdir(parents=True)
-    iterations = np.arange(11) * 100
-    results = np.zeros((11, 9, 8, 8, 3), np.uint8) + np.arange(11, dtype=np.uint8)[:, None, None, None, None]
-    np.savez(folder / "samples.npz", iterations=iterations, results=results)
-    figure_, absent = studio.sheets(layout)
-    assert len(figure_.axes[0].images) == 6 * layout.latents and absent == []
-    monkeypatch.setattr("palimpsest.figures.studio.draw_grid", lambda columns, labels: shown.update(columns))
-    studio.sheets(layout)
-    assert list(shown) == [f"iteration {i}" for i in (0, 200, 400, 600, 800, 1000)]
-    assert [drawn.max() for drawn in shown.values()] == [0, 2, 4, 6, 8, 10]
-    assert {drawn.shape for drawn in shown.values()} == {(layout.latents, 8, 8, 3)}
-    np.savez(folder / "samples.npz", iterations=np.empty(0), results=results[:0])
-    assert studio.sheets(layout) == (None, ["run gm-srm-memory kept no pictures of its training"])
-
-
-def test_curves_of_the_memory_cope_with_quantities_of_some_iterations(fake):
-    folder = fake.root / "runs" / "gm-srm-memory"
-    folder.mkdir(parents=True)
-    rows = [{"iteration": i, "phase": "memory", "critic": 1 / i} for i in range(1, 9)]
-    rows[3] |= {"gradient_penalty": 0.5, "fd_vgg16": 7.0}
-    rows[7] |= {"gradient_penalty": 0.25}
-    (folder / "log.json").write_text(json.dumps(rows))
-    drawn, absent = Studio(fake.root, fake.measured).curves(figure("pretraining"))
-    points = {axes.get_title(): axes.get_lines()[0].get_xydata().tolist() for axes in drawn.axes}
-    assert points["gradient penalty"] == [[4, 0.5], [8, 0.25]] and points["Fréchet distance (VGG16)"] == [[4, 7.0]]
-    assert len(points["critic"]) == 8 and absent == []
-    markers = {axes.get_title(): axes.get_lines()[0].get_marker() for axes in drawn.axes}
-    # a line of one point shows nothing
-    assert markers["Fréchet distance (VGG16)"] == "o" and markers["critic"] == "None"

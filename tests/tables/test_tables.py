@@ -1,11 +1,10 @@
 import math
-import subprocess
 
 import pytest
 
 from palimpsest.config.yaml import InputError
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.results.measured import commit, read_results
+from palimpsest.results.measured import read_results
 from palimpsest.tables.formats import FORMATS, to_html
 from palimpsest.tables.tables import all_tables
 from reported import RUNS, SPREAD, column, value
@@ -126,28 +125,6 @@ def test_results_that_cannot_be_read_are_named(fake):
     (fake.root / "results" / "patchmatch" / "metrics.json").write_text('{"run": ')
     with pytest.raises(InputError, match=r"patchmatch/metrics\.json: asked for JSON, found none"):
         read_results(fake.root)
-
-
-def test_commit_is_the_last_that_touched_code(tmp_path):
-    assert commit(tmp_path) == "unknown"
-
-    def git(*words):
-        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        return subprocess.run(
-            ["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    git("init", "-q")
-    (tmp_path / "params.yaml").write_text("a: 1\n")
-    git("add", "-A")
-    git("commit", "-qm", "code")
-    first = git("log", "-1", "--format=%h")
-    (tmp_path / "README.md").write_text("words\n")
-    git("add", "-A")
-    git("commit", "-qm", "words")
-    assert commit(tmp_path) == first
-    (tmp_path / "params.yaml").write_text("a: 2\n")
-    assert commit(tmp_path) == f"{first} + uncommitted changes"
 
 
 def every_metric(fake):

@@ -2,10 +2,8 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from palimpsest.figures.studio import MISSING, RANKED, Boxed, Studio, retrieved_patches
 from palimpsest.papers.paper import benchmarked
 from palimpsest.workspace import Workspace
 from reported import column, table, value
@@ -94,67 +92,3 @@ def test_the_features_of_the_perceptual_loss_are_named(tmad):
 
 def test_what_a_table_of_seconds_names_is_measured():
     assert {"tmad", "deepfill-v2", "deepfill-v2-psnet", "crfill", "deepfill-v1"} == set(benchmarked())
-
-
-def keep(fake, run, **arrays):
-    path = Workspace(fake.root).results(run).samples
-    with np.load(path) as kept:
-        np.savez(path, **{**kept, **arrays})
-
-
-def test_retrieved_patches_of_the_middle_of_the_hole():
-    retrieved = np.full((8, 8, 2, 2), -1)
-    for number, cell in enumerate([(2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 1), (3, 1)]):
-        retrieved[cell] = [[number, 0], [0, number]]
-    assert retrieved_patches(64, retrieved) == (8, (24, 16), [(2, 0), (0, 2)])
-
-
-def test_ranks_have_their_colours_where_the_patches_come_from(tmad, monkeypatch):
-    retrieved = np.full((3, 8, 8, 3, 2), -1, np.int16)
-    retrieved[:, 3, 4] = [[0, 8], [16, 0], [48, 40]]
-    keep(tmad, "tmad", **{"rectangle/retrieved": retrieved})
-    drawn = {}
-    monkeypatch.setattr("palimpsest.figures.studio.draw_grid", lambda columns, labels: drawn.update(columns))
-    layout = next(f for name, f in figures() if name == "retrieval")
-    Studio(tmad.root, tmad.measured).retrieval(layout)
-    assert list(drawn) == ["input", "result, retrieved from", "the patch", "rank 1", "rank 2", "rank 3"]
-    shown = drawn["result, retrieved from"][0]
-    assert isinstance(shown, Boxed) and shown.side == 8
-    corners = [(24, 32), (0, 8), (16, 0), (48, 40)]
-    assert shown.boxes == list(zip(corners, [MISSING, *RANKED[:3]], strict=True))
-    assert np.array_equal(drawn["the patch"][0].picture, shown.picture[24:32, 32:40])
-    assert np.array_equal(drawn["rank 3"][0].picture, drawn["input"][0][48:56, 40:48])
-    assert drawn["rank 3"][0].frame == RANKED[2]
-
-
-def figures():
-    from palimpsest.papers.metrics import read_metrics
-    from palimpsest.papers.paper import read_paper
-    from palimpsest.papers.values import read_values
-
-    return read_paper("tmad", read_metrics(), read_values()).figures.items()
-
-
-def test_the_worst_pictures_are_shown_the_worst_first(tmad, monkeypatch):
-    results = tmad.pictures[[2, 1]] // 2
-    keep(tmad, "tmad", **{"worst/rectangle/index": np.array([20, 3]), "worst/rectangle/result": results})
-    drawn = {}
-    monkeypatch.setattr(
-        "palimpsest.figures.studio.draw_grid", lambda columns, labels: drawn.update(columns, labels=labels)
-    )
-    layout = next(f for name, f in figures() if name == "failures")
-    Studio(tmad.root, tmad.measured).failures(layout)
-    assert np.array_equal(drawn["T-MAD"], results) and len(drawn["labels"]) == 2
-    assert np.array_equal(drawn["original"][0], tmad.pictures[2])
-
-
-def test_growing_holes_are_drawn_against_what_is_missing(tmad):
-    layout = next(f for name, f in figures() if name == "growing")
-    kinds = tuple(layout.holes)
-    tmad.add("tmad", kinds=kinds)
-    figure, absent = Studio(tmad.root, tmad.measured).growing(layout)
-    assert absent == ["DeepFill v2 is left out: not yet run (deepfill-v2: nothing of it is at hand)"]
-    (line,) = figure.subfigs[0].axes[0].get_lines()
-    assert line.get_xdata().tolist() == pytest.approx([20.0] * 5)
-    assert line.get_ydata().tolist() == pytest.approx([value("tmad", "psnr_hole")] * 5)
-    assert len(figure.subfigs[1].axes[0].images) == 2 * 5

@@ -1,4 +1,4 @@
-"""Pictures to and from other tools: the test pictures and holes as PNG, and folders of anyone's results, scored."""
+"""Exchange with other tools: test pictures and holes exported as PNG, and folders of anyone's results scored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from PIL import Image
 from palimpsest.config.yaml import InputError
 from palimpsest.data.pictures import read_hole, read_picture
 from palimpsest.data.shards import Shard
+from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.scoring import Scorer, Scores, joined
 from palimpsest.holes.bank import check_hole, read_bank
 from palimpsest.metrics.features import Features, Statistics
@@ -24,17 +25,17 @@ ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 
 def export(root: Path, slot: str, kind: str, out: Path) -> int:
-    """Writes every test picture of a slot and its hole of a kind as `out`/images/<id>.png and `out`/holes/<id>.png.
+    """Writes `out`/images/<id>.png and `out`/holes/<id>.png: every test picture of a slot and its hole of a kind.
 
-    A hole is 255 where pixels are missing. Returns their number; InputError where `out` holds files already. The folder
-    takes its name when all of it is written.
+    A hole is 255 where pixels are missing. Returns the number of pictures; InputError if `out` already holds files.
+    The folder appears under its name once all of it is written.
     """
-    shard = Shard(Workspace(root).slot(slot).shard("test"))
-    bank = read_bank(Workspace(root).slot(slot).holes, kind, len(shard))
+    files = Workspace(root).slot(slot)
+    shard = Shard(files.shard("test"))
+    bank = read_bank(files.holes, kind, len(shard))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: asked to write pictures there, found files already; accepted: a new or empty folder")
-    about = {"slot": slot, "holes": kind, "pictures": len(shard), "size": shard.size}
-    about |= {"shard": shard.fingerprint}
+    about = {"slot": slot, "holes": kind, "pictures": len(shard), "size": shard.size, "shard": shard.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         whole = Path(folder) / out.name
@@ -50,31 +51,29 @@ def export(root: Path, slot: str, kind: str, out: Path) -> int:
 
 @dataclass(frozen=True)
 class Triple:
-    """A result with its original and hole: uint8 (H, W, 3), twice, and bool (H, W)."""
+    """A result with its original and its hole."""
 
     name: str
-    result: np.ndarray
-    image: np.ndarray
-    hole: np.ndarray
+    result: np.ndarray  # uint8 (H, W, 3), as the other tool made it
+    picture: np.ndarray  # uint8 (H, W, 3)
+    hole: np.ndarray  # bool (H, W)
 
 
 def score_folders(
     results: Path, images: Path, holes: Path, weights: Path, device: torch.device | str
 ) -> tuple[Scores, dict[str, str]]:
-    """Scores the pictures that the three folders name alike, whatever their endings.
+    """Scores the pictures that have the same name in all three folders, whatever the file type.
 
-    Returns the scores and {name: why it was left out}; InputError where nothing can be scored.
+    Returns the scores and {name: why it was left out}; InputError if nothing can be scored.
     """
     features, left_out = Features(weights, device), {}
     scorer, real = Scorer(features), []
-    for batch in _batches(_triples(results, images, holes, left_out)):
-        outputs, pictures, missing = (np.stack([getattr(t, n) for t in batch]) for n in ("result", "image", "hole"))
-        names = [triple.name for triple in batch]
+    for filled in _batches(_triples(results, images, holes, left_out)):
         try:
-            scorer.add(names, outputs, pictures, missing)
-            real.append(features.pool(pictures))
+            scorer.add(filled)
+            real.append(features.pool(filled.pictures))
         except InputError as error:
-            left_out |= dict.fromkeys(names, str(error))
+            left_out |= dict.fromkeys(filled.ids, str(error))
     if not real:
         why = next(iter(left_out.values()), "the folders hold no pictures")
         raise InputError(f"{results}: found nothing to score; the first reason: {why}")
@@ -82,19 +81,20 @@ def score_folders(
     return scorer.scores(reference), left_out
 
 
-def _batches(triples: Iterator[Triple]) -> Iterator[list[Triple]]:
-    """Neighbours of one size, `BATCH` at most."""
-    for _, alike in groupby(triples, lambda triple: triple.image.shape):
+def _batches(triples: Iterator[Triple]) -> Iterator[Filled]:
+    """Neighbours of equal size, at most `BATCH` at once."""
+    for _, alike in groupby(triples, lambda triple: triple.picture.shape):
         while batch := list(islice(alike, BATCH)):
-            yield batch
+            arrays = (np.stack([getattr(triple, each) for triple in batch]) for each in ("picture", "hole", "result"))
+            yield Filled([triple.name for triple in batch], *arrays)
 
 
 def _triples(results: Path, images: Path, holes: Path, left_out: dict[str, str]) -> Iterator[Triple]:
-    """Every triple that can be read, in order of name; the reason of every other goes into `left_out`."""
+    """Every triple that can be read, sorted by name; for every other the reason goes into `left_out`."""
     found = [(folder, _pictures(folder)) for folder in (results, images, holes)]
     for name in sorted(set().union(*(files for _, files in found))):
         if not name.isprintable():
-            left_out[ascii(name)] = "its name holds letters that cannot be written; accepted: names in UTF-8"
+            left_out[ascii(name)] = "its name cannot be printed; accepted: names in UTF-8"
             continue
         try:
             yield _triple(name, *(_one(folder, name, files.get(name, [])) for folder, files in found))
@@ -103,7 +103,7 @@ def _triples(results: Path, images: Path, holes: Path, left_out: dict[str, str])
 
 
 def _pictures(folder: Path) -> dict[str, list[Path]]:
-    """{name without ending: files}."""
+    """{name without its ending: files}."""
     if not folder.is_dir():
         raise InputError(f"{folder}: asked for a folder of pictures, found none")
     found: dict[str, list[Path]] = {}

@@ -167,7 +167,7 @@ def _measure_size(
 def _apart(work: Callable[[], Any]) -> Any:
     """What `work` returns in a process of its own, which has imported all and run nothing; NO_ROOM if it is killed."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["stages", __name__])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, send))
     process.start()

@@ -1,21 +1,45 @@
-"""README.md shows generated tables: each stands between `<!-- table NAME -->` and `<!-- end of table -->`."""
+"""README.md shows the newest record between two markers: a line about it, the table and the picture."""
 
 import re
 from pathlib import Path
 
 from palimpsest.config.yaml import InputError
+from palimpsest.page.records import METRIC, Record, Row
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.papers.values import Published, Values
+from palimpsest.tables.formats import printed
+from palimpsest.tables.tables import SMOKE
 
-BLOCK = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+BLOCK = re.compile(r"(?<=<!-- record -->\n).*(?=<!-- end of record -->)", re.DOTALL)
+HEADS = ["method", "published PSNR (dB)", "our PSNR (dB)", "constant fill (dB)", "ours is measured on"]
+RULE = ["---", "---:", "---:", "---:", "---"]
 
 
-def refresh(text: str, tables: Path) -> str:
-    """The text with the head of each `tables`/NAME.md, its grid without the notes, between its markers."""
+def refresh(text: str, folder: Path, record: Record, values: Values) -> str:
+    """README's text with a record, which lies in `folder`, between its markers; InputError where it has none."""
+    if not BLOCK.search(text):
+        raise InputError("README.md: asked for `<!-- record -->` and `<!-- end of record -->`, found no such pair")
+    shown = f"{about(record)}\n\n{grid(record, values)}\n\n![{record.caption}]({(folder / 'picture.png').as_posix()})\n"
+    return BLOCK.sub(lambda _: shown, text)
 
-    def block(match: re.Match) -> str:
-        path = tables / f"{match['name']}.md"
-        if not path.is_file():
-            raise InputError(f"README.md asks for table {match['name']}, found no {path}; `dvc repro` makes it")
-        grid = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-        return "\n".join([match[1].rstrip(), *grid, match[3]])
 
-    return BLOCK.sub(block, text)
+def about(record: Record) -> str:
+    """What a reader must know of the numbers below it."""
+    smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
+    return (
+        f"Profile `{record.profile}`, {record.date[:10]}, on {record.device}.{smoke} "
+        "A published number and ours compare only where both are measured on the same data."
+    )
+
+
+def grid(record: Record, values: Values) -> str:
+    """The table in Markdown."""
+    lines = [HEADS, RULE, *(_cells(row, values[row.place]) for row in record.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(row: Row, published: Published) -> list[str]:
+    number = published.text if published.legible else "illegible"
+    digits = read_metrics()[METRIC].digits
+    means = ["not run" if mean is None else printed(mean, digits) for mean in (row.ours, row.reference)]
+    return [row.method, f"{number} on {row.published_on}", *means, f"{row.dataset}: {row.hole}, {row.region}"]

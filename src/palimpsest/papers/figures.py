@@ -28,7 +28,7 @@ class ResultsFigure(Settings):
     kind: Literal["results"]
     title: str
     caption: str
-    slot: str | None = None  # of a profile's `data`; none: a figure of the pictures of each slot at hand
+    slot: str | None = None  # none: a figure for each slot with results
     hole: str  # kind of hole
     pictures: PositiveInt  # rows, at most the samples that runs keep
     original: bool  # whether the original stands first
@@ -49,7 +49,7 @@ class CurvesFigure(Settings):
 
 
 class ProgressFigure(Settings):
-    """What a run made of the same pictures as it was trained."""
+    """The same pictures as a run filled them during its training."""
 
     kind: Literal["progress"]
     title: str
@@ -58,7 +58,7 @@ class ProgressFigure(Settings):
 
 
 class SampleGridsFigure(Settings):
-    """What a generative network drew from the same latents as it was trained, a latent a row."""
+    """What a generative network drew from the same latents during its training, a latent a row."""
 
     kind: Literal["sample-grids"]
     title: str
@@ -121,7 +121,7 @@ class FailuresFigure(OneRunFigure):
 
 
 class AgainstRatio(Settings):
-    """What figures of metrics against the share of the picture that is missing have in common."""
+    """What figures of metrics against the hole ratio have in common."""
 
     title: str
     caption: str
@@ -130,7 +130,7 @@ class AgainstRatio(Settings):
 
 
 class GrowingFigure(AgainstRatio):
-    """One test picture with growing holes, a row a run, and each run's metrics against the share that is missing."""
+    """One test picture with growing holes, a row a run, and each run's metrics against the hole ratio."""
 
     kind: Literal["growing"]
     slot: str
@@ -138,7 +138,7 @@ class GrowingFigure(AgainstRatio):
 
 
 class RatiosFigure(AgainstRatio):
-    """Each method's metrics against the share that is missing, a row of panels for the data of each slot."""
+    """Each method's metrics against the hole ratio, a row of panels for each slot."""
 
     kind: Literal["ratios"]
     rows: list[Row]

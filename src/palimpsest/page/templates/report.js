@@ -156,7 +156,7 @@ async function show() {
   }
   const methods = new Set(rest.flatMap((entry) => entry.kept)).size;
   const by = chosen("order") && methods > 1 ? ORDERED[chosen("order")] : "";
-  count.textContent = `${rest.length} pictures of ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
+  count.textContent = `${rest.length} pictures, filled by ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
   list.replaceChildren();
   more();
 }
@@ -356,7 +356,7 @@ async function openProvenance(words) {
 async function measuredOn(run, provenance, holes, metric) {
   const found = provenance.holes[holes].metrics[metric], explained = REPORT.metrics[metric];
   const value = (each) => number(each, metric);
-  const interval = found.low === null ? "one number for the whole set" : `95 % interval ${value(found.low)} to ${value(found.high)}`;
+  const interval = found.low === null ? "one number for the whole set" : `${value(found.low)} to ${value(found.high)} (95 %)`;
   const parts = [facts({
     mean: value(found.mean),
     interval,

@@ -43,7 +43,7 @@ function show() {
   const { name, input, results, orders } = trial(), vote = rater.votes[name];
   const missing = document.createElement("figure"), caption = document.createElement("figcaption");
   caption.className = "name soft";
-  caption.textContent = "the missing part is white";
+  caption.textContent = "white: missing part";
   missing.append(caption, picture(input, "The picture with its missing part in white"));
   const labels = orders[rater.number % orders.length].map((which, i) => {
     const label = document.createElement("label"), head = document.createElement("span"), radio = document.createElement("input");

@@ -1,0 +1,151 @@
+"""README and docs hold themselves: links lead somewhere, commands and keys exist, the example of a method works."""
+
+import re
+import shlex
+import sys
+from functools import reduce
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import chain, pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from palimpsest import __main__ as command_line
+from palimpsest import models
+from palimpsest.config import runs
+from palimpsest.config.yaml import build, merge, read_yaml, section
+from palimpsest.learning.schedule import Phase
+
+ROOT = Path(__file__).parents[1]
+README, METHOD = ROOT / "README.md", ROOT / "docs" / "adding-a-method.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+LONGEST = {README: 150}  # lines; of any other page 200
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def shown(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(shown(page)) if found == language]
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """(path, anchor) of every link that stays within the project."""
+    return LINK.findall(BLOCK.sub("", shown(page)))
+
+
+def commands(program: str) -> list[list[str]]:
+    """The words after a program's name of every command on the pages, comments left out."""
+    text = "".join(block for page in PAGES for block in blocks(page, "")).replace("\\\n", "")
+    found, start = [shlex.split(line, comments=True) for line in text.splitlines()], program.split()
+    return [words[len(start) :] for words in found if words[: len(start)] == start]
+
+
+def changes() -> list[tuple[str, object]]:
+    """(dotted key, value) of every `-S key=value` on the pages, in commands and in sentences."""
+    words = chain.from_iterable(commands("dvc exp run"))
+    given = [word for before, word in pairwise(words) if before == "-S"]
+    given += [word for page in PAGES for word in re.findall(r"`-S ([a-z][\w.-]+=[^`]+)`", shown(page))]
+    pairs = (each.split("=", 1) for each in given if "NAME" not in each)
+    return [(key, YAML(typ="safe").load(value)) for key, value in pairs]
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", BLOCK.sub("", shown(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_short_and_its_links_lead_somewhere(page):
+    assert len(shown(page).splitlines()) <= LONGEST.get(page, 200)
+    for path, anchor in links(page):
+        target = (page.parent / path) if path else page
+        assert target.is_file(), f"{page.name}: {path}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {path}#{anchor}"
+
+
+def test_readme_leads_to_every_page():
+    linked = {path for path, _ in links(README)}
+    assert linked >= {f"docs/{page.name}" for page in PAGES if page != README}
+
+
+def test_what_the_tree_in_readme_names_is_there():
+    (tree,) = [block for block in blocks(README, "") if "src/palimpsest/" in block]
+    ignored = shown(ROOT / ".gitignore").split()
+    top, below = ([line for line in tree.splitlines() if line.startswith("  ") == inside] for inside in (False, True))
+    for folder, lines in ((ROOT, top), (ROOT / "src" / "palimpsest", below)):
+        for line in lines:
+            for name in re.split(r" {3,}", line.strip())[0].split():
+                assert (folder / name).exists() or f"/{name}" in ignored, name
+
+
+def test_every_setting_on_the_pages_can_be_changed_and_changes_something(shipped):
+    assert len(changes()) > 20
+    for key, value in changes():
+        parts = key.split(".")
+        assert section(shipped, *parts) != value, f"{key} is {value} as shipped"
+        change = reduce(lambda tree, part: {part: tree}, reversed(parts), value)
+        if parts[0] in ("runs", "pretrained"):
+            changed = {**shipped, parts[0]: merge(shipped[parts[0]], change[parts[0]], parts[0])}
+            before, after = (runs.resolve(tree, parts[1]).settings for tree in (shipped, changed))
+            assert before != after, f"{key} has no effect at profile {shipped['profile']}"
+            models.configure(runs.resolve(changed, parts[1]))
+
+
+def test_every_command_on_the_pages_is_one(monkeypatch, capsys):
+    def options(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *words, "--help"])
+        with pytest.raises(SystemExit):
+            command_line.main()
+        return capsys.readouterr().out
+
+    found = commands("python -m palimpsest")
+    assert {words[0] for words in found} >= {"models", "inpaint", "export", "score", "fetch", "study"}
+    for words in found:
+        names = words[: 2 if words[0] == "study" else 1]
+        helped = options(*names)
+        assert "usage:" in helped
+        assert all(word in helped for word in words if word.startswith("--")), words
+    targets = re.findall(r"^(\w+):", shown(ROOT / "Makefile"), re.MULTILINE)
+    for page in PAGES:
+        assert set(re.findall(r"`make (\w+)`", shown(page))) <= set(targets)
+    assert {words[0] for words in commands("make")} <= set(targets)
+
+
+def test_every_stage_on_the_pages_is_one(shipped):
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    for page in PAGES:
+        for stage, name in re.findall(r"\b([a-z]+)@([\w-]+)", shown(page)):
+            assert name in shipped[stages[stage]["foreach"].strip("${}")]
+
+
+def test_the_example_of_a_method_keeps_the_contract(shipped, tmp_path, monkeypatch):
+    (source,) = blocks(METHOD, "python")
+    (tmp_path / "plain.py").write_text(source)
+    spec = spec_from_file_location("plain", tmp_path / "plain.py")
+    plain = module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    monkeypatch.setattr(models, "find", lambda name: plain)
+    settings, *_ = blocks(METHOD, "yaml")
+    tree = {**shipped, "runs": shipped["runs"] | YAML(typ="safe").load(settings)}
+    assert [runs.target(tree, "plain").holes] == [["rectangle", "square"]]
+    for profile in shipped["profiles"]:
+        run = runs.resolve(tree, "plain", profile)
+        build(plain.Config, run.settings, run.at)
+    torch.manual_seed(0)
+    model = models.create(runs.resolve(tree, "plain"), 64)
+    image, hole = torch.rand(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
+    hole[..., 4:12, 4:12] = 1
+    model.begin(Phase(name="joint", iterations=1, learning_rate=0.01))
+    losses = [model.step(image, hole)["l1"].item() for _ in range(20)]
+    assert losses[-1] < losses[0]
+    output = model.inpaint(image, hole)
+    assert output.shape == image.shape
+    assert output.min() >= 0 and output.max() <= 1
+    torch.testing.assert_close(model.inpaint(image * (1 - hole), hole), output, rtol=0, atol=0)
