@@ -152,7 +152,10 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "deepfill-v2": ({}, 0.0015),
     "crfill": ({}, 0.001),
     "deepfill-v2-cr": ({}, 0.002),
-    "tmad": ({"memory": {"patch": 64}, "patches": 4}, 0.001),
+    "tmad": (
+        {"memory": {"patch": 64}, "patches": 4, "loss": {"patch_adversarial": 0.005, "global_adversarial": 0.002}},
+        0.0007,
+    ),
     "gm-srm": ({}, 0.002),
 }
 
