@@ -124,12 +124,12 @@ class Fake:
         log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []
         (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
         (Workspace(self.root).run(run).log).write_text(json.dumps(log))
-        sheets = {"pictures": self.pictures, "holes": np.zeros((3, 64, 64, 1), np.uint8)}
-        sheets |= {"iterations": np.array([1, 2]), "results": np.stack([self.pictures] * 2)}
-        np.savez(Workspace(self.root).run(run).samples, **(sheets if log else {}))
+        grids = {"pictures": self.pictures, "holes": np.zeros((3, 64, 64, 1), np.uint8)}
+        grids |= {"iterations": np.array([1, 2]), "results": np.stack([self.pictures] * 2)}
+        np.savez(Workspace(self.root).run(run).samples, **(grids if log else {}))
 
     def external(self, name: str, label: str, **changes):
-        """Results made elsewhere, under a name that no run has."""
+        """External results, under a name that no run has."""
         self.add(name, label=label, source="their page, model of 2027", **changes)
 
     def add(self, name: str, label="", source="", **changes):
