@@ -110,7 +110,7 @@ def fork(site) -> Iterator:
 
 
 @pytest.fixture
-def project(tmp_path, shipped, site) -> Path:
+def project(tmp_path, catalogue, site) -> Path:
     """A project's folder with one slot: an archive on a server that cuts every connection, another in its place."""
     folder = tmp_path / "project"
     (folder / "archives").mkdir(parents=True)
@@ -125,7 +125,7 @@ def project(tmp_path, shipped, site) -> Path:
     placed = {"url": None, "bytes": None, "hash": None, "how": "ask"}
     remotes = {TRAIN: placed | {"url": site.address(TRAIN), "how": None}, TEST: placed}
     counts = {"train": 5, "val": None, "test": 2}
-    accepted = entry(shipped, "places2", accept_terms=True, archives=remotes, counts=counts, val_of_test=1)
+    accepted = entry(catalogue, "places2", archives=remotes, counts=counts, val_of_test=1)
     slot = filled_slot({"places2": accepted}, "places2")
     (folder / "data" / "datasets").mkdir(parents=True)
     (folder / "data" / "datasets" / "scenes.json").write_text(json.dumps(slot.model_dump()))
