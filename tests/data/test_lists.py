@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from data import dataset
 from palimpsest.config.yaml import InputError
 from palimpsest.data import listed
 from palimpsest.data.shards import SPLITS
