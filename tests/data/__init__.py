@@ -87,3 +87,8 @@ def entry(catalogue: dict, name: str, **changes):
 def dataset(name: str, tree: dict) -> Dataset:
     """An entry of datasets.yaml as it is read."""
     return build(Catalogue, {name: tree}, "", "datasets.yaml").root[name]
+
+
+class Everything:
+    def __contains__(self, name):
+        return True

@@ -19,7 +19,7 @@ import pytest
 import palimpsest
 from data import entry, make_tar, photograph
 from palimpsest.data.catalogue import filled_slot
-from palimpsest.data.fetching import CHUNK
+from palimpsest.data.downloading import CHUNK
 from palimpsest.manifests import manifest
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
@@ -37,7 +37,7 @@ import stages
 from PIL import Image
 from palimpsest import manifests
 from palimpsest.config import runtime
-from palimpsest.data import fetching, packing, preparation
+from palimpsest.data import downloading, fetching, packing
 
 Image.init()
 runtime.read_runtime(sys.argv[1])
@@ -70,7 +70,7 @@ def run(folder, stage, kill):
     counted(os, "unlink", kill, counts=there)
     for name in ("replace", "rename", "link", "truncate", "rmdir"):
         counted(os, name, kill)
-    counted(fetching, "sleep", kill, lambda seconds: None)
+    counted(downloading, "sleep", kill, lambda seconds: None)
     counted(fetching, "_measure", kill)
     counted(packing, "_prepare", kill)
     counted(packing, "_settle", kill)
