@@ -21,7 +21,7 @@ from palimpsest.metrics.aggregate import aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import read_results
 from palimpsest.storage import write_json, write_text
-from palimpsest.tables.tables import all_tables
+from palimpsest.tables.tables import BUILDERS, contexts
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,8 @@ def value(run: str, metric: str) -> float:
 
 
 def table(fake, key):
-    return next(table for table in all_tables(fake.measured) if table.key == key)
+    found = (context for context in contexts(fake.measured) if key.startswith(context.name))
+    return next(table for context in found for table in BUILDERS[context.layout.kind](context) if table.key == key)
 
 
 def column(found, group, text):

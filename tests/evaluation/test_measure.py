@@ -21,6 +21,7 @@ from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
 from palimpsest.layers.patches import piece
+from palimpsest.metrics.aggregate import aggregate
 from palimpsest.metrics.features import Features, write_reference
 from palimpsest.metrics.pixel import METRICS, RAW
 from palimpsest.workspace import Workspace
@@ -232,7 +233,7 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     kinds, config = ["square", "rectangle"], EvaluationConfig(batch_size=8, samples=3, worst=2)
     measure(TrainedModel(Grey(), "cpu"), About(**about), kinds, config, "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
-    assert list(written) == [*about, "size", "images", "photos", "holes", "missing"]
+    assert list(written) == [*about, "size", "images", "photos", "hole_ratios", "holes", "intervals", "missing"]
     assert {name: written[name] for name in about} == about
     assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
     assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")
@@ -240,6 +241,9 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     for kind in kinds:
         values = [float(row["psnr_hole"]) for row in rows if row["hole"] == kind]
         assert len(values) == 24 and written["holes"][kind]["psnr_hole"] == pytest.approx(np.mean(values))
+        assert written["intervals"][kind]["psnr_hole"] == list(aggregate(np.array(values)).spread)
+        ratios = [float(row["hole_ratio"]) for row in rows if row["hole"] == kind]
+        assert written["hole_ratios"][kind] == pytest.approx(np.mean(ratios))
 
 
 def test_eight_bits_survive_the_way_through_tensors():
