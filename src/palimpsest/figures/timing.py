@@ -9,7 +9,8 @@ from palimpsest.figures.drawing import Drawing
 from palimpsest.figures.studio import Drawn, Studio
 from palimpsest.papers.figures import TimingFigure
 from palimpsest.papers.metrics import Metric, read_metrics
-from palimpsest.results.measured import Architecture, Benchmark, Measured
+from palimpsest.results.benchmark import Architecture, Benchmark
+from palimpsest.results.measured import Measured
 from palimpsest.results.scaling import power, shared_sizes
 
 QUALITY = "lpips_alex"

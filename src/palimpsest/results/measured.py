@@ -11,12 +11,13 @@ from pydantic import ConfigDict
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.metrics.aggregate import Aggregate
-from palimpsest.papers.tables import Comparison, Condition, Study
+from palimpsest.papers.tables import Condition, MethodTable, Study
+from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `hole_ratio` is what is missing
-L = TypeVar("L", Comparison, Study)
+M = TypeVar("M", bound=MethodTable)
 
 
 class Result(Settings):
@@ -65,49 +66,9 @@ class Described(Settings):
     source: str  # where external results come from
 
 
-class Architecture(Settings):
-    """What was counted and measured of runs whose inpainting costs the same."""
-
-    runs: list[str]
-    parameters: int
-    structure: str  # hash
-    idle: list[str]  # its networks that fill no hole
-    multiply_adds: dict[str, int]  # {px: count} of the sizes that fit
-    measured: dict[str, dict[str, dict[str, float] | str]]  # {device: {px: {what: value}, or that it does not fit}}
-
-    def seconds(self, device: str, what: str = "seconds") -> dict[int, float]:
-        """{px: median seconds, or another quantity} of the sizes that fit."""
-        found = self.measured.get(device, {})
-        return {int(size): values[what] for size, values in found.items() if not isinstance(values, str)}
-
-
-class Benchmark(Settings):
-    """results/benchmark.json."""
-
-    devices: dict[str, str]  # {cpu, cuda: its name}
-    threads: int
-    versions: dict[str, str]
-    rounds: int
-    found: dict[str, Architecture]
-
-    def of(self, run: str) -> Architecture | None:
-        return next((architecture for architecture in self.found.values() if run in architecture.runs), None)
-
-    def on(self, device: str) -> str:
-        """A device and what it worked with, in words."""
-        threads = f", {self.threads} thread{'s' if self.threads != 1 else ''}"
-        return f"{self.devices[device]}{threads if device == 'cpu' else ''}"
-
-    @property
-    def sizes(self) -> list[int]:
-        """Every size that was tried, px."""
-        tried = [sizes for found in self.found.values() for sizes in found.measured.values()]
-        return sorted({int(size) for sizes in tried for size in sizes})
-
-
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of one slot that every run was measured on."""
+    """The pictures of one slot, on which every run was measured."""
 
     dataset: str
     size: int
@@ -116,7 +77,7 @@ class Pictures:
 
     def __str__(self) -> str:
         if not self.images:
-            return "nothing was measured yet"
+            return "nothing has been measured yet"
         photos = f"{self.photos} photograph{'s' if self.photos != 1 else ''}"
         return f"{self.dataset}, {self.images} test pictures of {self.size} × {self.size} px from {photos}"
 
@@ -126,7 +87,7 @@ NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
 
 @dataclass(frozen=True)
 class Measured:
-    """Every run of the settings: its result, or its absence."""
+    """Every run of the present settings: its result, or why it has none."""
 
     runs: dict[str, Described]
     results: dict[str, Result]
@@ -137,11 +98,11 @@ class Measured:
 
     @cached_property
     def profile(self) -> str:
-        """The one profile that all results were made at."""
+        """The profile of all results; InputError where they differ."""
         return self._agreed([result.profile for result in self.results.values()], "profiles")
 
     def pictures(self, slot: str) -> Pictures:
-        """The pictures that stand in a slot, NOT_MEASURED without results; InputError where results disagree."""
+        """The pictures of a slot, NOT_MEASURED without results; InputError where results disagree."""
         found = [
             Pictures(result.dataset, result.size, result.images, result.photos)
             for result in self.results.values()
@@ -170,7 +131,7 @@ class Measured:
         return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
 
     def trained(self, run: str) -> str:
-        """The run whose weights a run's results were made with: another, where it was measured on other pictures."""
+        """The run whose weights a run uses: another one where it was transferred to other pictures."""
         described = self.runs.get(run)
         return described.run.get("name", run) if described else run
 
@@ -179,15 +140,15 @@ class Measured:
         return run in self.results or self.architecture(run) is not None
 
     def architecture(self, run: str) -> Architecture | None:
-        """What the benchmark found of a run; none where it was not measured."""
+        """What the benchmark found for a run; none where it was not measured."""
         return self.benchmark.of(run) if self.benchmark else None
 
     def kept(self, slot: str, hole: str) -> list[str]:
-        """The names of the results of a slot's pictures with holes of a kind."""
+        """The results on a slot's pictures with holes of a kind, by name."""
         return [name for name, result in self.results.items() if result.slot == slot and hole in result.holes]
 
     def per_image(self, run: str) -> PerImage:
-        """Each picture's value of every metric, of every kind of hole; InputError where they cannot be read."""
+        """Every metric of each picture with holes of each kind; InputError where they cannot be read."""
         if run not in self._values:
             path = Workspace(self.root).results(run).per_image
             self._values[run] = read_per_image(path, self.results[run].images)
@@ -222,7 +183,7 @@ def read_per_image(path: Path, images: int) -> PerImage:
 
 
 def read_results(root: Path) -> Measured:
-    """The results of the runs in data/runs.json; one that other settings made counts as absent."""
+    """The results of the runs in resolved/runs.json; one that other settings made counts as absent."""
     listed = Workspace(root).resolved("runs")
     runs = {run: build(Described, tree, run, str(listed)) for run, tree in read_json(listed, dict).items()}
     results, absent = {}, {}
@@ -239,11 +200,11 @@ def read_results(root: Path) -> Measured:
     return Measured(runs, results, absent, root, benchmark)
 
 
-def at_hand(layout: L, measured: Measured) -> L:
-    """The layout with each stand-in in its place: a slot of its own stays where something was measured on it."""
+def at_hand(layout: M, measured: Measured) -> M:
+    """The layout with stand-ins in place of the slots on which nothing was measured."""
     own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
     data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
-    return layout.model_copy(update={"data": data})
+    return layout.on(data)
 
 
 def shown_conditions(study: Study, measured: Measured) -> list[Condition]:

@@ -3,7 +3,7 @@
 import math
 from statistics import linear_regression
 
-from palimpsest.results.measured import Architecture
+from palimpsest.results.benchmark import Architecture
 
 
 def shared_sizes(found: list[Architecture | None], device: str) -> list[int]:

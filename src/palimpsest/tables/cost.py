@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimingTable
-from palimpsest.results.measured import Benchmark, Measured
+from palimpsest.results.benchmark import Benchmark
+from palimpsest.results.measured import Measured
 from palimpsest.results.scaling import power, shared_sizes
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.model import Cell, Head, Table
