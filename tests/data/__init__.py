@@ -1,4 +1,4 @@
-"""What these tests make on the spot: photographs, the archives that hold them, entries of `datasets`."""
+"""What these tests make on the spot: photographs, the archives that hold them, entries of datasets.yaml."""
 
 import copy
 import io
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from palimpsest.config.yaml import build
-from palimpsest.data.catalogue import Sections
+from palimpsest.data.catalogue import Catalogue, Dataset
 
 
 def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -71,9 +71,9 @@ def make_deb(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def entry(shipped: dict, name: str, **changes):
-    """A shipped entry of `datasets`, with changes by its keys; nested ones as `split__categories`."""
-    tree = copy.deepcopy(shipped["datasets"][name])
+def entry(catalogue: dict, name: str, **changes):
+    """A shipped entry of datasets.yaml, with changes by its keys; nested ones as `split__categories`."""
+    tree = copy.deepcopy(catalogue[name])
     for key, value in changes.items():
         *way, last = key.split("__")
         inner = tree
@@ -81,4 +81,14 @@ def entry(shipped: dict, name: str, **changes):
             inner = inner[step]
         assert last in inner
         inner[last] = value
-    return build(Sections, {"datasets": {name: tree}}, "").datasets[name]
+    return dataset(name, tree)
+
+
+def dataset(name: str, tree: dict) -> Dataset:
+    """An entry of datasets.yaml as it is read."""
+    return build(Catalogue, {name: tree}, "", "datasets.yaml").root[name]
+
+
+class Everything:
+    def __contains__(self, name):
+        return True

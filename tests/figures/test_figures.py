@@ -66,7 +66,7 @@ def test_a_run_that_is_absent_is_left_out_and_named(fake):
     assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
 
 
-def test_results_from_elsewhere_and_other_holes_do_not_disturb(fake):
+def test_external_results_and_other_holes_do_not_disturb(fake):
     fake.external("theirs", "Their method")
     shutil.rmtree(fake.root / "runs" / "theirs")
     before = list(every_drawing(fake.root, fake.measured))

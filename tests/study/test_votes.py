@@ -3,7 +3,11 @@ import sqlite3
 
 import pytest
 
-from palimpsest.study.votes import LARGEST
+from palimpsest.config.yaml import InputError
+from palimpsest.results.measured import read_results
+from palimpsest.study.polls import read_polls
+from palimpsest.study.trials import read_keys
+from palimpsest.study.votes import LARGEST, add
 from palimpsest.workspace import Workspace
 from study.conftest import STUDY, ballot, rebuild, saved, study
 from study.test_trials import change_a_pixel
@@ -15,6 +19,18 @@ def first(place, methods):
 
 def in_turn(place, methods):
     return methods[place % len(methods)]
+
+
+def take(root, *files):
+    """What `study tally` does with vote files."""
+    add(root, read_keys(root), files)
+
+
+def refusal(root, *files) -> str:
+    """Why they are refused."""
+    with pytest.raises(InputError) as refused:
+        take(root, *files)
+    return str(refused.value)
 
 
 def stored(root):
@@ -36,19 +52,19 @@ def test_votes_become_lines_of_a_file_and_a_tally(root, key):
 
 def test_more_files_add_and_the_order_of_files_does_not_matter(root, key):
     files = [saved(root, ballot(key, name, in_turn, n), f"{name}.json") for n, name in enumerate(("Zoe", "Ada", "Eve"))]
-    study(root, "tally", files[0])
-    study(root, "tally", *files[1:])
+    take(root, files[0])
+    take(root, *files[1:])
     apart = stored(root)
     Workspace(root).votes(STUDY).unlink()
-    study(root, "tally", *files[::-1])
+    take(root, *files[::-1])
     assert stored(root) == apart and len(apart.splitlines()) == 1 + 27
 
 
 def test_the_same_file_twice_is_one_and_a_longer_one_of_the_same_rater_adds(root, key):
     part = saved(root, ballot(key, "Ada", first, trials=4), "part.json")
-    assert study(root, "tally", part, part).returncode == 0
+    take(root, part, part)
     assert len(stored(root).splitlines()) == 1 + 4
-    assert study(root, "tally", part, saved(root, ballot(key, "Ada", first))).returncode == 0
+    take(root, part, saved(root, ballot(key, "Ada", first)))
     assert len(stored(root).splitlines()) == 1 + 9
 
 
@@ -92,9 +108,8 @@ def change_vote(**changes):
 def test_a_vote_file_that_is_none_is_refused_and_nothing_is_written(root, key, spoil, said):
     good = saved(root, ballot(key, "Eve", first), "good.json")
     bad = saved(root, spoil(ballot(key, "Ada", first)), "bad.json")
-    run = study(root, "tally", good, bad)
-    assert run.returncode == 1 and run.stderr.startswith(f"error: {bad}: ") and said in run.stderr, run.stderr
-    assert "Traceback" not in run.stderr and stored(root) == ""
+    why = refusal(root, good, bad)
+    assert why.startswith(f"{bad}: ") and said in why and stored(root) == ""
 
 
 @pytest.mark.parametrize(
@@ -109,30 +124,29 @@ def test_a_vote_file_that_is_none_is_refused_and_nothing_is_written(root, key, s
     ],
 )
 def test_junk_is_refused_in_one_line(root, content, said):
+    path = root / "junk"
     if content is not None:
-        (root / "junk").write_bytes(content)
-    run = study(root, "tally", "junk")
-    assert run.returncode == 1 and run.stderr.startswith("error: junk: ") and said in run.stderr
-    assert run.stderr.count("\n") == 1 and not (Workspace(root).records / "votes").exists()
+        path.write_bytes(content)
+    why = refusal(root, path)
+    assert why.startswith(f"{path}: ") and said in why and "\n" not in why
+    assert not Workspace(root).votes(STUDY).parent.exists()
 
 
 def test_a_database_of_something_else_is_refused(root):
     with sqlite3.connect(root / "other.sqlite") as database:
         database.execute("CREATE TABLE study (identity TEXT)")
-    run = study(root, "tally", "other.sqlite")
-    assert run.returncode == 1 and "asked for the database of `study serve`, found another" in run.stderr
+    assert "asked for the database of `study serve`, found another" in refusal(root, root / "other.sqlite")
 
 
 def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
     old = saved(root, ballot(key, "Ada", first))
-    assert study(root, "tally", old).returncode == 0
+    take(root, old)
     change_a_pixel(root)
     rebuild(root)
     run = study(root, "tally")
     assert "no votes, all 9 votes were given on other pictures or results; the study was built anew since" in run.stdout
     assert len(stored(root).splitlines()) == 1 + 9
-    run = study(root, "tally", old)
-    assert run.returncode == 1 and "of other pictures, methods or settings than those that are built" in run.stderr
+    assert "of other pictures, methods or settings than those that are built" in refusal(root, old)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +160,13 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
     ],
 )
 def test_a_spoilt_file_of_votes_is_named(root, key, spoil, said):
-    study(root, "tally", saved(root, ballot(key, "Ada", in_turn)))
+    take(root, saved(root, ballot(key, "Ada", in_turn)))
     path = Workspace(root).votes(STUDY)
     path.write_text(spoil(path.read_text()))
-    run = study(root, "tally")
-    assert run.returncode == 1 and f"{STUDY}.csv" in run.stderr and said in run.stderr
-    assert run.stderr.count("\n") == 1
+    with pytest.raises(InputError) as refused:
+        read_polls(read_results(root))
+    why = str(refused.value)
+    assert f"{STUDY}.csv" in why and said in why and "\n" not in why
 
 
 def test_votes_of_another_study_go_to_a_file_of_their_own(root, key):
@@ -159,6 +174,6 @@ def test_votes_of_another_study_go_to_a_file_of_their_own(root, key):
     name, trial = next(iter(other["trials"].items()))
     votes = {name: {"choice": next(iter(trial["codes"])), "seconds": 3}}
     tree = {"identity": other["identity"], "rater": "Ada", "number": 0, "votes": votes}
-    run = study(root, "tally", saved(root, tree), saved(root, ballot(key, "Ada", first), "more.json"))
-    assert run.returncode == 0
-    assert {path.name for path in (Workspace(root).records / "votes").iterdir()} == {"crfill-1.csv", "gm-srm-III.csv"}
+    take(root, saved(root, tree), saved(root, ballot(key, "Ada", first), "more.json"))
+    found = Workspace(root).votes(STUDY).parent.iterdir()
+    assert {path.name for path in found} == {"crfill-1.csv", "gm-srm-III.csv"}

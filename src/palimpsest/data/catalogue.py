@@ -1,12 +1,12 @@
-"""Where photographs come from: the sections of `datasets`, and which of them fills a slot."""
+"""Where photographs come from: the datasets of datasets.yaml, and which of them fills a slot."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
-from palimpsest.config.yaml import InputError, Name, Settings
+from palimpsest.config.yaml import InputError, Name, Settings, build, one_of, read_yaml
 from palimpsest.data import fetching, splits
 from palimpsest.data.listed import Listed
 
@@ -19,7 +19,6 @@ class Terms(Settings):
     """Archives that are downloaded, or that a person places, under terms to be accepted once."""
 
     terms: str
-    accept_terms: bool
     archives: Annotated[dict[FileName, fetching.Remote], Field(min_length=1)]
 
 
@@ -53,21 +52,30 @@ class Slot(Settings):
 Dataset = Annotated[Listed | Archived | Folder | Unpacked, Field(discriminator="rule")]
 
 
-class Sections(Settings):
-    """The part of params.yaml that says where photographs come from."""
-
-    datasets: dict[Name, Dataset]
+class Catalogue(RootModel[dict[Name, Dataset]]):
+    """datasets.yaml."""
 
 
-def filled_slot(datasets: Mapping[str, Dataset], name: str) -> Slot:
-    """A slot that is filled with a dataset; InputError where it is not to be had, or not yet."""
+def read_catalogue(path: Path | str) -> dict[str, Dataset]:
+    """Every dataset by its name; InputError names the file and each key that is wrong."""
+    return build(Catalogue, read_yaml(path), "", str(path)).root
+
+
+def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> None:
+    """InputError where terms are accepted of a dataset that is unknown or has none."""
+    for name in accepted:
+        one_of(name, (other for other, entry in datasets.items() if isinstance(entry, Terms)), "params: accepted_terms")
+
+
+def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
+    """A slot that a dataset fills; InputError where it cannot, or its terms are not among those that are accepted."""
     if name not in datasets:
         raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(datasets)}")
     entry = datasets[name]
     if isinstance(entry, Unpacked):
         raise InputError(f"dataset {name} holds no photographs; `python -m palimpsest fetch {name} --out FOLDER`")
     if isinstance(entry, Archived):
-        check_terms(name, entry)
+        check_terms(name, entry, accepted)
     if isinstance(entry, Folder) and not Path(entry.folder).expanduser().is_dir():
         raise InputError(f"dataset {name}: asked for the folder {entry.folder}, found no such folder")
     if isinstance(entry, splits.Found):
@@ -75,10 +83,11 @@ def filled_slot(datasets: Mapping[str, Dataset], name: str) -> Slot:
     return Slot(dataset=name, entry=entry)
 
 
-def check_terms(name: str, entry: Terms) -> None:
+def check_terms(name: str, entry: Terms, accepted: Collection[str]) -> None:
     """InputError, with the terms, unless a person has accepted them."""
-    if not entry.accept_terms:
+    if name not in accepted:
+        names = ", ".join([*accepted, name])
         raise InputError(
-            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: datasets.{name}.accept_terms: true in "
-            f"params.yaml, or `dvc exp run -S datasets.{name}.accept_terms=true`, which says that you keep to them"
+            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: accepted_terms: [{names}] in "
+            f"params.yaml, or `dvc exp run -S 'accepted_terms=[{names}]'`, which says that you keep to them"
         )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from palimpsest.config.yaml import InputError, Name, Settings
-from palimpsest.data import archives, debian
+from palimpsest.data import archives, bundles, debian
 
 LISTS = Path(__file__).parent / "lists"
 INSIDE = " :: "  # between a bundle's path and a path inside it
@@ -123,7 +123,7 @@ def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, byt
             files[name] = contents
         else:
             inside = {path.partition(INSIDE)[2] for path in wanted[name]}
-            files |= {f"{name}{INSIDE}{path}": file for path, file in archives.bundled(contents, inside)}
+            files |= {f"{name}{INSIDE}{path}": file for path, file in bundles.stream(contents, inside)}
     return files
 
 

@@ -5,7 +5,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
@@ -41,7 +41,12 @@ def download(slot: Slot, raw: Path, store: Path, mirror: str | None) -> str:
 
 
 def fetch(
-    datasets: Mapping[str, Dataset], name: str, store: Path, mirror: str | None, out: Path | None
+    datasets: Mapping[str, Dataset],
+    accepted: Collection[str],
+    name: str,
+    store: Path,
+    mirror: str | None,
+    out: Path | None,
 ) -> list[fetching.Fetched]:
     """A dataset's archives, checked; those of masks unpacked into `out`, if that is given.
 
@@ -55,6 +60,7 @@ def fetch(
         raise InputError(
             f"{name}: asked to unpack photographs, which the pipeline reads out of their archives; accepted: no --out"
         )
+    check_terms(name, entry, accepted)
     fetched = _fetch(name, entry, store, mirror)
     if out is not None:
         archives.unpack(fetched[0].path, out)
@@ -62,7 +68,6 @@ def fetch(
 
 
 def _fetch(name: str, entry: Terms, store: Path, mirror: str | None) -> list[fetching.Fetched]:
-    check_terms(name, entry)
     print(f"{name}, under its owner's terms: {entry.terms}", flush=True)
     return [fetching.fetch(archive, remote, store, mirror) for archive, remote in entry.archives.items()]
 

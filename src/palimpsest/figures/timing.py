@@ -62,7 +62,7 @@ def speed_against_quality(measured: Measured) -> Iterator[Drawing]:
     title = f"Speed against quality: {metric.label} and seconds a picture of {size} px"
     caption = f"Profile {measured.profile}; {metric.head} of its runs, with 95 % intervals; lower left is better."
     if not panels:
-        absent = f"it is left out: no {FEWEST} runs were both timed and measured on the same pictures and holes"
+        absent = f"fewer than {FEWEST} runs were both timed and measured on the same pictures and holes"
         yield Drawing("overview-speed", title, caption, None, [absent])
         return
     caption += f" Seconds at the papers' widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."

@@ -12,16 +12,16 @@ from palimpsest.storage import replacing, write_text
 PROGRAM = "pdflatex"
 NO_LATEX = (
     f"report.pdf was not made: {PROGRAM} is not installed; on Debian `apt-get install texlive-latex-recommended` "
-    "brings it, and `dvc repro --force --single-item report` then makes the file"
+    "installs it, then `dvc repro --force --single-item report` makes the file"
 )
 CONSTANT = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
-PASSES = 3  # the second has the contents, which move what follows, the third its pages
+PASSES = 3  # the second adds the contents, which move the pages; the third has their numbers right
 MADE = ["report.pdf", "not-made.txt"]  # one or the other
 TAIL = 15  # lines of the log that an error shows
 
 
 def typeset(source: Path, folder: Path) -> str:
-    """`folder`/report.pdf of a LaTeX file, or not-made.txt; in words what was made, or what was missing."""
+    """Makes `folder`/report.pdf of a LaTeX file, or not-made.txt without LaTeX; says which, and why."""
     for name in MADE:
         (folder / name).unlink(missing_ok=True)
     if shutil.which(PROGRAM) is None:
@@ -36,7 +36,7 @@ def typeset(source: Path, folder: Path) -> str:
 
 
 def _run(source: Path, made: Path, options: list[str]) -> None:
-    """One pass in the folder `made`; InputError with the end of the log where LaTeX stops."""
+    """One pass in the folder `made`; InputError with the end of the log where LaTeX fails."""
     run = subprocess.run(
         [PROGRAM, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", *options, source.name],
         cwd=made,  # not the source's: a PDF's identity depends on the path that it is written to

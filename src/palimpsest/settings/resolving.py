@@ -1,27 +1,27 @@
 """What each stage is given: its settings and the manifest of its source files, and nothing that it does not read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from palimpsest.config import runs
 from palimpsest.config.runs import Run, Target
 from palimpsest.config.yaml import Tree, digest
-from palimpsest.data.catalogue import filled_slot
-from palimpsest.evaluation.speed import SCALE
+from palimpsest.data.catalogue import Dataset, filled_slot
 from palimpsest.manifests import MODELS, Manifest, manifest
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params
 
+SCALE = "paper"  # the profile whose networks are counted and timed
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
-def resolve_all(tree: Tree, params: Params) -> Iterator[tuple[str, str, Tree]]:
+def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, str, Tree]]:
     """(stage, what it takes, all that it depends on besides its data) of every stage but `check`."""
     active = params.active
     for slot, crops in active.slots.items():
-        filled = filled_slot(params.datasets, crops.dataset).model_dump()
+        filled = filled_slot(datasets, crops.dataset, params.accepted_terms).model_dump()
         yield "download", slot, {"code": manifest("download"), "slot": filled}
         yield "split", slot, {"code": manifest("split"), "slot": filled, "crops": crops.model_dump()}
         yield "holes", slot, {"code": manifest("holes"), "holes": params.holes.model_dump()}
