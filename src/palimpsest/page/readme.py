@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from palimpsest.config.yaml import InputError
-from palimpsest.page.records import METRIC, Record, Row
+from palimpsest.page.records import Record, Row
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.values import Published, Values
 from palimpsest.tables.context import SMOKE
@@ -39,6 +39,6 @@ def grid(record: Record, values: Values) -> str:
 
 def _cells(row: Row, published: Published) -> list[str]:
     number = published.text if published.legible else "illegible"
-    metric = read_metrics()[METRIC]
+    metric = read_metrics()[row.metric]
     means = ["not run" if mean is None else metric.printed(mean) for mean in (row.ours, row.reference)]
     return [row.method, f"{number} on {row.published_on}", *means, f"{row.dataset}: {row.hole}, {row.region}"]
