@@ -1,10 +1,9 @@
 """LPIPS against its package and the frozen vectors; Fréchet distances in closed form and against pytorch-fid."""
 
-import runpy
 import shutil
+import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +13,10 @@ from PIL import Image
 from metrics import vectors
 from palimpsest.config.yaml import InputError
 from palimpsest.data.shards import Shard
+from palimpsest.manifests import manifest
 from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance, read_reference, write_reference
+from palimpsest.storage import write_json
+from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 NETS = {"lpips_alex": ("alexnet", "alex"), "lpips_vgg": ("vgg16", "vgg")}
