@@ -1,10 +1,10 @@
 """Contextual attention against its textbook form: seconds and peak memory, on the CPU.
 
-    PYTHONPATH=src python tests/benchmarks/contextual_attention.py [--threads 2] [--rounds 5]
+    python benchmarks/contextual_attention.py [--threads 2] [--rounds 5]
 
-Both forms run interleaved in one process on the same features of 128 channels at a quarter of the picture's size, with
-a centred hole of half its side. Peak memory comes from one fresh process a case, less that of a process that only
-imports and makes the features.
+Both forms take turns in one process on the same features: 128 channels at a quarter of the picture's size, with a
+centred hole of half its side. Peak memory is measured in a fresh process for each case, less that of a process that
+only imports and creates the features.
 """
 
 import argparse
@@ -15,12 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import project as project
 import torch
 from torch import Tensor
 
-sys.path.append(str(Path(__file__).parents[1]))
 from layers.textbook_attention import textbook_attention
 from palimpsest.layers.contextual_attention import contextual_attention
 
@@ -51,7 +50,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def compare(name: str, ours: Callable[[], object], textbook: Callable[[], object], rounds: int) -> None:
-    """One warm-up each, then A B A B; prints medians, minima and their ratios."""
+    """Runs one warm-up each, then both in turns; prints medians, minima and their ratios."""
     ours(), textbook()
     times = [(seconds(ours), seconds(textbook)) for _ in range(rounds)]
     print(name)
@@ -92,7 +91,7 @@ def own_peak_mib(form: str, height: int, width: int) -> float:
 
 
 def peak_mib(form: str, height: int, width: int, threads: int) -> float:
-    """Of a fresh process. Linux counts what the parent held when it started the child: call before anything large."""
+    """In a fresh process. Linux counts what the parent held when it started the child: call before anything large."""
     case = [form, str(height), str(width)]
     command = [sys.executable, __file__, "--threads", str(threads), "--peak", *case]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

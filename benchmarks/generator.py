@@ -1,10 +1,10 @@
 """DeepFill v2's generator with our attention against the textbook form in the same generator, on the CPU.
 
-    PYTHONPATH=src:tests python tests/benchmarks/generator.py [--size 512] [--threads 2] [--rounds 5]
+    python benchmarks/generator.py [--size 512] [--threads 2] [--rounds 5]
 
-Both run interleaved in one process, at the paper's widths with random weights, on one picture with a centred hole of
-half its side. Peak memory is that of a process of its own that fills one picture, less that of one that only builds
-the generator.
+Both take turns in one process, at the paper's widths with random weights, on one picture with a centred hole of half
+its side. Peak memory is that of a separate process that fills one picture, less that of one that only builds the
+generator.
 """
 
 import argparse
@@ -13,27 +13,31 @@ import resource
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import torch
-
-sys.path.append(str(Path(__file__).parents[1]))
-from benchmarks.contextual_attention import compare
+from contextual_attention import compare
+from project import ROOT
 
 from layers.textbook_attention import textbook_attention
+from palimpsest.config import runs
 from palimpsest.config.yaml import read_yaml
-from palimpsest.evaluation.speed import build, picture
+from palimpsest.evaluation.architectures import build, picture
+
+
+def at_paper_scale(name: str):
+    """A run's model at the paper's widths, untrained."""
+    return build(runs.resolve(read_yaml(ROOT / "params.yaml"), name, "paper"))
 
 
 def generators() -> dict:
     """{form: the same model with one form of attention or the other}."""
-    tree, models = read_yaml("params.yaml"), {}
+    models = {}
     for form in ("ours", "textbook"):
         torch.manual_seed(0)
-        models[form] = build(tree, "deepfill-v2")
+        models[form] = at_paper_scale("deepfill-v2")
         for module in models[form].generator.modules():
             if isinstance(module, torch.nn.Conv2d):
-                module.weight.mul_(3)  # half-open gates fade random weights' signals out
+                module.weight.mul_(3)  # with random weights, half-open gates would fade the signal out
     attention = models["textbook"].generator.refinement.attention
     attention.forward = lambda features, hole: textbook_attention(features, features, hole, **attention.options)
     return models

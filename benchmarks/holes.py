@@ -1,36 +1,33 @@
-"""Holes in ratio bins: adding strokes until the bin is reached, against drawing whole holes until one lies in it.
+"""Holes in ratio bins: adding strokes until the bin is reached, against drawing whole holes until one falls into it.
 
-    PYTHONPATH=src python tests/benchmarks/holes.py [--size 256] [--holes 20] [--rounds 7] [--patience 3000]
+    python benchmarks/holes.py [--size 256] [--holes 20] [--rounds 7] [--patience 3000]
 
-The two generators that are drawn from, DeepFill v2's brush and PICNet's irregular holes, are the shipped ones, drawn by
-OpenCV too. All run interleaved in one process, bin by bin, on the same seeds; a generator that meets a bin with none of
-`--patience` draws is left out of it. No border rule is asked of the rejected holes; ours touch the border.
+Whole holes come from the project's own DeepFill v2 brush and PICNet's irregular holes, which OpenCV draws as it does
+ours. All take turns in one process, bin by bin, with the same seeds. A generator that does not reach a bin within
+`--patience` draws is left out of it. Whole holes may lie anywhere; ours touch the border.
 """
 
 import argparse
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
+from project import ROOT
 
-sys.path.append(str(Path(__file__).parents[1] / "src"))
 from palimpsest.config.yaml import build, read_yaml
 from palimpsest.holes.bins import bin_counts
 from palimpsest.holes.kinds import Holes
 
-ROOT = Path(__file__).parents[1]
 BINS = ["0-10", "10-20", "20-30", "30-40", "40-50", "50-60"]
 GENERATORS = ["brush", "picnet-irregular"]
 WAYS = ["ours", *GENERATORS]
 
 
 def rejected(config: Holes, generator: str, counts: range, size: int, rng: np.random.Generator) -> np.ndarray:
-    """The first hole of a generator whose number of missing pixels is in `counts`."""
+    """The first hole of a generator whose number of missing pixels lies in `counts`."""
     while True:
         hole = config.draw(generator, size, rng)
         if np.count_nonzero(hole) in counts:
@@ -43,7 +40,7 @@ def reaches(config: Holes, generator: str, counts: range, size: int, patience: i
 
 
 def milliseconds(draw: Callable[[np.random.Generator], np.ndarray], holes: int, seed: int) -> float:
-    """Of one hole, the mean over `holes`."""
+    """The mean time of one hole over `holes` draws."""
     rng = np.random.default_rng(seed)
     start = time.perf_counter()
     for _ in range(holes):
@@ -52,7 +49,7 @@ def milliseconds(draw: Callable[[np.random.Generator], np.ndarray], holes: int, 
 
 
 def compare(config: Holes, name: str, arguments: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """{way: (median, minimum) of one hole in ms} of the ways that reach the bin at all."""
+    """{way: (median, minimum) time of one hole in ms}, for the ways that reach the bin at all."""
     size, kind = arguments.size, config.kind(f"irregular-{name}")
     counts = bin_counts(kind.above, kind.up_to, size**2)
     ways: dict[str, Callable] = {"ours": lambda rng: kind.draw(size, rng)}

@@ -1,10 +1,10 @@
-"""How fast training crops come out of a shard, and photographs into one, on the CPU.
+"""How fast photographs are packed into a shard and training crops are read from it, on the CPU.
 
-    PYTHONPATH=src:tests python tests/benchmarks/loading.py [--photographs 300] [--rounds 7]
+    python benchmarks/loading.py [--photographs 300] [--rounds 7]
 
-The bundled photographs, cut to 512 × 683 px and kept as JPEG of quality 92 in a tar, like high-resolution Places2, are
-packed by one core and by all. Then crops of 256 px are taken out of the shard and, decoded anew each, out of the JPEG
-files, in turns within one process: pictures/s of one process, medians over the rounds.
+The bundled photographs, cut to 512 × 683 px and stored as JPEG of quality 92 in a tar like high-resolution Places2, are
+packed by one core and by all. Then crops of 256 px are read from the shard and, decoded each time, from the JPEG files,
+in turns in one process. Prints pictures/s, medians over the rounds.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import project as project
 from PIL import Image
 
 from palimpsest.config.yaml import build
@@ -49,7 +50,7 @@ def photographs(count: int) -> list[bytes]:
 
 
 def pack(tar: Path, config: Crops, folder: Path, cores: int) -> float:
-    """Seconds; every photograph is one to train on."""
+    """The seconds it takes; every photograph is for training."""
     names = list(archives.names(tar))
     source = packing.Source({"train": names}, lambda wanted: archives.stream(tar, set(wanted)), shared=False)
     with patch.object(os, "sched_getaffinity", lambda _: range(cores)):
@@ -59,7 +60,7 @@ def pack(tar: Path, config: Crops, folder: Path, cores: int) -> float:
 
 
 def crop_of_file(file: bytes, number: int) -> np.ndarray:
-    """The crop as a loader of JPEG files takes it."""
+    """The crop as a loader that reads JPEG files makes it."""
     draw = np.random.default_rng([1, number])
     picture = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
     top, left = (int(draw.integers(side - 256 + 1)) for side in picture.shape[:2])

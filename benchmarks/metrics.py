@@ -1,28 +1,29 @@
-"""Every metric on pixels of a 256 px picture, ours against scikit-image and a loop LMSE called one by one.
+"""All pixel metrics of a 256 px picture: ours against scikit-image, NumPy and an LMSE in loops, called one by one.
 
-Side by side in one process on one thread, interleaved, medians; run it as `python tests/benchmarks/metrics.py`.
+    python benchmarks/metrics.py [--rounds 9]
+
+Both take turns in one process on one thread; prints medians.
 """
 
+import argparse
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
+import project as project
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from metrics import vectors
 from metrics.test_pixel import lmse_by_loops
+from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.scoring import score_pixels
 
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
 def one_by_one(output, picture, hole):
-    """The same metrics by numpy, scikit-image and loops: of the composited result, then of the raw output."""
+    """The same metrics of the result and of the raw output, by NumPy, scikit-image and loops."""
     values = {}
     for suffix, result in {"": np.where(hole[..., None], output, picture), "_raw": output}.items():
         x, y = result / 255, picture / 255
@@ -61,7 +62,10 @@ def one_by_one(output, picture, hole):
     return values | {name: 100 * values[name.replace("_percent", "")] for name in percents}
 
 
-def main(rounds=9):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
     cv2.setNumThreads(1)
     times = {"one by one": [], "ours": []}
     largest = 0.0
@@ -72,7 +76,7 @@ def main(rounds=9):
             start = time.perf_counter()
             theirs = one_by_one(output, picture, hole)
             middle = time.perf_counter()
-            ours = score_pixels(output[None], picture[None], hole[None])
+            ours = score_pixels(Filled([name], picture[None], hole[None], output[None]))
             times["one by one"].append(middle - start)
             times["ours"].append(time.perf_counter() - middle)
             assert set(ours) == set(theirs), set(ours) ^ set(theirs)

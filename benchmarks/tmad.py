@@ -1,12 +1,12 @@
-"""CARAFE, T-MAD's speed and its training memory, on the CPU.
+"""CARAFE's speed, and T-MAD's speed and training memory, on the CPU.
 
-    PYTHONPATH=src:tests python tests/benchmarks/tmad.py [--threads 2] [--rounds 5] [--holes 256 128]
+    python benchmarks/tmad.py [--threads 2] [--rounds 5] [--holes 256 128]
 
-1. CARAFE's reassembly from 64 to 128 px against the textbook form and against bilinear enlargement, without gradients.
-2. T-MAD on a picture of 512 px against DeepFill v2 with textbook attention, at the paper's widths with random weights,
-   for centred holes of several sides. Both run interleaved in one process.
-3. Memory of one forward and backward pass of PSNet, all patches of a batch of pictures, against the refinement network
-   of DeepFill v2 on the whole pictures, each in a process of its own, less that of a process that only builds it.
+1. CARAFE's reassembly from 64 to 128 px against the textbook form and bilinear enlargement, without gradients.
+2. Memory of one forward and backward pass: PSNet on all patches of a batch of pictures against the refinement network
+   of DeepFill v2 on the whole pictures. Each has its own process, less that of a process that only builds the network.
+3. T-MAD on a picture of 512 px against DeepFill v2 with textbook attention, at the paper's widths with random weights,
+   for centred holes of several sides. Both take turns in one process.
 """
 
 import argparse
@@ -18,21 +18,17 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import torch
+from generator import at_paper_scale, generators
 from torch.nn.functional import interpolate
 
-sys.path.append(str(Path(__file__).parents[1]))
-from benchmarks.generator import generators
-
 from layers.textbook_carafe import textbook_reassembly
-from palimpsest.config.yaml import read_yaml
-from palimpsest.evaluation.speed import MMAP_THRESHOLD, build
+from palimpsest.evaluation.speed import MMAP_THRESHOLD
 from palimpsest.layers.carafe import reassemble
 
-PICTURES = 4  # of a batch
-PATCHES = (16, 25)  # of a picture whose hole of 128 px lies on the grid of patches, or beside it
+PICTURES = 4  # in a batch
+PATCHES = (16, 25)  # in a picture whose hole of 128 px is aligned with the grid of patches, or not
 
 
 def medians(forms: dict, rounds: int) -> dict[str, float]:
@@ -68,7 +64,7 @@ def carafe(rounds: int) -> None:
 
 def speed(rounds: int, sides: list[int], size: int = 512) -> None:
     torch.manual_seed(0)
-    models = {"T-MAD": build(read_yaml("params.yaml"), "tmad"), "DeepFill v2, textbook": generators()["textbook"]}
+    models = {"T-MAD": at_paper_scale("tmad"), "DeepFill v2, textbook": generators()["textbook"]}
     for side in sides:
         hole = torch.zeros(1, 1, size, size)
         first = (size - side) // 2
@@ -80,15 +76,14 @@ def speed(rounds: int, sides: list[int], size: int = 512) -> None:
 
 def train_once(case: str) -> None:
     """One forward and backward pass; "… none" only builds."""
-    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # tensors go back when freed: the peak is of what is held
-    tree = read_yaml("params.yaml")
+    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # freed tensors are returned at once: the peak is of what is held
     name, _, count = case.partition("-")
     if name == "psnet":
-        network = build(tree, "tmad").networks["psnet"]
+        network = at_paper_scale("tmad").networks["psnet"]
         batch = 0 if count == "none" else PICTURES * int(count)
         inputs = [torch.rand(batch, *shape) for shape in ((3, 96, 96), (4, 3, 32, 32))]
     else:
-        network = build(tree, "deepfill-v2").generator.refinement
+        network = at_paper_scale("deepfill-v2").generator.refinement
         inputs = [torch.rand(PICTURES, channels, 256, 256) for channels in (3, 1)]
     network.requires_grad_(True)
     if count != "none":

@@ -1,7 +1,7 @@
 """results/architectures.json: which of the timed runs cost the same to fill with, and what each costs, counted."""
 
 from palimpsest.config.runs import Run
-from palimpsest.evaluation.speed import architectures
+from palimpsest.evaluation.architectures import architectures
 from palimpsest.resolved import Resolved
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace

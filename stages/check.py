@@ -8,7 +8,7 @@ from palimpsest.config.entry import in_one_line
 from palimpsest.config.runs import NOTHING
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.data.catalogue import read_catalogue
-from palimpsest.manifests import MODELS, manifest, sources
+from palimpsest.manifests import MODELS, inputs_hash, manifest
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 from palimpsest.storage import write_json, write_text
@@ -18,15 +18,15 @@ from stages import expect
 
 
 def main() -> None:
+    before, workspace = inputs_hash(), Workspace()
     tree, datasets = read_yaml("params.yaml"), read_catalogue("datasets.yaml")
-    workspace, before = Workspace(), sources()
     expect(manifest("check", MODELS))
     for name, taken, resolved in resolve_all(tree, check(tree, datasets), datasets):
         write_json(workspace.resolved(name, taken), resolved)
     checkpoints.save_nothing(workspace.run(NOTHING).weights)
     write_text(workspace.weights / NOTHING, "No features are read.\n")
-    if sources() != before:
-        raise InputError("src, stages: a file has changed while `check` read it, so nothing is recorded; run it again")
+    if inputs_hash() != before:
+        raise InputError("settings or code have changed while `check` read them, so nothing is recorded; run it again")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """runs/<name>: the weights of a network that runs begin with, its log and its sample grids."""
 
 from palimpsest.resolved import Resolved
-from palimpsest.training.priors import Imagined
+from palimpsest.training.priors import PriorSamples
 from palimpsest.training.run import train_run
 from stages import run
 
 
 def main(resolved: Resolved) -> None:
-    train_run(resolved, Imagined.of)
+    train_run(resolved, PriorSamples.of)
 
 
 if __name__ == "__main__":

@@ -98,9 +98,9 @@ def score(arguments: argparse.Namespace) -> None:
     from palimpsest import weights
     from palimpsest.config.runtime import choose_device, read_runtime
     from palimpsest.evaluation import exchange
+    from palimpsest.evaluation.score_files import to_csv, to_json, to_text
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.storage import write_text
-    from palimpsest.tables.scores import to_csv, to_json, to_text
 
     formats = {".csv": to_csv, ".json": to_json}
     if arguments.out and arguments.out.suffix.lower() not in formats:

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from palimpsest.__main__ import main
-from palimpsest.config.yaml import InputError, build, stage
+from palimpsest.config.entry import in_one_line
+from palimpsest.config.yaml import InputError, build
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.exchange import export, score_folders
 from palimpsest.holes.bank import read_bank, write_bank
@@ -139,7 +140,7 @@ def palimpsest(exported, monkeypatch, capsys):
         monkeypatch.chdir(exported)
         monkeypatch.setattr(sys, "argv", ["palimpsest", *map(str, arguments)])
         try:
-            stage(main)
+            in_one_line(main)
         except SystemExit as refusal:
             return 1, capsys.readouterr().out, f"{refusal.code}\n"
         return 0, *capsys.readouterr()

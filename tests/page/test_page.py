@@ -7,7 +7,8 @@ import pytest
 from palimpsest.config.yaml import InputError
 from palimpsest.page.document import typeset
 from palimpsest.page.page import read_report, render, show_figures
-from palimpsest.tables.formats import LEGEND, tex
+from palimpsest.tables.latex import tex
+from palimpsest.tables.model import LEGEND
 from palimpsest.workspace import Workspace
 
 
@@ -28,8 +29,8 @@ def test_the_page_shows_every_table_figure_and_credit(project):
         assert path.read_text() in page
         assert f'id="{path.stem}"' in page
     figures = {path.stem for path in (project / "reports" / "figures").glob("*.png")}
-    sheets = {f"photographs-scenes-{split}" for split in ("train", "val", "test")}
-    assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures | sheets
+    samples = {f"photographs-scenes-{split}" for split in ("train", "val", "test")}
+    assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures | samples
     assert all(f'id="{name}"' in page for name in figures)
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img [^>]*>", page))
     assert all('loading="lazy"' in image for image in re.findall(r"<img [^>]*>", page))

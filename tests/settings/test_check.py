@@ -106,7 +106,7 @@ def test_a_profiles_terms_are_accepted_once(params, datasets):
 
 
 def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
-    tables = [table for paper in read_papers().values() for table in paper.numbered.values()]
+    tables = [table for paper in read_papers().values() for table in paper.tables.values()]
     compared = {condition.own for table in tables for condition in getattr(table, "data", [])}
     assert {"places2", "imagenet", "places2-pair"} < compared <= set(datasets)
 

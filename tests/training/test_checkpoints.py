@@ -8,6 +8,7 @@ from palimpsest.config import runs
 from palimpsest.config.yaml import InputError
 from palimpsest.models import create
 from palimpsest.training import checkpoints
+from palimpsest.workspace import Workspace
 
 
 @pytest.fixture
@@ -68,12 +69,12 @@ def test_weights_of_another_architecture_are_refused(saved, params):
         checkpoints.load(path)
 
 
-def write(root, params, name, seed):
+def save(root, params, name, seed):
     """A checkpoint of a run with random weights, and the model."""
     torch.manual_seed(seed)
     run = runs.resolve(params, name)
     model = create(run, 64)
-    checkpoints.save(root / name / "weights.safetensors", model, checkpoints.Origin(run, "bundled-photos", 64, ""))
+    checkpoints.save(Workspace(root).run(name).weights, model, checkpoints.Origin(run, "bundled-photos", 64, ""))
     return model
 
 
@@ -83,11 +84,11 @@ def equal(one, other):
 
 
 def test_a_run_begins_with_the_model_inside_it_and_with_what_it_inherits(params, tmp_path):
-    learned = {name: write(tmp_path, params, name, seed) for seed, name in enumerate(("deepfill-v2", "tmad"))}
+    learned = {name: save(tmp_path, params, name, seed) for seed, name in enumerate(("deepfill-v2", "tmad"))}
     run = runs.resolve(params, "deepfill-v2-psnet")
     model = create(run, 64)
     fresh = create(run, 64)
-    checkpoints.begin(model, run, tmp_path)
+    checkpoints.begin(model, run, Workspace(tmp_path))
     assert equal(model.networks["coarse"], learned["deepfill-v2"].networks)
     for name in ("correspondence", "psnet", "patch_critic", "global_critic"):
         assert equal(model.networks[name], learned["tmad"].networks[name])
@@ -95,12 +96,12 @@ def test_a_run_begins_with_the_model_inside_it_and_with_what_it_inherits(params,
 
 
 def test_what_is_not_inherited_begins_anew(params, tmp_path):
-    write(tmp_path, params, "tmad-coarse", 0)
-    learned = write(tmp_path, params, "tmad", 1)
+    save(tmp_path, params, "tmad-coarse", 0)
+    learned = save(tmp_path, params, "tmad", 1)
     run = runs.resolve(params, "tmad-not-relativistic")
     model = create(run, 64)
     psnet = {name: value.clone() for name, value in model.networks["psnet"].state_dict().items()}
-    checkpoints.begin(model, run, tmp_path)
+    checkpoints.begin(model, run, Workspace(tmp_path))
     assert equal(model.networks["coarse"], learned.networks["coarse"])
     assert all(torch.equal(value, psnet[name]) for name, value in model.networks["psnet"].state_dict().items())
 
@@ -109,12 +110,12 @@ def test_a_run_does_not_begin_with_what_other_settings_made(params, tmp_path):
     run = runs.resolve(params, "tmad")
     model = create(run, 64)
     with pytest.raises(InputError, match=r"tmad-coarse/weights\.safetensors: no such checkpoint"):
-        checkpoints.begin(model, run, tmp_path)
+        checkpoints.begin(model, run, Workspace(tmp_path))
     other = copy.deepcopy(params)
     other["pretrained"]["tmad-coarse"]["settings"]["loss"]["hole"] = 7.0
-    write(tmp_path, other, "tmad-coarse", 0)
+    save(tmp_path, other, "tmad-coarse", 0)
     with pytest.raises(InputError, match=r"tmad-coarse/weights\.safetensors: made under other settings"):
-        checkpoints.begin(model, run, tmp_path)
+        checkpoints.begin(model, run, Workspace(tmp_path))
 
 
 def test_nothing_is_a_checkpoint_without_weights(tmp_path):

@@ -1,1 +1,1 @@
-"""Pictures filled, scored and timed."""
+"""Evaluation: pictures filled and scored, architectures counted and timed."""

@@ -17,8 +17,9 @@ from palimpsest.page.gallery import save_thumbnail
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.rendering import template
 from palimpsest.storage import read_json
-from palimpsest.tables.formats import legend, tex
-from palimpsest.tables.tables import SMOKE
+from palimpsest.tables.context import SMOKE
+from palimpsest.tables.latex import tex
+from palimpsest.tables.model import legend
 from palimpsest.workspace import Workspace
 
 SHOWN = 960  # px, the width of a figure on the page; its file is as large as it was drawn
@@ -70,12 +71,10 @@ class Report:
     def title(self, paper: str, key: str) -> str:
         """A table as the contents name it."""
         number = key.removeprefix(f"{paper}-")
-        if number in (numbered := self.papers[paper].numbered):
-            return f"Table {number}: {numbered[number].title}"
-        table, every, measured_on = number.partition("-every-metric")
-        if every:
-            return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
-        return {"parameters": "Parameters of its networks", "claims": "Claims in its text"}[number]
+        if number in (tables := self.papers[paper].tables):
+            return tables[number].heading(number)
+        table, _, measured_on = number.partition("-every-metric")
+        return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
 
     def words(self, table: str) -> str:
         """The methods of a table, by which the contents find it."""

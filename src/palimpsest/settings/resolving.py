@@ -7,13 +7,13 @@ from palimpsest.config import runs
 from palimpsest.config.runs import Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import Dataset, filled_slot
-from palimpsest.evaluation.speed import SCALE
 from palimpsest.manifests import MODELS, Manifest, manifest
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params
 
+SCALE = "paper"  # the profile whose networks are counted and timed
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
@@ -43,11 +43,15 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
 
 
 def code_of(stage: str, run: Run) -> Manifest:
-    """The source files that a stage runs for a run: its method's, and those of the methods that work inside it."""
-    models = [run.model]
-    while run := run.inside:
-        models.append(run.model)
-    return manifest(stage, models)
+    """The source files that a stage runs for a run: its method's, and those of every run that it needs there."""
+    return manifest(stage, {each.model for each in _loaded(run, with_start=stage == "train")})
+
+
+def _loaded(run: Run, with_start: bool) -> Iterator[Run]:
+    """A run and all whose models are built with it: those inside, and in training that from which it starts."""
+    yield run
+    for need in filter(None, (run.inside, run.start if with_start else None)):
+        yield from _loaded(need, with_start=False)
 
 
 def training(tree: Tree, params: Params, stage: str, name: str) -> Tree:

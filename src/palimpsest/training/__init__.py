@@ -1,1 +1,1 @@
-"""Training: batches, the loop, exact resume, checkpoints."""
+"""Training: batches, the loop, sample grids, exact resume, checkpoints."""

@@ -1,4 +1,4 @@
-"""The batches of an iteration: functions of (seed, iteration) alone."""
+"""Training batches, which depend on the seed and the iteration alone."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ from palimpsest.learning.schedule import Schedule
 
 @dataclass
 class Batches(Dataset):
-    """`batches[iteration]` is (image, hole): one process's share of the batches that a step takes."""
+    """`batches[iteration]` is (image, hole): the pictures of one process out of all the batches that a step takes."""
 
     shard: Shard
     crops: Crops
     holes: Holes
     schedule: Schedule
-    a_step: int  # batches that one step takes
+    a_step: int  # batches of one step
     seed: int
     rank: int = 0
-    world: int = 1
+    world: int = 1  # processes
 
     def __post_init__(self) -> None:
         if self.schedule.batch_size % self.world:
@@ -47,7 +47,7 @@ class Batches(Dataset):
         return random_crop(self.shard, number, self.crops, self.schedule.augment, self.seed)
 
     def hole(self, number: int) -> np.ndarray:
-        """Its hole, bool (size, size); nothing is missing for a method that fills no holes."""
+        """Its hole, bool (size, size); for a method that fills none, nothing is missing."""
         if self.schedule.hole is None:
             return np.zeros((self.crops.size, self.crops.size), bool)
         return training_hole(self.holes, self.schedule.hole, number, self.crops.size)

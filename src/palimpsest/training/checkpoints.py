@@ -1,4 +1,4 @@
-"""Trained weights on disk: safetensors, with the run that made them in the header."""
+"""Checkpoints: trained weights as safetensors files, with the run that made them in the header."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,12 +17,12 @@ from palimpsest.workspace import Workspace
 
 @dataclass(frozen=True)
 class Origin:
-    """What a checkpoint was made from."""
+    """What a checkpoint was trained from."""
 
     run: Run
     dataset: str
     size: int  # px, of the training pictures
-    features: str  # the network that its perceptual loss read; "" for none
+    features: str  # network that its perceptual loss read; "" for none
 
     @property
     def settings(self) -> str:
@@ -30,20 +30,20 @@ class Origin:
 
 
 def save(path: Path, model, origin: Origin) -> None:
-    """Writes the weights of `model` and where they come from; equal weights give equal bytes."""
+    """Writes the weights of `model` and their origin; equal weights give equal bytes."""
     weights = {name: value.contiguous().cpu() for name, value in model.networks.state_dict().items()}
     with replacing(path) as temporary:
         temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
 
 
 def save_nothing(path: Path) -> None:
-    """Writes a checkpoint without weights, which a run depends on that begins with none."""
+    """Writes a checkpoint without weights, which stands for the one that a run does not need."""
     with replacing(path) as temporary:
         temporary.write_bytes(serialise({}))
 
 
 def load(path: Path, device: torch.device | str = "cpu"):
-    """(model, origin) of a checkpoint; InputError when it is absent, cut short, or not ours."""
+    """(model, origin) of a checkpoint; InputError if it is absent, cut short or not of this project."""
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             tree = json.loads(file.metadata()["origin"])
@@ -74,7 +74,7 @@ def load_run(workspace: Workspace, run: Run, device: torch.device | str = "cpu")
 
 
 def weights_hash(workspace: Workspace, run: Run) -> str:
-    """sha256 of a run's checkpoint; InputError when it is absent."""
+    """sha256 of a run's checkpoint; InputError if it is absent."""
     path = workspace.run(run.name).weights
     if not path.is_file():
         raise _absent(path)
@@ -86,24 +86,18 @@ def _absent(path: Path) -> InputError:
 
 
 def begin(model, run: Run, workspace: Workspace) -> None:
-    """Puts in what a run begins with: the weights of the model inside it, and those that it inherits.
+    """Loads the weights that a run begins with: those of the model inside it, and those that it inherits.
 
-    InputError where a checkpoint is missing or was made under other settings.
+    InputError if a checkpoint is missing or was made under other settings.
     """
-    for need, other in {"inside": run.inside, "start": run.start}.items():
-        if other is None:
-            continue
-        found, _ = load_run(workspace, other)
-        if need == "inside":
-            _put_inside(model, found, other)
-        else:
-            inherit(model, found)
-
-
-def _put_inside(model, found, run: Run) -> None:
-    try:
-        model.inside.networks.load_state_dict(found.networks.state_dict())
-    except RuntimeError as error:
-        raise InputError(
-            f"{run.name}: made for pictures of another size; accepted: that of the run it works in"
-        ) from error
+    if run.inside:
+        trained, _ = load_run(workspace, run.inside)
+        try:
+            model.inside.networks.load_state_dict(trained.networks.state_dict())
+        except RuntimeError as error:
+            raise InputError(
+                f"{run.inside.name}: made for pictures of another size; accepted: that of the run it works in"
+            ) from error
+    if run.start:
+        trained, _ = load_run(workspace, run.start)
+        inherit(model, trained)

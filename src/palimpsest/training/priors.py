@@ -1,4 +1,4 @@
-"""A prior while it is trained: its drawings of the same latent codes, and how far they are from real pictures."""
+"""Samples of a prior during its training: pictures of fixed latent codes, and their distance from real pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ BATCH = 16  # pictures
 
 
 @dataclass(frozen=True)
-class Imagined:
-    """A prior's own pictures, and the Fréchet distance of more of them to as many real ones."""
+class PriorSamples:
+    """A grid of a prior's own pictures, and the Fréchet distance between more of them and as many real ones."""
 
-    count: int  # pictures on a grid
+    count: int  # pictures on the grid
     compared: int  # pictures on either side of the distance
-    network: str  # whose features are compared, one of FRECHET
+    network: str  # whose features are compared, a key of FRECHET
     features: Features
     real: Statistics
 
@@ -29,7 +29,7 @@ class Imagined:
     def of(
         cls, count: int, compared: int, network: str, folder: Path, crop: Callable[[int], np.ndarray], device
     ) -> Self:
-        """`crop(number)` is a real picture, uint8 (H, W, 3); InputError where the network's weights are missing."""
+        """`crop(number)` is a real picture, uint8 (H, W, 3); InputError if the network's weights are missing."""
         features = Features(folder, device, [network])
         if why := features.missing.get(FRECHET[network]):
             raise InputError(f"asked for {FRECHET[network]} of a prior's pictures: {why}")

@@ -1,4 +1,4 @@
-"""What training has come to, and the point on disk from which it goes on."""
+"""The progress of a training, and the resume point on disk from which it goes on."""
 
 import io
 import shutil
@@ -16,15 +16,15 @@ from palimpsest.storage import replacing
 
 @dataclass
 class Progress:
-    """What training has come to; with the networks and optimisers, all that a resume point holds."""
+    """How far training is; together with the networks and optimisers, all that a resume point holds."""
 
     iteration: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
-    grids: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → results, uint8 (K, H, W, 3)
+    grids: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → sample grid, uint8 (K, H, W, 3)
 
 
 class ResumePoint:
-    """The state of a run on disk, in a folder that belongs to exactly these settings, data and code."""
+    """The state of a run on disk, in a folder of its own for exactly these settings, data and code."""
 
     def __init__(self, folder: Path, model):
         self.path, self.model = folder / "state.pt", model
@@ -42,7 +42,7 @@ class ResumePoint:
             temporary.write_bytes(buffer.getbuffer())
 
     def restore(self) -> Progress:
-        """The progress saved last, its networks and optimisers put back; a new one where nothing was saved."""
+        """Restores networks and optimisers and returns the progress saved last, or new progress if none was saved."""
         if not self.path.exists():
             return Progress()
         try:

@@ -21,14 +21,14 @@ from palimpsest.training import checkpoints
 from palimpsest.training.batches import Batches
 from palimpsest.training.loop import TrainingConfig, train
 from palimpsest.training.resume import Progress, ResumePoint
-from palimpsest.training.sample_grids import Filled, SampleGrid
+from palimpsest.training.sample_grids import FilledSamples, SampleGrid
 from palimpsest.workspace import RunFiles, Workspace
 
 
 def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = None) -> None:
     """Writes runs/<run> from what `check` resolved and the slot's shards.
 
-    `imagine` makes a prior's sample grids, as priors.Imagined.of does; only the stage that trains priors has it, so
+    `imagine` makes a prior's sample grids, as priors.PriorSamples.of does; only the stage that trains priors has it, so
     that what it measures is no dependency of any other's training.
     """
     workspace, runtime = Workspace(), read_runtime()
@@ -54,7 +54,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
             network = resolved.value("frechet_network")
             grid = imagine(config.samples, config.compared, network, workspace.weights, batches.crop, fabric.device)
         elif fabric.is_global_zero:
-            grid = Filled.of(validate, holes, schedule.hole, config.samples)
+            grid = FilledSamples.of(validate, holes, schedule.hole, config.samples)
         progress = train(model, batches, grid, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
         files = workspace.run(run.name)

@@ -1,7 +1,7 @@
-"""Sheets of sample pictures: what a method makes of the same pictures as training goes on."""
+"""Sample grids: what a model makes of the same inputs as training goes on."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -12,26 +12,26 @@ from palimpsest.inpainting import inpaint
 
 
 class SampleGrid(Protocol):
-    """Networks are in evaluation when they are asked for a grid."""
+    """Asks the model for pictures; the loop puts its networks into evaluation mode first."""
 
-    shown: dict[str, np.ndarray]  # what is kept beside the results
+    shown: dict[str, np.ndarray]  # arrays that are kept beside the results
 
     def results(self, model, device: torch.device) -> np.ndarray:
-        """uint8 (K, H, W, 3)."""
+        """The grid's pictures, uint8 (K, H, W, 3)."""
 
     def distances(self, model, device: torch.device) -> dict[str, float]:
-        """How far its pictures are from real ones, for the log; {} where that is not measured."""
+        """How far the model's pictures are from real ones, for the log; {} if that is not measured."""
 
 
 @dataclass(frozen=True)
-class Filled:
-    """Validation pictures, spread evenly, with fixed holes, as a method fills them."""
+class FilledSamples:
+    """Validation pictures, spread evenly over the split, with their fixed holes filled."""
 
     pictures: np.ndarray  # uint8 (K, H, W, 3)
     holes: np.ndarray  # bool (K, H, W)
 
     @classmethod
-    def of(cls, shard: Shard, holes: Holes, kind: str, count: int) -> "Filled":
+    def of(cls, shard: Shard, holes: Holes, kind: str, count: int) -> Self:
         chosen = spread(len(shard), count)
         pictures = np.stack([shard[i] for i in chosen])
         return cls(pictures, np.stack([fixed_hole(holes, kind, shard.ids[i], pictures.shape[1]) for i in chosen]))

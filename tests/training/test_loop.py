@@ -1,0 +1,223 @@
+"""The training loop: exact resume, the log, sample grids, and what stops it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from palimpsest.config import runs
+from palimpsest.config.runtime import launch, read_runtime
+from palimpsest.config.yaml import InputError, build
+from palimpsest.data.shards import Shard
+from palimpsest.holes.kinds import Holes
+from palimpsest.learning.schedule import Cosine, Phase
+from palimpsest.models import create, is_prior
+from palimpsest.training.averaging import average
+from palimpsest.training.batches import Batches
+from palimpsest.training.display import Display
+from palimpsest.training.loop import TrainingConfig, _means, train
+from palimpsest.training.priors import PriorSamples
+from palimpsest.training.run import write
+from palimpsest.training.sample_grids import FilledSamples
+from palimpsest.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
+CONFIG = TrainingConfig(seed=1, log_every=2, sample_every=3, samples=2, compared=4)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+SMALL = {
+    "deepfill-v1": {"width": 2, "critic_width": 2},
+    "crfill": {"generator": {"width": 2}, "critic": {"width": 2, "layers": 4}},
+    "tmad": {"width": 2, "critic_width": 2, "patches": 3},
+    "gm-srm": {"width": 2, "embedding_width": 2, "critic": {"width": 2, "layers": 4}},
+    "gm-srm-memory": {"width": {"base": 64, "most": 4}, "latent": 8, "deviation_group": 2},
+}
+COSINE = {"highest": 1e-3, "lowest": 1e-5, "periods": 2}
+PHASES = {
+    "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
+    "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
+    "tmad": [("first", 5, COSINE), ("last", 3, 1e-4)],
+    "gm-srm": [("first", 5, 1e-3), ("last", 3, {"highest": 1e-3, "lowest": 0.0})],
+    "gm-srm-memory": [("prior", 8, 2e-3)],
+}
+
+
+@pytest.fixture(params=["deepfill-v1"])
+def job(request, params, crops, shards, tmp_path, features):
+    """Trains eight iterations of a small network, going on from what lies in tmp_path; stops after `kill`."""
+    name = request.param
+    settings = {**params["pretrained"], **params["runs"]}[name]["profiles"]["tiny"]
+    settings |= SMALL[name]
+    phases = [dict(zip(("name", "iterations", "learning_rate"), phase, strict=True)) for phase in PHASES[name]]
+    settings["schedule"] |= {"batch_size": 2, "phases": phases}
+    holes = build(Holes, params["holes"], "")
+    fabric = launch(RUNTIME)
+
+    def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch", watch: bool = False):
+        torch.manual_seed(CONFIG.seed)
+        model = create(runs.resolve(params, name), 64)
+        step, calls = model.step, []
+
+        def watched(image, hole):
+            calls.append(1)
+            if kill is not None and len(calls) > kill:
+                raise KilledError
+            if watch:
+                model.rates = [*getattr(model, "rates", []), model.optimisers["generator"].param_groups[0]["lr"]]
+            losses = step(image, hole)
+            return {**losses, "generator": losses["generator"] * math.nan} if len(calls) - 1 == spoil else losses
+
+        model.step = watched
+        schedule = model.config.schedule
+        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed)
+        if is_prior(runs.resolve(params, name).model):
+            grid = PriorSamples.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
+        else:
+            grid = FilledSamples.of(Shard(shards / "val"), holes, "rectangle", CONFIG.samples)
+        progress = train(model, batches, grid, CONFIG, fabric, tmp_path / folder, RUNTIME)
+        return model, progress, grid, len(calls)
+
+    return run
+
+
+def state(model):
+    return {
+        **model.networks.state_dict(),
+        **{
+            f"{n}.{i}.{k}": torch.as_tensor(v)
+            for n, o in model.optimisers.items()
+            for i, s in o.state_dict()["state"].items()
+            for k, v in s.items()
+        },
+    }
+
+
+OFTEN, SELDOM = (1, 3, 6, 7), (3, 6)  # iterations after which a run is killed
+
+
+@pytest.mark.parametrize(
+    ("job", "kills"),
+    [("deepfill-v1", OFTEN), ("crfill", OFTEN), ("tmad", SELDOM), ("gm-srm", SELDOM), ("gm-srm-memory", SELDOM)],
+    indirect=["job"],
+)
+def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kills):
+    unbroken, whole, _, _ = job(folder="whole")
+    for kill in kills:
+        with pytest.raises(KilledError):
+            job(kill=kill, folder=f"killed-{kill}")
+        resumed, rest, _, steps = job(folder=f"killed-{kill}")
+        assert steps == 8 - max((row["iteration"] for row in whole.log if row["iteration"] <= kill), default=0)
+        assert state(resumed).keys() == state(unbroken).keys()
+        assert all(torch.equal(value, state(unbroken)[name]) for name, value in state(resumed).items())
+        assert rest.log == whole.log
+        assert rest.grids.keys() == whole.grids.keys() == {3, 6, 8}
+        assert all((rest.grids[i] == whole.grids[i]).all() for i in whole.grids)
+
+
+@pytest.mark.parametrize("job", ["tmad"], indirect=True)
+def test_every_iteration_has_its_own_rate(job):
+    model, _, _, _ = job(watch=True)
+    phase = Phase(name="first", iterations=5, learning_rate=Cosine(**COSINE))
+    assert model.rates == pytest.approx([1e-3 * phase.share(i) for i in range(5)] + [1e-4] * 3)
+
+
+def test_the_log_has_a_row_every_few_iterations_and_the_phase(job):
+    _, progress, _, _ = job()
+    assert [(row["iteration"], row["phase"]) for row in progress.log] == [
+        (2, "first"),
+        (4, "first"),
+        (5, "first"),
+        (6, "last"),
+        (8, "last"),
+    ]
+    assert all(math.isfinite(row["generator"]) for row in progress.log)
+
+
+def test_what_is_written_can_be_read(job, tmp_path):
+    _, progress, grid, _ = job()
+    files = Workspace(tmp_path).run("deepfill-v1")
+    write(progress, grid, files)
+    assert json.loads(files.log.read_text()) == progress.log
+    kept = np.load(files.samples)
+    assert kept["iterations"].tolist() == [3, 6, 8]
+    assert kept["results"].shape == (3, 2, 64, 64, 3) and kept["results"].dtype == np.uint8
+    known = ~kept["holes"]
+    assert all((result[known] == kept["pictures"][known]).all() for result in kept["results"])
+
+
+@pytest.mark.parametrize("job", ["gm-srm-memory"], indirect=True)
+def test_a_priors_log_has_its_distance_with_every_sample_grid(job, tmp_path):
+    _, progress, grid, _ = job()
+    assert [row["iteration"] for row in progress.log] == [2, 3, 4, 6, 8]
+    assert [row["iteration"] for row in progress.log if "fd_vgg16" in row] == [3, 6, 8]
+    assert [row["iteration"] for row in progress.log if "r1" in row] == [2]  # in its first step alone
+    files = Workspace(tmp_path).run("gm-srm-memory")
+    write(progress, grid, files)
+    kept = np.load(files.samples)
+    assert set(kept.files) == {"iterations", "results"}
+    assert kept["results"].shape == (3, 2, 64, 64, 3) and kept["results"].dtype == np.uint8
+
+
+def test_means_are_over_the_iterations_that_had_a_loss():
+    rows = [{"a": 1.0, "b": 5.0}, {"a": 2.0}, {"a": 6.0, "c": 4.0}]
+    assert _means(rows) == {"a": 3.0, "b": 5.0, "c": 4.0}
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(job, tmp_path):
+    said = re.escape(
+        f"stopped at iteration 6 of 8: the loss generator is nan; the last good state is {tmp_path}/scratch/state.pt"
+    )
+    with pytest.raises(InputError, match=said):
+        job(spoil=5)
+    assert torch.load(tmp_path / "scratch" / "state.pt", weights_only=True)["iteration"] == 5
+    with pytest.raises(InputError, match=r"iteration 1 of 8.*no resume point was written yet"):
+        job(spoil=0, folder="fresh")
+
+
+def test_a_resume_point_that_is_cut_short_is_refused(job, tmp_path):
+    with pytest.raises(KilledError):
+        job(kill=5)
+    path = tmp_path / "scratch" / "state.pt"
+    whole = path.read_bytes()
+    for length in (0, 10, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"state\.pt: the resume point is damaged; remove its folder"):
+            job()
+
+
+def test_processes_must_divide_the_batch(shards, crops, params):
+    holes = build(Holes, params["holes"], "")
+    schedule = create(runs.resolve(params, "deepfill-v1"), 64).config.schedule
+    with pytest.raises(InputError, match="accepted: a multiple of 3 processes"):
+        Batches(Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)
+
+
+def test_processes_agree_on_gradients_and_buffers():
+    """Each tensor becomes what one message made of all of them."""
+
+    class Two:
+        world_size = 2
+
+        def all_reduce(self, tensor, reduce_op):
+            assert reduce_op == "mean" and tensor.shape == (7,)
+            return (tensor + torch.arange(7.0)) / 2
+
+    tensors = [torch.zeros(2, 3), torch.tensor(4.0)]
+    average(Two(), tensors)
+    assert tensors[0].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]] and tensors[1].item() == 5
+
+
+def test_plain_lines_tell_losses_rate_and_time_left(capsys):
+    display = Display(10, 4)
+    display.seconds_between_lines = 0
+    display.show(5, {"l1": 0.25})
+    assert re.fullmatch(r"5/10: l1 0\.25; [\d.]+ it/s, \d+ s left\n", capsys.readouterr().out)
