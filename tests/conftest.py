@@ -30,6 +30,7 @@ pytest_plugins = ["reported"]
 
 ROOT = Path(__file__).parents[1]
 
+os.environ["PYTHONPATH"] = str(ROOT / "src")  # a process that a test starts runs this tree, whatever is installed
 os.environ["PALIMPSEST_THREADS"] = "1"  # threads that wait for one another cost more than they bring at these sizes
 torch.set_num_threads(1)
 

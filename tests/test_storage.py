@@ -7,7 +7,7 @@ import pytest
 from palimpsest.storage import replacing, write_text
 
 FULL_DISK = """
-import resource, signal, sys
+import os, resource, signal, sys
 from pathlib import Path
 import torch
 from palimpsest.config import runs
@@ -18,18 +18,21 @@ from palimpsest.models import create
 from palimpsest.storage import write_text
 from palimpsest.training import checkpoints, resume
 
-target = Path(sys.argv[2])
-run = runs.resolve(read_yaml(sys.argv[3]), "deepfill-v1")
+run = runs.resolve(read_yaml(sys.argv[1]), "deepfill-v1")
 model = create(run, 64)
 write = {
-    "text": lambda: write_text(target, "x" * 100_000),
-    "shard.npy": lambda: shards.write_index(target, [("a", "b", 8, 8, 0, "0" * 64)] * 100),
-    "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64, "")),
-    "state.pt": lambda: resume.ResumePoint(target.parent, model).save(resume.Progress()),
-}[target.name]
+    "text": lambda target: write_text(target, "x" * 100_000),
+    "shard.npy": lambda target: shards.write_index(target, [("a", "b", 8, 8, 0, "0" * 64)] * 100),
+    "weights.safetensors": lambda target: checkpoints.save(target, model, checkpoints.Origin(run, "photos", 64, "")),
+    "state.pt": lambda target: resume.ResumePoint(target.parent, model).save(resume.Progress()),
+}
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-in_one_line(write)
+for target in map(Path, sys.argv[2:]):
+    child = os.fork()
+    if not child:
+        in_one_line(lambda: write[target.name](target))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 ROOT = Path(__file__).parents[1]
 
@@ -50,14 +53,14 @@ def test_a_failure_keeps_what_was_there(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", ["text", "shard.npy", "weights.safetensors", "state.pt"])
-def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, name):
-    target = tmp_path / name
-    write_text(target, "one")
-    command = [sys.executable, "-c", FULL_DISK, name, target, ROOT / "params.yaml"]
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
+    targets = [tmp_path / name / name for name in ("text", "shard.npy", "weights.safetensors", "state.pt")]
+    for target in targets:
+        write_text(target, "one")
+    command = [sys.executable, "-c", FULL_DISK, ROOT / "params.yaml", *targets]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert run.stderr.startswith(f"error: no room to write {target}")
-    assert run.stderr.count("\n") == 1
-    assert target.read_text() == "one"
-    assert len(list(tmp_path.iterdir())) == 1
+    assert run.stdout.split() == ["1"] * len(targets), run.stderr
+    for said, target in zip(run.stderr.splitlines(), targets, strict=True):
+        assert said.startswith(f"error: no room to write {target}")
+        assert target.read_text() == "one"
+        assert list(target.parent.iterdir()) == [target]

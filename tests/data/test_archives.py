@@ -375,7 +375,7 @@ def test_a_deb_that_python_cannot_decompress_is_refused(put):
 
 @pytest.mark.parametrize("size", [b"-60       ", b"x         "])
 def test_an_ar_header_with_an_impossible_size_is_refused(put, size):
-    refused(put(ar(("debian-binary", b"")).replace(b"0         `", size + b"`")), "an ar header that is none")
+    refused(put(ar(("debian-binary", b"")).replace(b"0         `", size + b"`")), "a damaged ar header")
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])

@@ -35,7 +35,6 @@ import json, os, runpy, signal, sys, threading
 import requests
 import stages
 from PIL import Image
-from palimpsest import manifests
 from palimpsest.config import runtime
 from palimpsest.data import downloading, fetching, packing
 
@@ -43,8 +42,6 @@ Image.init()
 runtime.read_runtime(sys.argv[1])
 
 packing.SECONDS = 0.0  # every photograph is brought to the disk
-code = manifests.manifest("split", [])
-manifests.manifest = lambda stage, models: code  # once for all runs, as it parses every file
 steps = 0
 lock = threading.Lock()
 

@@ -443,7 +443,7 @@ def test_a_split_names_its_dataset_when_it_is_refused(tmp_path, catalogue, store
 
 def test_a_dataset_of_masks_or_none_fills_no_slot(catalogue):
     masks = {"nvidia-masks": entry(catalogue, "nvidia-masks")}
-    with pytest.raises(InputError, match="nvidia-masks holds no photographs; `python -m palimpsest fetch nvidia-masks"):
+    with pytest.raises(InputError, match="nvidia-masks holds no photographs; accepted: `python -m palimpsest fetch nv"):
         filled_slot(masks, "nvidia-masks", ["nvidia-masks"])
     with pytest.raises(InputError, match="asked for dataset 'places'; accepted: nvidia-masks"):
         filled_slot(masks, "places", [])
@@ -577,7 +577,7 @@ def test_another_release_of_a_package_loses_what_changed(tmp_path, store, debian
 def test_below_the_minimum_nothing_is_taken(tmp_path, store, debian_list, capsys):
     packages(store, toys=False)
     found = (
-        r"dataset own: asked for 9 photographs, found 6 as listed \(3 of toys, which is not to be had\); accepted: 7 or"
+        r"dataset own: asked for 9 photographs, found 6 as listed \(3 of toys, which was not found\); accepted: 7 or"
     )
     with pytest.raises(InputError, match=found):
         debian_list.entry.download(debian_list.dataset, tmp_path / "slot" / "raw", store, None)

@@ -26,7 +26,7 @@ def test_a_bank_gives_back_its_holes_byte_for_byte(few, tmp_path, size):
         bank = read_bank(tmp_path, kind, 3)
         assert len(bank) == 3 and bank[:].dtype == bool and bank[:].shape == (3, size, size)
         assert (bank[np.array([2, 0])] == bank[:][[2, 0]]).all()
-        np.testing.assert_allclose(bank.shares, bank[:].mean(axis=(1, 2)))
+        np.testing.assert_allclose(bank.ratios, bank[:].mean(axis=(1, 2)))
         assert all((bank[i] == fixed_hole(few, kind, name, size)).all() for i, name in enumerate(NAMES))
     write_bank(few, NAMES, size, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
@@ -41,9 +41,9 @@ def test_the_index_tells_what_the_bank_holds(few, tmp_path):
         "sha256": hashlib.sha256(np.packbits(read_bank(tmp_path, "centre-50", 3)[:], axis=-1).tobytes()).hexdigest(),
         **dict.fromkeys(("mean", "min", "max"), round(45**2 / 64**2, 6)),
     }
-    shares = read_bank(tmp_path, "brush", 3)[:].mean(axis=(1, 2))
+    ratios = read_bank(tmp_path, "brush", 3)[:].mean(axis=(1, 2))
     found = [index["brush"][name] for name in ("mean", "min", "max")]
-    assert found == pytest.approx([shares.mean(), shares.min(), shares.max()], abs=1e-6)
+    assert found == pytest.approx([ratios.mean(), ratios.min(), ratios.max()], abs=1e-6)
 
 
 def test_kinds_of_an_earlier_bank_go(few, tmp_path):

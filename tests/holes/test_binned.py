@@ -32,10 +32,10 @@ def test_holes_fill_their_bin_evenly(holes, name, size):
     """Each quarter of the bin holds a quarter of the holes, within four standard errors: nothing piles up."""
     drawn = [training_hole(holes, name, i, size) for i in range(240)]
     assert all(inside(hole, name) for hole in drawn)
-    shares, kind = np.array([hole.mean() for hole in drawn]), holes.kind(name)
-    assert shares.mean() == pytest.approx((kind.above + kind.up_to) / 2, abs=0.01)
-    quarters = np.histogram(shares, np.linspace(kind.above, kind.up_to, 5))[0] / len(shares)
-    assert quarters == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / len(shares)))
+    ratios, kind = np.array([hole.mean() for hole in drawn]), holes.kind(name)
+    assert ratios.mean() == pytest.approx((kind.above + kind.up_to) / 2, abs=0.01)
+    quarters = np.histogram(ratios, np.linspace(kind.above, kind.up_to, 5))[0] / len(ratios)
+    assert quarters == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / len(ratios)))
 
 
 @pytest.mark.parametrize("size", [32, 97, 128, 512])
@@ -45,10 +45,10 @@ def test_holes_of_any_size_lie_in_their_bin(holes, size):
 
 
 @pytest.mark.parametrize("size", [64, 256])
-@pytest.mark.parametrize("share", [0.02, 0.25, 0.55])
-def test_counting_late_gives_what_counting_every_piece_gives(size, share):
+@pytest.mark.parametrize("ratio", [0.02, 0.25, 0.55])
+def test_counting_late_gives_what_counting_every_piece_gives(size, ratio):
     """The reference draws and counts piece by piece, and stops at the one that comes closest to the target."""
-    target, counts = int(share * size**2), bin_counts(share - 0.01, share + 0.01, size**2)
+    target, counts = int(ratio * size**2), bin_counts(ratio - 0.01, ratio + 0.01, size**2)
     for seed in range(10):
         pieces = list(islice(_pieces(size, size, np.random.default_rng(seed), False), 2000))
         canvas, count = np.zeros((size, size), np.uint8), 0

@@ -14,7 +14,7 @@ from palimpsest.holes.kinds import Holes, fixed_hole, training_hole
 DRAWS = 800
 REFERENCE_DRAWS = 2000  # of the independent generators that the numbers below were measured with, at 256 px
 
-# kind: mean and standard deviation of the missing share, and where 5, 50 and 95 % of the holes lie below
+# kind: mean and standard deviation of the hole ratio, and where 5, 50 and 95 % of the holes lie below
 MEASURED = {
     "rectangle": (0.191, 0.024, (0.153, 0.190, 0.234)),
     "random-square": (0.146, 0.056, (0.069, 0.141, 0.238)),
@@ -28,7 +28,7 @@ MEASURED = {
 }
 
 
-def shares(config: Holes, kind: str, size: int, count: int) -> np.ndarray:
+def ratios(config: Holes, kind: str, size: int, count: int) -> np.ndarray:
     return np.array([training_hole(config, kind, i, size).mean() for i in range(count)])
 
 
@@ -36,7 +36,7 @@ def shares(config: Holes, kind: str, size: int, count: int) -> np.ndarray:
 def test_areas_are_those_of_the_published_generator(holes, kind):
     """Within four standard errors of the difference of two samples."""
     mean, deviation, quantiles = MEASURED[kind]
-    found, error = shares(holes, kind, 256, DRAWS), np.sqrt(1 / DRAWS + 1 / REFERENCE_DRAWS)
+    found, error = ratios(holes, kind, 256, DRAWS), np.sqrt(1 / DRAWS + 1 / REFERENCE_DRAWS)
     assert found.mean() == pytest.approx(mean, abs=4 * deviation * error)
     assert found.std() == pytest.approx(deviation, rel=4 * error)
     for below, quantile in zip((0.05, 0.5, 0.95), quantiles, strict=True):
@@ -49,7 +49,7 @@ def test_areas_are_those_of_the_published_generator(holes, kind):
 def test_areas_hardly_depend_on_the_size(holes, kind):
     """Within a tenth of the mean, which whole pixels cost at 64 px, and four standard errors."""
     mean, deviation, _ = MEASURED[kind]
-    assert shares(holes, kind, 64, 400).mean() == pytest.approx(mean, abs=0.1 * mean + 4 * deviation / np.sqrt(400))
+    assert ratios(holes, kind, 64, 400).mean() == pytest.approx(mean, abs=0.1 * mean + 4 * deviation / np.sqrt(400))
 
 
 @pytest.mark.parametrize("size", [64, 97, 128, 512])

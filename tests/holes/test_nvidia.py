@@ -92,7 +92,7 @@ def test_folders_that_hold_no_such_masks_are_refused(tmp_path):
         kind(tmp_path / "empty", 0.2, 0.3).draw(20, np.random.default_rng(0))
     mixed = save(tmp_path / "mixed", [mask(40, False), ~mask(40, False)])
     with pytest.raises(
-        InputError, match=r"mixed: .* none misses more than 60%, found white shares from 10\.0% to 90\.0% in 2"
+        InputError, match=r"mixed: .* none misses more than 60%, found white ratios from 10\.0% to 90\.0% in 2"
     ):
         kind(mixed, 0.2, 0.3).draw(20, np.random.default_rng(0))
     either = save(tmp_path / "either", [mask(180, False)])  # 45 % white, 55 % black

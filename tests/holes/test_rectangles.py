@@ -66,13 +66,13 @@ def test_random_squares_take_every_side():
 
 
 @pytest.mark.parametrize(
-    ("share", "size", "side", "offset"),
+    ("ratio", "size", "side", "offset"),
     [(0.25, 256, 128, 64), (0.5, 256, 181, 37), (0.25, 64, 32, 16), (0.5, 64, 45, 9), (0.5, 128, 90, 19)],
 )
-def test_centred_squares_are_the_largest_that_fit_the_share(share, size, side, offset):
-    hole = Centre(shape="centre", share=share).draw(size, np.random.default_rng(0))
+def test_centred_squares_are_the_largest_that_fit_the_ratio(ratio, size, side, offset):
+    hole = Centre(shape="centre", ratio=ratio).draw(size, np.random.default_rng(0))
     assert box(hole) == (offset, offset + side - 1, offset, offset + side - 1)
-    assert hole.mean() <= share < (side + 1) ** 2 / size**2
+    assert hole.mean() <= ratio < (side + 1) ** 2 / size**2
 
 
 def test_one_picnet_rectangle_keeps_to_its_limits():

@@ -318,7 +318,7 @@ def _deb(path: Path, file: BinaryIO) -> Iterator[_Member]:
     while header := file.read(60):
         name, size = header[:16].decode("ascii").rstrip(" /"), header[48:58].strip()
         if header[58:] != b"`\n" or not size.isdigit():
-            raise EOFError("an ar header that is none")
+            raise EOFError("a damaged ar header")
         if name == "data.tar.zst":
             raise InputError(f"{path}: found {name}, which Python cannot decompress; accepted: .xz, .gz, .bz2 or plain")
         if name.startswith("data.tar"):

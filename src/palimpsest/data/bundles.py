@@ -13,8 +13,8 @@ COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
 def stream(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
     """(path, contents) of the wanted files of a Qt resource bundle (.rcc), in the order of its tree.
 
-    Raises InputError for a bundle that is cut short or damaged, whose tree is none, for a path that no archive may
-    hold, and for a wanted file that is compressed with zstd or larger than LARGEST bytes.
+    Raises InputError for a bundle that is cut short or damaged, or whose folders form no tree, for a path that no
+    archive may hold, and for a wanted file that is compressed with zstd or larger than LARGEST bytes.
     """
     seen = set()
     try:

@@ -59,7 +59,8 @@ def download(url: str, path: Path, size: int | None, instead: str, check: Callab
     """What `check` says of the file at `url`, which then stands at `path`; an interrupted download goes on.
 
     `size`: bytes, where they are known. `instead`: what a person may bring in its place. `check` raises InputError to
-    refuse the file. InputError, NotThereError with it, when the server has it not, or another; OSError on a full disk.
+    refuse the file. InputError where the server has another file, NotThereError where it has none; OSError on a full
+    disk.
     """
     ongoing = _Download(url, path, size, instead)
     path.parent.mkdir(parents=True, exist_ok=True)

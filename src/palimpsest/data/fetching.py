@@ -199,7 +199,7 @@ def _read_pin(pin: Path, name: str) -> str:
 
 
 def _check_kind(name: str, shown: str, found: Path) -> None:
-    """InputError for what cannot be the file that is to be pinned: an archive that is none, a page, or nothing."""
+    """InputError for what cannot be the file to be pinned: a broken archive, a page of HTML, or nothing."""
     if found.is_dir() or name.lower().endswith(archives.ENDINGS):
         try:
             count = sum(1 for _ in archives.names(found))

@@ -1,6 +1,6 @@
 """Irregular holes of a given ratio bin, after the irregular test masks of Liu et al. 2018 (partial convolutions).
 
-Short bent strokes are added until the hole reaches a share drawn evenly in the bin, instead of drawing whole holes and
+Short bent strokes are added until the hole reaches a ratio drawn evenly in the bin, instead of drawing whole holes and
 throwing away those of another bin. The shapes are thus our own: not those of the published masks.
 """
 
@@ -27,7 +27,7 @@ Piece = tuple[tuple[int, int], tuple[int, int], int, int]  # ends (x, y), OpenCV
 
 
 class Binned(Bin):
-    """Irregular holes whose share of the final picture lies in a bin, spread evenly over it."""
+    """Irregular holes whose ratio to the final picture lies in a bin, spread evenly over it."""
 
     shape: Literal["binned"]
     border: Literal["touching", "free"]

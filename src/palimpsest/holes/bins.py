@@ -1,4 +1,4 @@
-"""Ratio bins: which share of a picture is missing. The one place that decides on which side of an edge a hole lies."""
+"""Ratio bins: how much of a picture is missing. The one place that decides on which side of an edge a hole lies."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 
 from palimpsest.config.yaml import InputError, Settings
 
-Share = Annotated[float, Field(ge=0, lt=1)]  # of the picture's pixels
+Ratio = Annotated[float, Field(ge=0, lt=1)]  # of the picture's pixels
 
 
 @lru_cache
 def bin_counts(above: float, up_to: float, pixels: int) -> range:
-    """The numbers of missing pixels whose share of `pixels` lies in (above, up_to].
+    """The numbers of missing pixels whose ratio to `pixels` lies in (above, up_to].
 
     Edges count as the decimals they are written as: of 100 pixels, 30 lie in (0.2, 0.3] and not in (0.3, 0.4].
     """
@@ -30,8 +30,8 @@ def touches_border(hole: np.ndarray) -> bool:
 class Bin(Settings):
     """The half-open bin (above, up_to] of a kind of hole."""
 
-    above: Share
-    up_to: Share
+    above: Ratio
+    up_to: Ratio
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:

@@ -49,7 +49,7 @@ class Holes(Settings):
         return self
 
     def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
-        """A kind and all that it is made of; InputError for a kind that is none, or is part of itself."""
+        """A kind and all that it is made of; InputError for an unknown kind, or one that is part of itself."""
         if above and name not in self.kinds:
             raise InputError(f"hole kind {above[-1]!r} is made of {name!r}; accepted: {', '.join(self.kinds)}")
         if name in above:

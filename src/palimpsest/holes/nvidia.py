@@ -15,7 +15,7 @@ import numpy as np
 from palimpsest.config.yaml import InputError
 from palimpsest.holes.bins import Bin, touches_border
 
-LARGEST_SHARE = 0.6  # of missing pixels in any mask of the set
+LARGEST_RATIO = 0.6  # hole ratio of any mask of the set
 SLACK = 0.005  # of the picture: a mask may cross an edge where it was resized before
 
 
@@ -57,27 +57,27 @@ def _read(folder: str, size: int) -> Masks:
     paths = sorted(Path(folder).rglob("*.png"))
     if not paths:
         raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no PNG file in it or below it")
-    shares, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)
+    ratios, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)
     for i, path in enumerate(paths):
         white = _white(path)
-        shares[i] = white.mean()
+        ratios[i] = white.mean()
         resized = cv2.resize(white.view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
         packed[i] = np.packbits(resized, axis=-1)
-    if not _white_is_missing(folder, shares):
+    if not _white_is_missing(folder, ratios):
         np.invert(packed, out=packed)
     holes = (_unpacked(bits, size) for bits in packed)
     missing, touching = zip(*((np.count_nonzero(hole), touches_border(hole)) for hole in holes), strict=True)
     return Masks(packed, np.array(missing), np.array(touching))
 
 
-def _white_is_missing(folder: str, shares: np.ndarray) -> bool:
-    """Whether white is what is missing, by the share of white in each mask: no hole of the set exceeds 0.6."""
-    white, black = shares.max() <= LARGEST_SHARE + SLACK, shares.min() >= 1 - LARGEST_SHARE - SLACK
+def _white_is_missing(folder: str, ratios: np.ndarray) -> bool:
+    """Whether white is what is missing, by how much of each mask is white: no hole of the set exceeds 0.6."""
+    white, black = ratios.max() <= LARGEST_RATIO + SLACK, ratios.min() >= 1 - LARGEST_RATIO - SLACK
     if white != black:
         return bool(white)
     raise InputError(
-        f"{folder}: asked for masks of which none misses more than {LARGEST_SHARE:.0%}, found white shares from "
-        f"{shares.min():.1%} to {shares.max():.1%} in {len(shares)} PNG files: "
+        f"{folder}: asked for masks of which none misses more than {LARGEST_RATIO:.0%}, found white ratios from "
+        f"{ratios.min():.1%} to {ratios.max():.1%} in {len(ratios)} PNG files: "
         f"{'both white and' if white else 'neither white nor'} black can be the hole; accepted: the whole set"
     )
 

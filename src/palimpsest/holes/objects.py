@@ -65,7 +65,7 @@ class Silhouettes(Settings):
 
     shape: Literal["silhouettes"]
     folder: str
-    scale: Span  # long side of a silhouette, as a share of the picture's
+    scale: Span  # long side of a silhouette, relative to the picture's
     rotation: Turn
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -78,7 +78,7 @@ class Stamps(Settings):
     shape: Literal["stamps"]
     folder: str  # .../usr/share/tuxpaint/stamps
     split: Literal["train", "test", "any"]
-    scale: Span  # long side of a silhouette, as a share of the picture's
+    scale: Span  # long side of a silhouette, relative to the picture's
     rotation: Turn
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -68,7 +68,7 @@ class RandomSquare(Settings):
 
 
 class Centre(Settings):
-    """GM-SRM's centred square: the largest whose part of the picture is at most the one wanted."""
+    """GM-SRM's centred square: the largest of at most the wanted hole ratio."""
 
     shape: Literal["centre"]
     ratio: Annotated[float, Field(gt=0, lt=1)]  # of the picture's pixels

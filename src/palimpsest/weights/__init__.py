@@ -1,8 +1,12 @@
-"""Pretrained networks in the form in which the pipeline keeps them.
+"""Weights: feature networks that others have trained, in the form in which the pipeline keeps them.
+
+Four words, each for one thing. Weights are these networks. Pretrained is a network that this pipeline trains once for
+several runs. A checkpoint is a file with the trained weights of one run. A prior is a generative network that draws
+pictures of its own and fills no holes.
 
 `<network>/about.json` says whether the weights are at hand, and if not, why; `<network>/weights.safetensors` holds
 them in float32, under the names that torchvision or pytorch-fid gives them. `perceptual` is what perceptual losses
-read: VGG19, or VGG16 where VGG19 is not to be had.
+read: VGG19, or VGG16 where VGG19 is missing.
 """
 
 from pathlib import Path

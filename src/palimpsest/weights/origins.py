@@ -33,7 +33,7 @@ class Config(Settings):
 
 
 class AbsentError(Exception):
-    """Weights that are not to be had; the text says why, and what would be accepted."""
+    """Weights that cannot be found or fetched; the text says why, and what would be accepted."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _checked(original: Path, name: str, wanted: str, accepted: str) -> Path:
 
 
 def fetch(config: Config, out: Path) -> None:
-    """Fills a folder a network; what is not to be had is recorded as missing, with the reason.
+    """Fills one folder for each network; one that cannot be fetched is recorded as missing, with the reason.
 
     InputError when what a person names is not there or is another file. Equal weights give equal bytes.
     """
