@@ -18,11 +18,12 @@ from palimpsest import weights
 from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Dataset, filled_slot, read_catalogue
 from palimpsest.data.crops import Crops
-from palimpsest.data.preparation import download, split
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
 from palimpsest.layers import torchvision_operators as torchvision_operators
 from palimpsest.storage import sha256
 from palimpsest.weights import origins
+from palimpsest.workspace import SlotFiles
 from server import NAME, Handler, Server, Site
 
 pytest_plugins = ["reported"]
@@ -66,8 +67,8 @@ def shards(tmp_path_factory, crops, datasets) -> Path:
     """A folder with the shards of bundled-photos at the tiny profile."""
     folder = tmp_path_factory.mktemp("data")
     slot = filled_slot(datasets, crops.dataset, [])
-    download(slot, folder / "raw", folder / "archives", None)
-    split(crops, slot, folder, folder / "report", folder / "archives", None, folder / "scratch")
+    slot.entry.download(slot.dataset, folder / "raw", folder / "archives", None)
+    split(crops, slot, SlotFiles(folder), folder / "archives", None, folder / "scratch", {})
     return folder / "shards"
 
 

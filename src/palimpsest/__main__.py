@@ -14,8 +14,7 @@ def fetch(arguments: argparse.Namespace) -> None:
     """Fetches and checks a dataset's archives, ahead of the pipeline, and unpacks masks where asked."""
     from palimpsest.config.runtime import read_runtime
     from palimpsest.config.yaml import build
-    from palimpsest.data.catalogue import check_accepted, read_catalogue
-    from palimpsest.data.preparation import fetch
+    from palimpsest.data.catalogue import check_accepted, fetch, read_catalogue
     from palimpsest.settings.params import Params
 
     runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")

@@ -1,9 +1,11 @@
 """What these tests make on the spot: photographs, the archives that hold them, entries of datasets.yaml."""
 
 import copy
+import hashlib
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from PIL import Image
 
 from palimpsest.config.yaml import build
 from palimpsest.data.catalogue import Catalogue, Dataset
+from palimpsest.data.shards import Row, write_index
+from palimpsest.storage import replacing
 
 
 def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -92,3 +96,15 @@ def dataset(name: str, tree: dict) -> Dataset:
 class Everything:
     def __contains__(self, name):
         return True
+
+
+def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:
+    """Writes (id, photo, uint8 (H, W, 3)) one after another; InputError when there are none."""
+    rows: list[Row] = []
+    with replacing(stem.with_suffix(".bin")) as temporary:
+        with temporary.open("wb") as file:
+            for name, photo, picture in pictures:
+                pixels = np.ascontiguousarray(picture).tobytes()
+                rows.append((name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
+                file.write(pixels)
+        write_index(stem.with_suffix(".npy"), rows)

@@ -20,8 +20,9 @@ from palimpsest.config.yaml import InputError, build
 from palimpsest.data import archives, debian, listed, packing
 from palimpsest.data.catalogue import Slot, filled_slot
 from palimpsest.data.crops import Crops
-from palimpsest.data.preparation import download, split
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
+from palimpsest.workspace import SlotFiles
 
 SMALL = {"dataset": "any", "scale": None, "size": 16, "resize": "bilinear", "small": "enlarge", "crop": "centre"}
 HEADER = ["name", "package", "version", "path", "subject", "bucket", "group", "split", "licence", "credit", "sha256"]
@@ -82,8 +83,8 @@ class Made:
 
 
 def make(slot: Slot, settings: Crops, folder: Path, store: Path, mirror: str | None = None) -> Made:
-    notice = download(slot, folder / "raw", store, mirror)
-    split(settings, slot, folder, folder / "report", store, mirror, folder / "scratch")
+    notice = slot.entry.download(slot.dataset, folder / "raw", store, mirror)
+    split(settings, slot, SlotFiles(folder), store, mirror, folder / "scratch", {})
     assert list((folder / "scratch").iterdir()) == []
     return Made(folder, notice)
 
@@ -312,7 +313,7 @@ def test_terms_that_are_not_accepted_are_shown(catalogue, name):
 def test_the_terms_are_said_when_archives_are_fetched(tmp_path, catalogue, store, capsys):
     counts = places(store)
     slot = miniature(catalogue, "places2", counts, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert slot.entry.terms in capsys.readouterr().out
 
 
@@ -328,7 +329,7 @@ def test_no_shipped_dataset_is_downloaded_without_consent(shipped, catalogue):
 def test_an_archive_that_is_missing_says_how_it_is_had(tmp_path, catalogue, store):
     slot = miniature(catalogue, "imagenet", {"test": 1}, store)
     with pytest.raises(InputError, match=r"place ILSVRC2012_img_val\.tar in .*: https://image-net\.org/.*an account"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists()
 
 
@@ -337,20 +338,20 @@ def test_a_download_that_is_refused_leaves_raw_empty(tmp_path, catalogue, store,
     slot = miniature(catalogue, "places2", places(store), store, site)
     site.files[name] = b"<html>quota" if page else site.files[name][::-1]
     with pytest.raises(InputError, match="page of HTML" if page else f"{name}: asked for sha256 .* found"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists() and not (store / name).exists()
 
 
 def test_other_pictures_of_as_many_bytes_are_refused(tmp_path, catalogue, store):
     slot = miniature(catalogue, "places2", places(store), store)
-    download(slot, tmp_path / "raw", store, None)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     archive = store / "val_large.tar"
     size = archive.stat().st_size
     make_tar(archive, {name: photograph(900 + number) for number, name in enumerate(PLACES_VAL)})
     with archive.open("ab") as file:
         file.truncate(size)
     with pytest.raises(InputError, match=r"val_large\.tar: asked for the .* accepted: those, or `dvc repro --force"):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
 
 
 def test_unfinished_work_is_of_one_set_of_photographs_and_settings(tmp_path, store, debian_list, monkeypatch):
@@ -362,15 +363,15 @@ def test_unfinished_work_is_of_one_set_of_photographs_and_settings(tmp_path, sto
     slot = filled_slot({"own": dataset("own", tree)}, "own", [])
     (store / "toys_1.0_all.deb").rename(tmp_path / "away.deb")
     where = (store, None, tmp_path / "scratch")
-    download(slot, tmp_path / "raw", store, None)
-    split(config(), slot, tmp_path, tmp_path / "report", *where)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
+    split(config(), slot, SlotFiles(tmp_path), *where, {})
     [first] = (tmp_path / "scratch" / f"split-{tmp_path.name}").iterdir()
     monkeypatch.setattr(packing, "remove", removed)
     (tmp_path / "away.deb").rename(store / "toys_1.0_all.deb")
     for out in ("raw", "shards", "report"):
         shutil.rmtree(tmp_path / out)  # as DVC does before a stage runs
-    download(slot, tmp_path / "raw", store, None)
-    split(config(), slot, tmp_path, tmp_path / "report", *where)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
+    split(config(), slot, SlotFiles(tmp_path), *where, {})
     assert Shard(tmp_path / "shards" / "train").ids == ["hill-3", "hill-4", "hill-5", "toy-0", "toy-1", "toy-2"]
     assert not first.exists() and not list((tmp_path / "scratch").iterdir())
 
@@ -409,7 +410,7 @@ def test_what_changed_since_the_download_is_refused(tmp_path, catalogue, store, 
         archives.unpack(store / "val_large.tar", store / "val_large")
         (store / "val_large.tar").unlink()
     slot = miniature(catalogue, "places2", counts, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     if changed == "folder":
         (store / "val_large" / "val_large" / "Places365_val_00000001.jpg").write_bytes(photograph(77))
     else:
@@ -418,7 +419,7 @@ def test_what_changed_since_the_download_is_refused(tmp_path, catalogue, store, 
     with pytest.raises(
         InputError, match=r"val_large.*: asked for the .* bytes that `download` found, sha256 .*, found"
     ):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
     assert not (tmp_path / "shards").exists()
 
 
@@ -428,16 +429,16 @@ def test_a_truncated_archive_is_not_pinned(tmp_path, catalogue, store):
     whole.write_bytes(whole.read_bytes()[:3000])
     slot = miniature(catalogue, "imagenet", {"test": 6}, store)
     with pytest.raises(InputError, match=r"ILSVRC2012_img_val\.tar: asked for a whole tar.*found one cut short"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists() and not list(store.glob("*.sha256"))
 
 
 def test_a_split_names_its_dataset_when_it_is_refused(tmp_path, catalogue, store):
     counts = places(store)
     slot = miniature(catalogue, "places2", counts | {"train": 6}, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     with pytest.raises(InputError, match="dataset places2: asked for 6 pictures to train, found 5; accepted: the"):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
 
 
 def test_a_dataset_of_masks_or_none_fills_no_slot(catalogue):
@@ -579,7 +580,7 @@ def test_below_the_minimum_nothing_is_taken(tmp_path, store, debian_list, capsys
         r"dataset own: asked for 9 photographs, found 6 as listed \(3 of toys, which is not to be had\); accepted: 7 or"
     )
     with pytest.raises(InputError, match=found):
-        download(debian_list, tmp_path / "slot" / "raw", store, None)
+        debian_list.entry.download(debian_list.dataset, tmp_path / "slot" / "raw", store, None)
     assert f"toys: found no apt-get; accepted: toys_1.0_all.deb in {store}" in capsys.readouterr().err
     assert not (tmp_path / "slot" / "raw").exists()
 
@@ -588,7 +589,7 @@ def test_a_damaged_package_counts_as_missing(tmp_path, store, debian_list, capsy
     packages(store)
     (store / "toys_1.0_all.deb").write_bytes(b"!<arch>\nhalf")
     with pytest.raises(InputError, match=r"found 6 as listed \(3 of toys"):
-        download(debian_list, tmp_path / "slot" / "raw", store, None)
+        debian_list.entry.download(debian_list.dataset, tmp_path / "slot" / "raw", store, None)
     assert "toys_1.0_all.deb: asked for a whole tar" in capsys.readouterr().err
     assert not (tmp_path / "slot" / "raw").exists()
 

@@ -166,7 +166,7 @@ class Found(Settings):
     def makes(self) -> set[str]:
         return self.split.makes() | ({"val"} if self.val_of_test else set())
 
-    def check(self, dataset: str) -> None:
+    def check_split(self, dataset: str) -> None:
         """InputError where a person must still choose categories."""
         if isinstance(self.split, Categories) and not self.split.categories:
             found = f"{dataset}.split.categories is {self.split.categories}"

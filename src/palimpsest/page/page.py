@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 from palimpsest.config.yaml import InputError
-from palimpsest.data import account
+from palimpsest.data import report as data_report
 from palimpsest.page.commit import commit
 from palimpsest.page.gallery import save_thumbnail
 from palimpsest.papers.paper import Paper, read_papers
@@ -92,7 +92,7 @@ class Report:
 
     def counts(self, slot: str) -> list[list[str]]:
         """What became of a slot's photographs, as the rows of a table, its head first."""
-        return account.table(self.data[slot])
+        return data_report.table(self.data[slot])
 
     def table(self, key: str, ending: str) -> str:
         return _text(self.workspace.reports.tables / f"{key}.{ending}")
@@ -104,7 +104,7 @@ def show_figures(report: Report) -> Report:
     drawn = {f["name"]: reports.figures / f"{f['name']}.png" for f in report.figures if f["drawn"]}
     for slot, found in report.data.items():
         folder = report.workspace.slot(slot).report
-        drawn |= {f"photographs-{slot}-{split}": folder / account.sheet(split) for split in found["splits"]}
+        drawn |= {f"photographs-{slot}-{split}": folder / data_report.sheet(split) for split in found["splits"]}
     with ThreadPoolExecutor() as pool:
         sizes = pool.map(partial(_show, reports.folder / "thumbnails"), drawn, drawn.values())
         return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
