@@ -1,6 +1,7 @@
 """A record holds what the pipeline made, small and whole; the latest is found by its date."""
 
 import csv
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from palimpsest import __main__ as command_line
 from palimpsest.config.yaml import InputError
 from palimpsest.page import records
 from palimpsest.page.records import newest, read_record, save_picture, write_record
@@ -96,6 +98,17 @@ def test_what_is_missing_is_named(made):
     write_json(folder / "record.json", {"date": "2027-05-01"})
     with pytest.raises(InputError, match=r"record\.json: profile is missing"):
         newest(made.root)
+
+
+def test_two_commands_put_a_record_into_the_readme(made, monkeypatch, capsys):
+    monkeypatch.chdir(made.root)
+    Path("README.md").write_text("<!-- record -->\n<!-- end of record -->\n")
+    for words in (["record", "--name", "night"], ["readme"]):
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *words])
+        command_line.main()
+    folder, _ = newest(Path())
+    assert capsys.readouterr().out == f"{folder} is written\n"
+    assert f"]({folder}/picture.png)" in Path("README.md").read_text()
 
 
 def test_a_large_picture_is_made_smaller(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from pydantic import ConfigDict
 
-from palimpsest.config.yaml import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Settings, build, one_of
 from palimpsest.page.commit import commit
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.papers.tables import Column, Comparison
@@ -77,6 +77,7 @@ def write_record(root: Path, date: datetime, name: str | None) -> Path:
     if measured.benchmark is None:
         raise InputError(f"{workspace.benchmark}: asked for the device, found no file; `dvc repro` makes it")
     figures = {figure["name"]: figure for figure in read_json(workspace.reports.figures / "figures.json", list)}
+    one_of(PICTURE, figures, str(workspace.reports.figures / "figures.json"))
     record = Record(
         date=date.isoformat(timespec="seconds"),
         profile=measured.profile,
