@@ -1,4 +1,4 @@
-"""resolved/: what every other stage depends on, once every setting of params.yaml has been read strictly.
+"""resolved/: what every other stage depends on, once params.yaml and datasets.yaml have been read strictly.
 
 runs/nothing and weights/nothing stand for what a run needs where it needs nothing: DVC cannot leave out a dependency of
 one run among many.
@@ -7,7 +7,8 @@ one run among many.
 from palimpsest.config.entry import in_one_line
 from palimpsest.config.runs import NOTHING
 from palimpsest.config.yaml import InputError, read_yaml
-from palimpsest.manifests import MODELS, manifest, sources
+from palimpsest.data.catalogue import read_catalogue
+from palimpsest.manifests import MODELS, inputs_hash, manifest
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 from palimpsest.storage import write_json, write_text
@@ -17,14 +18,15 @@ from stages import expect
 
 
 def main() -> None:
-    tree, workspace, before = read_yaml("params.yaml"), Workspace(), sources()
+    before, workspace = inputs_hash(), Workspace()
+    tree, datasets = read_yaml("params.yaml"), read_catalogue("datasets.yaml")
     expect(manifest("check", MODELS))
-    for name, taken, resolved in resolve_all(tree, check(tree)):
+    for name, taken, resolved in resolve_all(tree, check(tree, datasets), datasets):
         write_json(workspace.resolved(name, taken), resolved)
     checkpoints.save_nothing(workspace.run(NOTHING).weights)
     write_text(workspace.weights / NOTHING, "No features are read.\n")
-    if sources() != before:
-        raise InputError("src, stages: a file has changed while `check` read it, so nothing is recorded; run it again")
+    if inputs_hash() != before:
+        raise InputError("settings or code have changed while `check` read them, so nothing is recorded; run it again")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from palimpsest.config.runtime import read_runtime
 from palimpsest.data.catalogue import Slot
-from palimpsest.data.preparation import download
 from palimpsest.resolved import Resolved
 from palimpsest.storage import write_text
 from palimpsest.workspace import Workspace
@@ -11,7 +10,8 @@ from stages import run
 
 def main(resolved: Resolved) -> None:
     files, runtime = Workspace().slot(resolved.name), read_runtime()
-    notice = download(resolved.part(Slot, "slot"), files.raw, runtime.store, runtime.mirror)
+    slot = resolved.part(Slot, "slot")
+    notice = slot.entry.download(slot.dataset, files.raw, runtime.store, runtime.mirror)
     write_text(files.credits, notice)
 
 

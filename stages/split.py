@@ -5,7 +5,7 @@ from pathlib import Path
 from palimpsest.config.runtime import read_runtime
 from palimpsest.data.catalogue import Slot
 from palimpsest.data.crops import Crops
-from palimpsest.data.preparation import split
+from palimpsest.data.sharding import split
 from palimpsest.resolved import Resolved
 from palimpsest.workspace import Workspace
 from stages import run
@@ -14,7 +14,7 @@ from stages import run
 def main(resolved: Resolved) -> None:
     files, runtime = Workspace().slot(resolved.name), read_runtime()
     slot, crops = resolved.part(Slot, "slot"), resolved.part(Crops, "crops")
-    split(crops, slot, files.folder, files.report, runtime.store, runtime.mirror, Path(runtime.scratch))
+    split(crops, slot, files, runtime.store, runtime.mirror, Path(runtime.scratch), resolved.code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from palimpsest.resolved import Resolved
 from palimpsest.results.measured import read_results
 from palimpsest.results.summary import summary, to_csv, to_tree
 from palimpsest.storage import write_json, write_text
-from palimpsest.tables.formats import FORMATS, to_tex_notes
+from palimpsest.tables.formats import FORMATS
+from palimpsest.tables.latex import to_tex_notes
 from palimpsest.tables.matrix import matrix
 from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
@@ -15,7 +16,7 @@ from stages import run
 
 def main(_: Resolved) -> None:
     measured, reports = read_results(Path()), Workspace().reports
-    tables = all_tables(measured, "")
+    tables = all_tables(measured)
     for table in tables:
         for ending, rendered in FORMATS.items():
             write_text(reports.tables / f"{table.key}.{ending}", rendered(table))

@@ -16,14 +16,14 @@ from pytest import MonkeyPatch
 
 from palimpsest import weights
 from palimpsest.config.yaml import build, read_yaml, section
-from palimpsest.data.catalogue import filled_slot
+from palimpsest.data.catalogue import Dataset, filled_slot, read_catalogue
 from palimpsest.data.crops import Crops
-from palimpsest.data.preparation import download, split
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
 from palimpsest.layers import torchvision_operators as torchvision_operators
-from palimpsest.settings.params import Params
 from palimpsest.storage import sha256
 from palimpsest.weights import origins
+from palimpsest.workspace import SlotFiles
 from server import NAME, Handler, Server, Site
 
 pytest_plugins = ["reported"]
@@ -39,6 +39,18 @@ def shipped() -> dict:
     return read_yaml(ROOT / "params.yaml")
 
 
+@pytest.fixture(scope="session")
+def catalogue() -> dict:
+    """The shipped datasets.yaml."""
+    return read_yaml(ROOT / "datasets.yaml")
+
+
+@pytest.fixture(scope="session")
+def datasets() -> dict[str, Dataset]:
+    """The shipped datasets."""
+    return read_catalogue(ROOT / "datasets.yaml")
+
+
 @pytest.fixture
 def params(shipped) -> dict:
     """The shipped settings, to be changed freely."""
@@ -51,12 +63,12 @@ def crops(shipped) -> Crops:
 
 
 @pytest.fixture(scope="session")
-def shards(tmp_path_factory, crops, shipped) -> Path:
+def shards(tmp_path_factory, crops, datasets) -> Path:
     """A folder with the shards of bundled-photos at the tiny profile."""
     folder = tmp_path_factory.mktemp("data")
-    slot = filled_slot(build(Params, shipped, "").datasets, crops.dataset)
-    download(slot, folder / "raw", folder / "archives", None)
-    split(crops, slot, folder, folder / "report", folder / "archives", None, folder / "scratch")
+    slot = filled_slot(datasets, crops.dataset, [])
+    slot.entry.download(slot.dataset, folder / "raw", folder / "archives", None)
+    split(crops, slot, SlotFiles(folder), folder / "archives", None, folder / "scratch", {})
     return folder / "shards"
 
 

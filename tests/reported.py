@@ -12,12 +12,15 @@ import pytest
 
 from palimpsest.config.yaml import build
 from palimpsest.data.shards import Shard
+from palimpsest.evaluation.scoring import Scores
+from palimpsest.evaluation.scoring import table as scored_table
 from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
 from palimpsest.manifests import manifest
+from palimpsest.metrics.aggregate import aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import read_results
-from palimpsest.storage import write_json
+from palimpsest.storage import write_json, write_text
 from palimpsest.tables.tables import all_tables
 from palimpsest.workspace import Workspace
 
@@ -29,6 +32,7 @@ RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
 FEW = ["rectangle", "square", "brush", "centre-6", "centre-14", "centre-25", "centre-39", "centre-50"]
 SPREAD = 0.0001  # between the values of one picture and the next
+PLACES = np.arange(24) - 11.5  # of the pictures, about the middle
 
 
 EXPLAINED = read_metrics()
@@ -40,7 +44,7 @@ def value(run: str, metric: str) -> float:
 
 
 def table(fake, key):
-    return next(table for table in all_tables(fake.measured, "abc1234") if table.key == key)
+    return next(table for table in all_tables(fake.measured) if table.key == key)
 
 
 def column(found, group, text):
@@ -91,28 +95,30 @@ class Fake:
         slot="scenes",
         **changes,
     ):
-        values = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
-        folder = self.root / "results" / run
-        folder.mkdir(parents=True, exist_ok=True)
-        about = {"run": run, "model": "m", "profile": profile, "slot": slot, "dataset": dataset, "size": 64}
-        about |= {
+        means = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
+        single = {name: mean + SPREAD * PLACES for name, mean in means.items() if EXPLAINED[name].of != "set"}
+        intervals = {name: aggregate(values).spread for name, values in single.items()}
+        about = {
+            "run": run,
+            "model": "m",
+            "profile": profile,
+            "slot": slot,
+            "dataset": dataset,
+            "size": 64,
             "images": 24,
             "photos": 2,
             "settings": settings,
             "features": "",
             "code": CODE,
-            "holes": dict.fromkeys(kinds, values),
+            "hole_ratios": dict.fromkeys(kinds, 0.2),
+            "holes": dict.fromkeys(kinds, means),
+            "intervals": dict.fromkeys(kinds, intervals),
+            "missing": {"fid": "its weights are at home"},
         }
-        about |= {"missing": {"fid": "its weights are at home"}}
-        (folder / "metrics.json").write_text(json.dumps(about))
-        single = {metric: mean for metric, mean in values.items() if EXPLAINED[metric].of != "set"}
-        rows = [
-            [f"picture-{i}", kind, 0.2, *(mean + SPREAD * (i - 11.5) for mean in single.values())]
-            for kind in kinds
-            for i in range(24)
-        ]
-        lines = [["image", "hole", "hole_ratio", *single], *rows]
-        (folder / "per-image.csv").write_text("\n".join(",".join(map(str, line)) for line in lines))
+        results, trained = Workspace(self.root).results(run), Workspace(self.root).run(run)
+        write_json(results.metrics, about)
+        scores = Scores([f"picture-{i}" for i in range(24)], np.full(24, 0.2), single, {}, {})
+        write_text(results.per_image, scored_table(dict.fromkeys(kinds, scores)))
         offsets = np.zeros((3, 2, 8, 8), np.int16)
         offsets[:, 0, 0, 0] = 3
         samples = {"index": np.array(SAMPLES)}
@@ -120,13 +126,12 @@ class Fake:
             samples |= {f"{kind}/result": self.pictures, f"{kind}/output": self.pictures}
             samples |= {f"{kind}/offsets": offsets} if run in ("deepfill-v1", *PIECED) else {}
             samples |= {f"{kind}/pieced": self.pictures} if run in PIECED else {}
-        np.savez(folder / "samples.npz", **samples)
+        np.savez(results.samples, **samples)
         log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []
-        (self.root / "runs" / run).mkdir(parents=True, exist_ok=True)
-        (Workspace(self.root).run(run).log).write_text(json.dumps(log))
+        write_json(trained.log, log)
         grids = {"pictures": self.pictures, "holes": np.zeros((3, 64, 64, 1), np.uint8)}
         grids |= {"iterations": np.array([1, 2]), "results": np.stack([self.pictures] * 2)}
-        np.savez(Workspace(self.root).run(run).samples, **(grids if log else {}))
+        np.savez(trained.samples, **(grids if log else {}))
 
     def external(self, name: str, label: str, **changes):
         """External results, under a name that no run has."""

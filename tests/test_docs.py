@@ -16,6 +16,7 @@ from palimpsest import __main__ as command_line
 from palimpsest import models
 from palimpsest.config import runs
 from palimpsest.config.yaml import build, merge, read_yaml, section
+from palimpsest.data.catalogue import Catalogue
 from palimpsest.learning.schedule import Phase
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +124,14 @@ def test_every_stage_on_the_pages_is_one(shipped):
     for page in PAGES:
         for stage, name in re.findall(r"\b([a-z]+)@([\w-]+)", shown(page)):
             assert name in shipped[stages[stage]["foreach"].strip("${}")]
+
+
+def test_the_entries_to_add_on_the_pages_are_accepted(shipped):
+    (dataset,) = blocks(ROOT / "docs" / "data.md", "yaml")
+    build(Catalogue, YAML(typ="safe").load(dataset), "", "datasets.yaml")
+    (external,) = blocks(ROOT / "docs" / "external-results.md", "yaml")
+    tree = shipped | YAML(typ="safe").load(external)
+    assert runs.external(tree, "my-method").slot in shipped["slots"]
 
 
 def test_the_example_of_a_method_keeps_the_contract(shipped, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -153,11 +154,12 @@ def test_two_reproductions_from_scratch_are_equal_byte_for_byte(project):
     again = project.outputs()
     timed = {"results/benchmark.json", "reports/tables", "reports/figures", "reports/gallery", "reports/thumbnails"}
     timed |= {"reports/pdf", "reports/index.html", "reports/report.tex"}
+    timed |= {"reports/commit.txt"}  # of the tree as it is now
     assert {path for path in first if first[path] != again[path]} <= timed
     assert len(first) > 30
     changed = {Path(path).stem for path, content in project.files("reports").items() if content != pages.get(path)}
     seconds = {"crfill-5", "deepfill-v1-claims", "tmad-claims", "tmad-V", "crfill-timing", "overview-speed"}
-    pages_of_runs = {*KEPT, "index", "report", "moved"}  # which say what a run's speed is
+    pages_of_runs = {*KEPT, "index", "report", "moved", "commit"}  # which say what a run's speed is
     assert {name.removesuffix("-notes") for name in changed} <= seconds | pages_of_runs
     assert len(pages) > 60
     project.commit()
@@ -300,7 +302,18 @@ def test_an_experiment_runs_apart_with_its_own_code_and_settings(clean):
 def test_a_queued_experiment_keeps_the_code_that_it_was_queued_with(clean):
     """Code of the workspace that is edited before the queue starts is none of the experiment's."""
     expected = clean.psnr()
-    clean.call("dvc", "exp", "run", "-q", "--queue", "-n", "queued", "-S", "profiles.tiny.evaluation.worst=3")
+    clean.call(
+        "dvc",
+        "exp",
+        "run",
+        "-q",
+        "--queue",
+        "-n",
+        "queued",
+        "-S",
+        "profiles.tiny.evaluation.worst=3",
+        "evaluate@constant-fill",
+    )
     changed_method(clean)
     clean.call("dvc", "queue", "start", "-j", "1")
     for _ in range(600):
@@ -312,6 +325,8 @@ def test_a_queued_experiment_keeps_the_code_that_it_was_queued_with(clean):
     clean.call("git", "checkout", "-q", "--", "src")
     clean.call("dvc", "exp", "apply", "queued")
     assert clean.psnr() == expected
+    with np.load(clean.root / "results" / "constant-fill" / "samples.npz") as kept:
+        assert len(kept["worst/rectangle/index"]) == 3  # it was measured anew
     clean.call("dvc", "queue", "kill", "--force", "queued", check=False)
 
 

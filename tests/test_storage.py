@@ -9,7 +9,7 @@ from palimpsest.storage import replacing, write_text
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-import numpy as np, torch
+import torch
 from palimpsest.config import runs
 from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import read_yaml
@@ -23,7 +23,7 @@ run = runs.resolve(read_yaml(sys.argv[3]), "deepfill-v1")
 model = create(run, 64)
 write = {
     "text": lambda: write_text(target, "x" * 100_000),
-    "shard.bin": lambda: shards.write_shard(target.with_suffix(""), [("a", "b", np.zeros((200, 200, 3), np.uint8))]),
+    "shard.npy": lambda: shards.write_index(target, [("a", "b", 8, 8, 0, "0" * 64)] * 100),
     "weights.safetensors": lambda: checkpoints.save(target, model, checkpoints.Origin(run, "bundled-photos", 64, "")),
     "state.pt": lambda: resume.ResumePoint(target.parent, model).save(resume.Progress()),
 }[target.name]
@@ -50,7 +50,7 @@ def test_a_failure_keeps_what_was_there(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", ["text", "shard.bin", "weights.safetensors", "state.pt"])
+@pytest.mark.parametrize("name", ["text", "shard.npy", "weights.safetensors", "state.pt"])
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, name):
     target = tmp_path / name
     write_text(target, "one")

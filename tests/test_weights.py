@@ -14,7 +14,7 @@ import torch
 
 from palimpsest import weights
 from palimpsest.config.yaml import InputError
-from palimpsest.data import fetching
+from palimpsest.data import downloading
 from palimpsest.storage import sha256
 from palimpsest.weights import about, origins, read
 from palimpsest.weights.origins import Config, Packaged, Published, fetch
@@ -151,7 +151,7 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, serv
             whole = original.read_bytes()
             monkeypatch.setattr(Quiet, "copyfile", lambda self, source, target: target.write(whole[:100]))
     only(monkeypatch, net=Published(url, "features."))
-    monkeypatch.setattr(fetching, "sleep", lambda seconds: None)
+    monkeypatch.setattr(downloading, "sleep", lambda seconds: None)
     refused = r"found .*(status 404|no connection|a cut connection)"
     wanted = "asked for sha256 one that begins with .* found" if fault == "wrong bytes" else refused
     with pytest.raises(InputError, match=wanted) as refusal:

@@ -13,13 +13,14 @@ from palimpsest.workspace import Workspace
 def fetch(arguments: argparse.Namespace) -> None:
     """Fetches and checks a dataset's archives, ahead of the pipeline, and unpacks masks where asked."""
     from palimpsest.config.runtime import read_runtime
-    from palimpsest.config.yaml import build, section
-    from palimpsest.data.catalogue import Sections
-    from palimpsest.data.preparation import fetch
+    from palimpsest.config.yaml import build
+    from palimpsest.data.catalogue import check_accepted, fetch, read_catalogue
+    from palimpsest.settings.params import Params
 
-    runtime, tree = read_runtime(), {"datasets": section(read_yaml("params.yaml"), "datasets")}
-    known = build(Sections, tree, "").datasets
-    for each in fetch(known, arguments.name, runtime.store, runtime.mirror, arguments.out):
+    runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")
+    accepted = build(Params, read_yaml("params.yaml"), "").accepted_terms
+    check_accepted(datasets, accepted)
+    for each in fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out):
         print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
 
 
@@ -97,9 +98,9 @@ def score(arguments: argparse.Namespace) -> None:
     from palimpsest import weights
     from palimpsest.config.runtime import choose_device, read_runtime
     from palimpsest.evaluation import exchange
+    from palimpsest.evaluation.score_files import to_csv, to_json, to_text
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.storage import write_text
-    from palimpsest.tables.scores import to_csv, to_json, to_text
 
     formats = {".csv": to_csv, ".json": to_json}
     if arguments.out and arguments.out.suffix.lower() not in formats:
@@ -170,7 +171,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("fetch", help="fetch a dataset's archives ahead of the pipeline, or unpack masks")
-    command.add_argument("name", help="a section of params.yaml's datasets that has archives, such as nvidia-masks")
+    command.add_argument("name", help="a dataset of datasets.yaml that has archives, such as nvidia-masks")
     command.add_argument("--out", type=Path, help="of masks: a new folder, into which they are unpacked")
     command.set_defaults(run_command=fetch)
 

@@ -40,10 +40,15 @@ def refuse_changes(loaded: Mapping[str, bytes], expected: Manifest) -> None:
             raise InputError(f"{module}: its source {found}, so nothing is recorded; `dvc repro` starts from it")
 
 
-def sources() -> str:
-    """sha256 of every source file of the project, words included."""
-    files = sorted([*(ROOT / "stages").rglob("*.py"), *PACKAGE.rglob("*.py")])
+def inputs_hash() -> str:
+    """sha256 of every file that `check` reads: the settings, and all source and data files, words included."""
+    files = [ROOT / "params.yaml", ROOT / "datasets.yaml"]
+    files += sorted(path for folder in ("stages", "src") for path in (ROOT / folder).rglob("*.*") if _is_input(path))
     return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+def _is_input(path: Path) -> bool:
+    return path.suffix in (".py", ".yaml", ".csv") and path.is_file()
 
 
 @cache

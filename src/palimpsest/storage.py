@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,11 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def finite(value: float) -> float | str | None:
+    """A number as strict JSON can hold it: null for NaN, a word for infinity."""
+    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
 
 
 def sha256(path: Path | str) -> str:

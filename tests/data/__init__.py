@@ -1,16 +1,20 @@
-"""What these tests make on the spot: photographs, the archives that hold them, entries of `datasets`."""
+"""What these tests make on the spot: photographs, the archives that hold them, entries of datasets.yaml."""
 
 import copy
+import hashlib
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from palimpsest.config.yaml import build
-from palimpsest.data.catalogue import Sections
+from palimpsest.data.catalogue import Catalogue, Dataset
+from palimpsest.data.shards import Row, write_index
+from palimpsest.storage import replacing
 
 
 def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -71,9 +75,9 @@ def make_deb(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def entry(shipped: dict, name: str, **changes):
-    """A shipped entry of `datasets`, with changes by its keys; nested ones as `split__categories`."""
-    tree = copy.deepcopy(shipped["datasets"][name])
+def entry(catalogue: dict, name: str, **changes):
+    """A shipped entry of datasets.yaml, with changes by its keys; nested ones as `split__categories`."""
+    tree = copy.deepcopy(catalogue[name])
     for key, value in changes.items():
         *way, last = key.split("__")
         inner = tree
@@ -81,4 +85,26 @@ def entry(shipped: dict, name: str, **changes):
             inner = inner[step]
         assert last in inner
         inner[last] = value
-    return build(Sections, {"datasets": {name: tree}}, "").datasets[name]
+    return dataset(name, tree)
+
+
+def dataset(name: str, tree: dict) -> Dataset:
+    """An entry of datasets.yaml as it is read."""
+    return build(Catalogue, {name: tree}, "", "datasets.yaml").root[name]
+
+
+class Everything:
+    def __contains__(self, name):
+        return True
+
+
+def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:
+    """Writes (id, photo, uint8 (H, W, 3)) one after another; InputError when there are none."""
+    rows: list[Row] = []
+    with replacing(stem.with_suffix(".bin")) as temporary:
+        with temporary.open("wb") as file:
+            for name, photo, picture in pictures:
+                pixels = np.ascontiguousarray(picture).tobytes()
+                rows.append((name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
+                file.write(pixels)
+        write_index(stem.with_suffix(".npy"), rows)

@@ -15,8 +15,9 @@ from time import sleep
 import pytest
 
 from palimpsest.config.yaml import InputError, build
-from palimpsest.data import fetching
-from palimpsest.data.fetching import CHUNK, TRIES, Fetched, NotThereError, Remote, fetch
+from palimpsest.data import downloading, fetching
+from palimpsest.data.downloading import CHUNK, TRIES, NotThereError
+from palimpsest.data.fetching import Fetched, Remote, fetch
 from server import CONTENT, NAME, Site
 
 
@@ -33,7 +34,7 @@ def make_tar() -> bytes:
 def waits(monkeypatch) -> list[float]:
     """The seconds that would have been waited."""
     waited = []
-    monkeypatch.setattr(fetching, "sleep", waited.append)
+    monkeypatch.setattr(downloading, "sleep", waited.append)
     return waited
 
 
@@ -92,7 +93,7 @@ def test_a_cut_connection_goes_on_where_it_was_cut(tmp_path, site, waits):
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert site.ranges_asked == [None, *(f"bytes={tries * site.cut}-" for tries in range(1, 11))]
     assert len(site.asked) > TRIES  # as each brought something new
-    assert set(waits) == {fetching.FIRST_WAIT}
+    assert set(waits) == {downloading.FIRST_WAIT}
 
 
 def test_a_server_without_ranges_is_asked_for_the_whole_again(tmp_path, site):
@@ -157,7 +158,7 @@ def test_another_range_than_the_one_asked_for_is_not_appended(tmp_path, site, fa
 
 
 def test_a_server_that_falls_silent_is_asked_for_the_rest(tmp_path, site, monkeypatch):
-    monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+    monkeypatch.setattr(downloading, "PATIENCE", 0.2)
     site.stall = 4 * CHUNK
     fetch(NAME, remote(site), tmp_path, None)
     assert site.ranges_asked == [None, f"bytes={4 * CHUNK}-"]
@@ -166,7 +167,7 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(tmp_path, site, monkey
 
 def test_a_whole_part_is_checked_without_another_byte(tmp_path, site, monkeypatch):
     with monkeypatch.context() as killed:
-        killed.setattr(fetching, "_check", lambda *arguments: sys.exit())
+        killed.setattr(fetching, "_measure", lambda *arguments: sys.exit())
         with pytest.raises(SystemExit):
             fetch(NAME, remote(site), tmp_path, None)
     assert (visible(tmp_path), hidden(tmp_path)) == ([], PART)
@@ -203,7 +204,7 @@ def test_an_archive_that_the_server_calls_an_encoding_is_not_unpacked(tmp_path, 
     [
         ({}, [1.0, 2.0]),
         ({"Retry-After": "7"}, [7.0, 7.0]),
-        ({"Retry-After": "86400"}, [fetching.LONGEST_WAIT] * 2),
+        ({"Retry-After": "86400"}, [downloading.LONGEST_WAIT] * 2),
         ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)}, [120.0, 120.0]),
         ({"Retry-After": "soon"}, [1.0, 2.0]),
     ],
@@ -296,8 +297,8 @@ def test_a_file_of_another_size_is_refused_before_it_is_downloaded(tmp_path, sit
 
 def test_a_disk_without_room_for_what_is_missing_is_said_beforehand(tmp_path, site, monkeypatch):
     def free(size: int) -> None:
-        usage = fetching.shutil.disk_usage(tmp_path)._replace(free=size)
-        monkeypatch.setattr(fetching.shutil, "disk_usage", lambda folder: usage)
+        usage = downloading.shutil.disk_usage(tmp_path)._replace(free=size)
+        monkeypatch.setattr(downloading.shutil, "disk_usage", lambda folder: usage)
 
     free(1000)
     with pytest.raises(InputError, match=f"room for 524,288 bytes of {NAME}, found 1,000 bytes free"):
@@ -490,7 +491,7 @@ def test_the_archive_goes_before_its_folder(tmp_path):
 def test_a_link_in_a_folder_is_refused(tmp_path, target):
     folder = unpacked(tmp_path / "pictures")
     (folder / "a" / "link").symlink_to(folder / target)
-    with pytest.raises(InputError, match=f"{folder}/a/link: .*found a link"):
+    with pytest.raises(InputError, match=f"{folder}: found 'a/link', a link"):
         fetch("pictures.tar", remote(None), tmp_path, None)
 
 
@@ -547,7 +548,7 @@ def test_what_a_mirror_address_has_not_comes_from_the_owner(tmp_path, site):
 
 
 def test_rate_and_time_left_are_said(tmp_path, site, monkeypatch, capsys):
-    monkeypatch.setattr(fetching, "REPORT_EVERY", 0)
+    monkeypatch.setattr(downloading, "REPORT_EVERY", 0)
     fetch(NAME, remote(site), tmp_path, None)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(CONTENT) // CHUNK

@@ -1,11 +1,10 @@
 """The stages download and split, killed between any two steps, then run again as DVC runs them: the same bytes.
 
-A helper process imports the stages' modules once and forks for each run, so that hundreds of real kills take seconds.
+One process imports the stages' modules and forks for each run, so that hundreds of real kills take seconds.
 """
 
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
@@ -16,28 +15,29 @@ from time import sleep
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 import palimpsest
 from data import entry, make_tar, photograph
-from palimpsest.data import fetching
 from palimpsest.data.catalogue import filled_slot
-from palimpsest.data.fetching import CHUNK
+from palimpsest.data.downloading import CHUNK
+from palimpsest.manifests import manifest
+from palimpsest.storage import write_json
+from palimpsest.workspace import Workspace
 from server import Site
 
-SOURCES = Path(palimpsest.__file__).parents[1]
-ROOT = SOURCES.parent
+ROOT = Path(palimpsest.__file__).parents[2]
 TRAIN, TEST = "train_large_places365standard.tar", "val_large.tar"
-OUTS = {"download": ["data/scenes/raw", "data/credits/scenes"], "split": ["data/scenes/shards", "data/reports/scenes"]}
+OUTS = {"download": ["data/scenes/raw", "data/scenes/credits"], "split": ["data/scenes/shards", "data/scenes/report"]}
 RESULTS = [*OUTS["download"], *OUTS["split"], "archives"]
 
 FORKS = """
 import json, os, runpy, signal, sys, threading
 import requests
+import stages
 from PIL import Image
 from palimpsest import manifests
 from palimpsest.config import runtime
-from palimpsest.data import fetching, packing, preparation
+from palimpsest.data import downloading, fetching, packing
 
 Image.init()
 runtime.read_runtime(sys.argv[1])
@@ -64,20 +64,20 @@ def counted(owner, name, kill, act=None, counts=lambda *arguments: True):
 def there(path, *arguments, dir_fd=None):
     return dir_fd is not None or os.path.lexists(path)
 
-def run(root, folder, stage, kill):
+def run(folder, stage, kill):
     os.chdir(folder)
     os.fsync = lambda file: None  # a kill, unlike a power cut, loses nothing that was written
     counted(os, "unlink", kill, counts=there)
     for name in ("replace", "rename", "link", "truncate", "rmdir"):
         counted(os, name, kill)
-    counted(fetching, "sleep", kill, lambda seconds: None)
+    counted(downloading, "sleep", kill, lambda seconds: None)
     counted(fetching, "_measure", kill)
     counted(packing, "_prepare", kill)
     counted(packing, "_settle", kill)
-    sys.argv = [f"{root}/stages/{stage}.py", "scenes"]
+    sys.argv = [stage, "scenes"]
     sys.stdout = open(os.devnull, "w")
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         print(end.code, file=sys.stderr, flush=True)
         os._exit(1)
@@ -93,15 +93,15 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def fork(site) -> Iterator:
+@pytest.fixture(scope="module")
+def fork() -> Iterator:
     """(folder, stage, kill) → the exit status of a run that is killed before its step number `kill`, 0 = never."""
     command = [sys.executable, "-c", FORKS, str(ROOT / "runtime.yaml")]
-    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "no_proxy": "*"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as forks:
 
         def run(folder: Path, stage: str, kill: int = 0) -> int:
-            forks.stdin.write(json.dumps([str(ROOT), str(folder), stage, kill]) + "\n")
+            forks.stdin.write(json.dumps([str(folder), stage, kill]) + "\n")
             forks.stdin.flush()
             return int(forks.stdout.readline())
 
@@ -110,7 +110,7 @@ def fork(site) -> Iterator:
 
 
 @pytest.fixture
-def project(tmp_path, shipped, site) -> Path:
+def project(tmp_path, catalogue, site) -> Path:
     """A project's folder with one slot: an archive on a server that cuts every connection, another in its place."""
     folder = tmp_path / "project"
     (folder / "archives").mkdir(parents=True)
@@ -125,21 +125,21 @@ def project(tmp_path, shipped, site) -> Path:
     placed = {"url": None, "bytes": None, "hash": None, "how": "ask"}
     remotes = {TRAIN: placed | {"url": site.address(TRAIN), "how": None}, TEST: placed}
     counts = {"train": 5, "val": None, "test": 2}
-    accepted = entry(shipped, "places2", accept_terms=True, archives=remotes, counts=counts, val_of_test=1)
-    slot = filled_slot({"places2": accepted}, "places2")
-    (folder / "data" / "datasets").mkdir(parents=True)
-    (folder / "data" / "datasets" / "scenes.json").write_text(json.dumps(slot.model_dump()))
+    accepted = entry(catalogue, "places2", archives=remotes, counts=counts, val_of_test=1)
+    slot = filled_slot({"places2": accepted}, "places2", ["places2"])
     crops = {"dataset": "places2", "scale": None, "size": 16, "resize": "bilinear", "small": "reject", "crop": "centre"}
-    yaml = YAML()
-    yaml.dump({"profile": "small", "profiles": {"small": {"data": {"scenes": crops}}}}, folder / "params.yaml")
+    code = manifest("download") | manifest("split")  # one process loads what both stages run
+    for name in ("download", "split"):
+        resolved = {"code": code, "slot": slot.model_dump(), "crops": crops}
+        write_json(Workspace(folder).resolved(name, "scenes"), resolved)
     shutil.copy(ROOT / "runtime.yaml", folder)
     return folder
 
 
 def stage(folder: Path, name: str) -> subprocess.Popen:
     """As a user, or DVC, runs it."""
-    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
-    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), "scenes"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", f"stages.{name}", "scenes"]
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True)  # fmt: skip
 
@@ -175,19 +175,15 @@ def copied(folder: Path, target: Path) -> Path:
 
 
 @pytest.fixture
-def unbroken(project, tmp_path, monkeypatch) -> dict[str, bytes]:
-    """What an unbroken run of both stages leaves, which here takes no process of its own."""
+def unbroken(project, tmp_path, fork) -> dict[str, bytes]:
+    """What an unbroken run of both stages leaves."""
     copied(project, tmp_path / "unbroken")
-    with monkeypatch.context() as here:
-        here.chdir(tmp_path / "unbroken")
-        here.setattr(fetching, "sleep", lambda seconds: None)
-        for name in ("download", "split"):
-            here.setattr(sys, "argv", [str(ROOT / "stages" / f"{name}.py"), "scenes"])
-            runpy.run_path(sys.argv[0], run_name="__main__")
+    for name in ("download", "split"):
+        assert fork(tmp_path / "unbroken", name) == 0
     files = visible(tmp_path / "unbroken")
     assert set(files) == {f"data/scenes/shards/{split}.{end}" for split in ("train", "val", "test")
-                          for end in ("bin", "npy")} | {"data/credits/scenes", "data/scenes/raw/archives.json"} | {
-        f"data/reports/scenes/{name}" for name in ("report.json", "report.md", "rejected.csv", "train.jpg", "val.jpg",
+                          for end in ("bin", "npy")} | {"data/scenes/credits", "data/scenes/raw/archives.json"} | {
+        f"data/scenes/report/{name}" for name in ("report.json", "report.md", "rejected.csv", "train.jpg", "val.jpg",
                                                   "test.jpg")} | {
         f"archives/{name}{end}" for name in (TRAIN, TEST) for end in ("", ".sha256")}  # fmt: skip
     return files
@@ -263,8 +259,8 @@ def test_a_cut_connection_needs_no_second_run(project, unbroken, site):
 
 
 def test_an_archive_that_is_another_ends_in_one_line_and_nothing_else(project, site):
-    slot = project / "data" / "datasets" / "scenes.json"
-    slot.write_text(slot.read_text().replace('"hash": null', f'"hash": "sha256:{"0" * 64}"', 1))
+    resolved = Workspace(project).resolved("download", "scenes")
+    resolved.write_text(resolved.read_text().replace('"hash": null', f'"hash": "sha256:{"0" * 64}"', 1))
     site.cut = None
     with stage(project, "download") as run:
         said = run.communicate()[0].splitlines()
@@ -276,10 +272,12 @@ def test_an_archive_that_is_another_ends_in_one_line_and_nothing_else(project, s
 def test_a_full_disk_ends_in_one_line_and_the_next_run_in_the_same_bytes(project, unbroken):
     """Files of more than 2,000 bytes cannot be written: the first shard stops in its middle."""
     finish(project, "download")
-    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000,) * 2); " \
-              "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"  # fmt: skip
-    command = [sys.executable, "-c", limited, str(ROOT / "stages" / "split.py"), "scenes"]
-    environment = os.environ | {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (2000,) * 2); "
+        "runpy.run_module('stages.split', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", limited, "scenes"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith("error: no room to write scratch/split-scenes/") and run.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Official archives in miniature, through the shipped entries of params.yaml, from where they lie to shards."""
+"""Official archives in miniature, through the shipped entries of datasets.yaml, from where they lie to shards."""
 
 import copy
 import csv
@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import encoded, entry, make_deb, make_folder, make_tar, make_zip, noise, photograph
+from data import dataset, encoded, entry, make_deb, make_folder, make_tar, make_zip, noise, photograph
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data import archives, debian, listed, packing
-from palimpsest.data.catalogue import Sections, Slot, filled_slot
+from palimpsest.data.catalogue import Slot, filled_slot
 from palimpsest.data.crops import Crops
-from palimpsest.data.preparation import download, split
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
+from palimpsest.workspace import SlotFiles
 
 SMALL = {"dataset": "any", "scale": None, "size": 16, "resize": "bilinear", "small": "enlarge", "crop": "centre"}
 HEADER = ["name", "package", "version", "path", "subject", "bucket", "group", "split", "licence", "credit", "sha256"]
@@ -31,12 +32,12 @@ def config(**changes) -> Crops:
     return build(Crops, SMALL | changes, "")
 
 
-def miniature(shipped: dict, name: str, counts: dict[str, int], store: Path, site=None, **changes) -> Slot:
+def miniature(catalogue: dict, name: str, counts: dict[str, int], store: Path, site=None, **changes) -> Slot:
     """A slot with a shipped entry, of which nothing is changed but counts, sizes, hashes and addresses.
 
     An archive with a public address goes to the server `site` in place of its owner's; the others lie in `store`.
     """
-    remotes = copy.deepcopy(shipped["datasets"][name]["archives"])
+    remotes = copy.deepcopy(catalogue[name]["archives"])
     for archive, remote in remotes.items():
         place = store / archive
         if remote["url"] is not None and site is not None:
@@ -47,9 +48,9 @@ def miniature(shipped: dict, name: str, counts: dict[str, int], store: Path, sit
             place.unlink()
         else:
             remote |= {"bytes": None, "hash": None}
-    counts = shipped["datasets"][name]["counts"] | counts
-    changed = entry(shipped, name, accept_terms=True, archives=remotes, counts=counts, **changes)
-    return filled_slot({name: changed}, name)
+    counts = catalogue[name]["counts"] | counts
+    changed = entry(catalogue, name, archives=remotes, counts=counts, **changes)
+    return filled_slot({name: changed}, name, [name])
 
 
 @dataclass
@@ -82,8 +83,8 @@ class Made:
 
 
 def make(slot: Slot, settings: Crops, folder: Path, store: Path, mirror: str | None = None) -> Made:
-    notice = download(slot, folder / "raw", store, mirror)
-    split(settings, slot, folder, folder / "report", store, mirror, folder / "scratch")
+    notice = slot.entry.download(slot.dataset, folder / "raw", store, mirror)
+    split(settings, slot, SlotFiles(folder), store, mirror, folder / "scratch", {})
     assert list((folder / "scratch").iterdir()) == []
     return Made(folder, notice)
 
@@ -121,9 +122,9 @@ def places(store: Path) -> dict[str, int]:
     return {"train": 5, "test": 5}
 
 
-def test_places2(tmp_path, shipped, store, site):
+def test_places2(tmp_path, catalogue, store, site):
     counts = places(store)
-    made = make(miniature(shipped, "places2", counts, store, site), config(), tmp_path / "scenes", store)
+    made = make(miniature(catalogue, "places2", counts, store, site), config(), tmp_path / "scenes", store)
     assert made.ids("train") == ["a-airfield-00000002", "s-swimming_pool-indoor-00000001",
                                  "s-swimming_pool-outdoor-00000001"]  # fmt: skip
     assert made.ids("test") == made.ids("val") == [f"Places365_val_{number:08}" for number in range(1, 6)]
@@ -153,13 +154,13 @@ def test_places2(tmp_path, shipped, store, site):
     ]  # fmt: skip
 
 
-def test_folders_in_place_of_archives_give_the_same_pixels(tmp_path, shipped, store):
+def test_folders_in_place_of_archives_give_the_same_pixels(tmp_path, catalogue, store):
     counts = places(store)
-    archived = make(miniature(shipped, "places2", counts, store), config(), tmp_path / "one", store)
+    archived = make(miniature(catalogue, "places2", counts, store), config(), tmp_path / "one", store)
     other = tmp_path / "unpacked"
     for name in ("train_large_places365standard.tar", "val_large.tar"):
         archives.unpack(store / name, other / name.removesuffix(".tar"))
-    slot = miniature(shipped, "places2", counts, store)
+    slot = miniature(catalogue, "places2", counts, store)
     for name in (*slot.entry.archives, *(f"{name}.sha256" for name in slot.entry.archives)):
         (store / name).unlink()
     unpacked = make(slot, config(), tmp_path / "other", store, mirror=str(other))
@@ -169,7 +170,7 @@ def test_folders_in_place_of_archives_give_the_same_pixels(tmp_path, shipped, st
     assert {each["checked"] for each in unpacked.report["origin"]["archives"]} == {"pinned"}
 
 
-def test_places2s_pair(tmp_path, shipped, store):
+def test_places2s_pair(tmp_path, catalogue, store):
     files = {
         f"data_large/{category}/{number:08}.jpg": photograph(100 * place + number, 20, 24)
         for place, category in enumerate(["b/beach", "m/mountain", "s/swimming_pool/indoor"])
@@ -177,7 +178,7 @@ def test_places2s_pair(tmp_path, shipped, store):
     }
     make_tar(store / "train_large_places365challenge.tar", files)
     changes = {"split__categories": ["b/beach", "s/swimming_pool/indoor"], "split__val": 1, "split__test": 2}
-    slot = miniature(shipped, "places2-pair", {"train": 8, "val": 2, "test": 4}, store, **changes)
+    slot = miniature(catalogue, "places2-pair", {"train": 8, "val": 2, "test": 4}, store, **changes)
     made = make(slot, config(), tmp_path / "scenes", store)
     assert made.counted("used") == {"train": 8, "val": 2, "test": 4}
     ids = [name for split in ("train", "val", "test") for name in made.ids(split)]
@@ -192,7 +193,7 @@ def test_places2s_pair(tmp_path, shipped, store):
 # ---- CelebA-HQ, CelebA
 
 
-def test_celeba_hq_by_its_lists(tmp_path, shipped, store, site):
+def test_celeba_hq_by_its_lists(tmp_path, catalogue, store, site):
     numbers = np.random.default_rng(1).permutation(12)
     pictures = {f"CelebAMask-HQ/CelebA-HQ-img/{number}.jpg": photograph(int(number), 32, 32) for number in range(12)}
     masks = {"CelebAMask-HQ/CelebAMask-HQ-mask-anno/0/00000_hair.png": encoded(noise(1, 16, 16)),
@@ -200,7 +201,7 @@ def test_celeba_hq_by_its_lists(tmp_path, shipped, store, site):
     make_zip(store / "CelebAMask-HQ.zip", pictures | masks)
     for name, part in {"train_shuffled.flist": numbers[:9], "val_shuffled.flist": numbers[9:]}.items():
         (store / name).write_text("".join(f"{number}.jpg\n" for number in part))
-    slot = miniature(shipped, "celeba-hq", {"train": 9, "test": 3}, store, site)
+    slot = miniature(catalogue, "celeba-hq", {"train": 9, "test": 3}, store, site)
     made = make(slot, config(scale=24, resize="bicubic"), tmp_path / "faces", store)
     for part, chosen in {"train": numbers[:9], "test": numbers[9:]}.items():
         assert made.ids(part) == [str(number) for number in range(12) if number in chosen]
@@ -214,14 +215,14 @@ def test_celeba_hq_by_its_lists(tmp_path, shipped, store, site):
     assert np.array_equal(made.picture("test", first), centred(reference, 16))
 
 
-def test_celeba_by_its_partition_at_deepfills_size(tmp_path, shipped, store):
+def test_celeba_by_its_partition_at_deepfills_size(tmp_path, catalogue, store):
     pictures = {f"img_align_celeba/{number:06}.jpg": photograph(number, 218, 178) for number in range(1, 7)}
     make_zip(store / "img_align_celeba.zip", pictures)
     values = "001122"
     (store / "list_eval_partition.txt").write_text(
         "".join(f"{number:06}.jpg {value}\n" for number, value in enumerate(values, 1))
     )
-    slot = miniature(shipped, "celeba", {"train": 2, "val": 2, "test": 2}, store)
+    slot = miniature(catalogue, "celeba", {"train": 2, "val": 2, "test": 2}, store)
     made = make(slot, config(scale=[315, 256], size=256), tmp_path / "faces", store)
     assert {split: made.ids(split) for split in ("train", "val", "test")} == {
         "train": ["000001", "000002"], "val": ["000003", "000004"], "test": ["000005", "000006"],
@@ -236,12 +237,12 @@ def test_celeba_by_its_partition_at_deepfills_size(tmp_path, shipped, store):
 # ---- Paris StreetView, ImageNet, DTD
 
 
-def test_paris_streetviews_small_test_pictures_are_enlarged(tmp_path, shipped, store):
+def test_paris_streetviews_small_test_pictures_are_enlarged(tmp_path, catalogue, store):
     train = {f"paris_train_original/48.85_2.35_{n}_-004.JPG": photograph(n, 53, 93) for n in range(3)}
     test = {f"paris_eval/paris_eval_gt/{n:03}_im.png": photograph(50 + n, 22, 22, "PNG") for n in range(1, 4)}
     holed = {f"paris_eval/paris_eval_corrupted/{n:03}_im.png": photograph(90 + n, 22, 22, "PNG") for n in range(1, 4)}
     make_zip(store / "paris-streetview.zip", train | test | holed | {"__MACOSX/paris_eval/paris_eval_gt/._1.png": b""})
-    slot = miniature(shipped, "paris-streetview", {"train": 3, "test": 3}, store)
+    slot = miniature(catalogue, "paris-streetview", {"train": 3, "test": 3}, store)
     made = make(slot, config(scale=32, size=24), tmp_path / "facades", store)
     assert made.ids("test") == made.ids("val") == ["001_im", "002_im", "003_im"]
     assert made.ids("train") == [f"48.85_2.35_{n}_-004" for n in range(3)]
@@ -253,20 +254,22 @@ def test_paris_streetviews_small_test_pictures_are_enlarged(tmp_path, shipped, s
     assert "must not be passed on" in made.notice
 
 
-def test_paris_streetview_below_a_folder_of_its_own(tmp_path, shipped, store):
+def test_paris_streetview_below_a_folder_of_its_own(tmp_path, catalogue, store):
     files = {"Paris/paris_train_original/a.JPG": photograph(1), "Paris/paris_eval_gt/001_im.png": photograph(2)}
     make_zip(store / "paris-streetview.zip", files)
-    made = make(miniature(shipped, "paris-streetview", {"train": 1, "test": 1}, store), config(), tmp_path / "f", store)
+    made = make(
+        miniature(catalogue, "paris-streetview", {"train": 1, "test": 1}, store), config(), tmp_path / "f", store
+    )
     assert (made.ids("train"), made.ids("test")) == (["a"], ["001_im"])
 
 
-def test_imagenets_grey_cmyk_and_small_pictures(tmp_path, shipped, store):
+def test_imagenets_grey_cmyk_and_small_pictures(tmp_path, catalogue, store):
     colour = Image.fromarray(noise(4, 20, 20)).convert("CMYK")
     files = [photograph(1, 20, 30), encoded(noise(2, 20, 30)[..., 0], "JPEG"), encoded(colour, "JPEG"),
              photograph(3, 10, 30), photograph(5, 20, 30)[:200], photograph(6, 20, 20, "PNG")]  # fmt: skip
     names = [f"ILSVRC2012_val_{number:08}.JPEG" for number in range(1, 7)]
     make_tar(store / "ILSVRC2012_img_val.tar", dict(zip(names, files, strict=True)))
-    made = make(miniature(shipped, "imagenet", {"test": 6}, store), config(), tmp_path / "unseen", store)
+    made = make(miniature(catalogue, "imagenet", {"test": 6}, store), config(), tmp_path / "unseen", store)
     assert made.report["splits"].keys() == {"test"}
     assert made.ids("test") == [name.removesuffix(".JPEG") for name in names if name != names[4]]
     assert made.report["splits"]["test"]["changed"] == {"grey": 1, "CMYK": 1, "enlarged": 1}
@@ -275,12 +278,12 @@ def test_imagenets_grey_cmyk_and_small_pictures(tmp_path, shipped, store):
         assert np.array_equal(made.picture("test", names[place][:-5]), centred(opened(files[place]), 16))
 
 
-def test_dtd_out_of_a_compressed_tar(tmp_path, shipped, store, site):
+def test_dtd_out_of_a_compressed_tar(tmp_path, catalogue, store, site):
     pictures = {f"dtd/images/{c}/{c}_{n:04}.jpg": photograph(place * 50 + n, 20, 20)
                 for place, c in enumerate(["banded", "woven"]) for n in range(1, 21)}  # fmt: skip
     labels = {f"dtd/labels/train{n}.txt": b"banded/banded_0001.jpg\n" for n in range(1, 4)}
     make_tar(store / "dtd-r1.0.1.tar.gz", pictures | labels | {"dtd/imdb/imdb.mat": b"matlab"}, "gz")
-    slot = miniature(shipped, "dtd", {"train": 10, "test": 30}, store, site)
+    slot = miniature(catalogue, "dtd", {"train": 10, "test": 30}, store, site)
     made = make(slot, config(), tmp_path / "textures", store)
     assert made.counted("used") == {"train": 10, "val": 30, "test": 30}
     ids = made.ids("train") + made.ids("test")
@@ -298,56 +301,57 @@ def test_dtd_out_of_a_compressed_tar(tmp_path, shipped, store, site):
 
 
 @pytest.mark.parametrize("name", ["places2", "celeba-hq", "celeba", "paris-streetview", "imagenet", "dtd"])
-def test_terms_that_are_not_accepted_are_shown(shipped, name):
-    shown = entry(shipped, name)
+def test_terms_that_are_not_accepted_are_shown(catalogue, name):
+    shown = entry(catalogue, name)
     with pytest.raises(InputError) as refusal:
-        filled_slot({name: shown}, name)
+        filled_slot({name: shown}, name, ["stamps"])
     assert shown.terms in str(refusal.value)
-    assert f"`dvc exp run -S datasets.{name}.accept_terms=true`" in str(refusal.value)
+    assert f"`dvc exp run -S 'accepted_terms=[stamps, {name}]'`" in str(refusal.value)
+    assert filled_slot({name: shown}, name, [name]).entry == shown
 
 
-def test_the_terms_are_said_when_archives_are_fetched(tmp_path, shipped, store, capsys):
+def test_the_terms_are_said_when_archives_are_fetched(tmp_path, catalogue, store, capsys):
     counts = places(store)
-    slot = miniature(shipped, "places2", counts, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot = miniature(catalogue, "places2", counts, store)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert slot.entry.terms in capsys.readouterr().out
 
 
-def test_no_shipped_dataset_is_downloaded_without_consent(shipped):
+def test_no_shipped_dataset_is_downloaded_without_consent(shipped, catalogue):
     """The default profile's data come from packages; all that has an owner's terms waits for a person."""
     used = {slot["dataset"] for slot in shipped["profiles"][shipped["profile"]]["slots"].values()}
-    assert {shipped["datasets"][name]["rule"] for name in used} == {"listed"}
-    assert {shipped["datasets"][name]["packages"] for name in used} == {"python"}
-    under_terms = {name: each for name, each in shipped["datasets"].items() if each["rule"] == "archived"}
-    assert len(under_terms) >= 8 and not any(each["accept_terms"] for each in under_terms.values())
+    assert {catalogue[name]["rule"] for name in used} == {"listed"}
+    assert {catalogue[name]["packages"] for name in used} == {"python"}
+    under_terms = {name for name, each in catalogue.items() if each["rule"] == "archived"}
+    assert len(under_terms) >= 8 and under_terms.isdisjoint(shipped["accepted_terms"])
 
 
-def test_an_archive_that_is_missing_says_how_it_is_had(tmp_path, shipped, store):
-    slot = miniature(shipped, "imagenet", {"test": 1}, store)
+def test_an_archive_that_is_missing_says_how_it_is_had(tmp_path, catalogue, store):
+    slot = miniature(catalogue, "imagenet", {"test": 1}, store)
     with pytest.raises(InputError, match=r"place ILSVRC2012_img_val\.tar in .*: https://image-net\.org/.*an account"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists()
 
 
 @pytest.mark.parametrize("name, page", [("val_large.tar", True), ("train_large_places365standard.tar", False)])
-def test_a_download_that_is_refused_leaves_raw_empty(tmp_path, shipped, store, site, name, page):
-    slot = miniature(shipped, "places2", places(store), store, site)
+def test_a_download_that_is_refused_leaves_raw_empty(tmp_path, catalogue, store, site, name, page):
+    slot = miniature(catalogue, "places2", places(store), store, site)
     site.files[name] = b"<html>quota" if page else site.files[name][::-1]
     with pytest.raises(InputError, match="page of HTML" if page else f"{name}: asked for sha256 .* found"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists() and not (store / name).exists()
 
 
-def test_other_pictures_of_as_many_bytes_are_refused(tmp_path, shipped, store):
-    slot = miniature(shipped, "places2", places(store), store)
-    download(slot, tmp_path / "raw", store, None)
+def test_other_pictures_of_as_many_bytes_are_refused(tmp_path, catalogue, store):
+    slot = miniature(catalogue, "places2", places(store), store)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     archive = store / "val_large.tar"
     size = archive.stat().st_size
     make_tar(archive, {name: photograph(900 + number) for number, name in enumerate(PLACES_VAL)})
     with archive.open("ab") as file:
         file.truncate(size)
     with pytest.raises(InputError, match=r"val_large\.tar: asked for the .* accepted: those, or `dvc repro --force"):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
 
 
 def test_unfinished_work_is_of_one_set_of_photographs_and_settings(tmp_path, store, debian_list, monkeypatch):
@@ -356,18 +360,18 @@ def test_unfinished_work_is_of_one_set_of_photographs_and_settings(tmp_path, sto
     removed = packing.remove
     monkeypatch.setattr(packing, "remove", lambda scratch: None)  # as if it were killed before
     tree = debian_list.entry.model_dump() | {"minimum": 3}
-    slot = filled_slot(build(Sections, {"datasets": {"own": tree}}, "").datasets, "own")
+    slot = filled_slot({"own": dataset("own", tree)}, "own", [])
     (store / "toys_1.0_all.deb").rename(tmp_path / "away.deb")
     where = (store, None, tmp_path / "scratch")
-    download(slot, tmp_path / "raw", store, None)
-    split(config(), slot, tmp_path, tmp_path / "report", *where)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
+    split(config(), slot, SlotFiles(tmp_path), *where, {})
     [first] = (tmp_path / "scratch" / f"split-{tmp_path.name}").iterdir()
     monkeypatch.setattr(packing, "remove", removed)
     (tmp_path / "away.deb").rename(store / "toys_1.0_all.deb")
     for out in ("raw", "shards", "report"):
         shutil.rmtree(tmp_path / out)  # as DVC does before a stage runs
-    download(slot, tmp_path / "raw", store, None)
-    split(config(), slot, tmp_path, tmp_path / "report", *where)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
+    split(config(), slot, SlotFiles(tmp_path), *where, {})
     assert Shard(tmp_path / "shards" / "train").ids == ["hill-3", "hill-4", "hill-5", "toy-0", "toy-1", "toy-2"]
     assert not first.exists() and not list((tmp_path / "scratch").iterdir())
 
@@ -392,21 +396,21 @@ def test_a_package_comes_from_a_mirrors_address(tmp_path, store, debian_list, si
 
 
 @pytest.mark.parametrize("name", ["../evil.tar", "sub/evil.tar", "/evil.tar", ".hidden", ""])
-def test_an_archive_stands_in_the_folder_of_archives(shipped, name):
-    tree = entry(shipped, "imagenet").model_dump()
+def test_an_archive_stands_in_the_folder_of_archives(catalogue, name):
+    tree = entry(catalogue, "imagenet").model_dump()
     tree["archives"] = {name: tree["archives"]["ILSVRC2012_img_val.tar"]}
-    with pytest.raises(InputError, match=r"datasets\.imagenet\.archives"):
-        build(Sections, {"datasets": {"imagenet": tree}}, "")
+    with pytest.raises(InputError, match=r"datasets\.yaml: imagenet\.archives"):
+        dataset("imagenet", tree)
 
 
 @pytest.mark.parametrize("changed", ["archive", "folder"])
-def test_what_changed_since_the_download_is_refused(tmp_path, shipped, store, changed):
+def test_what_changed_since_the_download_is_refused(tmp_path, catalogue, store, changed):
     counts = places(store)
     if changed == "folder":
         archives.unpack(store / "val_large.tar", store / "val_large")
         (store / "val_large.tar").unlink()
-    slot = miniature(shipped, "places2", counts, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot = miniature(catalogue, "places2", counts, store)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     if changed == "folder":
         (store / "val_large" / "val_large" / "Places365_val_00000001.jpg").write_bytes(photograph(77))
     else:
@@ -415,34 +419,34 @@ def test_what_changed_since_the_download_is_refused(tmp_path, shipped, store, ch
     with pytest.raises(
         InputError, match=r"val_large.*: asked for the .* bytes that `download` found, sha256 .*, found"
     ):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
     assert not (tmp_path / "shards").exists()
 
 
-def test_a_truncated_archive_is_not_pinned(tmp_path, shipped, store):
+def test_a_truncated_archive_is_not_pinned(tmp_path, catalogue, store):
     files = {f"ILSVRC2012_val_{number:08}.JPEG": photograph(number) for number in range(1, 7)}
     whole = make_tar(store / "ILSVRC2012_img_val.tar", files)
     whole.write_bytes(whole.read_bytes()[:3000])
-    slot = miniature(shipped, "imagenet", {"test": 6}, store)
+    slot = miniature(catalogue, "imagenet", {"test": 6}, store)
     with pytest.raises(InputError, match=r"ILSVRC2012_img_val\.tar: asked for a whole tar.*found one cut short"):
-        download(slot, tmp_path / "raw", store, None)
+        slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     assert not (tmp_path / "raw").exists() and not list(store.glob("*.sha256"))
 
 
-def test_a_split_names_its_dataset_when_it_is_refused(tmp_path, shipped, store):
+def test_a_split_names_its_dataset_when_it_is_refused(tmp_path, catalogue, store):
     counts = places(store)
-    slot = miniature(shipped, "places2", counts | {"train": 6}, store)
-    download(slot, tmp_path / "raw", store, None)
+    slot = miniature(catalogue, "places2", counts | {"train": 6}, store)
+    slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     with pytest.raises(InputError, match="dataset places2: asked for 6 pictures to train, found 5; accepted: the"):
-        split(config(), slot, tmp_path, tmp_path / "report", store, None, tmp_path / "scratch")
+        split(config(), slot, SlotFiles(tmp_path), store, None, tmp_path / "scratch", {})
 
 
-def test_a_dataset_of_masks_or_none_fills_no_slot(shipped):
-    masks = {"nvidia-masks": entry(shipped, "nvidia-masks")}
+def test_a_dataset_of_masks_or_none_fills_no_slot(catalogue):
+    masks = {"nvidia-masks": entry(catalogue, "nvidia-masks")}
     with pytest.raises(InputError, match="nvidia-masks holds no photographs; `python -m palimpsest fetch nvidia-masks"):
-        filled_slot(masks, "nvidia-masks")
+        filled_slot(masks, "nvidia-masks", ["nvidia-masks"])
     with pytest.raises(InputError, match="asked for dataset 'places'; accepted: nvidia-masks"):
-        filled_slot(masks, "places")
+        filled_slot(masks, "places", [])
 
 
 # ---- a folder of one's own
@@ -467,8 +471,7 @@ TEXTS = {"train.txt": b"cats/1.jpg\ndogs/2.PNG\n", "test.txt": b"cats/3.jpg\n",
 def own(folder: Path, rule: dict) -> Slot:
     tree = {"rule": "own", "folder": str(folder), "split": rule, "val_of_test": None,
             "counts": {"train": None, "val": None, "test": None}}  # fmt: skip
-    sections = build(Sections, {"datasets": {"own": tree}}, "").datasets
-    return filled_slot(sections, "own")
+    return filled_slot({"own": dataset("own", tree)}, "own", [])
 
 
 @pytest.mark.parametrize("rule, counts", RULES, ids=[rule["by"] for rule, _ in RULES])
@@ -533,7 +536,7 @@ def debian_list(tmp_path, monkeypatch) -> Slot:
     monkeypatch.setattr(debian, "which", lambda program: None)
     listed._rows.cache_clear()
     tree = {"rule": "listed", "photographs": "own-list", "buckets": None, "packages": "debian", "minimum": 7}
-    yield filled_slot(build(Sections, {"datasets": {"own": tree}}, "").datasets, "own")
+    yield filled_slot({"own": dataset("own", tree)}, "own", [])
     listed._rows.cache_clear()
 
 
@@ -577,7 +580,7 @@ def test_below_the_minimum_nothing_is_taken(tmp_path, store, debian_list, capsys
         r"dataset own: asked for 9 photographs, found 6 as listed \(3 of toys, which is not to be had\); accepted: 7 or"
     )
     with pytest.raises(InputError, match=found):
-        download(debian_list, tmp_path / "slot" / "raw", store, None)
+        debian_list.entry.download(debian_list.dataset, tmp_path / "slot" / "raw", store, None)
     assert f"toys: found no apt-get; accepted: toys_1.0_all.deb in {store}" in capsys.readouterr().err
     assert not (tmp_path / "slot" / "raw").exists()
 
@@ -586,7 +589,7 @@ def test_a_damaged_package_counts_as_missing(tmp_path, store, debian_list, capsy
     packages(store)
     (store / "toys_1.0_all.deb").write_bytes(b"!<arch>\nhalf")
     with pytest.raises(InputError, match=r"found 6 as listed \(3 of toys"):
-        download(debian_list, tmp_path / "slot" / "raw", store, None)
+        debian_list.entry.download(debian_list.dataset, tmp_path / "slot" / "raw", store, None)
     assert "toys_1.0_all.deb: asked for a whole tar" in capsys.readouterr().err
     assert not (tmp_path / "slot" / "raw").exists()
 
@@ -594,7 +597,7 @@ def test_a_damaged_package_counts_as_missing(tmp_path, store, debian_list, capsy
 def test_a_bucket_is_a_dataset(tmp_path, store, debian_list):
     packages(store)
     tree = debian_list.entry.model_dump() | {"buckets": ["scenes"], "minimum": 6}
-    slot = filled_slot(build(Sections, {"datasets": {"hills": tree}}, "").datasets, "hills")
+    slot = filled_slot({"hills": dataset("hills", tree)}, "hills", [])
     made = make(slot, config(), tmp_path / "slot", store)
     assert made.counted("used") == {"train": 3, "test": 3}
     assert "Oymaker" not in made.notice

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest.config.yaml import InputError, build
+from data import dataset
+from palimpsest.config.yaml import InputError
 from palimpsest.data import listed
-from palimpsest.data.catalogue import Sections
 from palimpsest.data.shards import SPLITS
 
 LISTS = sorted(file.stem for file in listed.LISTS.iterdir())
@@ -95,7 +95,7 @@ def test_a_group_in_two_splits_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["bundled-photos", "bundled-science", "bundled-photos-large", "debian-photos",
                                   "debian-buildings", "debian-scenes", "debian-objects"])  # fmt: skip
-def test_a_shipped_minimum_can_be_met_and_its_splits_are_not_empty(shipped, name):
-    entry = build(Sections, {"datasets": {name: shipped["datasets"][name]}}, "").datasets[name]
+def test_a_shipped_minimum_can_be_met_and_its_splits_are_not_empty(catalogue, name):
+    entry = dataset(name, catalogue[name])
     assert 0 < entry.minimum <= len(listed.photos(entry))
     assert entry.makes() >= {"test"}

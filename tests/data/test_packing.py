@@ -19,10 +19,12 @@ from PIL import Image
 
 from data import encoded, noise, photograph
 from palimpsest.config.yaml import InputError, build
-from palimpsest.data import account, packing
+from palimpsest.data import packing
 from palimpsest.data.crops import Crops
-from palimpsest.data.packing import Source, cut, pack
+from palimpsest.data.packing import cut, pack
+from palimpsest.data.report import write_report
 from palimpsest.data.shards import Shard, write_index
+from palimpsest.data.sources import Source
 
 SETTINGS = {"dataset": "own", "scale": None, "size": 16, "resize": "bicubic", "small": "reject", "crop": "tiles"}
 Files = dict[str, dict[str, bytes]]  # split → name → file
@@ -42,14 +44,15 @@ def source(files: Files, shared: bool = False, seen: list[str] | None = None) ->
                 seen.append(name)
             yield name, contents[name]
 
-    return Source({split: list(each) for split, each in files.items()}, stream, shared)
+    return Source({split: list(each) for split, each in files.items()}, stream, shared, {"archives": []})
 
 
 def packed(folder: Path, files: Files, shared: bool = False, **changes) -> dict[str, list[packing.Photograph]]:
     """Packs into `folder`/shards and reports into `folder`/report; the photographs by split."""
     settings = config(**changes)
-    journals = pack(settings, source(files, shared), folder / "shards", folder / "scratch")
-    account.write_report(folder / "report", settings, {"archives": []}, {}, journals, folder / "shards")
+    photographs = source(files, shared)
+    journals = pack(settings, photographs, folder / "shards", folder / "scratch")
+    write_report(folder / "report", settings, photographs, journals, folder / "shards")
     return {split: list(journal) for split, journal in journals.items()}
 
 
@@ -641,6 +644,7 @@ from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import build
 from palimpsest.data import packing
 from palimpsest.data.crops import Crops
+from palimpsest.data.sources import Source
 
 packing.SECONDS = 0.0
 folder, stop = Path(sys.argv[1]), sys.argv[2]
@@ -654,7 +658,7 @@ def stream(names):
             time.sleep(600)
         yield name, next((folder / "files").glob(f"*/{name}")).read_bytes()
 
-source = packing.Source(splits, stream, False)
+source = Source(splits, stream, False)
 in_one_line(lambda: packing.pack(settings, source, folder / "shards", folder / "scratch") and None)
 """
 

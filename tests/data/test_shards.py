@@ -6,10 +6,11 @@ import pytest
 import tifffile
 from PIL import Image
 
+from data import write_shard
 from palimpsest.config.yaml import InputError
 from palimpsest.data.crops import Crops, random_crop, recolour
 from palimpsest.data.pictures import read_picture, resized
-from palimpsest.data.shards import Shard, spread, write_shard
+from palimpsest.data.shards import Shard, spread
 
 
 def save(path, pixels, mode=None):

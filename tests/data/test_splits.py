@@ -9,7 +9,7 @@ import pytest
 from data import entry
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data import splits
-from palimpsest.data.catalogue import Sections, filled_slot
+from palimpsest.data.catalogue import Catalogue, filled_slot
 from palimpsest.data.splits import assign
 
 NONE = {"train": None, "val": None, "test": None}
@@ -57,29 +57,29 @@ def places(archive: str, folder: str) -> list[str]:
     return [f"{archive}/{folder}/{category}/{n:08}.jpg" for category, size in places for n in range(1, size + 1)]
 
 
-def test_places2_has_1803460_to_train_and_36500_to_test(shipped):
+def test_places2_has_1803460_to_train_and_36500_to_test(catalogue):
     train = places("train_large_places365standard.tar", "data_large")
     test = numbered("val_large.tar/val_large/Places365_val_%08d.jpg", 36_500)
-    assigned = assign(entry(shipped, "places2"), train + test, nothing)
+    assigned = assign(entry(catalogue, "places2"), train + test, nothing)
     assert counted(assigned) == {"train": 1_803_460, "test": 36_500, "val": 64}
     assert assigned.splits["train"] == train and assigned.splits["test"] == test
     assert assigned.left_out == {}
 
 
-def test_the_small_places2_has_the_same_splits(shipped):
-    small = entry(shipped, "places2-256")
+def test_the_small_places2_has_the_same_splits(catalogue):
+    small = entry(catalogue, "places2-256")
     test = numbered("val_256.tar/val_256/Places365_val_%08d.jpg", 36_500)
     train = numbered("train_256_places365standard.tar/data_256/a/airfield/%08d.jpg", 5)
     with pytest.raises(InputError, match="asked for 1803460 pictures to train, found 5; accepted: the whole set"):
         assign(small, train + test, nothing)
-    assigned = assign(entry(shipped, "places2-256", counts__train=5), train + test, nothing)
+    assigned = assign(entry(catalogue, "places2-256", counts__train=5), train + test, nothing)
     assert counted(assigned) == {"train": 5, "test": 36_500, "val": 64}
 
 
-def test_the_challenge_trains_on_all_there_is_and_tests_on_the_same_36500(shipped):
+def test_the_challenge_trains_on_all_there_is_and_tests_on_the_same_36500(catalogue):
     train = numbered("train_large_places365challenge.tar/data_large/b/beach/%08d.jpg", 70)
     test = numbered("val_large.tar/val_large/Places365_val_%08d.jpg", 36_500)
-    assert counted(assign(entry(shipped, "places2-challenge"), train + test, nothing)) == {
+    assert counted(assign(entry(catalogue, "places2-challenge"), train + test, nothing)) == {
         "train": 70, "test": 36_500, "val": 64,
     }  # fmt: skip
 
@@ -89,8 +89,8 @@ def pair(size: int, *categories: str) -> list[str]:
     return [f"{archive}/{category}/{n:08}.jpg" for category in categories for n in range(1, size + 1)]
 
 
-def test_gm_srms_pair_has_74000_3000_3000(shipped):
-    chosen = entry(shipped, "places2-pair", split__categories=["b/beach", "/m/mountain"])
+def test_gm_srms_pair_has_74000_3000_3000(catalogue):
+    chosen = entry(catalogue, "places2-pair", split__categories=["b/beach", "/m/mountain"])
     names = pair(40_000, "b/beach", "m/mountain", "z/zoo")
     assigned = assign(chosen, names, nothing)
     assert counted(assigned) == {"train": 74_000, "val": 3_000, "test": 3_000}
@@ -101,17 +101,14 @@ def test_gm_srms_pair_has_74000_3000_3000(shipped):
     assert assigned.left_out == {"in no split": 40_000}
 
 
-def test_gm_srms_pair_must_be_chosen(shipped):
-    unchosen = {"places2-pair": entry(shipped, "places2-pair", accept_terms=True)}
-    with pytest.raises(
-        InputError,
-        match=r"split\.categories is None; accepted: some of the set's own, as in `-S 'datasets.places2-pair\.spl",
-    ):
-        filled_slot(unchosen, "places2-pair")
+def test_gm_srms_pair_must_be_chosen(catalogue):
+    unchosen = {"places2-pair": entry(catalogue, "places2-pair")}
+    with pytest.raises(InputError, match=r"^datasets\.yaml: places2-pair\.split\.categories is None; accepted: cat"):
+        filled_slot(unchosen, "places2-pair", ["places2-pair"])
 
 
-def test_a_pair_of_smaller_categories_is_not_the_papers(shipped):
-    chosen = entry(shipped, "places2-pair", split__categories=["b/beach", "m/mountain"])
+def test_a_pair_of_smaller_categories_is_not_the_papers(catalogue):
+    chosen = entry(catalogue, "places2-pair", split__categories=["b/beach", "m/mountain"])
     with pytest.raises(InputError, match="asked for 74000 pictures to train, found 73998"):
         assign(chosen, pair(39_999, "b/beach", "m/mountain"), nothing)
 
@@ -119,16 +116,16 @@ def test_a_pair_of_smaller_categories_is_not_the_papers(shipped):
 @pytest.mark.parametrize(
     "categories, message",
     [
-        (["b/beach", "b/beach"], "'b/beach' stands there twice; accepted: each once"),
+        (["b/beach", "b/beach"], "'b/beach' appears twice; accepted: each value once"),
         (["b/beach", "/b/beach/"], "asked for each picture in one split, found .*/b/beach/.* twice"),
         (["s/pool", "s/pool/indoor"], "asked for each picture in one split, found .*/s/pool/indoor/.* twice"),
         (["b/beach", "q/quay"], r"found 0 pictures of train_large.*/q/quay/\*"),
     ],
 )
-def test_categories_share_no_picture_and_exist(shipped, categories, message):
+def test_categories_share_no_picture_and_exist(catalogue, categories, message):
     names = pair(40, "b/beach", "s/pool/indoor", "s/pool/outdoor")
     with pytest.raises(InputError, match=message):
-        chosen = entry(shipped, "places2-pair", split__categories=categories, split__val=1, split__test=1,
+        chosen = entry(catalogue, "places2-pair", split__categories=categories, split__val=1, split__test=1,
                        counts=NONE)  # fmt: skip
         assign(chosen, names, nothing)
 
@@ -146,9 +143,9 @@ def celeba_hq() -> list[str]:
     return [*numbered(f"{HQ}/%d.jpg", 30_000, 0), *masks, "train_shuffled.flist", "val_shuffled.flist"]
 
 
-def test_celeba_hq_has_deepfills_28000_and_2000_by_its_lists(shipped):
+def test_celeba_hq_has_deepfills_28000_and_2000_by_its_lists(catalogue):
     lists = celeba_hq_lists()
-    assigned = assign(entry(shipped, "celeba-hq"), celeba_hq(), lists.__getitem__)
+    assigned = assign(entry(catalogue, "celeba-hq"), celeba_hq(), lists.__getitem__)
     assert counted(assigned) == {"train": 28_000, "test": 2_000, "val": 64}
     assert apart(assigned, "train", "test")
     listed = {f"{HQ}/{line}" for line in lists["val_shuffled.flist"].decode().split()}
@@ -156,8 +153,8 @@ def test_celeba_hq_has_deepfills_28000_and_2000_by_its_lists(shipped):
     assert assigned.left_out == {"no picture by its ending": 2, "in no split": 1}
 
 
-def test_an_archive_that_counts_from_1_is_shifted(shipped):
-    one_based = entry(shipped, "celeba-hq", split__member="data256x256.zip/{number:05}.jpg", split__shift=1)
+def test_an_archive_that_counts_from_1_is_shifted(catalogue):
+    one_based = entry(catalogue, "celeba-hq", split__member="data256x256.zip/{number:05}.jpg", split__shift=1)
     names = numbered("data256x256.zip/%05d.jpg", 30_000)
     lists = celeba_hq_lists()
     assigned = assign(one_based, names, lists.__getitem__)
@@ -165,56 +162,56 @@ def test_an_archive_that_counts_from_1_is_shifted(shipped):
     first = int(lists["val_shuffled.flist"].split(b".")[0])
     assert f"data256x256.zip/{first + 1:05}.jpg" in assigned.splits["test"]
     with pytest.raises(InputError, match=r"train_shuffled.flist: asked for 28000 pictures, found no .*/00000\.jpg"):
-        assign(entry(shipped, "celeba-hq", split__member="data256x256.zip/{number:05}.jpg"), names, lists.__getitem__)
+        assign(entry(catalogue, "celeba-hq", split__member="data256x256.zip/{number:05}.jpg"), names, lists.__getitem__)
 
 
-def test_celeba_hq_has_gm_srms_27000_and_3000_by_draw(shipped):
+def test_celeba_hq_has_gm_srms_27000_and_3000_by_draw(catalogue):
     names = numbered(f"{HQ}/%d.jpg", 30_000, 0)
-    assigned = assign(entry(shipped, "celeba-hq-gm-srm"), names, nothing)
+    assigned = assign(entry(catalogue, "celeba-hq-gm-srm"), names, nothing)
     assert counted(assigned) == {"train": 27_000, "test": 3_000, "val": 64}
     assert apart(assigned, "train", "test")
     assert assigned.splits["test"] != names[-3_000:] and assigned.splits["test"] != names[:3_000]
 
 
-def test_celeba_has_162770_19867_19962_by_its_partition(shipped):
+def test_celeba_has_162770_19867_19962_by_its_partition(catalogue):
     parts = [("0", 162_770), ("1", 19_867), ("2", 19_962)]
     values = [value for value, count in parts for _ in range(count)]
     lines = "".join(f"{number:06}.jpg {value}\n" for number, value in enumerate(values, 1))
     names = numbered("img_align_celeba.zip/img_align_celeba/%06d.jpg", 202_599)
     files = {"list_eval_partition.txt": lines.encode()}
-    assigned = assign(entry(shipped, "celeba"), [*names, "list_eval_partition.txt"], files.__getitem__)
+    assigned = assign(entry(catalogue, "celeba"), [*names, "list_eval_partition.txt"], files.__getitem__)
     assert counted(assigned) == {"train": 162_770, "val": 19_867, "test": 19_962}
     assert assigned.splits["train"] + assigned.splits["val"] + assigned.splits["test"] == names
 
 
-def test_paris_streetview_has_14900_and_100(shipped):
+def test_paris_streetview_has_14900_and_100(catalogue):
     train = numbered("paris-streetview.zip/paris_train_original/48.85_2.35_%d_-004.JPG", 14_900)
     test = numbered("paris-streetview.zip/paris_eval/paris_eval_gt/%03d_im.png", 100)
     holed = numbered("paris-streetview.zip/paris_eval/paris_eval_corrupted/%03d_im.png", 100)
-    assigned = assign(entry(shipped, "paris-streetview"), train + holed + test, nothing)
+    assigned = assign(entry(catalogue, "paris-streetview"), train + holed + test, nothing)
     assert counted(assigned) == {"train": 14_900, "test": 100, "val": 64}
     assert assigned.splits["test"] == test
     assert assigned.left_out == {"in no split": 100}
 
 
-def test_imagenet_has_50000_to_test(shipped):
+def test_imagenet_has_50000_to_test(catalogue):
     names = numbered("ILSVRC2012_img_val.tar/ILSVRC2012_val_%08d.JPEG", 50_000)
-    assigned = assign(entry(shipped, "imagenet"), names, nothing)
+    assigned = assign(entry(catalogue, "imagenet"), names, nothing)
     assert assigned.splits == {"test": names}
 
 
-def test_dtd_has_5610_and_30(shipped):
+def test_dtd_has_5610_and_30(catalogue):
     classes = [f"class{number}" for number in range(47)]
     names = [f"dtd-r1.0.1.tar.gz/dtd/images/{c}/{c}_{n:04}.jpg" for c in classes for n in range(1, 121)]
     labels = numbered("dtd-r1.0.1.tar.gz/dtd/labels/train%d.txt", 10)
-    assigned = assign(entry(shipped, "dtd"), names + labels, nothing)
+    assigned = assign(entry(catalogue, "dtd"), names + labels, nothing)
     assert counted(assigned) == {"train": 5_610, "test": 30, "val": 30}
     assert apart(assigned, "train", "test") and assigned.splits["val"] == assigned.splits["test"]
     assert assigned.left_out == {"no picture by its ending": 10}
 
 
-def test_every_shipped_archive_entry_makes_a_test_split_and_one_to_watch(shipped):
-    sections = build(Sections, {"datasets": shipped["datasets"]}, "").datasets
+def test_every_shipped_archive_entry_makes_a_test_split_and_one_to_watch(catalogue):
+    sections = build(Catalogue, catalogue, "").root
     for name, each in sections.items():
         if isinstance(each, splits.Found):
             assert each.makes() >= {"test"}, name

@@ -1,6 +1,6 @@
 """Figures of metrics against the hole ratio."""
 
-import re
+import json
 
 import pytest
 
@@ -16,8 +16,9 @@ RATIOS = read_papers()["gm-srm"].figures["ratios"]
 
 def set_ratios(fake, run):
     """Gives the holes of each bin the ratio in its middle."""
-    path = Workspace(fake.root).results(run).per_image
-    path.write_text(re.sub(r"irregular-(\d)0-(..)-any,0\.2,", r"irregular-\g<1>0-\2-any,0.\g<1>5,", path.read_text()))
+    path = Workspace(fake.root).results(run).metrics
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"hole_ratios": dict(zip(IRREGULAR, (0.25, 0.35, 0.45, 0.55), strict=True))}))
 
 
 def test_ratios_have_a_line_and_a_band_for_each_method_on_each_slot_with_results(fake):

@@ -11,8 +11,10 @@ from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import predict, to_tensors
 from palimpsest.layers.style_synthesis import fixed_noise, random_noise
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.models import gm_srm
 from palimpsest.models.gm_srm import SEED, divergence, fusion, reconstruction_loss
 from palimpsest.training import checkpoints
+from palimpsest.workspace import Workspace
 
 VARIANTS = ["gm-srm-base", "gm-bm", "gm-csv", "gm-srm", "gm-srm-plain-noise"]
 WITH_MEMORY = VARIANTS[1:]
@@ -95,6 +97,12 @@ def test_a_fusing_convolution_begins_as_the_identity_on_the_memory():
     assert torch.equal(fusion(5, 3)(torch.cat([recalled, known], 1)), recalled)
 
 
+@pytest.fixture
+def first_features(features, monkeypatch):
+    """The perceptual loss reads the first of its layers alone."""
+    monkeypatch.setattr(gm_srm, "FEATURES", gm_srm.FEATURES[:1])
+
+
 def recollections(model, image, hole, noise):
     """What the memory is asked at each level (c of each convolution), and what is recalled, F_M."""
     asked, recalled = [], []
@@ -161,7 +169,7 @@ def test_conditional_noise_has_the_predicted_mean_and_deviation(params, four):
 
 
 @pytest.mark.parametrize("name", WITH_MEMORY)
-def test_steps_leave_the_memory_as_it_is(params, name, four, features):
+def test_steps_leave_the_memory_as_it_is(params, name, four, first_features):
     """Bit by bit, and every other network learns."""
     model = tiny(params, name)
     assert not any(value.requires_grad for value in model.networks["memory"].parameters())
@@ -175,7 +183,7 @@ def test_steps_leave_the_memory_as_it_is(params, name, four, features):
     assert changed == set(model.networks) - {"memory"}
 
 
-def test_the_memory_on_disk_is_that_of_the_trained_run(params, tmp_path, four, features):
+def test_the_memory_on_disk_is_that_of_the_trained_run(params, tmp_path, four, first_features):
     """After training, bit by bit the averaged generator of the checkpoint in needs.inside."""
     memory_run, run = (runs.resolve(params, name, "tiny") for name in ("gm-srm-memory", "gm-srm"))
     torch.manual_seed(5)
@@ -184,13 +192,14 @@ def test_the_memory_on_disk_is_that_of_the_trained_run(params, tmp_path, four, f
         for value in network.parameters():
             value.data += 0.01 * torch.randn(value.shape)
     origin = checkpoints.Origin(memory_run, "toy", 64, "")
-    checkpoints.save(tmp_path / "gm-srm-memory" / "weights.safetensors", memory, origin)
+    workspace = Workspace(tmp_path)
+    checkpoints.save(workspace.run("gm-srm-memory").weights, memory, origin)
     model = tiny(params)
-    checkpoints.begin(model, run, tmp_path)
+    checkpoints.begin(model, run, workspace)
     model.begin(model.config.schedule.phases[0])
     model.step(*to_tensors(*four))
-    checkpoints.save(tmp_path / "gm-srm" / "weights.safetensors", model, checkpoints.Origin(run, "toy", 64, "vgg16"))
-    trained, _ = checkpoints.load(tmp_path / "gm-srm" / "weights.safetensors")
+    checkpoints.save(workspace.run("gm-srm").weights, model, checkpoints.Origin(run, "toy", 64, "vgg16"))
+    trained, _ = checkpoints.load(workspace.run("gm-srm").weights)
     wanted = memory.networks["average"].synthesis.state_dict()
     found = trained.networks["memory"].state_dict()
     assert found.keys() == wanted.keys()
@@ -219,10 +228,10 @@ def test_another_memory_is_a_parameter(params, four):
 def test_a_memory_of_other_pictures_sizes_is_refused(params, tmp_path):
     memory = made(params, "gm-srm-memory", "tiny", 128)
     run = runs.resolve(params, "gm-srm-memory", "tiny")
-    path = tmp_path / "gm-srm-memory" / "weights.safetensors"
-    checkpoints.save(path, memory, checkpoints.Origin(run, "toy", 128, ""))
+    workspace = Workspace(tmp_path)
+    checkpoints.save(workspace.run("gm-srm-memory").weights, memory, checkpoints.Origin(run, "toy", 128, ""))
     with pytest.raises(InputError, match="made for pictures of another size; accepted: that of the run it works in"):
-        checkpoints.begin(tiny(params), runs.resolve(params, "gm-srm", "tiny"), tmp_path)
+        checkpoints.begin(tiny(params), runs.resolve(params, "gm-srm", "tiny"), workspace)
 
 
 def test_the_critic_has_a_rate_of_its_own(params):
@@ -242,7 +251,7 @@ def test_a_picture_is_always_filled_alike(params, name, four):
     assert torch.equal(one, other)
 
 
-def test_only_conditional_noise_has_a_divergence(params, four, features):
+def test_only_conditional_noise_has_a_divergence(params, four, first_features):
     for name in VARIANTS:
         model = tiny(params, name)
         model.begin(model.config.schedule.phases[0])

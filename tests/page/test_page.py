@@ -7,7 +7,8 @@ import pytest
 from palimpsest.config.yaml import InputError
 from palimpsest.page.document import typeset
 from palimpsest.page.page import read_report, render, show_figures
-from palimpsest.tables.formats import LEGEND, tex
+from palimpsest.tables.latex import tex
+from palimpsest.tables.model import LEGEND
 from palimpsest.workspace import Workspace
 
 

@@ -1,10 +1,11 @@
 import csv
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from palimpsest.config.yaml import InputError
+from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.papers.metrics import PAPERS, read_metrics
 from palimpsest.papers.paper import names, read_paper
 from palimpsest.papers.values import Place, read_values
@@ -32,7 +33,7 @@ def read(folder, paper="deepfill-v1"):
 def test_every_shipped_paper_and_value_is_read():
     metrics, values = read_metrics(), read_values()
     papers = [read_paper(name, metrics, values) for name in names()]
-    assert all(paper.tables or paper.claims for paper in papers)
+    assert all(paper.tables for paper in papers)
     with (PAPERS / "values.csv").open() as file:
         assert len(values) == len(list(csv.DictReader(file)))
     place = Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")
@@ -67,10 +68,10 @@ def test_a_spoilt_file_is_named_with_its_key(folder, file, old, new, said):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("like: lpips_alex", "like: lpips_alexnet", r"wide\.I\.published: found 'lpips_alexnet'"),
-        ("name: lpips,", "name: lpip,", r"wide\.I\.published: found 'lpip'"),
-        ("pair: gm-srm-pair", "pears: gm-srm-pair", r"wide\.I\.rows: run: found 'pears'"),
-        ("stand_in: scenes", "stand_in: scene", r"wide\.I\.rows: run: found 'scenes'"),
+        ("like: lpips_alex", "like: lpips_alexnet", r"tables\.I\.published: found 'lpips_alexnet'"),
+        ("name: lpips,", "name: lpip,", r"tables\.I\.published: found 'lpip'"),
+        ("pair: gm-srm-pair", "pears: gm-srm-pair", r"tables\.I\.rows: run: found 'pears'"),
+        ("stand_in: scenes", "stand_in: scene", r"tables\.I\.rows: run: found 'scenes'"),
         ("metrics: [psnr_channels", "metrics: [psnr_chanels", r"figures\.ratios\.metrics: found 'psnr_chanels'"),
     ],
 )
@@ -85,9 +86,68 @@ def test_a_spoilt_wide_table_or_figure_is_named(folder, old, new, said):
 @pytest.mark.parametrize(
     ("paper", "old", "new", "said"),
     [
-        ("crfill", 'study: "1"', 'study: "7"', r"tables\.1\.votes: study: found '7'; accepted: 1"),
+        ("tmad", "kind: blocks", "kind: block", r"tables\.I is .*'block'"),
+        ("tmad", "head: Coarse Net", "head: Coarse", r"tables\.I\.columns: head: found 'Coarse'"),
+        ("tmad", "label: up-block", "label: upblock", r"tables\.I\.rows: label: found 'upblock'"),
+        ("tmad", "published: weight_l1", "published: weight_l2", r"tables\.II\.rows: published: found 'weight_l2'"),
+        ("tmad", "published: memory_saved_percent", "published: memory", r"tables\.claims\.rows: published: found"),
+        ("deepfill-v1", "run: deepfill-v1-baseline}", "run: deepfill-v1, method: Base}", r"tables\.parameters\.rows"),
+        ("crfill", "metric: seconds_cpu_2048", "metric: seconds_cpu", r"tables\.5\.published: found 'seconds_cpu'"),
+        ("crfill", "method: CR loss", "method: CR", r"tables\.5\.rows: method: found 'CR'"),
+    ],
+)
+def test_a_spoilt_table_of_networks_is_named(folder, paper, old, new, said):
+    text = (folder / f"{paper}.yaml").read_text()
+    assert old in text
+    (folder / f"{paper}.yaml").write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=said):
+        read(folder, paper)
+
+
+COUNTS = {"size", "pictures", "raters"}  # px, and what a protocol says of its study
+FRACTION = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_published_number_is_typed_beside_a_table(name):
+    """Integers other than the counts of a protocol, and fractions anywhere, belong in values.csv."""
+    tables = read_yaml(PAPERS / f"{name}.yaml")["tables"]
+    typed = [(key, value) for key, value in leaves(tables) if is_number(key, value)]
+    assert typed == []
+
+
+def test_a_number_that_is_typed_is_found():
+    assert is_number("published", 8) and is_number("published", "2.9 M") and is_number("protocol", "It is 11.23 here.")
+    assert is_number("published", "20 % less") and not is_number("size", 512)
+    assert not is_number("label", "DeepFill v1") and not is_number("metric", "seconds_gpu_512")
+
+
+def leaves(tree, key=""):
+    """(key, value) of every leaf of a YAML tree; those of a list have its key."""
+    match tree:
+        case dict():
+            for name, each in tree.items():
+                yield from leaves(each, name)
+        case list():
+            for each in tree:
+                yield from leaves(each, key)
+        case _:
+            yield key, tree
+
+
+def is_number(key, value) -> bool:
+    """Whether a leaf holds what looks like a published number."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return key not in COUNTS
+    return isinstance(value, str) and bool(FRACTION.search(value) or (key == "published" and value[:1].isdecimal()))
+
+
+@pytest.mark.parametrize(
+    ("paper", "old", "new", "said"),
+    [
+        ("crfill", "metric: user_preference", "metric: preference", r"tables\.1\.votes: dataset, metric: found"),
         ("gm-srm", "gm-srm, faces: gm-srm-faces, p", "gm-srm, face: gm-srm-faces, p", "run: found .face"),
-        ("gm-srm", "[vote_share_percent,", "[vote_share,", r"studies\.III\.published\.0 is 'vote_share'"),
+        ("gm-srm", "[vote_share_percent,", "[vote_share,", r"tables\.III\.published\.0 is 'vote_share'"),
     ],
 )
 def test_a_spoilt_study_is_named(folder, paper, old, new, said):
@@ -98,13 +158,13 @@ def test_a_spoilt_study_is_named(folder, paper, old, new, said):
 
 def test_a_metric_whose_kind_is_unstated_bears_the_papers_name_alone():
     metrics = read_metrics()
-    published = read_paper("gm-srm", metrics, read_values()).wide["I"].published_metrics(metrics)
+    published = read_paper("gm-srm", metrics, read_values()).tables["I"].published_metrics(metrics)
     assert list(published) == ["psnr", "ssim", "ncc", "lmse", "lpips"]
     assert published["lpips"].head == "LPIPS ↓" and published["psnr"] == metrics["psnr"]
 
 
 def test_a_condition_names_the_dataset_that_is_the_papers():
-    tables = read_paper("gm-srm", read_metrics(), read_values()).wide
+    tables = read_paper("gm-srm", read_metrics(), read_values()).tables
     own = {(c.dataset, c.own, c.slot, c.stand_in) for c in tables["I"].data}
     assert own == {
         ("paris-streetview", "paris-streetview", "streets", "scenes"),

@@ -92,23 +92,23 @@ def test_unreadable_yaml_is_one_line(tmp_path):
     assert "params.yaml: not readable as YAML" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_the_shipped_settings_are_accepted(params):
-    check(params)
+def test_the_shipped_settings_are_accepted(params, datasets):
+    check(params, datasets)
 
 
-def test_a_profiles_terms_are_accepted_once(params):
+def test_a_profiles_terms_are_accepted_once(params, datasets):
     params["profile"] = "paper"
     for dataset in ("places2", "imagenet"):
-        with pytest.raises(InputError, match=rf"datasets\.{dataset}\.accept_terms: true"):
-            check(params)
-        params["datasets"][dataset]["accept_terms"] = True
-    check(params)
+        with pytest.raises(InputError, match=rf"`dvc exp run -S 'accepted_terms=\[.*{dataset}\]'`"):
+            check(params, datasets)
+        params["accepted_terms"].append(dataset)
+    check(params, datasets)
 
 
-def test_every_dataset_that_a_table_compares_with_can_be_had(params):
-    tables = [table for paper in read_papers().values() for table in paper.numbered.values()]
+def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
+    tables = [table for paper in read_papers().values() for table in paper.tables.values()]
     compared = {condition.own for table in tables for condition in getattr(table, "data", [])}
-    assert {"places2", "imagenet", "places2-pair"} < compared <= set(params["datasets"])
+    assert {"places2", "imagenet", "places2-pair"} < compared <= set(datasets)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(params):
             "size 256 px; accepted: a multiple of 8, at most scale 192",
         ),
         (("profiles", "tiny", "slots", "scenes", "scale"), [192], "slots.scenes.scale"),
-        (("datasets", "debian-photos", "buckets"), [], "datasets.debian-photos.buckets is []"),
-        (("datasets", "places2", "counts", "train"), -1, "datasets.places2.counts.train is -1"),
-        (("datasets", "places2", "split", "by"), "magic", "datasets.places2.split"),
+        (("accepted_terms",), ["places3"], "accepted_terms: found 'places3'; accepted: places2, places2-256"),
+        (("accepted_terms",), ["bundled-photos"], "accepted_terms: found 'bundled-photos'; accepted: places2"),
+        (("accepted_terms",), ["dtd", "dtd"], "accepted_terms is ['dtd', 'dtd']: value error, 'dtd' appears twice"),
         (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
         (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
         (("runs", "deepfill-v1", "profiles", "photos", "widht"), 8, "runs.deepfill-v1.profiles.photos.widht"),
@@ -275,11 +275,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(params):
         (("runs", "patchmatch", "settings", "seed"), -1, "runs.patchmatch.settings.seed is -1"),
     ],
 )
-def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said):
+def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said, datasets):
     *parents, last = keys
     section(params, *parents)[last] = value
     with pytest.raises(InputError) as error:
-        check(params)
+        check(params, datasets)
     assert said in str(error.value)
 
 
@@ -309,14 +309,14 @@ def test_a_run_holds_those_that_it_needs_in_full(params):
     assert runs.fingerprint(runs.resolve(params, "deepfill-v2-psnet"), 64) != before
 
 
-def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path):
+def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, datasets):
     (tmp_path / "square").mkdir()
     theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
     with pytest.raises(
         InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
     ):
-        check(params)
+        check(params, datasets)
 
 
 def with_other_memory(params):
@@ -336,9 +336,9 @@ def with_other_memory(params):
     return params["profiles"]["tiny"]["slots"]["others"]
 
 
-def test_a_memory_may_be_of_other_pictures(params):
+def test_a_memory_may_be_of_other_pictures(params, datasets):
     with_other_memory(params)
-    check(params)
+    check(params, datasets)
     inside = runs.resolve(params, "gm-srm").inside
     assert (inside.name, inside.slot) == ("other-memory", "others")
 
@@ -350,21 +350,21 @@ def test_a_memory_may_be_of_other_pictures(params):
         ({"dataset": "bundled-science"}, "profiles.tiny.slots.others: dataset bundled-science has no train split"),
     ],
 )
-def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said):
+def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said, datasets):
     slot = with_other_memory(params)
     slot |= changes
     with pytest.raises(InputError, match=said):
-        check(params)
+        check(params, datasets)
 
 
 @pytest.mark.parametrize(
     ("slot", "said"),
     [("others", "slots: nothing uses others; accepted:")],
 )
-def test_slots_that_cannot_be_are_refused(params, slot, said):
+def test_slots_that_cannot_be_are_refused(params, slot, said, datasets):
     params["slots"].append(slot)
     with pytest.raises(InputError, match=said):
-        check(params)
+        check(params, datasets)
 
 
 @pytest.mark.parametrize(
@@ -375,19 +375,19 @@ def test_slots_that_cannot_be_are_refused(params, slot, said):
         (-1.0, ["learning_rate is -1.0: input should be greater than 0"]),
     ],
 )
-def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said):
+def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets):
     params["runs"]["gm-srm"]["profiles"]["tiny"]["schedule"]["phases"][1]["learning_rate"] = rate
     with pytest.raises(InputError) as error:
-        check(params)
+        check(params, datasets)
     lines = [f"params: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
     assert len(str(error.value).splitlines()) == len(lines)
     assert all(line in str(error.value) for line in lines)
 
 
-def test_a_prior_is_no_run(params):
+def test_a_prior_is_no_run(params, datasets):
     prior = params["pretrained"]["gm-srm-memory"]
     fields = {key: value for key, value in prior.items() if key != "frechet_network"}
     nothing = {"start": "nothing", "inside": "nothing", "features": "nothing"}
     params["runs"]["prior"] = {**fields, "base": "prior", "needs": nothing, "holes": ["rectangle"]}
     with pytest.raises(InputError, match=r"runs.prior: stylegan2 fills no holes; accepted: a section of pretrained"):
-        check(params)
+        check(params, datasets)

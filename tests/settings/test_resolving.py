@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from palimpsest.data.catalogue import Dataset
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 
@@ -25,23 +26,23 @@ ALWAYS = {"runs"}  # what the tables know of every run
 SCENES = {"scenes", "unseen", "large"}
 
 
-def resolved(tree: dict) -> dict[str, str]:
+def resolved(tree: dict, datasets: dict[str, Dataset]) -> dict[str, str]:
     """{stage or stage@what it takes: its resolved file}."""
-    found = resolve_all(tree, check(tree))
+    found = resolve_all(tree, check(tree, datasets), datasets)
     return {f"{stage}@{taken}" if taken else stage: json.dumps(part, sort_keys=True) for stage, taken, part in found}
 
 
 @pytest.fixture(scope="module")
-def before(shipped) -> dict[str, str]:
-    return resolved(shipped)
+def before(shipped, datasets) -> dict[str, str]:
+    return resolved(shipped, datasets)
 
 
 @pytest.fixture
-def changed(before, params):
+def changed(before, params, datasets):
     """() → the stages whose resolved file differs from that of the shipped settings; gone and new ones with them."""
 
     def difference() -> set[str]:
-        after = resolved(params)
+        after = resolved(params, datasets)
         return {stage for stage in before.keys() | after.keys() if before.get(stage) != after.get(stage)}
 
     return difference

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.tables import Claim
+from palimpsest.papers.networks import CostClaim
 from palimpsest.results.scaling import power
-from palimpsest.tables.cost import _claim
+from palimpsest.tables.cost import claim_cells
+from palimpsest.tables.tables import contexts
+from palimpsest.workspace import Workspace
 from reported import column as cells
 from reported import table, value
 
@@ -55,16 +56,10 @@ def test_claims_stand_beside_what_was_measured(timed):
     )
     assert ours["A picture of 512 px, GPU"].text == "missing"
     assert cells(found, "published", "as printed")["A picture of 512 px, CPU"].text == "1.5 s"
-    saved = Claim(
-        claim="memory",
-        published="20 % less",
-        run="crfill",
-        against="deepfill-v2",
-        quantity="memory_saved",
-        device="cpu",
-        size=512,
-    )
-    assert _claim(timed.measured, saved)[1].text == "38"  # 160 MiB against 256
+    context = next(context for context in contexts(timed.measured) if context.name == "tmad-claims")
+    of_two = {"run": "crfill", "against": "deepfill-v2", "quantity": "memory_saved"}
+    saved = CostClaim(claim="memory", published="memory_saved_percent", device="cpu", size=512, **of_two)
+    assert [cell.text for cell in claim_cells(context, saved)[:2]] == ["20 % less", "38"]  # 160 MiB against 256
     waiting = table(timed, "tmad-claims")
     assert {cell.text for cell in cells(waiting, "ours", "measured").values()} == {"not yet run"}
 
@@ -72,7 +67,7 @@ def test_claims_stand_beside_what_was_measured(timed):
 def test_votes_are_published_and_ours_missing(fake):
     fake.add("crfill", kinds=KINDS)
     found = table(fake, "crfill-1")
-    votes = cells(found, "user study", "best of five, votes of 405, published")
+    votes = cells(found, "user study", "votes for the best of five, published")
     assert sum(int(cell.text) for cell in votes.values() if cell.number) == 405 == 9 * 45
     ours = cells(found, "user study", "votes, ours on bundled-photos")
     assert ours["Ours (CRFill, Baseline + CR)"].text == "no votes" and ours["PEN-Net"].text == "not yet run"
@@ -90,22 +85,15 @@ def test_methods_that_are_not_there_are_not_yet_run_beside_their_numbers(fake):
 def test_a_table_whose_data_nobody_was_measured_on_says_so(fake):
     found = table(fake, "crfill-2")
     assert "nothing yet" in found.caption
-    assert "Nothing was measured yet beside the paper's ImageNet." in dict(found.notes)["Stand-in"]
+    assert "Nothing has been measured yet beside the paper's ImageNet." in dict(found.notes)["Stand-in"]
 
 
 def test_pieced_pictures_have_their_own_numbers(fake):
-    metric = list(read_metrics()).index("psnr")
     fake.add("crfill", kinds=KINDS)
-    path = fake.root / "results" / "crfill" / "metrics.json"
+    path = Workspace(fake.root).results("crfill").metrics
     about = json.loads(path.read_text())
-    about["holes"]["square/pieced"] = {**about["holes"]["square/pieced"], "psnr": 12.5}
+    about["holes"]["square/pieced"]["psnr"] = 12.5
     path.write_text(json.dumps(about))
-    lines = (fake.root / "results" / "crfill" / "per-image.csv").read_text().splitlines()
-    rows = [line.split(",") for line in lines]
-    for row in rows[1:]:
-        if row[1] == "square/pieced":
-            row[3 + metric] = "12.5"
-    (fake.root / "results" / "crfill" / "per-image.csv").write_text("\n".join(",".join(row) for row in rows))
     pieced = table(fake, "crfill-3")
     ours = cells(pieced, "square: ours on bundled-photos, whole picture", "PSNR (dB) ↑")["Baseline + CR"]
     assert ours.text == "12.50" and "pieced from reference patches" in ours.about

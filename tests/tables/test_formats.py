@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.paper import names, read_paper
-from palimpsest.papers.values import read_values
-from palimpsest.tables.formats import LEGEND, NOTHING, Cell, Head, Table, tex, to_csv, to_html, to_markdown, to_tex
+from palimpsest.papers.paper import read_papers
+from palimpsest.tables.html import to_html
+from palimpsest.tables.latex import tex, to_tex
+from palimpsest.tables.model import LEGEND, NOTHING, Cell, Head, Table
 from palimpsest.tables.tables import all_tables
+from palimpsest.tables.text import to_csv, to_markdown
 from reported import FEW, Fake
 
 IRREGULAR = [f"irregular-{low}-{low + 10}-any" for low in (20, 30, 40, 50)]
@@ -159,17 +160,11 @@ def tables(tmp_path_factory, shards, few_holes) -> list[Table]:
     fake.add("gm-srm-faces", kinds=KINDS, slot="faces", dataset="celeba-hq")
     fake.write("patchmatch", psnr=float("inf"), tv_percent=float("nan"))
     fake.external("theirs", AWKWARD, kinds=KINDS)
-    return all_tables(fake.measured, "abc1234")
+    return all_tables(fake.measured)
 
 
 def test_every_table_of_every_spec_is_there(tables):
-    metrics, values = read_metrics(), read_values()
-    papers = {name: read_paper(name, metrics, values) for name in names()}
-    wanted = {
-        f"{name}-{number}"
-        for name, paper in papers.items()
-        for number in (*paper.tables, *paper.wide, *paper.blocks, *paper.hyperparameters, *paper.timings)
-    }
+    wanted = {f"{name}-{key}" for name, paper in read_papers().items() for key in paper.tables}
     assert wanted <= {table.key for table in tables} and len(tables) > len(wanted)
     shown = {cell.text for table in tables for _, cells in table.rows for cell in cells}
     assert shown >= {"not yet run", "missing", "undefined", "illegible", "did not fit", "–", "∞"}
@@ -208,7 +203,7 @@ def small(*cells: Cell, label="Ours", ranked="column") -> Table:
 def test_the_legend_explains_what_occurs_and_nothing_else():
     assert small(Cell("1.0", "measured")).legend == ""
     said = small(Cell("not yet run", "missing"), Cell("2", "measured", mark="best"), ranked="row").legend
-    assert said == "bold: the best number of its row; not yet run: this project has no result of the method yet."
+    assert said == "bold: the best number of its row; not yet run: the method has no results here yet."
     assert (
         small(NOTHING, label="Theirs (external)").legend
         == f"–: no number to print; (external): {LEGEND['(external)']}."

@@ -7,7 +7,8 @@ import pytest
 
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
-from palimpsest.tables.formats import to_html, to_tex
+from palimpsest.tables.html import to_html
+from palimpsest.tables.latex import to_tex
 from reported import column, table, value
 
 BINS = ["20-30%", "30-40%", "40-50%", "50-60%"]
@@ -219,7 +220,7 @@ def test_heads_in_latex_are_no_wider_than_their_columns(scenes):
 
 def test_two_measured_metrics_of_one_published_are_two_blocks(scenes, monkeypatch):
     papers = {name: paper.model_copy(deep=True) for name, paper in read_papers().items()}
-    columns = papers["gm-srm"].wide["I"].measured[0].columns
+    columns = papers["gm-srm"].tables["I"].measured[0].columns
     columns.append(columns[-1].model_copy(update={"metric": "lpips_vgg"}))
     monkeypatch.setattr("palimpsest.tables.tables.read_papers", lambda: papers)
     found = table(scenes, "gm-srm-I")

@@ -1,4 +1,4 @@
-"""Archives and folders as streams of files, read without unpacking them: tar, zip, .deb and Qt's resource bundles.
+"""Archives and folders as streams of files, read without unpacking them: tar, zip and .deb.
 
 The first bytes of an archive say what it is, not its name: a tar (plain or with gzip, xz or bzip2), a zip, a .deb (the
 files it would install), or a folder on disk. Each is refused as a whole, by an InputError at the first bad file:
@@ -171,7 +171,7 @@ def _damaged(path: Path, last: str, error: Exception) -> InputError:
 
 def _members(path: Path) -> Iterator[_Member]:
     if path.is_dir():
-        yield from _folder(path)
+        yield from (_Member(name, partial(_whole, file)) for name, file in files_below(path))
         return
     if not path.is_file():
         raise InputError(f"{path}: asked for an archive or a folder, found none there")
@@ -186,15 +186,17 @@ def _members(path: Path) -> Iterator[_Member]:
             yield from _tar(_decompressor(file)(file))
 
 
-def _folder(folder: Path, prefix: str = "") -> Iterator[_Member]:
-    entries = {entry.name + "/" * entry.is_dir(follow_symlinks=False): entry for entry in os.scandir(folder)}
+def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """(path below the folder, file) of all files, in the order of their paths; InputError at a link or a device."""
+    entries = {entry.name + "/" * entry.is_dir(follow_symlinks=False): entry for entry in os.scandir(folder / prefix)}
     for name, entry in sorted(entries.items()):
         if name.endswith("/"):
-            yield from _folder(folder / name, prefix + name)
+            yield from files_below(folder, prefix + name)
         elif entry.is_file(follow_symlinks=False):
-            yield _Member(prefix + name, partial(_whole, folder / name))
+            yield prefix + name, Path(entry.path)
         else:
-            yield _Member(prefix + name, _nothing, fault=LINK if entry.is_symlink() else "neither file nor folder")
+            fault = LINK if entry.is_symlink() else "neither file nor folder"
+            raise InputError(f"{folder}: found {prefix + name!r}, {fault}; accepted: {ACCEPTED}")
 
 
 def _whole(path: Path, wanted: bool) -> bytes:
@@ -344,72 +346,3 @@ class _Slice(io.RawIOBase):
         buffer[:size] = data
         self.left -= size
         return size
-
-
-COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
-
-
-def bundled(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-    """(path, contents) of the wanted files of a Qt resource bundle (.rcc), in the order of its tree.
-
-    Raises InputError for a bundle that is cut short or damaged, whose tree is none, for a path that no archive may
-    hold, and for a wanted file that is compressed with zstd or larger than LARGEST bytes.
-    """
-    seen = set()
-    try:
-        for path, flags, start in _resources(rcc):
-            if UNFIT.search(path) or path in seen:
-                raise InputError(f"asked for a Qt resource bundle, found {path!r} in it; accepted: {ACCEPTED}")
-            seen.add(path)
-            if path in wanted:
-                yield path, _resource(path, flags, _sized(rcc, start, ">I", 4))
-    except DAMAGE as error:
-        raise InputError(f"asked for a Qt resource bundle, found one cut short or damaged ({error})") from error
-
-
-def _resources(rcc: bytes) -> Iterator[tuple[str, int, int]]:
-    """(path, flags, offset of the contents) of every file in the bundle's tree."""
-    magic, version, tree, data, names = struct.unpack_from(">4s4I", rcc)
-    if magic != b"qres":
-        raise ValueError(f"it begins with {rcc[:15]!r}")
-    node = 14 if version == 1 else 22  # bytes; the later versions add a date
-    placed = {0}
-    waiting = [(0, "")]
-    while waiting:
-        index, path = waiting.pop()
-        at = tree + node * index
-        name, flags = struct.unpack_from(">IH", rcc, at)
-        if index:
-            path += "/" * bool(path) + _sized(rcc, names + name, ">HI", 6, width=2).decode("utf-16-be")
-        if not flags & FOLDER:
-            yield path, flags, data + struct.unpack_from(">I", rcc, at + 10)[0]
-            continue
-        count, first = struct.unpack_from(">II", rcc, at + 6)
-        children = range(first, first + count)
-        if tree + node * children.stop > len(rcc) or not placed.isdisjoint(children):
-            raise ValueError("its folders form no tree")
-        placed.update(children)
-        waiting += [(child, path) for child in reversed(children)]
-
-
-def _sized(rcc: bytes, start: int, head: str, length: int, width: int = 1) -> bytes:
-    """The bytes at `start` whose count (in units of `width`) leads a head of `length` bytes before them."""
-    size = width * struct.unpack_from(head, rcc, start)[0]
-    part = rcc[start + length : start + length + size]
-    if len(part) < size:
-        raise EOFError("it ends within a file or a name")
-    return part
-
-
-def _resource(path: str, flags: int, stored: bytes) -> bytes:
-    if flags & ZSTD:
-        raise InputError(f"{path}: found it compressed with zstd; accepted: zlib or nothing, in a Qt resource bundle")
-    if not flags & COMPRESSED:
-        return stored
-    size = struct.unpack_from(">I", stored)[0]
-    if size > LARGEST:
-        raise InputError(f"{path}: found {size} bytes in a Qt resource bundle; accepted: up to {LARGEST}")
-    contents = zlib.decompressobj().decompress(stored[4:], size + 1)
-    if len(contents) != size:
-        raise ValueError(f"{path} holds {len(contents)} bytes, not {size}")
-    return contents

@@ -1,46 +1,128 @@
-"""Where photographs come from: the sections of `datasets`, and which of them fills a slot."""
+"""Where photographs come from: the datasets of datasets.yaml, and what each of them can do.
 
-from collections.abc import Mapping
+Every entry answers the same questions. `check`: may it fill a slot? `download`: what `raw` holds of it, and its NOTICE.
+`source`: its photographs, for `split`. `makes`: its splits. `terms`: its owner's, or None.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
-from palimpsest.config.yaml import InputError, Name, Settings
-from palimpsest.data import fetching, splits
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, one_of, read_yaml
+from palimpsest.data import archives, fetching, splits
+from palimpsest.data.fetching import Fetched, Remote
 from palimpsest.data.listed import Listed
+from palimpsest.data.sources import Places, Source
+from palimpsest.storage import read_json, write_json
 
-FileName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][\w.+~%-]*$")
-]  # in the folder of archives, and no folder of its own
+RECORD = "archives.json"  # in `raw`: name, size and hash of every archive or folder, which stay where they lie
+# in the folder of archives, and no folder of its own
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+~%-]*$")]
+Archives = dict[FileName, Remote]
 
 
 class Terms(Settings):
     """Archives that are downloaded, or that a person places, under terms to be accepted once."""
 
     terms: str
-    accept_terms: bool
-    archives: Annotated[dict[FileName, fetching.Remote], Field(min_length=1)]
+    archives: Annotated[Archives, Field(min_length=1)]
+
+    def check_terms(self, dataset: str, accepted: Collection[str]) -> None:
+        """InputError, with the terms, unless a person has accepted them."""
+        if dataset not in accepted:
+            names = ", ".join([*accepted, dataset])
+            raise InputError(
+                f"dataset {dataset} is under its owner's terms: {self.terms} Accepted: accepted_terms: [{names}] in "
+                f"params.yaml, or `dvc exp run -S 'accepted_terms=[{names}]'`, which says that you keep to them"
+            )
+
+    def fetch(self, dataset: str, store: Path, mirror: str | None) -> list[Fetched]:
+        """Its archives, checked; InputError and OSError as `fetching.fetch`."""
+        print(f"{dataset}, under its owner's terms: {self.terms}", flush=True)
+        return [fetching.fetch(archive, remote, store, mirror) for archive, remote in self.archives.items()]
 
 
 class Archived(Terms, splits.Found):
     """Pictures inside archives."""
 
+    unpacks: ClassVar[bool] = False  # the pipeline reads archives of photographs as they are
     rule: Literal["archived"]
 
+    def check(self, dataset: str, accepted: Collection[str]) -> None:
+        self.check_terms(dataset, accepted)
+        self.check_split(dataset)
 
-class Unpacked(Terms):
-    """An archive of something else than photographs, such as masks, that a person fetches to use as a folder."""
+    def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
+        """Notes in `raw` what the archives are; InputError where one is missing or another than asked for."""
+        _record(raw, self.fetch(dataset, store, mirror))
+        return f"The photographs of {dataset} are under their owner's terms.\n\n{self.terms}\n"
 
-    rule: Literal["unpacked"]
-    archives: Annotated[dict[FileName, fetching.Remote], Field(min_length=1, max_length=1)]
+    def source(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> Source:
+        """InputError where an archive has changed since, or the pictures are not as the entry says."""
+        return _source(self, dataset, raw, {name: fetching.find(name, store, mirror) for name in self.archives})
 
 
 class Folder(splits.Found):
     """A person's own pictures: all in a folder and below it."""
 
+    terms: ClassVar[None] = None
     rule: Literal["own"]
     folder: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder).expanduser()
+
+    def check(self, dataset: str, accepted: Collection[str]) -> None:
+        if not self.path.is_dir():
+            raise InputError(f"dataset {dataset}: asked for the folder {self.folder}, found no such folder")
+        self.check_split(dataset)
+
+    def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
+        """Notes in `raw` what the folder holds; InputError where it holds nothing, or a link."""
+        _record(raw, [fetching.inventory(dataset, self.path)])
+        return f"The photographs of {dataset} come from a folder of the user's own.\n"
+
+    def source(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> Source:
+        """InputError where the folder has changed since, or the pictures are not as the entry says."""
+        return _source(self, dataset, raw, {"": self.path})
+
+
+class Unpacked(Terms):
+    """An archive of something else than photographs, such as masks, that a person fetches to use as a folder."""
+
+    unpacks: ClassVar[bool] = True
+    rule: Literal["unpacked"]
+    archives: Annotated[Archives, Field(min_length=1, max_length=1)]
+
+    def check(self, dataset: str, accepted: Collection[str]) -> None:
+        raise InputError(
+            f"dataset {dataset} holds no photographs; accepted: `python -m palimpsest fetch {dataset} --out FOLDER`"
+        )
+
+
+def _record(raw: Path, fetched: list[Fetched]) -> None:
+    write_json(raw / RECORD, [each.record for each in fetched])
+
+
+def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]) -> Source:
+    """The pictures in archives or a folder, once they are known to be what `download` found."""
+    record: list[Tree] = read_json(raw / RECORD, list)
+    for wanted, path in zip(record, paths.values(), strict=True):
+        if (found := fetching.measure(path)) != (wanted["bytes"], wanted["sha256"]):
+            raise InputError(
+                f"{path}: asked for the {wanted['bytes']:,} bytes that `download` found, sha256 {wanted['sha256']}, "
+                f"found {found[0]:,}, sha256 {found[1]}; accepted: those, or `dvc repro --force download`"
+            )
+    places = Places(paths)
+    try:
+        assigned = splits.assign(entry, places.names(), places.read)
+    except InputError as error:
+        raise InputError(f"dataset {dataset}: {error}") from error
+    shared = entry.val_of_test is not None
+    return Source(assigned.splits, places.stream, shared, {"archives": record}, assigned.left_out)
 
 
 class Slot(Settings):
@@ -53,32 +135,51 @@ class Slot(Settings):
 Dataset = Annotated[Listed | Archived | Folder | Unpacked, Field(discriminator="rule")]
 
 
-class Sections(Settings):
-    """The part of params.yaml that says where photographs come from."""
-
-    datasets: dict[Name, Dataset]
+class Catalogue(RootModel[dict[Name, Dataset]]):
+    """datasets.yaml."""
 
 
-def filled_slot(datasets: Mapping[str, Dataset], name: str) -> Slot:
-    """A slot that is filled with a dataset; InputError where it is not to be had, or not yet."""
+def read_catalogue(path: Path | str) -> dict[str, Dataset]:
+    """Every dataset by its name; InputError names the file and each key that is wrong."""
+    return build(Catalogue, read_yaml(path), "", str(path)).root
+
+
+def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> None:
+    """InputError where terms are accepted of a dataset that is unknown or has none."""
+    for name in accepted:
+        one_of(name, (other for other, entry in datasets.items() if entry.terms), "params: accepted_terms")
+
+
+def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
+    """A slot that a dataset fills; InputError where it cannot, or its terms are not among those that are accepted."""
     if name not in datasets:
         raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(datasets)}")
-    entry = datasets[name]
-    if isinstance(entry, Unpacked):
-        raise InputError(f"dataset {name} holds no photographs; `python -m palimpsest fetch {name} --out FOLDER`")
-    if isinstance(entry, Archived):
-        check_terms(name, entry)
-    if isinstance(entry, Folder) and not Path(entry.folder).expanduser().is_dir():
-        raise InputError(f"dataset {name}: asked for the folder {entry.folder}, found no such folder")
-    if isinstance(entry, splits.Found):
-        entry.check(name)
-    return Slot(dataset=name, entry=entry)
+    datasets[name].check(name, accepted)
+    return Slot(dataset=name, entry=datasets[name])
 
 
-def check_terms(name: str, entry: Terms) -> None:
-    """InputError, with the terms, unless a person has accepted them."""
-    if not entry.accept_terms:
+def fetch(
+    datasets: Mapping[str, Dataset],
+    accepted: Collection[str],
+    name: str,
+    store: Path,
+    mirror: str | None,
+    out: Path | None,
+) -> list[Fetched]:
+    """A dataset's archives, checked; those of masks unpacked into `out`, if that is given.
+
+    Raises InputError for a dataset without archives, terms that are not accepted, and what fetching or unpacking does.
+    """
+    having = {other: entry for other, entry in datasets.items() if entry.terms}
+    if name not in having:
+        raise InputError(f"asked for the archives of {name!r}; accepted: {', '.join(having)}")
+    entry = having[name]
+    if out is not None and not entry.unpacks:
         raise InputError(
-            f"dataset {name} is under its owner's terms: {entry.terms} Accepted: datasets.{name}.accept_terms: true in "
-            f"params.yaml, or `dvc exp run -S datasets.{name}.accept_terms=true`, which says that you keep to them"
+            f"{name}: asked to unpack photographs, which the pipeline reads out of their archives; accepted: no --out"
         )
+    entry.check_terms(name, accepted)
+    fetched = entry.fetch(name, store, mirror)
+    if out is not None:
+        archives.unpack(fetched[0].path, out)
+    return fetched

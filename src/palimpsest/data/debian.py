@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data import fetching
-from palimpsest.data.fetching import NotThereError, Remote, folders, is_address
+from palimpsest.data.downloading import NotThereError
+from palimpsest.data.fetching import Remote, folders, is_address
 
 
 def fetch(package: str, version: str, store: Path, mirror: str | None) -> Path:

@@ -3,33 +3,78 @@
 import csv
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from palimpsest.config.yaml import InputError, Name, Settings
-from palimpsest.data import archives, debian
+from palimpsest.config.yaml import InputError, Name, Settings, digest
+from palimpsest.data import archives, bundles, debian
+from palimpsest.data.sources import Source
+from palimpsest.storage import read_json, replacing, write_json
 
+LEFT_OUT = "left-out.json"  # in `raw`: photograph → why it is not there
 LISTS = Path(__file__).parent / "lists"
 INSIDE = " :: "  # between a bundle's path and a path inside it
 
 
 class Listed(Settings):
-    """A section of `datasets` that is a list of photographs."""
+    """A list of photographs."""
 
+    terms: ClassVar[None] = None  # but each photograph's licence, which the NOTICE names
     rule: Literal["listed"]
     photographs: Name  # a list in palimpsest/data/lists
     buckets: Annotated[list[str], Field(min_length=1)] | None  # of the list's subjects; null = all
     packages: Literal["python", "debian"]
     minimum: PositiveInt  # photographs that must be as listed; others are left out
 
+    def check(self, dataset: str, accepted: Collection[str]) -> None:
+        """A list can fill a slot at any time."""
+
     def makes(self) -> set[str]:
+        """The splits that there are."""
         return {photo.split for photo in photos(self)}
+
+    def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
+        """Fills `raw` with the photographs that are as listed, and returns their NOTICE.
+
+        InputError where there are too few, with nothing in `raw`.
+        """
+        files, left_out = {}, {}
+        for photo, file, why in found(self, store, mirror):
+            if file is None:
+                left_out[photo.name] = why
+            else:
+                files[photo.name] = file
+        if len(files) < self.minimum:
+            reasons = "; ".join(f"{count} {why}" for why, count in Counter(left_out.values()).items())
+            raise InputError(
+                f"dataset {dataset}: asked for {len(files) + len(left_out)} photographs, found {len(files)} as listed "
+                f"({reasons}); accepted: {self.minimum} or more"
+            )
+        for name, file in files.items():
+            with replacing(raw / name) as temporary:
+                temporary.write_bytes(file)
+        write_json(raw / LEFT_OUT, left_out)
+        return notice(dataset, [photo for photo in photos(self) if photo.name in files])
+
+    def source(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> Source:
+        """The photographs in `raw`."""
+        there = [photo for photo in photos(self) if (raw / photo.name).is_file()]
+        names = {split: [photo.name for photo in there if photo.split == split] for split in {p.split for p in there}}
+        hashes = {photo.name: photo.sha256 for photo in photos(self)}
+        return Source(
+            names,
+            lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted),
+            shared=False,
+            origin={"list": self.photographs, "sha256": digest(hashes), "buckets": self.buckets},
+            left_out=Counter(read_json(raw / LEFT_OUT, dict).values()),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +133,7 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
             files = _debian(of_it, store, mirror) if entry.packages == "debian" else _python(of_it)
         except InputError as error:
             print(error, file=sys.stderr, flush=True)
-            yield from ((photo, None, f"of {package}, which is not to be had") for photo in of_it)
+            yield from ((photo, None, f"of {package}, which was not found") for photo in of_it)
             continue
         for photo in of_it:
             file = files.get(photo.path)
@@ -112,7 +157,7 @@ def _python(rows: list[Photo]) -> dict[str, bytes]:
 
 
 def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, bytes]:
-    """The files of a Debian package, out of its bundles too; InputError where it is not to be had."""
+    """The files of a Debian package, out of its bundles too; InputError where there is none."""
     package = debian.fetch(rows[0].package, rows[0].version, store, mirror)
     wanted: dict[str, set[str]] = {}
     for photo in rows:
@@ -123,11 +168,12 @@ def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, byt
             files[name] = contents
         else:
             inside = {path.partition(INSIDE)[2] for path in wanted[name]}
-            files |= {f"{name}{INSIDE}{path}": file for path, file in archives.bundled(contents, inside)}
+            files |= {f"{name}{INSIDE}{path}": file for path, file in bundles.stream(contents, inside)}
     return files
 
 
 def notice(dataset: str, rows: list[Photo]) -> str:
+    """Author and licence of each photograph."""
     lines = [f"The photographs of {dataset} are the work of others, used under the licences named here.", ""]
     lines += [f"{p.name}: {p.credit}. {p.licence}. From {p.package} {p.version}, {p.path}." for p in rows]
     return "\n".join(lines) + "\n"

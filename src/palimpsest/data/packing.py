@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from os.path import commonpath
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import IO, Any, Self
 
@@ -29,6 +28,7 @@ from palimpsest.config.yaml import InputError
 from palimpsest.data.crops import Crops
 from palimpsest.data.pictures import is_deep, resized
 from palimpsest.data.shards import Row, write_index
+from palimpsest.data.sources import Source
 from palimpsest.storage import naming, replacing
 
 ORDER = ("test", "val", "train")  # a picture of the first is kept there, and left out of the later ones
@@ -43,33 +43,6 @@ TURNS = {  # EXIF orientation → what stands a picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """The photographs of a dataset: their names by split, and their files."""
-
-    splits: dict[str, list[str]]
-    stream: Callable[[list[str]], Iterator[tuple[str, bytes]]]  # names, in the order of a split → (name, file)
-    shared: bool  # whether `val` shows pictures of `test`
-
-    def ids(self, split: str) -> Callable[[str], str]:
-        """name → picture id: the path below the folder that all names of a split have in common, without its ending.
-
-        Raises InputError where two names of the split would have the same.
-        """
-        names = self.splits[split]
-        shared = commonpath([str(PurePosixPath(name).parent) for name in (min(names), max(names))])
-        start = 0 if shared in ("", ".") else len(shared) + 1
-
-        def identify(name: str) -> str:
-            return str(PurePosixPath(name[start:]).with_suffix("")).replace("/", "-")
-
-        of: dict[str, str] = {}
-        for name in names:
-            if (other := of.setdefault(identify(name), name)) != name:
-                raise InputError(f"{other} and {name} would be one picture's id; accepted: names that differ in more")
-        return identify
 
 
 Key = tuple[str, int, int]

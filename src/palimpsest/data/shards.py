@@ -5,7 +5,6 @@ structured array with id, photo, height, width, offset in bytes and sha256 of th
 disk, so that a shard of millions of pictures takes no memory.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,18 +34,6 @@ def write_index(path: Path, rows: Iterable[Row]) -> None:
         for name, photo, height, width, offset, digest in rows:
             row = name.encode(), photo.encode(), height, width, offset, digest.encode()
             file.write(np.array(row, kind).tobytes())
-
-
-def write_shard(stem: Path, pictures: Iterable[tuple[str, str, np.ndarray]]) -> None:
-    """Writes (id, photo, uint8 (H, W, 3)) one after another; InputError when there are none."""
-    rows: list[Row] = []
-    with replacing(stem.with_suffix(".bin")) as temporary:
-        with temporary.open("wb") as file:
-            for name, photo, picture in pictures:
-                pixels = np.ascontiguousarray(picture).tobytes()
-                rows.append((name, photo, *picture.shape[:2], file.tell(), hashlib.sha256(pixels).hexdigest()))
-                file.write(pixels)
-        write_index(stem.with_suffix(".npy"), rows)
 
 
 class Shard:

@@ -166,13 +166,11 @@ class Found(Settings):
     def makes(self) -> set[str]:
         return self.split.makes() | ({"val"} if self.val_of_test else set())
 
-    def check(self, dataset: str) -> None:
+    def check_split(self, dataset: str) -> None:
         """InputError where a person must still choose categories."""
         if isinstance(self.split, Categories) and not self.split.categories:
-            raise InputError(
-                f"dataset {dataset}: split.categories is {self.split.categories}; accepted: some of the set's own, "
-                f"as in `-S 'datasets.{dataset}.split.categories=[b/beach, m/mountain]'`"
-            )
+            found = f"{dataset}.split.categories is {self.split.categories}"
+            raise InputError(f"datasets.yaml: {found}; accepted: categories of its own, such as [b/beach, m/mountain]")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def measure(
 ) -> None:
     """Writes results/<run>, measured on holes of `kinds`: per-image.csv, metrics.json and samples.npz.
 
-    metrics.json holds what was measured, every mean, and for each metric that is missing the reason.
+    metrics.json holds what was measured, every mean with its interval, and for each metric that is missing the reason.
     """
     workspace = Workspace()
     slot, results = workspace.slot(about.slot), workspace.results(about.run)
@@ -109,12 +109,18 @@ def measure(
     banks = {kind: read_bank(slot.holes, kind, len(shard)) for kind in kinds}
     features, reference = Features(workspace.weights, device), read_reference(slot.reference)
     scores, samples = evaluate(source, shard, banks, features, reference, config)
+    found = {kind: of_kind.aggregates() for kind, of_kind in scores.items()}
     summary = {
         **asdict(about),
         "size": shard.size,
         "images": len(shard),
         "photos": len(set(shard.photos)),
-        "holes": {kind: {name: found.mean for name, found in s.aggregates().items()} for kind, s in scores.items()},
+        "hole_ratios": {kind: of_kind.ratios.mean().item() for kind, of_kind in scores.items()},
+        "holes": {kind: {name: each.mean for name, each in of_kind.items()} for kind, of_kind in found.items()},
+        "intervals": {
+            kind: {name: each.spread for name, each in of_kind.items() if each.low is not None}
+            for kind, of_kind in found.items()
+        },
         "missing": {name: why for s in scores.values() for name, why in s.missing.items()},
     }
     write_text(results.per_image, table(scores))

@@ -67,7 +67,7 @@ def _draw(
         if run is None:
             continue
         found = [measured.aggregate(run, hole, metric) for hole in holes]
-        ratios = [100 * measured.hole_ratio(run, hole) for hole in holes]
+        ratios = [100 * measured.results[run].hole_ratios[hole] for hole in holes]
         style = {"marker": "o", "markersize": 3, "color": f"C{number % 10}", "label": head}
         lines[head] = axes.plot(ratios, [value.mean for value in found], **style)[0]
         bounds = ([value.low for value in found], [value.high for value in found])

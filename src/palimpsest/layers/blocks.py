@@ -1,7 +1,7 @@
 """Basic blocks of T-MAD's networks: R. Xu et al., IEEE TIP 2021, section IV and table I.
 
-No normalisation but the spectral one where a network asks for it; LeakyReLU of slope 0.2 after every convolution but
-an output's.
+There is no normalisation except spectral normalisation where a network asks for it. A LeakyReLU of slope 0.2 follows
+every convolution except an output's.
 """
 
 import math
@@ -20,10 +20,10 @@ Norm = Callable[[nn.Conv2d], nn.Module]
 
 
 def spectral(conv: nn.Conv2d) -> nn.Module:
-    """Spectral normalisation of a convolution that begins orthogonal, so that no direction fades.
+    """Spectral normalisation of a convolution that starts orthogonal, so that no direction fades.
 
-    One of 3 x 3 begins as an orthogonal map of channels through one kernel, of norm 1, whose sum makes up for what the
-    activation takes: normalisation alone would let the signal of a deep network fade from its start.
+    A 3 x 3 convolution starts as an orthogonal map of channels through one kernel of norm 1, whose sum makes up for
+    what the activation takes away: with normalisation alone the signal of a deep network would fade from the start.
     """
     nn.init.orthogonal_(conv.weight)
     if conv.kernel_size == (3, 3):
@@ -34,10 +34,10 @@ def spectral(conv: nn.Conv2d) -> nn.Module:
 
 
 def kernel_of(total: float) -> Tensor:
-    """3 x 3 of norm 1 that sums to `total`, equal about its middle."""
-    about = (total - math.sqrt((9 - total**2) / 8)) / 9  # b of (total - 8 b)² + 8 b² = 1
-    kernel = torch.full((3, 3), about)
-    kernel[1, 1] = total - 8 * about
+    """3 x 3 of norm 1 that sums to `total`, with equal values around the middle."""
+    around = (total - math.sqrt((9 - total**2) / 8)) / 9  # b of (total - 8 b)² + 8 b² = 1
+    kernel = torch.full((3, 3), around)
+    kernel[1, 1] = total - 8 * around
     return kernel
 
 
@@ -46,7 +46,7 @@ def plain(conv: nn.Conv2d) -> nn.Module:
 
 
 def activation(x: Tensor) -> Tensor:
-    return leaky_relu(x, LEAK, inplace=True)  # no convolution needs its output again
+    return leaky_relu(x, LEAK, inplace=True)  # the convolution's output is not needed again
 
 
 class InputConv(nn.Module):
@@ -74,7 +74,7 @@ class OutConv(nn.Module):
 class DownBlock(nn.Module):
     """3 x 3, 3 x 3, nearest neighbour at half the size: (B, C, H, W) → (B, 2 C, H / 2, W / 2).
 
-    The nearest neighbour is every second pixel, so the second convolution computes no other.
+    The nearest neighbour is every second pixel, so the second convolution computes only those.
     """
 
     def __init__(self, channels: int, norm: Norm):
@@ -87,9 +87,9 @@ class DownBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + 3 x 3(3 x 3(x)), borders mirrored: (B, C, H, W) → the same. EdgeConnect's, the first convolution dilated.
+    """x + 3 x 3(3 x 3(x)) with mirrored borders, as in EdgeConnect; the first convolution is dilated. Same shape.
 
-    `inside` computes what lies 1 + dilation px inside the border alone, where nothing is mirrored.
+    `inside` computes only what lies at least 1 + dilation px inside the border, where nothing is mirrored.
     """
 
     def __init__(self, channels: int, dilation: int, norm: Norm):
@@ -109,9 +109,9 @@ class ResidualBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """CARAFE to twice the size, 3 x 3, 3 x 3; without `upsamples` the convolutions alone.
+    """CARAFE to twice the size, 3 x 3, 3 x 3; without `upsamples` only the convolutions.
 
-    (B, inputs, H, W) and, where there is a skip connection, (B, beside, 2 H, 2 W) → (B, outputs, 2 H, 2 W).
+    (B, inputs, H, W) and, for a skip connection, (B, beside, 2 H, 2 W) → (B, outputs, 2 H, 2 W).
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm, beside: int = 0, upsamples: bool = True):

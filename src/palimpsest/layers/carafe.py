@@ -4,12 +4,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 SCALE = 2
-KERNEL = 5  # k_up: a pixel is put together from KERNEL x KERNEL pixels of the smaller map
+KERNEL = 5  # k_up: each pixel is a weighted mean of KERNEL x KERNEL pixels of the smaller map
 COMPRESSED = 64  # channels from which the weights are predicted
 
 
 class Carafe(nn.Module):
-    """Twice the size, each pixel a weighted mean about the one it comes from: (B, C, H, W) → (B, C, 2 H, 2 W)."""
+    """Upsampling by weighted means around each pixel's source: (B, C, H, W) → (B, C, 2 H, 2 W)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -24,9 +24,9 @@ class Carafe(nn.Module):
         return reassemble(features, self.weights(features))
 
     def weights(self, features: Tensor) -> Tensor:
-        """How much each of the 25 neighbours counts in each of the four pixels that come of one: (B, 25, 4, H, W).
+        """The weights of 25 neighbours in the four pixels that replace each pixel: (B, 25, 4, H, W).
 
-        They sum to 1 over the neighbours, which go row by row, as the four pixels do.
+        They sum to 1 over the neighbours. Neighbours and pixels are in row-major order.
         """
         logits = self.encoder(self.compressor(features))
         return logits.unflatten(1, (KERNEL**2, SCALE**2)).softmax(1)
@@ -35,8 +35,8 @@ class Carafe(nn.Module):
 def reassemble(features: Tensor, weights: Tensor) -> Tensor:
     """Σ over the 5 x 5 neighbours of weight · feature: (B, C, H, W), (B, 25, 4, H, W) → (B, C, 2 H, 2 W).
 
-    Beyond the border neighbours are 0. One neighbour of all pixels at a time, at the smaller size, channels side by
-    side in memory: nothing is unfolded.
+    Neighbours beyond the border are 0. Instead of unfolding, it adds one neighbour of all pixels at a time, at the
+    smaller size and with channels contiguous in memory.
     """
     batch, channels, height, width = features.shape
     framed = pad(features, [KERNEL // 2] * 4).permute(0, 2, 3, 1).contiguous()

@@ -1,7 +1,7 @@
 """Fixed pretrained networks whose features measure how pictures differ: LPIPS, FID's Inception, VGG.
 
-Each is built out of its own package, without a download, and leaves torch's random generator as it was. On the device
-`meta` the random weights that a package begins with cost no time.
+Each is built by its own package, without a download, and leaves torch's random generator as it was. They are built on
+the device `meta`, so that no time is lost on a package's random weights.
 """
 
 import warnings
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from lpips import LPIPS
     from pytorch_fid.inception import InceptionV3
 
-# lpips, pytorch_fid and torchvision take over a second to import, which only a network that is built should cost
+# lpips, pytorch_fid and torchvision take over a second to import, so only the functions that need them do so
 
 TRUNK = {"alex": "alexnet", "vgg": "vgg16"}  # name in the package lpips → name in `weights`
 
 
 def lpips_network(weights_folder: Path, net: Literal["alex", "vgg"]) -> "LPIPS":
-    """LPIPS v0.1 (Zhang et al. 2018), frozen: the trunk's weights are ours, the heads' those of the package lpips."""
+    """LPIPS v0.1 (Zhang et al. 2018), frozen; the trunk's weights are `weights`', the heads' the package lpips's."""
     import lpips
 
     trunk = weights.read(weights_folder, TRUNK[net])
@@ -61,7 +61,7 @@ def inception(weights_folder: Path) -> "InceptionV3":
 
 
 class Trunk(nn.Module):
-    """VGG's convolutions: a picture → the feature maps that are asked for by name, such as `relu5_3` or `conv5_4`.
+    """VGG's convolutions: a picture → the feature maps asked for by name, such as `relu5_3` or `conv5_4`.
 
     `conv<block>_<number>` is the map before its ReLU, `relu<block>_<number>` after it; a block ends in `pool<block>`.
     """
@@ -78,7 +78,7 @@ class Trunk(nn.Module):
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """{layer: (B, C, h, w)} in the order asked for, of (B, 3, H, W) in [0, 1]."""
+        """{layer: (B, C, h, w)}, in the order of `layers`, for pictures (B, 3, H, W) in [0, 1]."""
         if unknown := [name for name in layers if name not in self.names]:
             raise InputError(f"asked for layers {', '.join(unknown)} of VGG; accepted: {', '.join(self.names)}")
         last = max(self.names.index(name) for name in layers)
@@ -110,14 +110,14 @@ def _names(features: nn.Sequential) -> list[str]:
 
 
 def perceptual(weights_folder: Path) -> Trunk:
-    """What perceptual losses read: VGG19, or VGG16 where VGG19 is not at hand."""
+    """The network that perceptual losses read: VGG19, or VGG16 if VGG19 is not available."""
     return vgg(weights_folder, weights.perceptual(weights_folder), "perceptual")
 
 
 def vgg(weights_folder: Path, name: str, kept: str | None = None) -> Trunk:
     """The convolutions of vgg16 or vgg19 (Simonyan and Zisserman 2015), frozen, with ImageNet weights.
 
-    `kept` is the weights' name in the folder where it is another.
+    `kept` is the weights' name in the folder, if it differs.
     """
     from torchvision import models
 

@@ -1,7 +1,7 @@
 """Twice and half the size with a low-pass filter: T. Karras et al., "Analyzing and Improving the Image Quality of
 StyleGAN", CVPR 2020; the filter [1, 3, 3, 1] and its alignment as in NVIDIA's released code.
 
-Plain torch, of which every part has second derivatives: R1 and path-length regularisation need them.
+Written in plain torch operations, all of which have the second derivatives that R1 and path-length regularisation need.
 """
 
 import torch
@@ -12,8 +12,10 @@ FILTER = (1.0, 3.0, 3.0, 1.0)
 
 
 def blur(x: Tensor, before: int, after: int, gain: float = 1.0) -> Tensor:
-    """(B, C, H, W) → (B, C, H + n, W + n), n = before + after - 3: the filter of sum `gain` over a picture that is
-    continued by zeros at its top and left (`before`) and at its bottom and right (`after`)."""
+    """The filter, of sum `gain`, over a picture with zeros `before` at top and left, `after` at bottom and right.
+
+    (B, C, H, W) → (B, C, H + n, W + n), n = before + after - 3.
+    """
     channels = x.shape[1]
     line = torch.tensor(FILTER, dtype=x.dtype, device=x.device)
     kernel = torch.outer(line, line) * (gain / line.sum() ** 2)

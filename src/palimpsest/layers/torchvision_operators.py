@@ -1,8 +1,8 @@
 """Makes torchvision importable beside a CPU build of torch: import this first.
 
-The wheels of torchvision on the package index link to CUDA. Where those libraries are absent their operators do not
-load, and `import torchvision` fails because it describes two that no one declared. Nothing here computes with them, so
-a declaration is enough; calling them still fails.
+The wheels of torchvision on the package index link to CUDA. Without its libraries their operators do not load, and
+`import torchvision` fails because it describes two operators that nothing has declared. Nothing here computes with
+them, so a declaration is enough; calling them still fails.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ SCHEMAS = {  # as torchvision 0.28 declares them
 
 
 def declare_missing() -> Library | None:
-    """The library that declares what is missing, to be kept alive; None where torchvision's own operators load."""
+    """The library that declares what is missing, to be kept alive; None if torchvision's own operators load."""
     _load_real_operators()
     missing = [schema for name, schema in SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]
     if not missing:
@@ -32,7 +32,7 @@ def declare_missing() -> Library | None:
 
 
 def _load_real_operators() -> None:
-    """Loads torchvision's compiled operators, where they load: declared twice, they would refuse to."""
+    """Loads torchvision's compiled operators if possible; they would refuse to load after a second declaration."""
     package = find_spec("torchvision")
     for folder in (package and package.submodule_search_locations) or []:
         for suffix in EXTENSION_SUFFIXES:

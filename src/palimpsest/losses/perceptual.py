@@ -1,4 +1,4 @@
-"""Losses that compare features of a fixed network."""
+"""Losses that compare features of a fixed network, VGG."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""Losses that compare a prediction with the picture."""
+"""Losses that compare a prediction with the picture, pixel by pixel, and total variation."""
 
 import torch
 from torch import Tensor

@@ -19,6 +19,11 @@ class Aggregate:
     count: int  # pictures with a value
     undefined: int = 0  # pictures without one, such as the NCC of a constant picture
 
+    @property
+    def spread(self) -> tuple[float, float, int, int]:
+        """All but the mean, of a metric of single pictures."""
+        return self.low, self.high, self.count, self.undefined
+
 
 def aggregate(values: np.ndarray) -> Aggregate:
     """Mean and 95 % percentile interval of (N,) values over `RESAMPLES` draws of N pictures with replacement.

@@ -11,11 +11,13 @@ A Model that fills holes has
     size_divisor  px; `inpaint` and `inspect` take pictures whose sides are multiples of it
     inpaint(image, hole)      the raw output, (B, 3, H, W) in [0, 1]; it is composited elsewhere
 and may have, for figures and tables,
-    inspect(image, hole)      the raw output exactly as `inpaint` gives it, and from the same pass what the method shows
-                              of its inside: {name: tensor}. Tensors of floating point are pictures, (B, 3, H, W) in
-                              [0, 1]; whole numbers are int64 (B, ...). `offsets` are the references: for each patch of
-                              16 px the patch that serves as its model, as (dy, dx) in units of 8 px, (B, 2, H/8, W/8);
-                              see layers/patches.py
+    inspect(image, hole)      the raw output exactly as `inpaint` gives it, and from the same pass {name: tensor}, what
+                              the method shows of its inside: floating-point tensors are pictures, (B, 3, H, W) in
+                              [0, 1], the others whole numbers, int64 (B, ...). `offsets` point from each patch of 16 px
+                              to its reference patch, (dy, dx) in units of 8 px, (B, 2, H/8, W/8), and stay inside the
+                              picture; see layers/patches.py
+and, if another method can train its networks as an inner model,
+    reconstruct(x, hole)      the raw output and the reconstruction loss, for pictures in [-1, 1]
 
 A prior fills no holes: other methods work with it. Instead of the above it has
     sample(first, count, device)   its pictures numbered first, first + 1, …: (count, 3, size, size) in [0, 1]

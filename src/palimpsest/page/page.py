@@ -11,14 +11,15 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 from palimpsest.config.yaml import InputError
-from palimpsest.data import account
+from palimpsest.data import report as data_report
 from palimpsest.page.commit import commit
 from palimpsest.page.gallery import save_thumbnail
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.rendering import template
 from palimpsest.storage import read_json
-from palimpsest.tables.formats import legend, tex
-from palimpsest.tables.tables import SMOKE
+from palimpsest.tables.context import SMOKE
+from palimpsest.tables.latex import tex
+from palimpsest.tables.model import legend
 from palimpsest.workspace import Workspace
 
 SHOWN = 960  # px, the width of a figure on the page; its file is as large as it was drawn
@@ -70,12 +71,10 @@ class Report:
     def title(self, paper: str, key: str) -> str:
         """A table as the contents name it."""
         number = key.removeprefix(f"{paper}-")
-        if number in (numbered := self.papers[paper].numbered):
-            return f"Table {number}: {numbered[number].title}"
-        table, every, measured_on = number.partition("-every-metric")
-        if every:
-            return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
-        return {"parameters": "Parameters of its networks", "claims": "Claims in its text"}[number]
+        if number in (tables := self.papers[paper].tables):
+            return tables[number].heading(number)
+        table, _, measured_on = number.partition("-every-metric")
+        return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
 
     def words(self, table: str) -> str:
         """The methods of a table, by which the contents find it."""
@@ -93,7 +92,7 @@ class Report:
 
     def counts(self, slot: str) -> list[list[str]]:
         """What became of a slot's photographs, as the rows of a table, its head first."""
-        return account.table(self.data[slot])
+        return data_report.table(self.data[slot])
 
     def table(self, key: str, ending: str) -> str:
         return _text(self.workspace.reports.tables / f"{key}.{ending}")
@@ -105,7 +104,7 @@ def show_figures(report: Report) -> Report:
     drawn = {f["name"]: reports.figures / f"{f['name']}.png" for f in report.figures if f["drawn"]}
     for slot, found in report.data.items():
         folder = report.workspace.slot(slot).report
-        drawn |= {f"photographs-{slot}-{split}": folder / account.sheet(split) for split in found["splits"]}
+        drawn |= {f"photographs-{slot}-{split}": folder / data_report.sheet(split) for split in found["splits"]}
     with ThreadPoolExecutor() as pool:
         sizes = pool.map(partial(_show, reports.folder / "thumbnails"), drawn, drawn.values())
         return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))

@@ -4,11 +4,10 @@ import re
 from pathlib import Path
 
 from palimpsest.config.yaml import InputError
-from palimpsest.page.records import METRIC, Record, Row
+from palimpsest.page.records import Record, Row
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.values import Published, Values
-from palimpsest.tables.formats import printed
-from palimpsest.tables.tables import SMOKE
+from palimpsest.tables.context import SMOKE
 
 BLOCK = re.compile(r"(?<=<!-- record -->\n).*(?=<!-- end of record -->)", re.DOTALL)
 HEADS = ["method", "published PSNR (dB)", "our PSNR (dB)", "constant fill (dB)", "ours is measured on"]
@@ -40,6 +39,6 @@ def grid(record: Record, values: Values) -> str:
 
 def _cells(row: Row, published: Published) -> list[str]:
     number = published.text if published.legible else "illegible"
-    digits = read_metrics()[METRIC].digits
-    means = ["not run" if mean is None else printed(mean, digits) for mean in (row.ours, row.reference)]
+    metric = read_metrics()[row.metric]
+    means = ["not run" if mean is None else metric.printed(mean) for mean in (row.ours, row.reference)]
     return [row.method, f"{number} on {row.published_on}", *means, f"{row.dataset}: {row.hole}, {row.region}"]

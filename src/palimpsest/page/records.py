@@ -113,7 +113,7 @@ def rows(measured: Measured) -> Iterator[Row]:
     The method is the run that bears the paper's name; a paper without one has no row.
     """
     for name, paper in read_papers().items():
-        for number, table in paper.numbered.items():
+        for number, table in paper.tables.items():
             if isinstance(table, Comparison) and METRIC in table.published:
                 yield from _rows_of(measured, name, paper, number, table)
                 break

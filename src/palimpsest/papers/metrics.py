@@ -1,5 +1,6 @@
 """What each metric means: metrics.yaml."""
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -9,11 +10,7 @@ from pydantic import NonNegativeInt
 from palimpsest.config.yaml import Settings, build, read_yaml
 
 PAPERS = Path(__file__).parent
-
-
 REGIONS = {"picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"}
-
-
 ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
 
@@ -32,6 +29,10 @@ class Metric(Settings):
     def head(self) -> str:
         unit = f" ({self.unit})" if self.unit else ""
         return f"{self.label}{unit}{ARROWS[self.direction]}"
+
+    def printed(self, value: float) -> str:
+        """A measured value as printed everywhere."""
+        return f"{value:.{self.digits}f}" if math.isfinite(value) else "undefined" if math.isnan(value) else "∞"
 
 
 Metrics = dict[str, Metric]

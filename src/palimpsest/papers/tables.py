@@ -1,11 +1,59 @@
-"""How a paper's tables are laid out, and which run stands for which row."""
+"""How a paper's tables are laid out, and which run stands for which row: tables that compare methods.
 
-from typing import Literal
+A table's key in <paper>.yaml is the number that the paper prints; what it says in its text stands under a word.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, PositiveInt
 
-from palimpsest.config.yaml import Settings
+from palimpsest.config.yaml import Settings, one_of
 from palimpsest.papers.metrics import Metric, Metrics
+from palimpsest.papers.values import Place
+
+TEXT = "text"  # in values.csv, the table of numbers that a paper's running text holds
+
+
+class MethodRow(NamedTuple):
+    """What stands for a method in a table."""
+
+    label: str
+    name: str | None  # in values.csv
+    runs: list[str]
+
+
+class Layout(Settings):
+    """What the tables of every kind have."""
+
+    numbered: ClassVar[bool] = True  # whether the paper prints it as a table, under a number
+
+    title: str
+
+    def source(self, key: str) -> str:
+        """The table of values.csv that holds its published numbers."""
+        return key if self.numbered else TEXT
+
+    def heading(self, key: str) -> str:
+        """The table as a list of contents names it."""
+        return f"Table {key}: {self.title}" if self.numbered else f"{self.title[0].upper()}{self.title[1:]}"
+
+    def methods(self, paper: str) -> list[MethodRow]:
+        """The methods that it shows; `paper` is the label of the paper's own."""
+        return []
+
+    @property
+    def timed_runs(self) -> list[str]:
+        """The runs whose speed, memory or size it shows."""
+        return []
+
+    @property
+    def study(self) -> "Study | None":
+        """The user study whose votes it shows."""
+        return None
+
+    def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
+        """InputError where it names what neither metrics.yaml nor `places`, its published numbers, hold."""
 
 
 class Condition(Settings):
@@ -13,11 +61,11 @@ class Condition(Settings):
 
     dataset: str  # the paper's
     label: str  # the paper's name for it
-    slot: str  # of a profile's `data`: whose pictures stand here
+    slot: str  # whose pictures stand here
     stand_in: str | None = None  # the slot that stands in where nothing was measured on `slot`
-    ours: str | None = None  # the name of the paper's data among our datasets; where none is given, `dataset`
+    ours: str | None = None  # the name of the paper's data among our datasets, where it is not `dataset`
     mask: str  # the paper's
-    ratio: str  # the paper's bin of hole areas; "" without bins
+    ratio: str  # the paper's range of hole ratios; "" without ranges
     hole: str  # kind of our holes
     pieced: bool = False  # whether the pictures pieced from reference patches are measured, not the results
 
@@ -30,6 +78,51 @@ class Condition(Settings):
     def own(self) -> str:
         """The name among our datasets of the data that the paper measured on."""
         return self.ours or self.dataset
+
+    @property
+    def short(self) -> str:
+        """What tells a condition from the others on its data."""
+        return self.ratio or self.mask
+
+
+class Row(Settings):
+    """One method."""
+
+    label: str
+    run: str | dict[str, str]  # the run that stands for it; {slot or kind of hole: run} where several do
+    method: str | None = None  # its name in values.csv; none where the paper has no such row
+
+    def run_on(self, condition: Condition) -> str | None:
+        """The run under a condition; none where the method has none there."""
+        if isinstance(self.run, str):
+            return self.run
+        return self.run.get(condition.hole, self.run.get(condition.slot))
+
+    @property
+    def runs(self) -> list[str]:
+        return [self.run] if isinstance(self.run, str) else list(dict.fromkeys(self.run.values()))
+
+
+class MethodTable(Layout):
+    """A table with a row for each method, under one or several conditions."""
+
+    protocol: list[str]  # what the paper says of its measurement, and what it leaves open
+    data: list[Condition] = Field(min_length=1)
+    rows: list[Row]
+
+    def methods(self, paper: str) -> list[MethodRow]:
+        return [MethodRow(row.label, row.method, row.runs) for row in self.rows]
+
+    def on(self, data: list[Condition]) -> Self:
+        """The table under other conditions."""
+        return self.model_copy(update={"data": data})
+
+    def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
+        slots_and_holes = {key for c in self.data for key in (c.slot, c.stand_in, c.hole) if key}
+        for row in self.rows:
+            one_of(row.method, [*sorted({place.method for place in places}), None], f"{at}.rows: method")
+            for key in row.run if isinstance(row.run, dict) else ():
+                one_of(key, slots_and_holes, f"{at}.rows: run")
 
 
 class Unstated(Settings):
@@ -56,50 +149,11 @@ class Group(Settings):
     columns: list[Column]
 
 
-class Row(Settings):
-    """One method."""
-
-    label: str
-    run: str | dict[str, str]  # the run that stands for it; {slot of data or kind of hole: run} where several do
-    method: str | None = None  # its name in values.csv; none where the paper has no such row
-
-    def run_on(self, condition: Condition) -> str | None:
-        """The run under a condition; none where the method has none there."""
-        if isinstance(self.run, str):
-            return self.run
-        return self.run.get(condition.hole, self.run.get(condition.slot))
-
-    @property
-    def runs(self) -> list[str]:
-        return [self.run] if isinstance(self.run, str) else list(dict.fromkeys(self.run.values()))
-
-
-class Votes(Settings):
-    """A column of votes from a user study in a table of other things."""
-
-    label: str
-    study: str  # its name among the paper's studies
-    dataset: str
-    metric: str
-
-
-class Timed(Settings):
-    """A column of seconds."""
-
-    metric: str | None = None  # the published one; none where the paper has no number
-    device: Literal["cpu", "cuda"]
-    size: PositiveInt  # px
-
-
-class Comparison(Settings):
+class Comparison(MethodTable):
     """Published numbers and ours, in the paper's own order of rows and metrics."""
 
-    title: str
-    protocol: list[str]  # what the paper says of its measurement, and what it leaves open
-    data: list[Condition] = Field(min_length=1)
     published: list[str | Unstated]  # metrics
     measured: list[Group]
-    rows: list[Row]
 
     @property
     def columns(self) -> list[tuple[str, Column]]:
@@ -110,6 +164,20 @@ class Comparison(Settings):
         """{name in values.csv: what it means}."""
         return dict(_explained(metric, metrics) for metric in self.published)
 
+    def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
+        for metric in self.published:
+            one_of(metric if isinstance(metric, str) else metric.like, metrics, f"{at}.published")
+        published = self.published_metrics(metrics)
+        for metric in published:
+            one_of(metric, {place.metric for place in places}, f"{at}.published")
+        for _, column in self.columns:
+            one_of(column.metric, metrics, f"{at}.measured: metric")
+            one_of(column.published, [*published, None], f"{at}.measured: published")
+        for condition in self.data:
+            found = {(place.dataset, place.mask, place.ratio) for place in places}
+            one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
+        super().check(places, metrics, at)
+
 
 def _explained(published: str | Unstated, metrics: Metrics) -> tuple[str, Metric]:
     if isinstance(published, str):
@@ -117,124 +185,73 @@ def _explained(published: str | Unstated, metrics: Metrics) -> tuple[str, Metric
     return published.name, metrics[published.like].model_copy(update={"label": published.label})
 
 
-class Study(Settings):
+class Study(MethodTable):
     """A user study: raters see the input and what several methods made of it, and pick one."""
 
-    title: str
     question: str  # what the page asks
-    protocol: list[str]  # what the paper says of its study, and what it leaves open
-    data: list[Condition] = Field(min_length=1)
     pictures: PositiveInt  # of each condition, in the paper
     raters: PositiveInt  # in the paper
-    published: list[Literal["vote_share_percent", "winning_samples"]]  # columns of its own table; [] where it has none
-    rows: list[Row]
 
 
-class TableSpec(Comparison):
+class Votes(Settings):
+    """A column of votes from a user study in a table of other things."""
+
+    label: str
+    dataset: str  # of the published votes
+    metric: str
+    study: Study
+
+
+class Timed(Settings):
+    """A column of seconds."""
+
+    device: Literal["cpu", "cuda"]
+    size: PositiveInt  # px
+
+
+class ComparisonTable(Comparison):
     """A table with a column for each metric under each condition."""
 
+    kind: Literal["comparison"]
     every_metric: bool  # whether a table of all metrics follows
     votes: Votes | None = None
     timed: list[Timed] = Field(default_factory=list)  # columns of seconds a picture on this machine
 
+    @property
+    def timed_runs(self) -> list[str]:
+        return [run for row in self.rows for run in row.runs] if self.timed else []
 
-class WideSpec(Comparison):
+    @property
+    def study(self) -> Study | None:
+        return self.votes.study if self.votes else None
+
+    def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
+        super().check(places, metrics, at)
+        if votes := self.votes:
+            found = {(place.dataset, place.metric) for place in places}
+            one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")
+            votes.study.check(places, metrics, f"{at}.votes.study")
+
+
+class WideTable(Comparison):
     """A table with a block of rows for each metric and a column for each condition."""
 
-
-class ParameterRow(Settings):
-    """One run whose parameters are counted."""
-
-    label: str
-    run: str
-    published: str | None  # as printed
+    kind: Literal["wide"]
 
 
-class Part(Settings):
-    """A column of a table of blocks: one network."""
+class StudyTable(Study):
+    """A table of the votes of a user study."""
 
-    head: str
-    run: str
-    network: str  # its dotted name
+    kind: Literal["study"]
+    published: list[Literal["vote_share_percent", "winning_samples"]]  # its columns
 
+    @property
+    def study(self) -> Study:
+        return self
 
-class BlockRow(Settings):
-    """One kind of block."""
-
-    label: str
-    block: str  # its class
-    published: list[int]  # one number a column
-
-
-class Blocks(Settings):
-    """A table of how many blocks each network has; published counts beside counted ones."""
-
-    title: str
-    protocol: list[str]
-    columns: list[Part]
-    rows: list[BlockRow]
-
-
-class SettingColumn(Settings):
-    """One run whose settings are printed."""
-
-    head: str
-    run: str
-
-
-class SettingRow(Settings):
-    """One setting."""
-
-    group: str
-    label: str
-    published: str  # as printed
-    setting: str  # its dotted name within a run
-
-
-class Hyperparameters(Settings):
-    """A table of settings; published values beside those of the runs that ran."""
-
-    title: str
-    protocol: list[str]
-    columns: list[SettingColumn]
-    rows: list[SettingRow]
-
-
-class Parameters(Settings):
-    """The paper's claim about the size of its networks."""
-
-    title: str
-    claim: str
-    remark: str
-    networks: list[str]
-    rows: list[ParameterRow]
-
-
-class TimedRow(Settings):
-    """One architecture."""
-
-    label: str
-    method: str  # its name in values.csv
-    complexity: str  # as the paper says
-    run: str
-
-
-class Timings(Settings):
-    """A table of speed; published seconds beside seconds, memory and counts of this machine."""
-
-    title: str
-    protocol: list[str]
-    published: list[Timed]
-    rows: list[TimedRow]
-
-
-class Claim(Settings):
-    """What a paper's text says of a method's speed or size."""
-
-    claim: str
-    published: str  # as printed
-    run: str
-    quantity: Literal["seconds", "frames_per_second", "memory_saved", "parameters"]
-    device: Literal["cpu", "cuda"]
-    size: PositiveInt  # px
-    against: str | None = None  # the run whose memory is saved
+    def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
+        for condition in self.data:
+            one_of(condition.dataset, sorted({place.dataset for place in places}), f"{at}.data: dataset")
+        for metric in self.published:
+            one_of(metric, {place.metric for place in places}, f"{at}.published")
+        super().check(places, metrics, at)

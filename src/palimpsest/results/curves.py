@@ -27,7 +27,7 @@ def to_csv(root: Path, measured: Measured) -> str:
 
 
 def trained(measured: Measured) -> list[str]:
-    """The runs that have results, each after what it needs; no transfers, no results made elsewhere."""
+    """The runs that have results, each after those it needs; neither transfers nor external results."""
     own = [run for run in measured.results if measured.runs[run].stage == "evaluate"]
     return list(dict.fromkeys(name for run in own for name in [*_pretrained(measured.runs[run].run), run]))
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
-from palimpsest.metrics.aggregate import Aggregate, aggregate
+from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Comparison, Condition, Study
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -35,12 +35,23 @@ class Result(Settings):
     settings: str  # fingerprint
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
+    hole_ratios: dict[str, float]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
+    intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
     missing: dict[str, str]  # {metric: why it could not be measured}
+
+    def aggregate(self, hole: str, metric: str) -> Aggregate | None:
+        """A metric's mean over the pictures, and its interval; none where it was not measured."""
+        if (mean := self.holes.get(hole, {}).get(metric)) is None:
+            return None
+        if (spread := self.intervals[hole].get(metric)) is None:
+            return Aggregate(mean, None, None, self.images)
+        low, high, count, undefined = spread
+        return Aggregate(mean, low, high, int(count), int(undefined))
 
 
 class Described(Settings):
-    """What data/runs.json says of one run, or of results made elsewhere, under the present settings."""
+    """What resolved/runs.json says of one run, or of external results, under the present settings."""
 
     settings: str  # fingerprint
     code: str  # hash of the manifest of the source files that measure it now
@@ -50,8 +61,8 @@ class Described(Settings):
     blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
     parameters_at_paper_scale: dict[str, int]
-    label: str  # a row's name for results made elsewhere; "" for a run, which a table's spec names
-    source: str  # where results made elsewhere come from
+    label: str  # the name of the row of external results; "" for a run, which a table's spec names
+    source: str  # where external results come from
 
 
 class Architecture(Settings):
@@ -143,22 +154,19 @@ class Measured:
         return list(dict.fromkeys(result.slot for result in self.results.values()))
 
     def aggregate(self, run: str, hole: str, metric: str) -> Aggregate | None:
-        """A metric's mean over the pictures and its interval; none where it was not measured."""
-        if run not in self.results or metric not in (means := self.results[run].holes.get(hole, {})):
-            return None
-        values = self.per_image(run).get(hole, {}).get(metric)
-        return Aggregate(means[metric], None, None, self.results[run].images) if values is None else aggregate(values)
+        """A metric's mean over the pictures, and its interval; none where it was not measured."""
+        return self.results[run].aggregate(hole, metric) if run in self.results else None
 
-    def hole_ratio(self, run: str, hole: str) -> float:
-        """How much of a picture holes of a kind leave out, on average."""
-        return float(self.per_image(run)[hole]["hole_ratio"].mean())
+    def why_absent(self, run: str) -> str:
+        """Why a run has no results, in words."""
+        return self.absent.get(run, "not in params.yaml")
 
     def why_missing(self, run: str, metric: str) -> str:
         """Why a run that has results has no value for a metric, in words."""
         return self.results[run].missing.get(metric, "not measured with holes of this kind")
 
     def external(self, slot: str, hole: str) -> dict[str, str]:
-        """{label: name} of the results made elsewhere on a slot's pictures with holes of a kind."""
+        """{label: name} of the external results on a slot's pictures with holes of a kind."""
         return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
 
     def trained(self, run: str) -> str:
@@ -179,7 +187,7 @@ class Measured:
         return [name for name, result in self.results.items() if result.slot == slot and hole in result.holes]
 
     def per_image(self, run: str) -> PerImage:
-        """Each picture's value of every metric, of every kind of hole."""
+        """Each picture's value of every metric, of every kind of hole; InputError where they cannot be read."""
         if run not in self._values:
             path = Workspace(self.root).results(run).per_image
             self._values[run] = read_per_image(path, self.results[run].images)
@@ -239,7 +247,7 @@ def at_hand(layout: L, measured: Measured) -> L:
 
 
 def shown_conditions(study: Study, measured: Measured) -> list[Condition]:
-    """The conditions of a study at hand, each slot and kind of hole once; a stand-in may serve several."""
+    """The conditions of a study, stand-ins put in, each slot and kind of hole once: a stand-in may serve several."""
     found: dict[tuple[str, str], Condition] = {}
     for condition in at_hand(study, measured).data:
         found.setdefault((condition.slot, condition.hole), condition)
@@ -247,6 +255,6 @@ def shown_conditions(study: Study, measured: Measured) -> list[Condition]:
 
 
 def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:
-    """{label: run} of the methods whose results under a condition are at hand."""
+    """{label: run} of the methods that have results under a condition."""
     kept = measured.kept(condition.slot, condition.hole)
     return {row.label: run for row in study.rows if (run := row.run_on(condition)) in kept}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import Measured
+from palimpsest.storage import finite
 
 COLUMNS = ["run", "model", "slot", "dataset", "hole", "metric", "mean", "low", "high", "count", "undefined"]
 COLUMNS += ["unit", "better", "settings", "profile"]
@@ -24,11 +25,6 @@ def to_tree(measured: Measured) -> dict:
         for run, result in sorted(measured.results.items())
     }
     return {**summary(measured), "runs": runs}
-
-
-def finite(value: float) -> float | str | None:
-    """A number as JSON has it, which knows neither NaN nor infinity: null and a word stand for them."""
-    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
 
 
 def to_csv(measured: Measured) -> str:

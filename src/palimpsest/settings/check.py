@@ -1,12 +1,12 @@
 """What settings can be: every profile and run is read strictly before anything is made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, Tree, build
-from palimpsest.data.catalogue import filled_slot
+from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot
 from palimpsest.data.shards import SPLITS
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
@@ -14,7 +14,7 @@ from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params, Profile
 
 
-def check(tree: Tree) -> Params:
+def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
     """Reads every profile and every run at every profile; InputError at the first setting that cannot be.
 
     Holes must fit, networks can be built, and the active profile's datasets must be at hand.
@@ -24,10 +24,11 @@ def check(tree: Tree) -> Params:
         raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
     trained, targets = runs.trained(tree), runs.targets(tree)
     learned = {runs.resolve(tree, name).slot for name in trained}
-    _check_slots(params, learned | {target.slot for target in targets})
+    _check_slots(params, learned | {target.slot for target in targets}, datasets)
+    check_accepted(datasets, params.accepted_terms)
     for slot, crops in params.active.slots.items():
         with _explaining(f"profiles.{params.profile}.slots.{slot}"):
-            splits = filled_slot(params.datasets, crops.dataset).entry.makes()
+            splits = filled_slot(datasets, crops.dataset, params.accepted_terms).entry.makes()
             if missing := [split for split in (SPLITS if slot in learned else ["test"]) if split not in splits]:
                 raise InputError(f"dataset {crops.dataset} has no {missing[0]} split; accepted: a dataset with one")
     for profile, scale in params.profiles.items():
@@ -52,7 +53,7 @@ def check(tree: Tree) -> Params:
     return params
 
 
-def _check_slots(params: Params, used: set[str]) -> None:
+def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]) -> None:
     if unused := [slot for slot in params.slots if slot not in used]:
         raise InputError(f"params: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
     for profile, scale in params.profiles.items():
@@ -60,9 +61,9 @@ def _check_slots(params: Params, used: set[str]) -> None:
             found = f"profiles.{profile}.slots holds {', '.join(scale.slots) or 'nothing'}"
             raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
         for slot, crops in scale.slots.items():
-            if crops.dataset not in params.datasets:
+            if crops.dataset not in datasets:
                 found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
-                raise InputError(f"params: {found}; accepted: {', '.join(params.datasets)}")
+                raise InputError(f"params: {found}; accepted: {', '.join(datasets)}")
 
 
 def _check_holes(holes: Holes, size: int) -> None:

@@ -6,7 +6,6 @@ from pydantic import AfterValidator, Field
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import Name, Settings, Tree, each_once
-from palimpsest.data.catalogue import Dataset
 from palimpsest.data.crops import Crops
 from palimpsest.evaluation.measure import EvaluationConfig
 from palimpsest.evaluation.speed import SpeedConfig
@@ -32,7 +31,7 @@ class Params(Settings):
     profile: Literal["tiny", "photos", "paper"]
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
     profiles: dict[str, Profile]
-    datasets: dict[Name, Dataset]
+    accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets
     holes: Holes
     weights: origins.Config
     transfers: dict[Name, runs.Transfer]

@@ -1,12 +1,12 @@
 """What each stage is given: its settings and the manifest of its source files, and nothing that it does not read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from palimpsest.config import runs
 from palimpsest.config.runs import Run, Target
 from palimpsest.config.yaml import Tree, digest
-from palimpsest.data.catalogue import filled_slot
+from palimpsest.data.catalogue import Dataset, filled_slot
 from palimpsest.manifests import MODELS, Manifest, manifest
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
@@ -17,11 +17,11 @@ SCALE = "paper"  # the profile whose networks are counted and timed
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
-def resolve_all(tree: Tree, params: Params) -> Iterator[tuple[str, str, Tree]]:
+def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, str, Tree]]:
     """(stage, what it takes, all that it depends on besides its data) of every stage but `check`."""
     active = params.active
     for slot, crops in active.slots.items():
-        filled = filled_slot(params.datasets, crops.dataset).model_dump()
+        filled = filled_slot(datasets, crops.dataset, params.accepted_terms).model_dump()
         yield "download", slot, {"code": manifest("download"), "slot": filled}
         yield "split", slot, {"code": manifest("split"), "slot": filled, "crops": crops.model_dump()}
         yield "holes", slot, {"code": manifest("holes"), "holes": params.holes.model_dump()}
@@ -43,11 +43,15 @@ def resolve_all(tree: Tree, params: Params) -> Iterator[tuple[str, str, Tree]]:
 
 
 def code_of(stage: str, run: Run) -> Manifest:
-    """The source files that a stage runs for a run: its method's, and those of the methods that work inside it."""
-    models = [run.model]
-    while run := run.inside:
-        models.append(run.model)
-    return manifest(stage, models)
+    """The source files that a stage runs for a run: its method's, and those of every run that it needs there."""
+    return manifest(stage, {each.model for each in _loaded(run, with_start=stage == "train")})
+
+
+def _loaded(run: Run, with_start: bool) -> Iterator[Run]:
+    """A run and all whose models are built with it: those inside, and in training that from which it starts."""
+    yield run
+    for need in filter(None, (run.inside, run.start if with_start else None)):
+        yield from _loaded(need, with_start=False)
 
 
 def training(tree: Tree, params: Params, stage: str, name: str) -> Tree:

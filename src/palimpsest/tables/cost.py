@@ -2,62 +2,58 @@
 
 from collections.abc import Iterator
 
-from palimpsest.papers.paper import Paper
-from palimpsest.papers.tables import Claim, Timings
-from palimpsest.papers.values import Place, Values
+from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimingTable
 from palimpsest.results.measured import Benchmark, Measured
 from palimpsest.results.scaling import power, shared_sizes
-from palimpsest.tables.formats import NOTHING, Cell, Head, Table
+from palimpsest.tables.context import DEVICES, Context
+from palimpsest.tables.model import Cell, Head, Table
 
-DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+EXPONENT = (
+    "The slope of a straight line through the logarithms of the median seconds on the CPU and of the number of pixels "
+    "N, over the sizes at which every row was measured: seconds grow as N to this power."
+)
 
 
-def timing_table(key: str, number: str, paper: Paper, values: Values, measured: Measured, commit: str) -> Table:
+def timing_table(context: Context) -> Iterator[Table]:
     """A paper's table of speed: its seconds, then seconds, memory and counts of this machine."""
-    layout, benchmark = paper.timings[number], measured.benchmark
+    layout: TimingTable = context.layout
+    measured, benchmark = context.measured, context.measured.benchmark
+    sizes = {device: _sizes(benchmark, layout, device) for device in DEVICES}
+    devices, counted = (benchmark.devices, benchmark.sizes) if benchmark else ((), ())
     heads = [Head("published", "complexity", numeric=False)]
     heads += [Head("published", f"{DEVICES[timed.device]}, {timed.size} px (s) ↓") for timed in layout.published]
-    sizes = {device: _sizes(benchmark, layout, device) for device in DEVICES}
     for device, name in DEVICES.items():
         heads += [Head(f"ours, seconds on a {name} ↓", f"{size} px") for size in sizes[device]]
-    counted = benchmark.sizes if benchmark else []
-    for device in benchmark.devices if benchmark else []:
+    for device in devices:
         heads += [Head(f"ours, peak memory on a {DEVICES[device]} (MiB) ↓", f"{size} px") for size in counted]
     heads += [Head("ours, multiply-adds (10⁹) ↓", f"{size} px") for size in counted]
     heads += [Head("ours", "parameters"), Head("ours", "exponent of N")]
     rows, shared = [], shared_sizes([measured.architecture(row.run) for row in layout.rows], "cpu")
     for row in layout.rows:
-        published = [values.get(Place(key, number, "", "", "", row.method, t.metric)) for t in layout.published]
         cells = [Cell(row.complexity, "published")]
-        cells += [
-            Cell(v.text or "did not fit", "published", v.number, about=v.note) if v else NOTHING for v in published
-        ]
-        cells += [cost_cell(measured, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
-        devices = benchmark.devices if benchmark else []
-        cells += [cost_cell(measured, row.run, d, size, "peak_mib") for d in devices for size in counted]
-        cells += [_operations(measured, row.run, size) for size in counted]
-        cells += [_filling(measured, row.run), _exponent(measured, row.run, shared)]
+        cells += [context.published(row.method, timed.metric, lack="did not fit") for timed in layout.published]
+        cells += [cost_cell(context, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
+        cells += [cost_cell(context, row.run, d, size, "peak_mib") for d in devices for size in counted]
+        cells += [_multiply_adds(context, row.run, size) for size in counted]
+        cells += [_parameters(context, row.run), _exponent(measured, row.run, shared)]
         rows.append((row.label, cells))
-    notes = [("Protocol", " ".join(layout.protocol)), *machine(benchmark)]
-    notes += [("Exponent", EXPONENT), ("Code", f"commit {commit}.")]
-    return Table(
-        f"{key}-{number}", f"{paper.label}, Table {number}, measured again: {layout.title}", heads, rows, notes
+    yield Table(
+        key=context.name,
+        caption=f"{context.title}, measured again: {layout.title}",
+        heads=heads,
+        rows=rows,
+        notes=[("Protocol", " ".join(layout.protocol)), *machine(benchmark), ("Exponent", EXPONENT)],
     )
 
 
-EXPONENT = (
-    "The slope of a straight line through the logarithms of median seconds on the CPU and of the number of pixels N, "
-    "over the sizes that every row was measured at: seconds grow as N to this power."
-)
-
-
-def _sizes(benchmark: Benchmark | None, layout: Timings, device: str) -> list[int]:
+def _sizes(benchmark: Benchmark | None, layout: TimingTable, device: str) -> list[int]:
     """The sizes that the paper or this machine measured on a device."""
     measured = set(benchmark.sizes) if benchmark and device in benchmark.devices else set()
     return sorted(measured | {timed.size for timed in layout.published if timed.device == device})
 
 
 def machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
+    """The note on the machine that measured seconds and memory, and how."""
     if benchmark is None:
         yield "Machine", "not measured: `dvc repro benchmark` makes it."
         return
@@ -65,17 +61,18 @@ def machine(benchmark: Benchmark | None) -> Iterator[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in benchmark.versions.items())
     yield (
         "Machine",
-        f"{devices}; {versions}; one picture at a time, networks at the paper's scale with random weights, "
-        f"architectures in turns, median of {benchmark.rounds} passes after one that warms up; memory is what weights "
-        f"and a pass take at their highest, in a process of its own.",
+        f"{devices}; {versions}. One picture at a time, networks at the paper's scale with random weights, "
+        f"architectures in turn, median of {benchmark.rounds} passes after one to warm up. Memory is the peak of "
+        "weights and one pass, in a process of its own.",
     )
 
 
-def cost_cell(measured: Measured, run: str, device: str, size: int, what: str) -> Cell:
+def cost_cell(context: Context, run: str, device: str, size: int, what: str) -> Cell:
     """One quantity of a run's architecture on a device."""
+    measured = context.measured
     found = measured.architecture(run)
     if found is None:
-        return _unmeasured(measured, run)
+        return _unmeasured(context, run)
     values = found.measured.get(device, {}).get(str(size))
     if values is None:
         return Cell("missing", "missing", about=f"{size} px was not measured on a {DEVICES[device]} here")
@@ -99,30 +96,25 @@ def steady(values: dict[str, float]) -> bool:
     return values["seconds"] <= UNSTEADY * values["fastest"]
 
 
-def not_yet_run(measured: Measured, run: str) -> Cell:
-    """Of a method without results."""
-    return Cell("not yet run", "missing", about=f"run {run}: {measured.absent.get(run, 'not in params.yaml')}")
-
-
-def _unmeasured(measured: Measured, run: str) -> Cell:
-    if run not in measured.runs:
-        return not_yet_run(measured, run)
+def _unmeasured(context: Context, run: str) -> Cell:
+    if run not in context.measured.runs:
+        return context.not_yet_run(run)
     return Cell("missing", "missing", about=f"run {run}: its speed is not measured yet")
 
 
-def _filling(measured: Measured, run: str) -> Cell:
-    """The parameters of what fills a hole."""
-    found = measured.architecture(run)
+def _parameters(context: Context, run: str) -> Cell:
+    """The parameters of the networks that fill a hole."""
+    found = context.measured.architecture(run)
     if found is None:
-        return _unmeasured(measured, run)
-    about = f"of what fills a hole in {run}"
+        return _unmeasured(context, run)
+    about = f"in the networks of {run} that fill a hole"
     return Cell(f"{found.parameters:,}", "measured", found.parameters, about=about, provenance=f"provenance/{run}")
 
 
-def _operations(measured: Measured, run: str, size: int) -> Cell:
-    found = measured.architecture(run)
+def _multiply_adds(context: Context, run: str, size: int) -> Cell:
+    found = context.measured.architecture(run)
     if found is None:
-        return _unmeasured(measured, run)
+        return _unmeasured(context, run)
     if str(size) not in found.multiply_adds:
         return Cell("missing", "missing", about=f"{run} does not fit at {size} px here")
     count = found.multiply_adds[str(size)] / 1e9
@@ -133,7 +125,7 @@ def _operations(measured: Measured, run: str, size: int) -> Cell:
 def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
     found = measured.architecture(run)
     if found is None or len(sizes) < 2:
-        return Cell("missing", "missing", about="it needs two sizes or more at which every row was measured")
+        return Cell("missing", "missing", about="it takes at least two sizes at which every row was measured")
     seconds = found.seconds("cpu")
     about = f"{run} on the CPU, {sizes[0]} to {sizes[-1]} px"
     if not all(steady(found.measured["cpu"][str(size)]) for size in sizes):
@@ -142,8 +134,12 @@ def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
     return Cell(f"{slope:.2f}", "measured", slope, about=about, provenance=f"provenance/{run}")
 
 
-def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Table:
+UNITS = {"seconds": "s", "frames_per_second": "frames / s", "memory_saved": "% less", "parameters": "M"}
+
+
+def claims_table(context: Context) -> Iterator[Table]:
     """What a paper's text says of speed and size beside our measurement."""
+    layout: ClaimTable = context.layout
     heads = [
         Head("published", "as printed"),
         Head("ours", "measured"),
@@ -151,37 +147,33 @@ def claims_table(key: str, paper: Paper, measured: Measured, commit: str) -> Tab
         Head("ours", "at", numeric=False),
         Head("ours", "on", numeric=False),
     ]
-    rows = [(claim.claim, _claim(measured, claim)) for claim in paper.claims]
-    notes = [*machine(measured.benchmark), ("Code", f"commit {commit}.")]
-    return Table(f"{key}-claims", f"{paper.label}: what its text says of speed and size", heads, rows, notes, "claim")
-
-
-def _saved(cell: Cell, other: Cell) -> Cell:
-    """How many percent less memory the first takes."""
-    if cell.number is None or other.number is None:
-        return cell if cell.number is None else other
-    saved = 100 * (1 - cell.number / other.number)
-    return Cell(
-        f"{saved:.0f}", "measured", saved, about=f"{cell.about}, against {other.about}", provenance=cell.provenance
+    yield Table(
+        key=context.name,
+        caption=context.caption,
+        heads=heads,
+        rows=[(claim.claim, claim_cells(context, claim)) for claim in layout.rows],
+        notes=list(machine(context.measured.benchmark)),
+        corner="claim",
     )
 
 
-UNITS = {"seconds": "s", "frames_per_second": "pictures / s", "memory_saved": "% less", "parameters": ""}
-
-
-def _claim(measured: Measured, claim: Claim) -> list[Cell]:
-    benchmark = measured.benchmark
+def claim_cells(context: Context, claim: Claim) -> list[Cell]:
+    """Published, ours, its unit, the size of the picture and the device."""
+    published = context.published(context.layout.method, claim.published, unit=UNITS[claim.quantity])
+    if not isinstance(claim, CostClaim):
+        return [published, _parameters(context, claim.run), *(Cell(text, "data") for text in ("", "–", "–"))]
+    benchmark = context.measured.benchmark
     where = benchmark.on(claim.device) if benchmark and claim.device in benchmark.devices else "–"
-    size = f"{claim.size} × {claim.size} px"
-    match claim.quantity:
-        case "parameters":
-            ours, size, where = _filling(measured, claim.run), "–", "–"
-        case "memory_saved":
-            peaks = (
-                cost_cell(measured, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against)
-            )
-            ours = _saved(*peaks)
-        case quantity:
-            ours = cost_cell(measured, claim.run, claim.device, claim.size, quantity)
-    words = [Cell(text, "data") for text in (UNITS[claim.quantity], size, where)]
-    return [Cell(claim.published, "published"), ours, *words]
+    words = (UNITS[claim.quantity], f"{claim.size} × {claim.size} px", where)
+    return [published, _cost(context, claim), *(Cell(text, "data") for text in words)]
+
+
+def _cost(context: Context, claim: CostClaim) -> Cell:
+    if claim.quantity != "memory_saved":
+        return cost_cell(context, claim.run, claim.device, claim.size, claim.quantity)
+    ours, other = (cost_cell(context, run, claim.device, claim.size, "peak_mib") for run in (claim.run, claim.against))
+    if ours.number is None or other.number is None:
+        return ours if ours.number is None else other
+    saved = 100 * (1 - ours.number / other.number)
+    about = f"{ours.about}, against {other.about}"
+    return Cell(f"{saved:.0f}", "measured", saved, about=about, provenance=ours.provenance)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from palimpsest.config.yaml import Settings
-from palimpsest.papers.paper import Paper, read_papers
-from palimpsest.papers.tables import Blocks, Hyperparameters, Study, Timings
+from palimpsest.papers.paper import read_papers
+from palimpsest.papers.tables import MethodRow
 from palimpsest.results.measured import Measured
 from palimpsest.study.polls import read_polls
 
@@ -27,31 +26,27 @@ def matrix(measured: Measured) -> dict:
     `run` is the first one that stands for a method, "" where none does.
     """
     polls = read_polls(measured)
-    papers = read_papers()
     tables, methods = [], []
-    for key, paper in papers.items():
-        for number, layout in paper.numbered.items():
-            tables.append(f"{key}-{number}")
-            for label, name, runs in _rows(paper, layout):
-                names = {f"{key}: {name}"} if name else set()
-                names |= {run for each in runs for run in (each, measured.trained(each))}
-                found = any(measured.has(run) for run in runs)
-                voted = not isinstance(layout, Study) or polls[f"{key}-{number}"].whole
-                method = _method(methods, label, names)
-                method.cells[f"{key}-{number}"] = (RUN if voted else UNVOTED) if found else ABSENT
-                method.run = method.run or next((run for run in runs if measured.has(run)), "")
-    shown = [{"label": each.label, "run": each.run, "cells": each.cells} for each in methods]
-    return {"tables": tables, "methods": shown}
+    for name, paper in read_papers().items():
+        for key, layout in paper.tables.items():
+            if not (shown := layout.methods(paper.label)):
+                continue
+            table = f"{name}-{key}"
+            tables.append(table)
+            voted = layout.kind != "study" or polls[table].whole
+            for each in shown:
+                method = _method(methods, each.label, _names(name, each, measured))
+                found = [run for run in each.runs if measured.has(run)]
+                method.cells[table] = (RUN if voted else UNVOTED) if found else ABSENT
+                method.run = method.run or next(iter(found), "")
+    listed = [{"label": each.label, "run": each.run, "cells": each.cells} for each in methods]
+    return {"tables": tables, "methods": listed}
 
 
-def _rows(paper: Paper, layout: Settings) -> list[tuple[str, str | None, list[str]]]:
-    """What stands for each method of a table: (label, published name, runs)."""
-    match layout:
-        case Blocks() | Hyperparameters():
-            return [(paper.label, None, [layout.columns[0].run])]
-        case Timings():
-            return [(row.label, row.method, [row.run]) for row in layout.rows]
-    return [(row.label, row.method, row.runs) for row in layout.rows]
+def _names(paper: str, method: MethodRow, measured: Measured) -> set[str]:
+    """What tells a method from others: its runs, those whose weights they use, and its name within a paper."""
+    runs = {each for run in method.runs for each in (run, measured.trained(run))}
+    return {*runs, f"{paper}: {method.name}"} if method.name else runs
 
 
 def _method(methods: list[Method], label: str, names: set[str]) -> Method:

@@ -16,7 +16,7 @@ from numpy._core.multiarray import _reconstruct
 from safetensors.numpy import save as serialise
 
 from palimpsest.config.yaml import InputError, Settings
-from palimpsest.data.fetching import download
+from palimpsest.data.downloading import download
 from palimpsest.storage import replacing, sha256, write_json
 from palimpsest.weights import About, about
 

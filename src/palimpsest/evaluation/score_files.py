@@ -8,8 +8,7 @@ from dataclasses import asdict
 from palimpsest.evaluation.scoring import Scores
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import REGIONS, Metric, Metrics
-from palimpsest.results.summary import finite
-from palimpsest.tables.formats import printed
+from palimpsest.storage import finite
 
 
 def to_text(scores: Scores, metrics: Metrics) -> str:
@@ -26,10 +25,10 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
 
 
 def _line(found: Aggregate, metric: Metric) -> str:
-    low, high = ("" if bound is None else printed(bound, metric.digits) for bound in (found.low, found.high))
+    low, high = ("" if bound is None else metric.printed(bound) for bound in (found.low, found.high))
     interval = f"[{low}, {high}]" if low else ""
     less = f" ({found.undefined} undefined)" if found.undefined else ""
-    return f"{printed(found.mean, metric.digits):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
+    return f"{metric.printed(found.mean):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:

@@ -15,26 +15,18 @@ from palimpsest.data.crops import Crops
 from palimpsest.data.packing import Journal
 from palimpsest.data.pictures import resized
 from palimpsest.data.shards import SPLITS, Shard, spread
+from palimpsest.data.sources import Source
 from palimpsest.storage import replacing, write_json, write_text
 
 SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet, in a row; px of each, and between them
 QUALITY = 85  # of a contact sheet as JPEG
 
 
-def write_report(
-    folder: Path,
-    config: Crops,
-    origin: Tree,
-    left_out: Mapping[str, int],
-    journals: Mapping[str, Journal],
-    shards: Path,
-) -> None:
-    """Writes report.json, report.md, rejected.csv and a contact sheet a split into a folder.
-
-    `origin` says where the photographs come from; `left_out` counts files that are in no split, by reason.
-    """
+def write_report(folder: Path, config: Crops, source: Source, journals: Mapping[str, Journal], shards: Path) -> None:
+    """Writes report.json, report.md, rejected.csv and a contact sheet of each split into a folder."""
     splits = {split: _count(journal) for split, journal in journals.items()}
-    report = {"dataset": config.dataset, "settings": config.model_dump(), "origin": origin, "left out": dict(left_out)}
+    report = {"dataset": config.dataset, "settings": config.model_dump()}
+    report |= {"origin": source.origin, "left out": source.left_out}
     report["splits"] = {split: splits[split] for split in SPLITS if split in splits}
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", _in_words(report))

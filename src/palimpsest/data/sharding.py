@@ -1,0 +1,27 @@
+"""The photographs of a slot become shards, and a data report says what became of each."""
+
+from pathlib import Path
+
+from palimpsest.config.yaml import digest
+from palimpsest.data import packing
+from palimpsest.data.catalogue import Slot
+from palimpsest.data.crops import Crops
+from palimpsest.data.report import write_report
+from palimpsest.manifests import Manifest
+from palimpsest.workspace import SlotFiles
+
+
+def split(
+    crops: Crops, slot: Slot, files: SlotFiles, store: Path, mirror: str | None, scratch: Path, code: Manifest
+) -> None:
+    """Writes shards and data report out of `raw`; a killed run of the same settings and `code` goes on in `scratch`.
+
+    Raises InputError where the photographs are not what `download` found, or a split comes out empty.
+    """
+    source = slot.entry.source(slot.dataset, files.raw, store, mirror)
+    made_from = [crops.model_dump(), source.origin, source.splits, code]
+    work = scratch / f"split-{files.folder.name}" / digest(made_from)[:16]
+    packing.remove_all_but(work)
+    journals = packing.pack(crops, source, files.shards, work)
+    write_report(files.report, crops, source, journals, files.shards)
+    packing.remove(work.parent)

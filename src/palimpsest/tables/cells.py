@@ -1,0 +1,103 @@
+"""The cells of a comparison under one of its conditions: published, measured, and the difference of the two."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from palimpsest.metrics.aggregate import Aggregate
+from palimpsest.papers.tables import Column, Condition, Row
+from palimpsest.results.measured import Pictures
+from palimpsest.tables.context import Context
+from palimpsest.tables.model import NOTHING, Cell
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a table says of its rows under a condition."""
+
+    context: Context
+    condition: Condition
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        return self.context.measured.pictures(self.condition.slot)
+
+    @cached_property
+    def same(self) -> bool:
+        """Whether ours are measured on the paper's data."""
+        return self.pictures.dataset == self.condition.own
+
+    @property
+    def published_on(self) -> str:
+        """The head of the published columns."""
+        return f"published{'' if self.same else ' (other data)'}, {self.condition.label}"
+
+    @property
+    def holes(self) -> str:
+        """What is measured, in words."""
+        pieced = ", pictures pieced from reference patches" if self.condition.pieced else ""
+        return f"{self.condition.hole} holes{pieced}"
+
+    def run(self, row: Row) -> str | None:
+        """The run that stands for a row; none where it was measured on other pictures."""
+        run = row.run_on(self.condition)
+        result = self.context.measured.results.get(run)
+        return None if result and result.slot != self.condition.slot else run
+
+    def published(self, metric: str | None, row: Row) -> Cell:
+        at = self.condition
+        place = (at.dataset, at.mask, at.ratio)
+        return self.context.published(row.method, metric, place, f"published, measured on {at.label}")
+
+    def measured_on(self, row: Row) -> Cell:
+        """The data behind a row's numbers, or that it was not yet run."""
+        if (run := self.run(row)) is None:
+            return NOTHING
+        if run not in self.context.measured.results:
+            return self.context.not_yet_run(run)
+        source = self.context.measured.runs[run].source
+        about = f"external results: {source}" if source else ""
+        return Cell(self.pictures.dataset, "external" if source else "data", about=about)
+
+    def measured(self, metric: str, row: Row) -> Cell:
+        measured, kind = self.context.measured, self.condition.measured
+        if (run := self.run(row)) is None:
+            return Cell("–", "none", about=f"no run on {self.pictures.dataset}")
+        if run not in measured.results:
+            return self.context.not_yet_run(run)
+        if (found := measured.aggregate(run, kind, metric)) is None:
+            return Cell("missing", "missing", about=f"run {run}: {measured.why_missing(run, metric)}")
+        if math.isnan(found.mean):
+            return Cell("undefined", "missing", about=f"run {run} has no number here")
+        explained, source = self.context.metrics[metric], measured.runs[run].source
+        who = f"external results {run} ({source})" if source else f"run {run}"
+        bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
+        return Cell(
+            explained.printed(found.mean),
+            "external" if source else "measured",
+            found.mean,
+            about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(found)}",
+            interval=f"{bounds} n = {found.count}".strip(),
+            provenance=f"provenance/{run}/{kind}/{metric}",
+        )
+
+    def difference(self, column: Column, row: Row) -> Cell:
+        """Ours less the published number; no number where the two do not measure the same."""
+        if not column.compares:
+            return replace(NOTHING, about=f"not compared: {column.reason}")
+        ours, theirs = self.measured(column.metric, row), self.published(column.published, row)
+        if ours.number is None:
+            return ours
+        if theirs.number is None:
+            return replace(theirs, status="none")
+        difference = ours.number - theirs.number
+        digits = self.context.metrics[column.metric].digits
+        text = f"{difference:+.{digits}f}" if math.isfinite(difference) else "∞"
+        about = f"{ours.about}, less the published {theirs.text}"
+        return Cell(text, "difference", difference, about=about, provenance=ours.provenance)
+
+
+def _counted(found: Aggregate) -> str:
+    kind = "mean of" if found.low is not None else "one number for a set of"
+    undefined = f", {found.undefined} more without a value" if found.undefined else ""
+    return f"{kind} {found.count} pictures{undefined}"

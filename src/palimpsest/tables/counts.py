@@ -1,0 +1,90 @@
+"""Tables of what networks are made of and trained with: blocks, settings and parameters, beside the published ones."""
+
+from collections.abc import Iterator
+
+from palimpsest.config.yaml import section
+from palimpsest.papers.networks import BlockTable, ParameterTable, SettingTable
+from palimpsest.tables.context import Context
+from palimpsest.tables.model import NOTHING, Cell, Head, Table
+
+
+def block_table(context: Context) -> Iterator[Table]:
+    """How many blocks of each kind the paper's networks have, and ours."""
+    layout: BlockTable = context.layout
+    heads = [Head(group, column.head) for group in ("published", "counted") for column in layout.columns]
+    rows = []
+    for row in layout.rows:
+        published = [context.published(column.head, row.label) for column in layout.columns]
+        counted = [_blocks(context, column.run, column.network, row.block) for column in layout.columns]
+        rows.append((row.label, published + counted))
+    yield Table(
+        key=context.name,
+        caption=context.caption,
+        heads=heads,
+        rows=rows,
+        notes=[("Protocol", " ".join(layout.protocol))],
+        corner="block",
+    )
+
+
+def _blocks(context: Context, run: str, network: str, block: str) -> Cell:
+    described = context.measured.runs.get(run)
+    count = described.blocks.get(network, {}).get(block, 0) if described else None
+    return context.counted(run, count, f"{block} in {network} of {run}")
+
+
+def setting_table(context: Context) -> Iterator[Table]:
+    """The paper's settings beside those of our runs."""
+    layout: SettingTable = context.layout
+    heads = [Head("loss", "part", numeric=False), Head("published", "as printed")]
+    heads += [Head("ours, as run", column.head) for column in layout.columns]
+    rows = []
+    for row in layout.rows:
+        published = context.published(layout.method, row.published)
+        ours = [_setting(context, column.run, row.setting) for column in layout.columns]
+        rows.append((row.label, [Cell(row.group, "data"), published, *ours]))
+    yield Table(
+        key=context.name,
+        caption=context.caption,
+        heads=heads,
+        rows=rows,
+        notes=[("Protocol", " ".join(layout.protocol))],
+        corner="weight",
+    )
+
+
+def _setting(context: Context, run: str, setting: str) -> Cell:
+    """A setting of a run that has results."""
+    if run not in context.measured.results:
+        return context.not_yet_run(run)
+    value = section(context.measured.runs[run].run, *setting.split("."))
+    return Cell(f"{value:g}", "measured", value, about=f"{setting} of {run}", provenance=f"provenance/{run}")
+
+
+def parameter_table(context: Context) -> Iterator[Table]:
+    """What the paper says of the size of its networks beside the parameters that were counted."""
+    layout: ParameterTable = context.layout
+    scales = {"counted at the paper's scale": "parameters_at_paper_scale"}
+    if context.measured.profile != "paper":
+        scales[f"counted in profile {context.measured.profile}"] = "parameters"
+    heads = [Head("published", "generator"), *(Head(group, network) for group in scales for network in layout.networks)]
+    rows = []
+    for row in layout.rows:
+        published = context.published(row.method, layout.metric, unit="M") if row.method else NOTHING
+        counted = [
+            _parameters(context, row.run, scale, network) for scale in scales.values() for network in layout.networks
+        ]
+        rows.append((row.label, [published, *counted]))
+    yield Table(
+        key=context.name,
+        caption=context.caption,
+        heads=heads,
+        rows=rows,
+        notes=[("Claim", f"{layout.claim} {layout.remark}")],
+    )
+
+
+def _parameters(context: Context, run: str, scale: str, network: str) -> Cell:
+    described = context.measured.runs.get(run)
+    count = getattr(described, scale).get(network) if described else None
+    return context.counted(run, count, f"{network} of {run}")

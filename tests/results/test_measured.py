@@ -1,0 +1,52 @@
+"""What was measured, as it lies on disk."""
+
+import pytest
+
+from palimpsest.config.yaml import InputError
+from palimpsest.metrics.aggregate import aggregate
+from palimpsest.results.measured import read_results
+from palimpsest.workspace import Workspace
+
+
+def test_an_interval_is_that_of_the_values_of_the_pictures(fake):
+    values = fake.measured.per_image("deepfill-v1")["rectangle"]
+    found = fake.measured.aggregate("deepfill-v1", "rectangle", "psnr")
+    again = aggregate(values["psnr"])
+    assert found.mean == pytest.approx(again.mean)
+    assert (found.low, found.high, found.count, found.undefined) == again.spread
+    assert values["hole_ratio"].tolist() == [0.2] * 24
+
+
+def test_a_metric_of_the_whole_set_has_no_interval(fake):
+    found = fake.measured.aggregate("deepfill-v1", "rectangle", "fd_vgg16")
+    assert (found.low, found.high, found.count) == (None, None, 24)
+
+
+def test_what_was_not_measured_has_no_aggregate(fake):
+    measured = fake.measured
+    assert measured.aggregate("deepfill-v1", "rectangle", "fid") is None
+    assert measured.aggregate("deepfill-v1", "square", "psnr") is None
+    assert measured.aggregate("tmad", "rectangle", "psnr") is None
+    assert measured.why_missing("deepfill-v1", "fid") == "its weights are at home"
+    assert measured.why_absent("tmad") == "not in params.yaml"
+
+
+def test_results_that_cannot_be_read_are_named(fake):
+    Workspace(fake.root).results("patchmatch").metrics.write_text('{"run": ')
+    with pytest.raises(InputError, match=r"patchmatch/metrics\.json: asked for JSON, found none"):
+        read_results(fake.root)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.rsplit("\n", 2)[0], "found 23 pictures with rectangle holes, expected 24"),
+        (lambda text: text.replace("hole_ratio", "area", 1), "found columns"),
+        (lambda text: f"{text[:-1]},7\n", "asked for a run's values, found none that can be read"),
+    ],
+)
+def test_values_that_are_not_those_of_the_pictures_are_refused(fake, change, said):
+    path = Workspace(fake.root).results("deepfill-v1").per_image
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=said):
+        fake.measured.per_image("deepfill-v1")
