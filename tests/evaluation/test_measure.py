@@ -232,7 +232,7 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     kinds, config = ["square", "rectangle"], EvaluationConfig(batch_size=8, samples=3, worst=2)
     measure(TrainedModel(Grey(), "cpu"), About(**about), kinds, config, "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
-    assert list(written) == [*about, "size", "images", "photos", "holes", "missing"]
+    assert list(written) == [*about, "size", "images", "photos", "hole_ratios", "holes", "intervals", "missing"]
     assert {name: written[name] for name in about} == about
     assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
     assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")
