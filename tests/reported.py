@@ -125,7 +125,8 @@ class Fake:
         samples = {"index": np.array(SAMPLES)}
         for kind in kinds:
             samples |= {f"{kind}/result": self.pictures, f"{kind}/output": self.pictures}
-            samples |= {f"{kind}/offsets": offsets} if run in ("deepfill-v1", *PIECED) else {}
+            samples |= {f"{kind}/flow": offsets} if run == "deepfill-v1" else {}
+            samples |= {f"{kind}/offsets": offsets} if run in PIECED else {}
             samples |= {f"{kind}/pieced": self.pictures} if run in PIECED else {}
         np.savez(results.samples, **samples)
         log = [{"iteration": i, "phase": "joint", "generator": 1 / i} for i in (1, 2)] if "deepfill" in run else []

@@ -144,7 +144,9 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
     change_a_pixel(root)
     rebuild(root)
     run = study(root, "tally")
-    assert "no votes, all 9 votes were given on other pictures or results, before the study was built anew" in run.stdout
+    assert (
+        "no votes, all 9 votes were given on other pictures or results, before the study was built anew" in run.stdout
+    )
     assert len(stored(root).splitlines()) == 1 + 9
     assert "of other pictures, methods or settings than those that are built" in refusal(root, old)
 

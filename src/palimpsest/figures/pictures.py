@@ -26,8 +26,9 @@ def results(studio: Studio, layout: ResultsFigure) -> Drawn:
             absent += studio.left_out([(column.head, column.run)])
             continue
         columns.append((column.head, kept["result"]))
-        if column.map and "offsets" in kept:
-            columns.append(("its map", [colour_code(offsets) for offsets in kept["offsets"]]))
+        shown = kept.get("flow", kept.get("offsets"))
+        if column.map and shown is not None:
+            columns.append(("its map", [colour_code(offsets) for offsets in shown]))
             mapped = True
         elif column.map:
             absent.append(f"the map of {column.head} is left out: run {column.run} has none")

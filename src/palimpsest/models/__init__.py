@@ -15,7 +15,8 @@ and may have, for figures and tables,
                               the method shows of its inside: floating-point tensors are pictures, (B, 3, H, W) in
                               [0, 1], the others whole numbers, int64 (B, ...). `offsets` point from each patch of 16 px
                               to its reference patch, (dy, dx) in units of 8 px, (B, 2, H/8, W/8), and stay inside the
-                              picture; see layers/patches.py
+                              picture, see layers/patches.py: pictures are pieced from them. `flow`, of the same shape,
+                              is only drawn as a map
 and, if another method can train its networks as an inner model,
     reconstruct(x, hole)      the raw output and the reconstruction loss, for pictures in [-1, 1]
 

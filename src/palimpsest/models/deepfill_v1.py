@@ -390,7 +390,7 @@ class Model:
         return (self.generator(image * 2 - 1, hole)[1] + 1) / 2
 
     def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Shows the coarse prediction and, if there is attention, its offsets."""
+        """Shows the coarse prediction and, if there is attention, where it looks."""
         x1, x2, offsets = self.generator(image * 2 - 1, hole)
         shown = {"coarse": (x1 + 1) / 2}
-        return (x2 + 1) / 2, shown if offsets is None else {**shown, "offsets": offsets}
+        return (x2 + 1) / 2, shown if offsets is None else {**shown, "flow": offsets}
