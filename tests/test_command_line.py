@@ -118,6 +118,14 @@ def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project):
     assert "weights.safetensors: not a whole checkpoint of this project" in run.stderr and run.stderr.count("\n") == 1
 
 
+def test_another_trees_package_is_refused(project):
+    (project / "src" / "palimpsest").mkdir(parents=True)
+    run = palimpsest("models", cwd=project)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"error: asked to run {project / 'src' / 'palimpsest'}, found {ROOT}")
+    assert run.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "height", "width"), [("deepfill-v1", 1080, 1920), ("crfill", 1200, 1600), ("deepfill-v2", 1200, 1600)]

@@ -166,6 +166,13 @@ def readme(arguments: argparse.Namespace) -> None:
     write_text("README.md", refresh(text, *newest(Path()), read_values()))
 
 
+def refuse_another_tree() -> None:
+    """InputError in a checkout whose own package is not the one that was loaded."""
+    own, loaded = Path("src") / "palimpsest", Path(__file__).parent
+    if own.is_dir() and not own.samefile(loaded):
+        raise InputError(f"asked to run {own.absolute()}, found {loaded}; accepted: PYTHONPATH=src, or make's commands")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -221,6 +228,7 @@ def main() -> None:
     command.set_defaults(run_command=readme)
 
     arguments = parser.parse_args()
+    refuse_another_tree()
     arguments.run_command(arguments)
 
 

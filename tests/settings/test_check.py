@@ -346,7 +346,7 @@ def test_a_memory_may_be_of_other_pictures(params, datasets):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"size": 128}, "gm-srm.settings, profile tiny: needs other-memory, of pictures of 128 px; accepted: of 64 px"),
+        ({"size": 128}, "gm-srm.settings, profile tiny: needs other-memory, trained on 128 px; accepted: 64 px"),
         ({"dataset": "bundled-science"}, "profiles.tiny.slots.others: dataset bundled-science has no train split"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What settings can be: every profile and run is read strictly before anything is made."""
+"""Reads every profile and every run strictly before anything is made."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ from palimpsest.settings.params import Params, Profile
 
 
 def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
-    """Reads every profile and every run at every profile; InputError at the first setting that cannot be.
+    """Reads every run at every profile; InputError at the first setting that cannot work.
 
-    Holes must fit, networks can be built, and the active profile's datasets must be at hand.
+    Holes must fit the pictures, networks must build, and the datasets of the active profile must be available.
     """
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
@@ -34,7 +34,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
     for profile, scale in params.profiles.items():
         if scale.study.pictures > (kept := scale.evaluation.samples):
             found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
-            raise InputError(f"params: {found}; accepted: at most as many pictures as evaluation keeps")
+            raise InputError(f"params: {found}; accepted: at most the samples that evaluation keeps")
         for size in {crops.size for crops in scale.slots.values()}:
             _check_holes(params.holes, size)
         for name in trained:
@@ -49,7 +49,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
         _check_external(name, entry, params)
         if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
             found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
-            raise InputError(f"params: {found}; accepted: one entry a label and slot, with all its kinds of holes")
+            raise InputError(f"params: {found}; accepted: one entry for each label and slot, with all kinds of holes")
     return params
 
 
@@ -78,11 +78,11 @@ def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
         counted(run, size)
         for other in filter(None, (run.start, run.inside)):
             if (found := scale.slots[other.slot].size) != size:
-                raise InputError(f"needs {other.name}, of pictures of {found} px; accepted: of {size} px, as its own")
+                raise InputError(f"needs {other.name}, trained on {found} px; accepted: {size} px, as its own pictures")
     if schedule := getattr(config, "schedule", None):
         with _explaining(f"{run.at}.schedule.hole"):
             if is_prior(run.model) and schedule.hole:
-                raise InputError(f"{run.model} with {schedule.hole} holes; accepted: null, as a prior fills none")
+                raise InputError(f"{run.model} with {schedule.hole} holes; accepted: null, as a prior fills no holes")
             if not is_prior(run.model) and not schedule.hole:
                 raise InputError(f"{run.model} without holes; accepted: {', '.join(holes.names)}")
             for kind in schedule.holes:
@@ -90,7 +90,7 @@ def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
 
 
 def _check_prior(run: runs.Run, frechet_network: str, pretrained: bool) -> None:
-    """A prior is pretrained for others and has a Fréchet network; nothing else has one."""
+    """A prior stands in `pretrained` and has a Fréchet network; nothing else has one."""
     found = f"pretrained.{run.name}.frechet_network is {frechet_network}"
     if not is_prior(run.model) and frechet_network != runs.NOTHING:
         raise InputError(f"params: {found}; accepted for {run.model}: {runs.NOTHING}")
@@ -123,7 +123,7 @@ def _check_external(name: str, entry: runs.External, params: Params) -> None:
 
 @contextmanager
 def _explaining(at: str) -> Iterator[None]:
-    """Puts the dotted name of what is wrong before an InputError's text."""
+    """Puts the dotted name of the wrong setting before an InputError's text."""
     try:
         yield
     except InputError as error:
