@@ -19,7 +19,7 @@ from palimpsest.config.yaml import InputError
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Puts the name of a file into an OSError that has none, as that of an open file has."""
+    """Puts the name of a file into an OSError that has none, such as one from writing to an open file."""
     try:
         yield
     except OSError as error:
@@ -29,7 +29,7 @@ def naming(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path that takes the place of `path` when the block ends well; else `path` stays as it was."""
+    """Yields a temporary path that replaces `path` if the block ends well; otherwise `path` stays as it was."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -65,7 +65,7 @@ def sha256(path: Path | str) -> str:
 
 
 def read_json(path: Path | str, kind: type) -> Any:
-    """The `kind` (dict or list) in a JSON file; InputError where there is none."""
+    """The `kind` (dict or list) in a JSON file; InputError if there is none."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -78,7 +78,7 @@ def read_json(path: Path | str, kind: type) -> Any:
 
 
 def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, or of an .npy file under the name `array`; InputError where there are none."""
+    """The arrays of an .npz file, or of an .npy file under the name `array`; InputError if there are none."""
     try:
         loaded = np.load(path, allow_pickle=False)
         return {"array": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)

@@ -1,14 +1,16 @@
-"""Archives and folders as streams of files, read without unpacking them: tar, zip and .deb.
+"""Archives and folders as streams of files, read without unpacking them.
 
-The first bytes of an archive say what it is, not its name: a tar (plain or with gzip, xz or bzip2), a zip, a .deb (the
-files it would install), or a folder on disk. Each is refused as a whole, by an InputError at the first bad file:
+Its first bytes say what an archive is, not its name: a tar (plain, or compressed with gzip, xz or bzip2), a zip, or a
+.deb (the files it would install). It may also be a folder on disk. Each is refused as a whole, with an InputError, at
+the first file that is not accepted:
 
-- a name that is absolute, has a `..`, a backslash, a drive letter, a NUL or another control character, or stands twice;
-- a link, a device or a pipe; a .deb's links are passed over instead, as packages are full of them;
-- an encrypted file; a file of more than LARGEST bytes; a file of a zip that grows more than RATIO times;
-- an archive that is cut short, damaged, or of no kind above.
+- a name that is absolute or appears twice, or holds `..`, a backslash, a drive letter, a NUL or another control
+  character;
+- a link, a device or a pipe; a .deb's links are skipped instead, as packages are full of them;
+- an encrypted file, a file of more than LARGEST bytes, or a file in a zip that grows more than RATIO times;
+- an archive that is cut short, damaged, or of another format.
 
-A leading `./` is no part of a name. What a Mac adds by itself (`__MACOSX/`, `.DS_Store`) is passed over.
+A leading `./` is dropped from a name. What macOS adds by itself (`__MACOSX/`, `.DS_Store`) is skipped.
 """
 
 import bz2
@@ -60,9 +62,9 @@ DAMAGE = (
 
 
 def names(path: Path) -> Iterator[str]:
-    """Names of the regular files in an archive or folder, in its order (a folder: sorted).
+    """Names of the regular files in an archive, in its order, or in a folder, sorted.
 
-    A plain tar is read by its headers alone. Raises InputError as the module says.
+    Of a plain tar only the headers are read. Raises InputError as the module says.
     """
     return (name for name, _ in _files(path, lambda name: False))
 
@@ -70,13 +72,14 @@ def names(path: Path) -> Iterator[str]:
 def stream(path: Path, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
     """(name, contents) of the wanted files, in the archive's order.
 
-    In memory are one file's contents and the names so far (of a zip: all names). Raises InputError as the module says.
+    Memory holds the contents of one file and the names so far (of a zip, all names). Raises InputError as the module
+    says.
     """
     return ((name, contents) for name, contents in _files(path, wanted.__contains__) if name in wanted)
 
 
 def read(path: Path, name: str) -> bytes:
-    """The contents of one file; InputError where there is no such file, or as the module says."""
+    """The contents of one file; InputError if there is no such file, or as the module says."""
     for _, contents in stream(path, {name}):
         return contents
     raise InputError(f"{path}: asked for {name!r}, found no such file in it")
@@ -85,7 +88,7 @@ def read(path: Path, name: str) -> bytes:
 def unpack(path: Path, folder: Path) -> None:
     """Writes all files into `folder`, which appears whole or not at all.
 
-    Raises InputError as the module says, where `folder` exists, and past UNPACKED bytes.
+    Raises InputError as the module says, if `folder` exists, and for more than UNPACKED bytes.
     """
     if folder.exists():
         raise InputError(f"{path}: asked to unpack into {folder}, found it there already; accepted: a new folder")
@@ -126,8 +129,8 @@ class _Member:
 
 
 def _files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """(name, contents) of every file once it is known to be whole; an unwanted one's contents are empty."""
-    seen = {"."}  # the folder that all stand in
+    """(name, contents) of every file, once it is known to be whole; the contents of unwanted files are empty."""
+    seen = {"."}  # the folder that holds all
     last = ""
     try:
         for member in _members(path):

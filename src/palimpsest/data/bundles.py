@@ -1,4 +1,4 @@
-"""Qt's resource bundles (.rcc): the files inside one, read without unpacking it."""
+"""Qt resource bundles (.rcc), in which some Debian packages keep their photographs."""
 
 import struct
 import zlib
@@ -13,8 +13,8 @@ COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
 def stream(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
     """(path, contents) of the wanted files of a Qt resource bundle (.rcc), in the order of its tree.
 
-    Raises InputError for a bundle that is cut short or damaged, or whose folders form no tree, for a path that no
-    archive may hold, and for a wanted file that is compressed with zstd or larger than LARGEST bytes.
+    Raises InputError for a bundle that is cut short or damaged, for a path that `archives` would refuse, and for a
+    wanted file that is compressed with zstd or larger than LARGEST bytes.
     """
     seen = set()
     try:
@@ -54,7 +54,7 @@ def _resources(rcc: bytes) -> Iterator[tuple[str, int, int]]:
 
 
 def _sized(rcc: bytes, start: int, head: str, length: int, width: int = 1) -> bytes:
-    """The bytes at `start` whose count (in units of `width`) leads a head of `length` bytes before them."""
+    """Bytes that follow a head of `length` bytes at `start`, which begins with their count in units of `width`."""
     size = width * struct.unpack_from(head, rcc, start)[0]
     part = rcc[start + length : start + length + size]
     if len(part) < size:

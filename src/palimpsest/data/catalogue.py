@@ -1,7 +1,7 @@
 """Where photographs come from: the datasets of datasets.yaml, and what each of them can do.
 
-Every entry answers the same questions. `check`: may it fill a slot? `download`: what `raw` holds of it, and its NOTICE.
-`source`: its photographs, for `split`. `makes`: its splits. `terms`: its owner's, or None.
+Every dataset has `terms`, its owner's, or None. Those of photographs also have `makes`, their splits; `check`, which
+refuses to fill a slot; `download`, which fills `raw` and returns the NOTICE; and `source`, the photographs to pack.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,14 +17,14 @@ from palimpsest.data.listed import Listed
 from palimpsest.data.sources import Places, Source
 from palimpsest.storage import read_json, write_json
 
-RECORD = "archives.json"  # in `raw`: name, size and hash of every archive or folder, which stay where they lie
-# in the folder of archives, and no folder of its own
+RECORD = "archives.json"  # in `raw`: name, size and hash of every archive or folder, which stay where they are
+# directly in the folder of archives
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+~%-]*$")]
 Archives = dict[FileName, Remote]
 
 
 class Terms(Settings):
-    """Archives that are downloaded, or that a person places, under terms to be accepted once."""
+    """Archives that are downloaded, or that a person places, under terms that a person has to accept."""
 
     terms: str
     archives: Annotated[Archives, Field(min_length=1)]
@@ -45,7 +45,7 @@ class Terms(Settings):
 
 
 class Archived(Terms, splits.Found):
-    """Pictures inside archives."""
+    """Photographs inside archives."""
 
     unpacks: ClassVar[bool] = False  # the pipeline reads archives of photographs as they are
     rule: Literal["archived"]
@@ -55,17 +55,17 @@ class Archived(Terms, splits.Found):
         self.check_split(dataset)
 
     def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
-        """Notes in `raw` what the archives are; InputError where one is missing or another than asked for."""
+        """Records the archives in `raw`; InputError if one is missing, or is not the one asked for."""
         _record(raw, self.fetch(dataset, store, mirror))
         return f"The photographs of {dataset} are under their owner's terms.\n\n{self.terms}\n"
 
     def source(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> Source:
-        """InputError where an archive has changed since, or the pictures are not as the entry says."""
+        """InputError if an archive has changed since, or the photographs are not as the entry says."""
         return _source(self, dataset, raw, {name: fetching.find(name, store, mirror) for name in self.archives})
 
 
 class Folder(splits.Found):
-    """A person's own pictures: all in a folder and below it."""
+    """A person's own photographs: all in a folder and below it."""
 
     terms: ClassVar[None] = None
     rule: Literal["own"]
@@ -81,17 +81,17 @@ class Folder(splits.Found):
         self.check_split(dataset)
 
     def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
-        """Notes in `raw` what the folder holds; InputError where it holds nothing, or a link."""
+        """Records in `raw` what the folder holds; InputError if it holds nothing, or a link."""
         _record(raw, [fetching.inventory(dataset, self.path)])
         return f"The photographs of {dataset} come from a folder of the user's own.\n"
 
     def source(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> Source:
-        """InputError where the folder has changed since, or the pictures are not as the entry says."""
+        """InputError if the folder has changed since, or the photographs are not as the entry says."""
         return _source(self, dataset, raw, {"": self.path})
 
 
 class Unpacked(Terms):
-    """An archive of something else than photographs, such as masks, that a person fetches to use as a folder."""
+    """An archive of holes, not of photographs: a person unpacks it and names its folder in a kind of hole."""
 
     unpacks: ClassVar[bool] = True
     rule: Literal["unpacked"]
@@ -108,7 +108,7 @@ def _record(raw: Path, fetched: list[Fetched]) -> None:
 
 
 def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]) -> Source:
-    """The pictures in archives or a folder, once they are known to be what `download` found."""
+    """The photographs in archives or a folder, once these are known to be what `download` found."""
     record: list[Tree] = read_json(raw / RECORD, list)
     for wanted, path in zip(record, paths.values(), strict=True):
         if (found := fetching.measure(path)) != (wanted["bytes"], wanted["sha256"]):
@@ -140,18 +140,18 @@ class Catalogue(RootModel[dict[Name, Dataset]]):
 
 
 def read_catalogue(path: Path | str) -> dict[str, Dataset]:
-    """Every dataset by its name; InputError names the file and each key that is wrong."""
+    """The datasets by name; InputError names the file and each key that is wrong."""
     return build(Catalogue, read_yaml(path), "", str(path)).root
 
 
 def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> None:
-    """InputError where terms are accepted of a dataset that is unknown or has none."""
+    """InputError for a name in accepted_terms that is of no dataset with terms."""
     for name in accepted:
         one_of(name, (other for other, entry in datasets.items() if entry.terms), "params: accepted_terms")
 
 
 def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
-    """A slot that a dataset fills; InputError where it cannot, or its terms are not among those that are accepted."""
+    """A slot filled with a dataset; InputError if that cannot be, or its terms are not accepted."""
     if name not in datasets:
         raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(datasets)}")
     datasets[name].check(name, accepted)
@@ -166,9 +166,9 @@ def fetch(
     mirror: str | None,
     out: Path | None,
 ) -> list[Fetched]:
-    """A dataset's archives, checked; those of masks unpacked into `out`, if that is given.
+    """A dataset's archives, each checked; those of holes are unpacked into `out`, if that is given.
 
-    Raises InputError for a dataset without archives, terms that are not accepted, and what fetching or unpacking does.
+    Raises InputError for a dataset without archives, for terms that are not accepted, and as fetching and unpacking do.
     """
     having = {other: entry for other, entry in datasets.items() if entry.terms}
     if name not in having:

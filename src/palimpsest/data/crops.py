@@ -16,14 +16,14 @@ Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]  # px, h
 
 
 class Crops(Settings):
-    """One slot of a profile's `data`: which photographs, and how they become pictures."""
+    """One slot of a profile's `slots`: which photographs fill it, and how they become pictures."""
 
-    dataset: str  # a section of `datasets`
-    scale: PositiveInt | Sides | None  # px of the short side, or [height, width] of every photograph; null = as it is
+    dataset: str  # an entry of datasets.yaml
+    scale: PositiveInt | Sides | None  # px of the short side, or [height, width] of every photograph; null = unchanged
     size: PositiveInt  # px, side of a training crop and of a test picture; a multiple of 8
-    resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos", "opencv-bilinear"]  # all but it average
-    small: Literal["enlarge", "reject"]  # photographs that are smaller than that
-    crop: Literal["tiles", "centre", "random"]  # of val and test: all that fit, or one a photograph
+    resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos", "opencv-bilinear"]  # the last does not average
+    small: Literal["enlarge", "reject"]  # photographs that are smaller
+    crop: Literal["tiles", "centre", "random"]  # of val and test: all that fit, or one of each photograph
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -34,11 +34,10 @@ class Crops(Settings):
 
 
 def random_crop(shard: Shard, number: int, crops: Crops, augment: Sequence[str], seed: int) -> np.ndarray:
-    """The training crop with this running number, uint8 (size, size, 3): a function of (seed, number) alone.
+    """The training crop with this running number, uint8 (size, size, 3); it depends only on seed and number.
 
-    Every epoch shows each picture once, in an order of its own. `augment` names what else happens to a crop: `resize`
-    shrinks a square of any side that the picture holds, `flip` mirrors half of them, `recolour` gives each colours of
-    its own.
+    Each epoch shows every picture once, in its own order. `augment` names what else happens to a crop: `resize` takes a
+    square of random side and shrinks it, `flip` mirrors half of the crops, `recolour` changes each one's colours.
     """
     epoch, place = divmod(number, len(shard))
     index = _order(len(shard), seed, epoch)[place]
@@ -48,7 +47,7 @@ def random_crop(shard: Shard, number: int, crops: Crops, augment: Sequence[str],
     top, left = (draw.integers(length - side + 1) for length in picture.shape[:2])
     crop = resized(picture[top : top + side, left : left + side], crops.size, crops.size, crops.resize)
     if "flip" in augment and draw.random() < 0.5:
-        crop = cv2.flip(crop, 1)  # twenty times as fast as a copy of crop[:, ::-1]
+        crop = cv2.flip(crop, 1)  # twenty times as fast as copying crop[:, ::-1]
     return recolour(crop, draw) if "recolour" in augment else crop
 
 
@@ -60,7 +59,7 @@ def _order(length: int, seed: int, epoch: int) -> np.ndarray:
 def recolour(crop: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Channels in random order, half of the crops inverted, each channel squeezed into half or more of its range.
 
-    No paper's: it makes up for a handful of training photographs, whose colours a network would learn by heart.
+    In no paper: it makes up for having only a handful of training photographs, whose colours a network would memorise.
     """
     crop = crop[..., draw.permutation(3)].astype(np.float32)
     if draw.random() < 0.5:

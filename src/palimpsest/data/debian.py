@@ -1,4 +1,4 @@
-"""Debian packages as files, without root: out of a folder, or from the package index by apt-get."""
+"""Debian packages as files, without root: found in a folder, or downloaded by apt-get."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from palimpsest.data.fetching import Remote, folders, is_address
 
 
 def fetch(package: str, version: str, store: Path, mirror: str | None) -> Path:
-    """The .deb of a package, of this version where it can be had, else of another; InputError where there is none."""
+    """The .deb of a package, in this version if it can be found, else in another; InputError if there is none."""
     exact = f"{package}_{version.replace(':', '%3a')}_all.deb"  # as apt-get names it
     for pattern in (exact, f"{package}_*.deb"):
         present = [path for folder in folders(store, mirror) for path in folder.glob(pattern)]
@@ -37,7 +37,7 @@ def fetch(package: str, version: str, store: Path, mirror: str | None) -> Path:
 
 
 def _download(wanted: list[str], folder: Path, state: Path) -> str:
-    """Tries each of `wanted` with the machine's package lists, then with lists of its own; what apt-get said last."""
+    """Tries each of `wanted` with the machine's package lists, then with fresh ones; returns apt-get's last errors."""
     lists = state / "lists"
     own = [f"--option=Dir::State::Lists={lists.absolute()}", f"--option=Dir::Cache={(state / 'cache').absolute()}"]
     said = ""

@@ -1,7 +1,7 @@
-"""Files over HTTP, whole or not at all: cut connections, kills and full disks lose nothing that has arrived.
+"""Downloads over HTTP that survive cut connections, kills and full disks.
 
-A download grows in `.NAME.part`, whose origin stands in `.NAME.part.json`, and takes its name when it is whole and
-its caller accepts it.
+A download grows in `.NAME.part`; `.NAME.part.json` says where it comes from, so that any later run can continue it. It
+gets its name once it is whole and checked. `storage.replacing` could not do this: it removes what is unfinished.
 """
 
 import os
@@ -27,20 +27,20 @@ from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import naming, read_json, write_json
 
 PATIENCE = 60  # seconds without a byte before a server counts as unreachable
-TRIES = 6  # in a row that bring nothing new
+TRIES = 6  # failures in a row, without a new byte between them, before a download is given up
 FIRST_WAIT = 1.0  # seconds before the second try, doubled before each further one
-LONGEST_WAIT = 120.0  # seconds, also where a server asks for more
+LONGEST_WAIT = 120.0  # seconds, even if a server asks for more
 CHUNK = 1 << 16  # bytes
-REPORT_EVERY = 5.0  # seconds between two lines where no terminal shows a bar
+REPORT_EVERY = 5.0  # seconds between two lines when there is no terminal to show a bar on
 T = TypeVar("T")
 
 
 class NotThereError(InputError):
-    """A file that is nowhere: its server answers that it has none, or no place that was asked holds it."""
+    """A file that is nowhere: its server has none, or no place that was asked holds it."""
 
 
 class _AgainError(Exception):
-    """A failure that a further try may mend; `wait`: seconds that the server asks for before it."""
+    """A failure that another try may mend; `wait`: seconds that the server asks for before it."""
 
     def __init__(self, found: str, wait: float = 0.0):
         super().__init__(found)
@@ -48,7 +48,7 @@ class _AgainError(Exception):
 
 
 class _Origin(Settings):
-    """Where a part comes from."""
+    """Where an unfinished download comes from."""
 
     url: str
     validator: str | None  # ETag or Last-Modified, which change when the file does
@@ -56,11 +56,13 @@ class _Origin(Settings):
 
 
 def download(url: str, path: Path, size: int | None, instead: str, check: Callable[[Path], T]) -> T:
-    """What `check` says of the file at `url`, which then stands at `path`; an interrupted download goes on.
+    """Downloads `url` to `path`, continuing an earlier try, and returns what `check` makes of the whole file.
 
-    `size`: bytes, where they are known. `instead`: what a person may bring in its place. `check` raises InputError to
-    refuse the file. InputError where the server has another file, NotThereError where it has none; OSError on a full
-    disk.
+    `size` is in bytes, if it is known; `instead` says what a person may provide in its place. `check` raises InputError
+    to refuse the file.
+
+    Raises NotThereError if the server has no such file, InputError if it has another one or gives none, and OSError on
+    a full disk.
     """
     ongoing = _Download(url, path, size, instead)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,7 @@ def download(url: str, path: Path, size: int | None, instead: str, check: Callab
 
 @dataclass(frozen=True)
 class _Download:
-    """One file on its way: what has come of it stands in `part`, where that came from in `about`."""
+    """One download: `part` holds what has arrived, `about` where that came from."""
 
     url: str
     path: Path
@@ -105,7 +107,7 @@ class _Download:
         return f"{self.url}: asked for {self.path.name}, found {found}; accepted: {accepted}, or {self.instead}"
 
     def finish(self) -> None:
-        """Tries until the part is whole, or nothing new came TRIES times in a row."""
+        """Tries until the part is whole; InputError after TRIES failures in a row that brought nothing new."""
         most, failures = self.received(), 0
         while True:
             try:
@@ -120,7 +122,7 @@ class _Download:
                 sleep(wait)
 
     def attempt(self) -> None:
-        """One request for what is missing of the part; _AgainError unless it is whole then."""
+        """One request for what is missing; _AgainError unless the part is whole then."""
         origin = self.origin()
         done = self.received() if origin else 0
         with self.ask({"Range": f"bytes={done}-", "If-Range": origin.validator} if done else {}) as answer:
@@ -147,7 +149,7 @@ class _Download:
             raise _AgainError(f"a body cut short at byte {self.received():,} of {origin.total:,}")
 
     def origin(self) -> _Origin | None:
-        """Of the part, where it can be continued."""
+        """Of the part, if it can be continued."""
         with suppress(InputError):
             origin = build(_Origin, read_json(self.about, dict), "", str(self.about))
             if origin.url == self.url and origin.validator is not None:
@@ -169,7 +171,7 @@ class _Download:
         return found is not None and int(found[1]) == done and found[2] in ("*", str(total))
 
     def begin(self, answer: Response, first: bytes) -> _Origin:
-        """An empty part for a whole answer that begins with `first`."""
+        """Starts an empty part for a whole answer, whose first bytes are `first`."""
         if _is_page(answer, first) and not self.path.name.endswith(".html"):
             found = "a page of HTML; many hosts answer so when a quota is reached or a login is needed"
             raise InputError(self.refusal(found, "the file itself, later"))
@@ -198,7 +200,7 @@ class _Download:
 
 
 def _chunks(answer: Response) -> Iterator[bytes]:
-    """The body as it was sent: a server that calls a .tar.gz an encoding of a .tar does not get it unpacked."""
+    """The body as it was sent: a .tar.gz stays one even if the server declares gzip as its encoding."""
     try:
         yield from answer.raw.stream(CHUNK, decode_content=False)
     except HTTPError as error:
@@ -216,7 +218,7 @@ def begins_a_page(first: bytes) -> bool:
 
 
 def _wait_asked_for(answer: Response) -> float:
-    """Seconds; 0 where the server names no time."""
+    """Seconds; 0 if the server names no time."""
     asked = answer.headers.get("Retry-After", "")
     if asked.isdecimal():
         return float(asked)
@@ -226,7 +228,7 @@ def _wait_asked_for(answer: Response) -> float:
 
 
 def _shown(chunks: Iterator[bytes], name: str, done: int, total: int | None) -> Iterator[bytes]:
-    """The chunks as they pass, with rate and time left: a bar on a terminal, else a line every REPORT_EVERY seconds."""
+    """The chunks, while rate and time left are shown: a bar on a terminal, else a line every REPORT_EVERY seconds."""
     start = reported = monotonic()
     passed = 0
     with tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=name, disable=None) as bar:

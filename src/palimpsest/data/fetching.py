@@ -1,4 +1,4 @@
-"""Files that the project does not bring: found in place or downloaded, each checked before anything reads it."""
+"""Files that do not come with the project: found in place or downloaded, and checked before anything reads them."""
 
 import fcntl
 import hashlib
@@ -22,13 +22,13 @@ from palimpsest.storage import sha256, write_text
 
 
 class Remote(Settings):
-    """A file that the project does not bring."""
+    """A file that does not come with the project."""
 
     url: str | None  # public address; null = a person places the file
-    bytes: PositiveInt | None  # exact size where it is known
-    # its owner's; null = what comes first is pinned, in a file beside it that a person may remove
+    bytes: PositiveInt | None  # exact size, if it is known
+    # its owner's; null = that of the first file is pinned, in a file beside it that a person may remove
     hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
-    how: str | None  # where a person gets it, when there is no url
+    how: str | None  # where a person gets it, if there is no url
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
@@ -45,20 +45,22 @@ class Fetched:
     path: Path
     bytes: int
     sha256: str  # of a folder: over the paths, sizes and hashes of its files
-    checked: Literal["published", "pinned", "nothing"]  # whose hash it has; the first file's is the one that is pinned
+    checked: Literal["published", "pinned", "nothing"]  # whose hash it has
 
     @property
     def record(self) -> dict[str, str | int]:
-        """All but where it lies, which differs between machines."""
+        """All but the path, which differs between machines."""
         return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256, "checked": self.checked}
 
 
 def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched:
-    """The file `name`: from the folder `store`, else `mirror` (a folder or an address), else downloaded into `store`.
+    """The file `name`: from the folder `store`, else from `mirror` (a folder or an address), else from its owner.
 
-    An archive may stand unpacked in its place, in a folder named without the suffix. A hash that no one publishes is
-    pinned in `store/NAME.sha256`. InputError where there is no such file, or another one under its name;
-    OSError on a full disk, after which the next call goes on.
+    What is downloaded goes to `store`. An unpacked archive may take the archive's place, in a folder with its name
+    without the suffix. If no one publishes a hash, that of the first file is pinned in `store/NAME.sha256`.
+
+    Raises InputError if no such file can be found, or another one has its name; OSError on a full disk, after which the
+    next call continues.
     """
     path = store / name
     if found := _checked_at_hand(name, remote, store, mirror):
@@ -70,7 +72,7 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
         return replace(download(url, path, remote.bytes, f"{name} in {store}", check), path=path)
 
     with _alone(path):
-        if found := _checked_at_hand(name, remote, store, mirror):  # another process brought it meanwhile
+        if found := _checked_at_hand(name, remote, store, mirror):  # another process fetched it meanwhile
             return found
         if is_address(mirror):
             with suppress(NotThereError):
@@ -88,19 +90,19 @@ def _checked_at_hand(name: str, remote: Remote, store: Path, mirror: str | None)
     found = _at_hand(name, store, mirror)
     if found is None:
         return None
-    size, published = (None, None) if found.is_dir() else (remote.bytes, remote.hash)
+    size, published = (None, None) if found.is_dir() else (remote.bytes, remote.hash)  # which are the archive's
     return _Expected.of(name, size, published, store / found.name).check(found, str(found))
 
 
 def find(name: str, store: Path, mirror: str | None) -> Path:
-    """Where a file that was fetched lies, or its folder; InputError where it is gone."""
+    """Where a file that was fetched is, or its folder; InputError if it is gone."""
     if found := _at_hand(name, store, mirror):
         return found
     raise InputError(f"{name}: asked for what was fetched, found it gone from {store}; `dvc repro --force download`")
 
 
 def inventory(name: str, folder: Path) -> Fetched:
-    """What a person's folder holds; InputError where it holds nothing, or a link."""
+    """What a person's folder holds; InputError if it holds nothing, or a link."""
     size, digest = measure(folder)
     return Fetched(name, folder, size, digest, "nothing")
 
@@ -112,7 +114,7 @@ def measure(path: Path) -> tuple[int, str]:
 
 
 def folders(store: Path, mirror: str | None) -> list[Path]:
-    """Where files are looked for before any address; InputError for a mirror that is no folder."""
+    """Where files are looked for before any address is asked; InputError for a mirror that is no folder."""
     if mirror is None or is_address(mirror):
         return [store]
     folder = Path(mirror).expanduser()
@@ -129,19 +131,19 @@ def is_address(mirror: str | None) -> bool:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process fetches the same file."""
+    """Waits until no other process is fetching the same file."""
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _at_hand(name: str, store: Path, mirror: str | None) -> Path | None:
-    """The file or its folder where a person, or an earlier run, put it."""
+    """The file, or its folder, where a person or an earlier run put it."""
     return next(filter(None, (_standing(folder / name) for folder in folders(store, mirror))), None)
 
 
 def _standing(path: Path) -> Path | None:
-    """What is there of a file: itself, or the folder of an archive that was unpacked."""
+    """The file itself, or the folder of an unpacked archive; None if neither is there."""
     unpacked = [
         path.with_name(path.name[: -len(suffix)]) for suffix in archives.ENDINGS if path.name.lower().endswith(suffix)
     ]
@@ -150,17 +152,17 @@ def _standing(path: Path) -> Path | None:
 
 @dataclass(frozen=True)
 class _Expected:
-    """A file that is asked for, and what it must be like."""
+    """The size and hash that a file must have, so far as they are known."""
 
     name: str
-    size: int | None  # bytes; null where nobody says
+    size: int | None  # bytes; None = not known
     algorithm: str
-    digest: str | None  # None: not known yet, to be pinned
-    pin: Path | None  # file that holds the hash, where the owner publishes none
+    digest: str | None  # None = that of the first file is pinned
+    pin: Path | None  # where a pinned hash stands; None = the owner publishes one
 
     @classmethod
     def of(cls, name: str, size: int | None, published: str | None, path: Path) -> Self:
-        """What is known of the file that stands, or will stand, at `path`."""
+        """Of the file that belongs at `path`; InputError for a damaged pin."""
         if published is not None:
             return cls(name, size, *published.split(":"), None)
         pin = path.with_name(f"{path.name}.sha256")
@@ -199,7 +201,7 @@ def _read_pin(pin: Path, name: str) -> str:
 
 
 def _check_kind(name: str, shown: str, found: Path) -> None:
-    """InputError for what cannot be the file to be pinned: a broken archive, a page of HTML, or nothing."""
+    """InputError for what cannot be the file, so must not be pinned: no archive, a page of HTML, or nothing."""
     if found.is_dir() or name.lower().endswith(archives.ENDINGS):
         try:
             count = sum(1 for _ in archives.names(found))

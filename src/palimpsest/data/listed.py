@@ -1,4 +1,4 @@
-"""Photographs out of packages: a list says in which package each lies, its split, its author, and its hash."""
+"""Datasets of photographs in packages: a list says which package holds each, its split, its author and its hash."""
 
 import csv
 import hashlib
@@ -81,13 +81,13 @@ class Listed(Settings):
 class Photo:
     """One row of a list."""
 
-    name: str  # unlike any other in the list
+    name: str  # unique in the list
     package: str
     version: str
     path: str
     subject: str
     bucket: str
-    group: str  # photographs of one subject: never in two splits
+    group: str  # photographs of one subject, which are all in one split
     split: str
     licence: str
     credit: str
@@ -95,7 +95,7 @@ class Photo:
 
     @property
     def file(self) -> str:
-        """The path in the package, of the bundle where the photograph lies in one."""
+        """The path in the package: of the photograph, or of the bundle that holds it."""
         return self.path.partition(INSIDE)[0]
 
 
@@ -125,7 +125,7 @@ def photos(entry: Listed) -> list[Photo]:
 
 
 def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Photo, bytes | None, str]]:
-    """Each photograph with its file, or with none and the reason."""
+    """Each photograph with its file, or with None and the reason."""
     rows = photos(entry)
     for package in dict.fromkeys(photo.package for photo in rows):
         of_it = [photo for photo in rows if photo.package == package]
@@ -146,7 +146,7 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
 
 
 def _python(rows: list[Photo]) -> dict[str, bytes]:
-    """The files of an installed package; InputError where it is not installed."""
+    """The files of an installed package; InputError if it is not installed."""
     name = rows[0].package
     try:
         package = distribution(name)
@@ -157,7 +157,7 @@ def _python(rows: list[Photo]) -> dict[str, bytes]:
 
 
 def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, bytes]:
-    """The files of a Debian package, out of its bundles too; InputError where there is none."""
+    """The files of a Debian package, and those in its bundles; InputError if the package cannot be found."""
     package = debian.fetch(rows[0].package, rows[0].version, store, mirror)
     wanted: dict[str, set[str]] = {}
     for photo in rows:

@@ -1,8 +1,8 @@
-"""Photographs → shards: decoded, resized and cut by all cores, written in order, going on where a killed run was.
+"""Photographs → shards: decoded, resized and cut on all cores, written in order, continued where a killed run stopped.
 
-Photographs are handed over one at a time and never unpacked to disk. What became of each is one line of a journal,
-`<split>.jsonl`, beside the growing `<split>.bin` in a scratch folder that belongs to exactly these inputs; the report
-is an account of the journals. Equal inputs give equal bytes, whatever the number of cores.
+Photographs are streamed, and never unpacked to disk. What became of each is one line of a journal, `<split>.jsonl`,
+beside the growing `<split>.bin` in a scratch folder that belongs to exactly these inputs. The data report counts the
+journals. Equal inputs give equal bytes, whatever the number of cores.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ from palimpsest.data.shards import Row, write_index
 from palimpsest.data.sources import Source
 from palimpsest.storage import naming, replacing
 
-ORDER = ("test", "val", "train")  # a picture of the first is kept there, and left out of the later ones
-SECONDS = 5.0  # of work that a killed run loses at most
-AHEAD = 4  # photographs in memory a core
-TURNS = {  # EXIF orientation → what stands a picture upright
+ORDER = ("test", "val", "train")  # a photograph that is in several is kept in the first of these
+SECONDS = 5.0  # of work, at most, that a killed run loses
+AHEAD = 4  # photographs in memory for each core
+TURNS = {  # EXIF orientation → what turns a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -74,9 +74,9 @@ class RejectedError(Exception):
 
 
 def pack(config: Crops, source: Source, out: Path, scratch: Path) -> dict[str, "Journal"]:
-    """Fills `out` with a shard a split and returns what became of every photograph; `scratch` may be removed then.
+    """Fills `out` with a shard for each split, and returns what became of every photograph.
 
-    Raises InputError where a split ends without a picture.
+    `scratch` may be removed afterwards. Raises InputError if a split has no picture.
     """
     journals: dict[str, Journal] = {}
     for split in ORDER:
@@ -113,7 +113,7 @@ def remove(scratch: Path) -> None:
 
 
 class Journal:
-    """One line a photograph, in the order of its split; it can be gone through any number of times."""
+    """One line for each photograph, in the order of its split; it can be read any number of times."""
 
     def __init__(self, path: Path):
         self.path, self.split, self.shard = path, path.stem, path.with_suffix(".bin")
@@ -124,7 +124,7 @@ class Journal:
                 yield from map(Photograph.read, file)
 
     def recover(self, names: list[str]) -> int:
-        """Cuts off what a killed run left half-written or damaged; how many of the photographs are done."""
+        """Cuts off what a killed run left unfinished or damaged; returns how many photographs are done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         self.shard.touch()
@@ -195,13 +195,13 @@ def _pack_split(config: Crops, source: Source, journal: Journal, taken: dict[Key
 
 
 def _settle(file: IO) -> None:
-    """To the disk, before anything that is written later."""
+    """Brings what was written to the disk, before anything that is written later."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Any]], ahead: int) -> Iterator[Any]:
-    """What the jobs give, in their order, with at most `ahead` of them begun."""
+    """What the jobs return, in their order; at most `ahead` of them are started early."""
     begun: deque[Future] = deque()
     for job in jobs:
         begun.append(pool.submit(job))
@@ -212,7 +212,7 @@ def _in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Any]], ahead
 
 
 def _prepare(name: str, file: bytes, picture_id: str, config: Crops, whole: bool) -> tuple[Photograph, list[bytes]]:
-    """A photograph's pictures as bytes: the whole of it, or what is cut out of it."""
+    """A photograph's pictures as bytes: all of it if `whole`, else what is cut out of it."""
     photograph = Photograph(name)
     try:
         pixels = _decode(file, photograph)
@@ -232,7 +232,7 @@ def _prepare(name: str, file: bytes, picture_id: str, config: Crops, whole: bool
 
 
 def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
-    """Upright 8-bit RGB, uint8 (H, W, 3); notes what had to be changed for it."""
+    """Upright 8-bit RGB, uint8 (H, W, 3); notes what had to be changed."""
     try:
         with Image.open(io.BytesIO(file)) as picture:
             if picture.mode.startswith(("I", "F")) or is_deep(picture):
@@ -274,7 +274,7 @@ def _scaled(picture: np.ndarray, config: Crops, photograph: Photograph) -> np.nd
 
 
 def cut(picture: np.ndarray, config: Crops, picture_id: str) -> Iterator[tuple[str, np.ndarray]]:
-    """(id, square): every tile of the largest centred grid, the centre, or a place that the id alone decides."""
+    """(id, square): every tile of the largest centred grid, the centre, or a place that depends only on the id."""
     height, width = picture.shape[:2]
     size = config.size
     match config.crop:
@@ -292,7 +292,7 @@ def cut(picture: np.ndarray, config: Crops, picture_id: str) -> Iterator[tuple[s
 
 
 def _link(shard: Path, target: Path) -> None:
-    """A second name for a file, or a copy where the file system has none: a killed run still finds the first."""
+    """A hard link to a file, or a copy if the file system has no links: a killed run still finds the file."""
     try:
         os.link(shard, target)
     except OSError:

@@ -21,7 +21,7 @@ def read_hole(path: Path | str) -> np.ndarray:
 
 
 def is_deep(picture: Image.Image) -> bool:
-    """Whether a file holds 16 bits a channel, of which Pillow would read the upper 8."""
+    """Whether a file holds 16 bits a channel, of which Pillow would read only the upper 8."""
     for tile in picture.tile:
         kind, *more = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         if "16" in str(kind) or (tile.codec_name == "ppm" and more[0] > 255):
@@ -48,7 +48,7 @@ def _read(path: Path | str, modes: set[str], wanted: str) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, height: int, width: int, resize: str) -> np.ndarray:
-    """uint8 (height, width, 3)."""
+    """uint8 (height, width, 3), by one of Pillow's filters or `opencv-bilinear`."""
     if picture.shape[:2] == (height, width):
         return picture
     if resize == "opencv-bilinear":

@@ -1,4 +1,4 @@
-"""The data report of a slot: what became of every photograph, in numbers and in pictures."""
+"""The data report of a slot: what became of its photographs, in numbers and in pictures."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from palimpsest.data.shards import SPLITS, Shard, spread
 from palimpsest.data.sources import Source
 from palimpsest.storage import replacing, write_json, write_text
 
-SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet, in a row; px of each, and between them
+SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet and in a row of it; px of each, and between
 QUALITY = 85  # of a contact sheet as JPEG
 
 
@@ -64,7 +64,7 @@ def _count(journal: Journal) -> Tree:
 
 
 def _spread(counted: Counter) -> Tree:
-    """Least, median and largest of counted values."""
+    """Smallest, median and largest of counted values."""
     values = sorted(counted)
     middle = np.searchsorted(np.cumsum([counted[value] for value in values]), (counted.total() + 1) // 2)
     return {"least": values[0], "median": values[middle], "largest": values[-1]}
@@ -127,7 +127,7 @@ def _rejected(journals: Mapping[str, Journal]) -> str:
 
 
 def _contact_sheet(shard: Shard) -> Image.Image:
-    """Pictures spread evenly over a split, each shrunk into a square."""
+    """Pictures from all over a split, each shrunk to fit a square."""
     places = spread(len(shard), SHOWN)
     step, rows = THUMBNAIL + GAP, -(-len(places) // ACROSS)
     sheet = np.full((rows * step + GAP, min(len(places), ACROSS) * step + GAP, 3), 255, np.uint8)

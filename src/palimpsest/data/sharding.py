@@ -1,4 +1,4 @@
-"""The photographs of a slot become shards, and a data report says what became of each."""
+"""From the photographs of a slot to its shards and its data report."""
 
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from palimpsest.workspace import SlotFiles
 def split(
     crops: Crops, slot: Slot, files: SlotFiles, store: Path, mirror: str | None, scratch: Path, code: Manifest
 ) -> None:
-    """Writes shards and data report out of `raw`; a killed run of the same settings and `code` goes on in `scratch`.
+    """Writes the shards and the report of what `raw` holds.
 
-    Raises InputError where the photographs are not what `download` found, or a split comes out empty.
+    `scratch` holds the work of a killed run; a run with the same settings, photographs and `code` continues it. Raises
+    InputError if the photographs are not those that `download` found, or a split comes out empty.
     """
     source = slot.entry.source(slot.dataset, files.raw, store, mirror)
     made_from = [crops.model_dump(), source.origin, source.splits, code]

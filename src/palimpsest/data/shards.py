@@ -1,8 +1,8 @@
-"""Packed pictures: a split as one file that is mapped from disk.
+"""Packed pictures: a shard holds those of one split, in two files.
 
-A shard is `<split>.bin`, the uint8 RGB pixels of all its pictures one after another, and `<split>.npy`, its index: a
-structured array with id, photo, height, width, offset in bytes and sha256 of the pixels for each. Both are mapped from
-disk, so that a shard of millions of pictures takes no memory.
+`<split>.bin` is the uint8 RGB pixels of all pictures, one after another. `<split>.npy` is the index: a structured array
+with id, photo, height, width, offset in bytes and sha256 of the pixels of each. Both are mapped from disk, so a shard
+of millions of pictures takes no memory.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,11 @@ from palimpsest.storage import replacing, sha256
 
 SPLITS = ("train", "val", "test")
 
-
 Row = tuple[str, str, int, int, int, str]  # id, photo, height, width, offset in bytes, sha256 of the pixels
 
 
 def write_index(path: Path, rows: Iterable[Row]) -> None:
-    """The index of a shard, in constant memory: `rows` are gone through twice. InputError when there are none."""
+    """Writes the index of a shard in constant memory, reading `rows` twice; InputError if there are none."""
     count, longest = 0, [0, 0]
     for name, photo, *_ in rows:
         count, longest = count + 1, [max(longest[0], len(name.encode())), max(longest[1], len(photo.encode()))]
@@ -52,7 +51,7 @@ class Shard:
             raise InputError(f"{self.stem}.bin: found {len(self.pixels)} bytes, its index expects {wanted}")
 
     def __reduce__(self):
-        """A process that prepares batches maps the files itself."""
+        """Sends the path alone: a process that prepares batches maps the files itself."""
         return Shard, (self.stem,)
 
     def __len__(self) -> int:
@@ -73,7 +72,7 @@ class Shard:
 
     @property
     def photos(self) -> list[str]:
-        """Of each picture, the photograph that it shows a part of."""
+        """For each picture, the photograph that it is cut from."""
         return [name.decode() for name in self.index["photo"].tolist()]
 
     @property
@@ -83,7 +82,7 @@ class Shard:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of the index, and so of every pixel."""
+        """sha256 of the index, which holds a hash of every picture."""
         return sha256(self.stem.with_suffix(".npy"))
 
 

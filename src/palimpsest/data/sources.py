@@ -1,4 +1,4 @@
-"""Where the photographs of a slot are read: their names by split, and the files behind the names."""
+"""The photographs of a slot as they are read: their names by split, and the files behind the names."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class Source:
     left_out: dict[str, int] = field(default_factory=dict)  # reason → how many files are in no split
 
     def ids(self, split: str) -> Callable[[str], str]:
-        """name → picture id: the path below the folder that all names of a split have in common, without its ending.
+        """name → picture id: the path below the folder that all names of the split share, without its ending.
 
-        Raises InputError where two names of the split would have the same.
+        Raises InputError if two names of the split would get the same id.
         """
         names = self.splits[split]
         shared = commonpath([str(PurePosixPath(name).parent) for name in (min(names), max(names))])
@@ -41,12 +41,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Places:
-    """Archives by name, each with its files below that name; a person's folder has no name."""
+    """Several archives as one: a file's name begins with its archive's. In a person's folder it is the path alone."""
 
-    paths: dict[str, Path]
+    paths: dict[str, Path]  # archive → where it is; "" → the folder
 
     def names(self) -> Iterator[str]:
-        """Of all files, in the order in which they lie there."""
+        """Of all files, in the archives' order."""
         for place, path in self.paths.items():
             if path.is_dir() or path.name.lower().endswith(archives.ENDINGS):
                 yield from (f"{place}/{name}".lstrip("/") for name in archives.names(path))
@@ -54,14 +54,14 @@ class Places:
                 yield place
 
     def read(self, name: str) -> bytes:
-        """A file's contents; InputError where there is none."""
+        """A file's contents; InputError if there is no such file."""
         place, member = self._apart(name)
         if place not in self.paths:
             raise InputError(f"asked for {name}, found no archive {place}; accepted: {', '.join(self.paths)}")
         return archives.read(self.paths[place], member) if member else self.paths[place].read_bytes()
 
     def stream(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
-        """The files of these names, which stand in the order of `names()`."""
+        """(name, contents) of these files, which must be given in the order of `names()`."""
         for place, of_it in groupby(names, lambda name: self._apart(name)[0]):
             members = [self._apart(name)[1] for name in of_it]
             found = archives.stream(self.paths[place], set(members))
@@ -74,7 +74,7 @@ class Places:
                 yield f"{place}/{name}".lstrip("/"), contents
 
     def _apart(self, name: str) -> tuple[str, str]:
-        """Place and path in it."""
+        """The archive of a file, and the file's path in it."""
         if "" in self.paths:
             return "", name
         place, _, member = name.partition("/")

@@ -1,7 +1,7 @@
-"""Which of the files that a dataset holds are its pictures, and in which split each stands.
+"""Which files of a dataset are its photographs, and which split each belongs to.
 
-A rule sees names only: `<archive>/<path in it>`, or a path below a person's folder. In a pattern `*` stands for
-anything, `/` too.
+A rule sees only names: `<archive>/<path in it>`, or a path below a person's folder. In a pattern, `*` matches anything,
+`/` included.
 """
 
 import re
@@ -20,12 +20,12 @@ from palimpsest.config.yaml import InputError, Settings, each_once
 from palimpsest.data.shards import SPLITS, spread
 
 PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-Split = dict[str, list[str]]  # split → names in the archives' order
+Split = dict[str, list[str]]  # split → names, in the archives' order
 Read = Callable[[str], bytes]  # contents of a file by its name
 
 
 class Counts(Settings):
-    """How many pictures a split must have; null = any number."""
+    """How many photographs each split must have; null = any number."""
 
     train: NonNegativeInt | None
     val: NonNegativeInt | None
@@ -42,7 +42,7 @@ def _filled(template: str, **example: str | int) -> str:
 
 
 class BySplit(Settings):
-    """Something for each split that there is."""
+    """One text for each split; null = there is no such split."""
 
     train: str | None
     val: str | None
@@ -53,7 +53,7 @@ class BySplit(Settings):
 
 
 class Paths(BySplit):
-    """A pattern a split."""
+    """A pattern for each split."""
 
     by: Literal["paths"]
 
@@ -62,10 +62,10 @@ class Paths(BySplit):
 
 
 class Lists(BySplit):
-    """A file of names a split, one a line."""
+    """A list for each split: a file with one name per line."""
 
     by: Literal["lists"]
-    # where a listed picture lies: {name} as listed, {number} the number in it plus `shift`
+    # path of a listed photograph: {name} is the name as listed, {number} the number in it plus `shift`
     member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg", number=17))]
     shift: int
 
@@ -85,11 +85,11 @@ class Lists(BySplit):
 
 
 class Partition(Settings):
-    """One file of names, each with the value of its split behind it."""
+    """One file for all splits: on each line a name, then the value that stands for its split."""
 
     by: Literal["partition"]
     file: str
-    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg"))]  # where a listed picture lies
+    member: Annotated[str, AfterValidator(partial(_filled, name="17.jpg"))]  # path of a listed photograph
     train: str
     val: str
     test: str
@@ -111,7 +111,7 @@ class Partition(Settings):
 
 
 class Drawn(Settings):
-    """A seeded draw: `test`, then `val`, then the rest to train on."""
+    """A seeded draw: first `test`, then `val`; the rest is `train`."""
 
     seed: NonNegativeInt
     val: NonNegativeInt
@@ -122,7 +122,7 @@ class Drawn(Settings):
 
 
 class Random(Drawn):
-    """A draw of all pictures that a pattern finds."""
+    """A draw from all photographs that match a pattern."""
 
     by: Literal["random"]
     of: str
@@ -132,11 +132,11 @@ class Random(Drawn):
 
 
 class Categories(Drawn):
-    """A draw of the same numbers from each of some categories."""
+    """The same draw from each of several categories."""
 
     by: Literal["category"]
     of: Annotated[str, AfterValidator(partial(_filled, category="b/beach"))]  # a pattern
-    categories: Annotated[list[str], AfterValidator(each_once)] | None  # null: a person must choose
+    categories: Annotated[list[str], AfterValidator(each_once)] | None  # null = a person has to choose
 
     def assign(self, names: Sequence[str], read: Read) -> Split:
         patterns = [self.of.format(category=category.strip("/")) for category in self.categories or []]
@@ -152,7 +152,7 @@ class Found(Settings):
     """How the pictures of a dataset are found and split."""
 
     split: Rule
-    val_of_test: PositiveInt | None  # pictures of `test` that training shows as its `val`; null = a `val` of its own
+    val_of_test: PositiveInt | None  # photographs of `test` that are its `val` too; null = `val` is a split of its own
     counts: Counts
 
     @model_validator(mode="after")
@@ -175,16 +175,16 @@ class Found(Settings):
 
 @dataclass(frozen=True)
 class Assigned:
-    """The pictures of each split, and how many files were left out, by reason."""
+    """The photographs of each split, and how many files are in none, by reason."""
 
     splits: Split
     left_out: dict[str, int] = field(default_factory=dict)
 
 
 def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
-    """The splits of a dataset; InputError where a rule finds nothing, too few, or a file for two splits.
+    """The splits of a dataset with these files; `read` gives the contents of a list by its name.
 
-    `read` gives the contents of a list by its name.
+    Raises InputError if a rule finds nothing, another number than `counts` says, or a photograph for two splits.
     """
     names = list(names)
     pictures = [name for name in names if splitext(name)[1].lower() in PICTURES]
@@ -222,7 +222,7 @@ def _matching(pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str]:
-    """Those of `names` that a list names; InputError where the list names others, or one twice."""
+    """Those of `names` that a list holds; InputError if the list holds others too, or one of them twice."""
     wanted = list(listed)
     members = set(wanted)
     if len(members) != len(wanted):
@@ -244,7 +244,7 @@ def _lines(read: Read, file: str) -> Iterator[str]:
 
 
 def _draw(names: list[str], pattern: str, rule: Drawn) -> Split:
-    """The same draw whatever the order of the names, which the splits keep."""
+    """Depends on the set of names alone, not on their order, which the splits keep."""
     if len(names) <= rule.test + rule.val:
         found = f"{len(names)} pictures of {pattern}; accepted: more than {rule.test + rule.val}"
         raise InputError(f"asked for {rule.test} to test, {rule.val} to val and the rest to train, found {found}")

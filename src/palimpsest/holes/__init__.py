@@ -1,1 +1,1 @@
-"""Holes of every kind, each a function of (seed, picture)."""
+"""Holes of every kind. A hole depends only on the seed, its kind and its picture."""

@@ -1,7 +1,8 @@
-"""The fixed holes of a test set, as files, and a hole that a user brings along.
+"""The fixed holes of a test set, as files; and the check of a hole that a user provides.
 
-A bank is `<kind>.npz`, one a kind: the holes in the order of the test pictures, bit-packed (N, H, ⌈W / 8⌉), and W.
-Beside them lies `index.json`: how many holes, the hash of the packed bytes, and the mean, least and largest hole ratio.
+Each kind has a bank, `<kind>.npz`: the holes in the order of the test pictures, bit-packed (N, H, ⌈W / 8⌉), and W.
+`index.json` tells for each bank how many holes it has, the hash of the packed bytes, and the mean, smallest and largest
+hole ratio.
 """
 
 import hashlib
@@ -18,9 +19,9 @@ from palimpsest.storage import read_arrays, replacing, write_json
 
 
 def write_bank(config: Holes, image_ids: Sequence[str], size: int, folder: Path) -> None:
-    """Draws one hole a test picture and kind, then writes them; kinds of an earlier bank in the folder go.
+    """Draws a hole of each kind for each test picture, writes them, and removes banks of other kinds from the folder.
 
-    InputError, and nothing written, where a kind misses all or nothing of a picture.
+    Raises InputError, and writes nothing, if a hole covers all or nothing of a picture.
     """
     banks = {kind: _drawn(config, kind, image_ids, size) for kind in config.names}
     index: dict[str, dict[str, Any]] = {}
@@ -55,7 +56,7 @@ def _drawn(config: Holes, kind: str, image_ids: Sequence[str], size: int) -> np.
 
 @dataclass(frozen=True)
 class Bank:
-    """The holes of one kind, unpacked where they are asked for: `bank[places]` is bool (…, H, W)."""
+    """The holes of one kind, unpacked when they are read: `bank[places]` is bool (…, H, W)."""
 
     packed: np.ndarray  # uint8 (N, H, ⌈W / 8⌉)
     width: int  # px
@@ -68,12 +69,12 @@ class Bank:
 
     @property
     def ratios(self) -> np.ndarray:
-        """How much of each picture is missing, (N,)."""
+        """Of each hole, (N,)."""
         return np.bitwise_count(self.packed).sum((1, 2), np.int64) / (self.packed.shape[1] * self.width)
 
 
 def read_bank(folder: Path, kind: str, count: int) -> Bank:
-    """The `count` holes of a kind; InputError for any other number of them."""
+    """The holes of a kind; InputError unless there are `count` of them."""
     path = folder / f"{kind}.npz"
     arrays = read_arrays(path)
     if set(arrays) != {"holes", "width"}:
@@ -84,7 +85,7 @@ def read_bank(folder: Path, kind: str, count: int) -> Bank:
 
 
 def check_hole(hole: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:
-    """A grey uint8 picture as a bool hole; InputError unless it is binary, of `shape` and neither all nor nothing."""
+    """A grey uint8 picture as a bool hole; InputError unless it has only 0 and 255, and both, and this shape."""
     if hole.shape != shape:
         found, wanted = (f"{width} x {height}" for height, width in (hole.shape, shape))
         raise InputError(f"{name}: the hole is {found} px, the picture {wanted}; accepted: equal sizes")

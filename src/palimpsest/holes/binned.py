@@ -1,7 +1,7 @@
 """Irregular holes of a given ratio bin, after the irregular test masks of Liu et al. 2018 (partial convolutions).
 
-Short bent strokes are added until the hole reaches a ratio drawn evenly in the bin, instead of drawing whole holes and
-throwing away those of another bin. The shapes are thus our own: not those of the published masks.
+Short bent strokes are added until the hole reaches a ratio drawn evenly from the bin; drawing whole holes and rejecting
+those outside the bin would be slow. So the shapes are our own, not those of the published masks.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ PIECES = 5  # of a stroke, at most: 2 to 6 vertices
 STEP = 15, 70  # px, length of a piece
 WIDTH = 5.0, 25.0  # px
 BEND = 0.7  # radians, standard deviation between two pieces
-BATCH = 24  # strokes drawn at random together
+BATCH = 24  # strokes whose random numbers are drawn together
 MOST_PIECES = 20_000
 
 Piece = tuple[tuple[int, int], tuple[int, int], int, int]  # ends (x, y), OpenCV's thickness, most pixels it covers
 
 
 class Binned(Bin):
-    """Irregular holes whose ratio to the final picture lies in a bin, spread evenly over it."""
+    """Irregular holes whose ratios, in the final picture, are spread evenly over a bin."""
 
     shape: Literal["binned"]
     border: Literal["touching", "free"]
-    frame: NonNegativeInt  # px along the border that a free hole leaves known; 0 for one that touches the border
+    frame: NonNegativeInt  # px along the border that a free hole leaves known; 0 if it touches the border
 
     @model_validator(mode="after")
     def _frame_fits(self) -> Self:
@@ -61,8 +61,9 @@ class Binned(Bin):
 def _fill(side: int, pieces: Iterator[Piece], target: int, counts: range) -> np.ndarray | None:
     """uint8 (side, side) with as close to `target` pixels set as whole pieces allow, or None.
 
-    A piece covers no more than its own pixels, so nothing is counted before those drawn could have reached the target;
-    from there on each is counted, and undone where the hole was closer to the target without it.
+    Counting pixels is slow, so it starts only when the pieces drawn could have reached the target: each piece says how
+    many pixels it covers at most. From there on pixels are counted after each piece, and a piece is undone if the hole
+    was closer to the target without it.
     """
     canvas, before = np.zeros((2, side, side), np.uint8)
     count = uncounted = 0
@@ -88,7 +89,7 @@ def _fill(side: int, pieces: Iterator[Piece], target: int, counts: range) -> np.
 
 
 def _pieces(size: int, side: int, rng: np.random.Generator, anchored: bool) -> Iterator[Piece]:
-    """The pieces of one stroke after another over `side` px; an anchored first stroke begins on the border."""
+    """The pieces of stroke after stroke over `side` px; if `anchored`, the first stroke starts on the border."""
     scale = size / REFERENCE
     while True:
         lengths = rng.integers(1, PIECES + 1, BATCH).tolist()

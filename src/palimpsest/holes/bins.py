@@ -1,4 +1,4 @@
-"""Ratio bins: how much of a picture is missing. The one place that decides on which side of an edge a hole lies."""
+"""Bins of hole ratios: the one place that decides on which side of an edge a hole lies."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 
 from palimpsest.config.yaml import InputError, Settings
 
-Ratio = Annotated[float, Field(ge=0, lt=1)]  # of the picture's pixels
+Ratio = Annotated[float, Field(ge=0, lt=1)]  # of missing pixels to all pixels
 
 
 @lru_cache
 def bin_counts(above: float, up_to: float, pixels: int) -> range:
-    """The numbers of missing pixels whose ratio to `pixels` lies in (above, up_to].
+    """The numbers of missing pixels, of `pixels` in all, whose ratio lies in (above, up_to].
 
-    Edges count as the decimals they are written as: of 100 pixels, 30 lie in (0.2, 0.3] and not in (0.3, 0.4].
+    Edges are exact decimals: of 100 pixels, 30 are in (0.2, 0.3] and not in (0.3, 0.4].
     """
     low, high = (Fraction(str(edge)) * pixels // 1 for edge in (above, up_to))
     return range(low + 1, high + 1)
@@ -28,7 +28,7 @@ def touches_border(hole: np.ndarray) -> bool:
 
 
 class Bin(Settings):
-    """The half-open bin (above, up_to] of a kind of hole."""
+    """The bin (above, up_to] of hole ratios."""
 
     above: Ratio
     up_to: Ratio
@@ -40,7 +40,7 @@ class Bin(Settings):
         return self
 
     def counts(self, size: int) -> range:
-        """The numbers of missing pixels that are accepted in a picture of `size` px."""
+        """The accepted numbers of missing pixels in a picture of `size` px; InputError if there is none."""
         counts = bin_counts(self.above, self.up_to, size**2)
         if not counts:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Holes drawn by hand about what is to be removed."""
+"""Holes drawn by hand around what is to be removed."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ def _has_other(outlines: dict) -> dict:
 
 
 class Drawn(Settings):
-    """Filled outlines, px of a picture of 256 px, by the beginning of a picture's name."""
+    """Filled outlines, in px of a picture of 256 px, chosen by how the picture's name begins."""
 
     shape: Literal["drawn"]
     outlines: Annotated[dict[Name, Annotated[list[Outline], Field(min_length=1)]], AfterValidator(_has_other)]

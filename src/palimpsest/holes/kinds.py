@@ -17,14 +17,14 @@ from palimpsest.holes.strokes import Brush, PicnetIrregular, Strokes
 
 
 class Union(Settings):
-    """What is missing in any of several holes, each drawn anew from a kind of its own."""
+    """The union of several holes, each drawn from its own kind."""
 
     shape: Literal["union"]
     of: Annotated[list[str], Field(min_length=2)]  # names of kinds
 
 
 class OneOf(Settings):
-    """A hole of one of several kinds, each as likely."""
+    """A hole of one of several kinds, all equally likely."""
 
     shape: Literal["one-of"]
     of: Annotated[list[str], Field(min_length=2)]  # names of kinds
@@ -37,7 +37,7 @@ Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union | OneOf, Field(d
 
 
 class Holes(Settings):
-    """The section `holes`: every kind of hole that a run may train or be tested on."""
+    """The section `holes`: every kind of hole that runs may be trained and tested on."""
 
     seed: NonNegativeInt
     kinds: dict[Name, Kind]
@@ -49,7 +49,7 @@ class Holes(Settings):
         return self
 
     def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
-        """A kind and all that it is made of; InputError for an unknown kind, or one that is part of itself."""
+        """A kind and all that it is made of; InputError for an unknown kind or one that is part of itself."""
         if above and name not in self.kinds:
             raise InputError(f"hole kind {above[-1]!r} is made of {name!r}; accepted: {', '.join(self.kinds)}")
         if name in above:
@@ -70,12 +70,12 @@ class Holes(Settings):
         return self.kinds[name]
 
     def only(self, names: Iterable[str]) -> Self:
-        """The same with these kinds alone, and those that they are made of."""
+        """Only these kinds, and those that they are made of."""
         kept = set().union(*(self._parts(name) for name in names))
         return self.model_copy(update={"kinds": {name: kind for name, kind in self.kinds.items() if name in kept}})
 
     def draw(self, name: str, size: int, rng: np.random.Generator, image_id: str = "") -> np.ndarray:
-        """A hole of a kind, bool (size, size); drawn by hand, it is that of the picture's id."""
+        """A hole of a kind, bool (size, size). Only kinds that are drawn by hand read `image_id`."""
         match shape := self.kind(name):
             case Union():
                 return np.logical_or.reduce([self.draw(part, size, rng, image_id) for part in shape.of])

@@ -1,4 +1,4 @@
-"""Lengths of holes: written in px of a picture of 256 px, scaled to the picture at hand."""
+"""Lengths of holes: written in px of a picture of 256 px, and scaled to the picture's size."""
 
 from typing import Annotated
 
@@ -26,18 +26,18 @@ def scaled(length: int, size: int) -> int:
 
 
 def thickness(width: float, size: int) -> int:
-    """What OpenCV calls the thickness of a line that covers `width` px of a picture of 256 px, at `size` px.
+    """OpenCV's `thickness` for a line of `width` px in a picture of 256 px, scaled to `size` px.
 
-    OpenCV covers odd numbers of pixels alone: 1, 3, 5 ... for a thickness of 1, 2, 4 ...
+    OpenCV's lines cover only odd numbers of pixels: 1, 3, 5, … for a thickness of 1, 2, 4, …
     """
     return max(1, 2 * int(width * size / REFERENCE / 2))
 
 
 def covered(thickness: int) -> int:
-    """The pixels that OpenCV covers across a line of a thickness above 1."""
+    """Width in px of a line that OpenCV draws with a thickness above 1."""
     return 2 * -(-thickness // 2) + 1
 
 
 def whole(rng: np.random.Generator, ends: list[int]) -> int:
-    """A whole number drawn evenly between two ends, both included."""
+    """A whole number drawn uniformly between two ends, both included."""
     return int(rng.integers(ends[0], ends[1] + 1))

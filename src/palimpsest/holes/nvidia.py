@@ -1,7 +1,7 @@
-"""The irregular test masks of Liu et al. 2018, out of the folder into which a user has unpacked them.
+"""NVIDIA's irregular test masks (Liu et al. 2018), from the folder into which a user has unpacked them.
 
-The set is 12,000 PNG files, six ratio bins of 2,000, half of each touching the border. Neither the files' names nor a
-page says which file is in which bin or whether white is missing, so both are found out.
+The set is 12,000 PNG files: 2,000 in each of six bins of hole ratios, half of which touch the border. Neither the file
+names nor the project page say which file is in which bin, or whether white means missing, so both are measured.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ import numpy as np
 from palimpsest.config.yaml import InputError
 from palimpsest.holes.bins import Bin, touches_border
 
-LARGEST_RATIO = 0.6  # hole ratio of any mask of the set
-SLACK = 0.005  # of the picture: a mask may cross an edge where it was resized before
+LARGEST_RATIO = 0.6  # of any hole in the set
+SLACK = 0.005  # by which resizing may have changed a ratio
 
 
 class Nvidia(Bin):
-    """Published irregular masks of one ratio bin, taken at the final size."""
+    """Published irregular holes whose ratios, in the final picture, lie in one bin."""
 
     shape: Literal["nvidia"]
     folder: str

@@ -1,4 +1,4 @@
-"""Object-shaped holes: synthetic blobs, the silhouettes of a folder of pictures, the cut-out stamps of Tux Paint."""
+"""Object-shaped holes: synthetic blobs, silhouettes of pictures in a folder, and the cut-out stamps of Tux Paint."""
 
 import csv
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from palimpsest.config.yaml import InputError, Settings
 from palimpsest.holes.lengths import REFERENCE, Range, Span
 from palimpsest.storage import sha256
 
-LEAST = 0.01  # of the picture's pixels, in any hole of this file
-DRAWS = 1000  # until a hole is that large
+LEAST = 0.01  # hole ratio, of any hole in this file
+DRAWS = 1000  # at most, until a hole is that large
 CORNERS = 128  # of a blob's outline
 LARGEST = 512  # px, long side at which a silhouette is kept
 PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -37,7 +37,7 @@ class Blob(Settings):
     shape: Literal["blob"]
     radius: Range  # px, before the waves
     harmonics: Annotated[int, Field(ge=1, le=CORNERS // 4)]
-    roughness: Annotated[float, Field(ge=0)]  # the amplitudes are normal with this over 1, 2, 3 ... as deviation
+    roughness: Annotated[float, Field(ge=0)]  # the amplitudes are normal, with deviations of this over 1, 2, 3, …
     aspect: Span  # width over height
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -61,11 +61,11 @@ class Blob(Settings):
 
 
 class Silhouettes(Settings):
-    """The silhouettes of the pictures in a folder and below it, pasted anywhere; parts may lie outside the picture."""
+    """Silhouettes of the pictures in a folder and below it, pasted anywhere; parts may lie outside the picture."""
 
     shape: Literal["silhouettes"]
     folder: str
-    scale: Span  # long side of a silhouette, relative to the picture's
+    scale: Span  # long side of a silhouette over the picture's side
     rotation: Turn
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -73,12 +73,12 @@ class Silhouettes(Settings):
 
 
 class Stamps(Settings):
-    """The animals, fruit and vehicles of Debian's tuxpaint-stamps-default, unpacked by the user, as silhouettes."""
+    """Silhouettes of the animals, fruit and vehicles in Debian's tuxpaint-stamps-default, which a user has unpacked."""
 
     shape: Literal["stamps"]
     folder: str  # .../usr/share/tuxpaint/stamps
     split: Literal["train", "test", "any"]
-    scale: Span  # long side of a silhouette, relative to the picture's
+    scale: Span  # long side of a silhouette over the picture's side
     rotation: Turn
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -96,14 +96,14 @@ class Stamp:
 
 
 def stamps() -> list[Stamp]:
-    """The stamps whose silhouette is that of one object, in the order of the list."""
+    """The stamps that show a single object, in the order of the list."""
     with STAMPS.open(encoding="utf-8", newline="") as file:
         return [Stamp(**row) for row in csv.DictReader(file)]
 
 
 @lru_cache
 def _stamps(folder: str) -> list[tuple[str, np.ndarray]]:
-    """(split, silhouette) of every listed stamp that the folder holds unchanged; InputError where they are too few."""
+    """(split, silhouette) of every listed stamp that the folder holds unchanged; InputError if they are too few."""
     root = _existing(folder)
     found = [stamp for stamp in stamps() if (path := root / stamp.path).is_file() and sha256(path) == stamp.sha256]
     if len(found) < LEAST_STAMPS:
@@ -131,10 +131,10 @@ def _existing(folder: str) -> Path:
 
 
 def read_silhouette(path: Path) -> np.ndarray:
-    """The object of a picture, cut to its box: uint8 (height, width), 255 where it is.
+    """The object in a picture, cut to its bounding box: uint8 (height, width), 255 on the object.
 
-    An object is where alpha is above 127; where alpha leaves less than 1 % out it says nothing, and the object is what
-    is darker than 128.
+    The object is where alpha is above 127. In a picture that is at least 99 % opaque, it is what is darker than 128.
+    Raises InputError if there is no object, or no picture.
     """
     try:
         with Image.open(path) as file:
@@ -155,7 +155,7 @@ def read_silhouette(path: Path) -> np.ndarray:
 def _pasted(
     silhouettes: list[np.ndarray], scale: list[float], rotation: float, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """One of the silhouettes, scaled, turned and perhaps mirrored, around a random place; bool (size, size)."""
+    """One of the silhouettes, scaled, rotated and perhaps mirrored, at a random place; bool (size, size)."""
     for _ in range(DRAWS):
         silhouette = silhouettes[rng.integers(len(silhouettes))]
         factor = rng.uniform(*scale) * size / max(silhouette.shape)

@@ -1,4 +1,4 @@
-"""Holes of straight sides: shrunk, fixed, random and centred squares, and PICNet's rectangles."""
+"""Rectangular holes: shrunk, fixed, random and centred squares, and PICNet's rectangles."""
 
 from fractions import Fraction
 from math import isqrt
@@ -18,7 +18,7 @@ def _box(size: int, top: int, left: int, height: int, width: int) -> np.ndarray:
 
 
 def _square(side: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A square of `side` px at any of its (size - side + 1)² places, each as likely."""
+    """A square of `side` px at one of its (size - side + 1)² places, all equally likely."""
     if side >= size:
         raise InputError(f"{side} px square does not fit {size} px; accepted: a side below {size}")
     top, left = rng.integers(size - side + 1, size=2)
@@ -26,15 +26,15 @@ def _square(side: int, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 class ShrunkSquare(Settings):
-    """DeepFill v1's hole: a square at a random place, each pair of opposite sides drawn in by a random amount."""
+    """DeepFill v1's hole: a square at a random place, whose opposite sides move inwards by a random amount."""
 
     shape: Literal["shrunk-square"]
     side: PositiveInt  # px, of the square before shrinking
-    max_shrink: NonNegativeInt  # px, at most taken off each side
+    max_shrink: NonNegativeInt  # px, at most, taken off each side
     margin: NonNegativeInt  # px, kept between the square and the picture's border
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """bool (size, size). The last place at the far border is never drawn, as in the released code."""
+        """bool (size, size). The last place before the far border is never drawn, as in the released code."""
         side, max_shrink, margin = (scaled(length, size) for length in (self.side, self.max_shrink, self.margin))
         room = size - 2 * margin - side
         if room < 1 or 2 * max_shrink >= side:
@@ -58,7 +58,7 @@ class Square(Settings):
 
 
 class RandomSquare(Settings):
-    """CRFill's square: of a random size, at a random place."""
+    """CRFill's square: random in size and place."""
 
     shape: Literal["random-square"]
     side: Range  # px
@@ -68,19 +68,19 @@ class RandomSquare(Settings):
 
 
 class Centre(Settings):
-    """GM-SRM's centred square: the largest of at most the wanted hole ratio."""
+    """GM-SRM's centred square: the largest with at most the hole ratio asked for."""
 
     shape: Literal["centre"]
-    ratio: Annotated[float, Field(gt=0, lt=1)]  # of the picture's pixels
+    ratio: Annotated[float, Field(gt=0, lt=1)]  # of missing pixels to all pixels
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """bool (size, size), the same whatever the generator; an odd pixel of room lies below and to the right."""
+        """bool (size, size), without drawing from `rng`; an odd pixel of margin is at the bottom and on the right."""
         side = isqrt(int(Fraction(str(self.ratio)) * size**2))
         return _box(size, (size - side) // 2, (size - side) // 2, side, side)
 
 
 class PicnetRegular(Settings):
-    """PICNet's regular holes: n rectangles, in sides from 1 / (n + 7) of the picture's up to its far border."""
+    """PICNet's regular holes: n rectangles, with sides from 1 / (n + 7) of the picture's to all that is left of it."""
 
     shape: Literal["picnet-regular"]
     rectangles: Range

@@ -1,4 +1,4 @@
-"""Irregular holes drawn with a thick pen: DeepFill v2's brush, CRFill's strokes, PICNet's lines, discs and arcs."""
+"""Irregular holes of thick lines: DeepFill v2's brush, CRFill's strokes, PICNet's lines, discs and arcs."""
 
 from math import cos, pi, radians, sin
 from typing import Annotated, Literal
@@ -19,9 +19,9 @@ class Brush(Settings):
     shape: Literal["brush"]
     strokes: Range
     vertices: Range  # steps of a stroke
-    angle: Degrees  # of a step against the x axis; every second step is mirrored
-    angle_range: Degrees  # by which a stroke's angles reach at most to either side
-    step: Annotated[float, Field(gt=0)]  # px, mean; the standard deviation is half of it, twice of it the longest
+    angle: Degrees  # between a step and the x axis; every second step is mirrored
+    angle_range: Degrees  # by which a stroke's angles vary, at most, to either side
+    step: Annotated[float, Field(gt=0)]  # px, mean; the standard deviation is half of it, the maximum twice
     width: Range  # px
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,7 +56,7 @@ class Strokes(Settings):
     width: Range  # px, OpenCV's thickness
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """bool (size, size). A piece may leave the picture at the near sides only, as in the released code."""
+        """bool (size, size). A piece may leave the picture only at the top and left, as in the released code."""
         canvas = np.zeros((size, size), np.uint8)
         for _ in range(whole(rng, self.strokes)):
             count = whole(rng, self.vertices)

@@ -1,7 +1,9 @@
-"""Metrics by id: each a pure function of one picture's result, original and hole.
+"""Metrics by id.
 
-`pixel` has them and the dicts that name them. Ids that end in `_hole…` look at hole pixels only, ids that end in `_raw`
-at the output before the known pixels are put back. Unit, direction, digits and definition stand in papers/metrics.yaml.
-Metrics on features of networks, and those of a whole set of pictures, stand in `features`. The package itself imports
-neither, so that who needs the one does not depend on the other.
+`pixel` holds pure functions of one picture's result, original and hole; `registry` finds them by id. Ids with `_hole`
+look only at hole pixels; ids that end in `_raw` look at the output before the known pixels are put back. `features`
+holds the metrics on features of networks, and those of a whole set of pictures. papers/metrics.yaml gives the unit,
+direction, digits and definition of each.
+
+This package imports neither module, so that code that needs one does not depend on the other.
 """

@@ -11,13 +11,13 @@ RESAMPLES, BLOCK, SEED = 1000, 100, 1
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A mean, and the range that holds 95 % of the means of resampled sets of pictures."""
+    """A mean, and the interval that holds 95 % of the means of resampled sets of pictures."""
 
     mean: float
-    low: float | None  # none for a metric of the whole set, which has no values of single pictures
+    low: float | None  # None for a metric of the whole set, which has no value for each picture
     high: float | None
     count: int  # pictures with a value
-    undefined: int = 0  # pictures without one, such as the NCC of a constant picture
+    undefined: int = 0  # pictures without one, such as a constant picture, which has no NCC
 
     @property
     def spread(self) -> tuple[float, float, int, int]:
@@ -28,8 +28,8 @@ class Aggregate:
 def aggregate(values: np.ndarray) -> Aggregate:
     """Mean and 95 % percentile interval of (N,) values over `RESAMPLES` draws of N pictures with replacement.
 
-    NaN marks a picture without a value and is left out and counted; an infinite value makes every mean that holds it
-    infinite. The draws depend on N alone, so that two runs on the same pictures are resampled alike.
+    NaN marks a picture without a value; such pictures are left out and counted. A mean with an infinite value is
+    infinite. The draws depend only on N, so two runs on the same pictures are resampled alike.
     """
     defined = values[~np.isnan(values)]
     undefined = len(values) - len(defined)

@@ -1,7 +1,7 @@
-"""Metrics on features of pretrained networks: LPIPS of a pair, Fréchet distances between sets of pictures.
+"""Metrics on features of networks: LPIPS of a pair of pictures, Fréchet distances between sets of pictures.
 
-A Fréchet distance is called FID only on pytorch-fid's own network and preprocessing; on VGG16 it is `fd_vgg16`.
-What needs weights that are missing is left out, and `Features.missing` says why.
+A Fréchet distance is called FID only with pytorch-fid's own network and preprocessing; with VGG16 it is `fd_vgg16`.
+Metrics whose weights are missing are left out, and `Features.missing` says why.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from lpips import LPIPS
 
 FRECHET = {"vgg16": "fd_vgg16", "inception": "fid"}  # network → metric of a set
-PAIRED = {"alexnet": "lpips_alex", "vgg16": "lpips_vgg"}  # network → metric of a pair; `_raw` is that of the output
-SMALLEST = {"alexnet": 31, "vgg16": 16}  # px, of a picture that reaches the network's last feature map
+PAIRED = {"alexnet": "lpips_alex", "vgg16": "lpips_vgg"}  # network → metric of a pair; with `_raw`, of the output
+SMALLEST = {"alexnet": 31, "vgg16": 16}  # px, sides of a picture, to reach the network's last feature map
 NETWORKS = (*TRUNK.values(), "inception")
 Values = dict[str, np.ndarray]
 
 
 @contextmanager
 def _measuring() -> Iterator[None]:
-    """No gradients; convolutions in full float32 on a GPU too, where TF32 would keep 10 bits."""
+    """No gradients; convolutions in full float32 on GPUs too, where TF32 would keep only 10 bits."""
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
 
 
 class Features:
-    """The feature networks of those asked for whose weights are at hand, each applied once to every picture.
+    """The feature networks that are asked for and have weights; each is applied once to every picture.
 
-    `missing` says of every other metric why it cannot be had.
+    `missing` maps every other metric to the reason why it is left out.
     """
 
     def __init__(self, weights_folder: Path, device: torch.device | str, networks: Collection[str] = NETWORKS):
@@ -68,7 +68,7 @@ class Features:
         return values, self._pooled(result, maps)
 
     def _real(self, pictures: np.ndarray) -> dict[str, list[Tensor]]:
-        """{trunk: unit features}, kept until other pictures come: the same are compared under every kind of hole."""
+        """{trunk: unit features}, kept until other pictures come, as every kind of hole is scored on the same ones."""
         if self._last[0] is not pictures:
             image = self._tensor(pictures)
             self._last = pictures, {trunk: _unit(_maps(network, image)) for trunk, network in self.lpips.items()}
@@ -97,7 +97,7 @@ class Features:
 
 
 def _missing(weights_folder: Path, name: str) -> str | None:
-    """Why a network's weights are missing; None where they are at hand."""
+    """Why a network's weights are missing; None if they are not."""
     if not Path(weights_folder).is_dir():
         return "the folder of the feature networks is not there; `dvc repro weights` makes it"
     return weights.about(weights_folder, name).reason
@@ -152,8 +152,8 @@ class Statistics:
 def frechet_distance(one: Statistics, other: Statistics) -> float:
     """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½), from 0 up (Heusel et al. 2017, eq. 6).
 
-    With S = A Aᵀ the trace of the root is the sum of the singular values of A1ᵀ A2. That holds for covariances of any
-    rank, as those of fewer pictures than features are.
+    With S = A Aᵀ, the trace of the root is the sum of the singular values of A1ᵀ A2. This holds for covariances of any
+    rank, so also for fewer pictures than features.
     """
     if one.mean.shape != other.mean.shape:
         raise InputError(
@@ -166,14 +166,14 @@ def frechet_distance(one: Statistics, other: Statistics) -> float:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """A (D, rank) with A Aᵀ = S; what lies below rounding error counts as zero."""
+    """A (D, rank) with A Aᵀ = S; eigenvalues below rounding error count as zero."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def write_reference(reference: dict[str, Statistics], folder: Path) -> None:
-    """One `<network>.npz` a network, and no other; equal statistics give equal bytes."""
+    """Writes one `<network>.npz` for each network and removes others; equal statistics give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for stale in {path.stem for path in folder.glob("*.npz")} - set(reference):
         (folder / f"{stale}.npz").unlink()
@@ -183,7 +183,7 @@ def write_reference(reference: dict[str, Statistics], folder: Path) -> None:
 
 
 def read_reference(folder: Path) -> dict[str, Statistics]:
-    """{network: statistics} of a folder that `write_reference` filled; InputError where there is none."""
+    """{network: statistics} in a folder that `write_reference` filled; InputError if there is none."""
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: asked for the real pictures' features, found none; `dvc repro` makes them")
     return {path.stem: _statistics(path) for path in sorted(Path(folder).glob("*.npz"))}

@@ -1,8 +1,8 @@
 """Metrics on pixels of one picture: errors, PSNR, SSIM, total variation, NCC and LMSE.
 
-x is the result, y the original, both in [0, 1] after rounding to 8 bits: the code works on the 8-bit levels, whose sums
-are exact, and scales at the end. OpenCV's filters are the fastest exact form on a CPU; scikit-image is the reference in
-the tests.
+x is the result and y the original, both in [0, 1] after rounding to 8 bits. The code works on the 8-bit levels, whose
+sums are exact, and scales at the end. OpenCV's filters are the fastest exact ones on a CPU; the tests compare with
+scikit-image.
 """
 
 import math
@@ -44,7 +44,7 @@ class Pair:
 
 
 def _mean(values: np.ndarray, where: np.ndarray | None = None) -> float:
-    """Mean of (H, W, 3), or of its pixels where the bool `where` holds; NaN where there are none."""
+    """Mean of (H, W, 3), or of its pixels where `where` is true; NaN if there are none."""
     if not (values.size if where is None else where.any()):
         return math.nan
     return sum(cv2.mean(values, None if where is None else where.view(np.uint8))[:3]) / 3
@@ -84,13 +84,13 @@ def l1_hole_percent(pair: Pair) -> float:
 
 @whole
 def l1_relative(pair: Pair) -> float:
-    """Σ|x − y| / Σ y; NaN where the original is black."""
+    """Σ|x − y| / Σ y; NaN if the original is black."""
     return _ratio(_mean(pair.absolute), _mean(pair.image))
 
 
 @whole
 def l1_symmetric(pair: Pair) -> float:
-    """Σ|x − y| / Σ (x + y), the MAE of EdgeConnect's script, here on RGB; NaN where both are black."""
+    """Σ|x − y| / Σ (x + y), the MAE of EdgeConnect's script, here on RGB; NaN if both are black."""
     return _ratio(_mean(pair.absolute), _mean(pair.image) + _mean(pair.result))
 
 
@@ -120,7 +120,7 @@ def l2_hole_percent(pair: Pair) -> float:
 
 @whole
 def l2_relative(pair: Pair) -> float:
-    """Σ (x − y)² / Σ y²; NaN where the original is black."""
+    """Σ (x − y)² / Σ y²; NaN if the original is black."""
     return _ratio(_mean(pair.squared) * pair.image.size, cv2.norm(pair.image, cv2.NORM_L2SQR))
 
 
@@ -144,14 +144,14 @@ def psnr_channels(pair: Pair) -> float:
 
 @dataclass(frozen=True)
 class Window:
-    """The window of an SSIM: its mean of a picture, its width, and whether covariances are a sample's."""
+    """The window of an SSIM: its width, its local mean, and the correction of its covariances."""
 
     width: int  # px, odd
     mean: Callable[[np.ndarray], np.ndarray]
-    covariance_factor: float  # 1 for a population's, n / (n − 1) for a sample's of n pixels
+    covariance_factor: float  # 1 for a population, n / (n − 1) for a sample of n pixels
 
     def inside(self, values: np.ndarray) -> np.ndarray:
-        """`values` without the border where the window leaves the picture."""
+        """`values` without the border, where the window leaves the picture."""
         border = self.width // 2
         return values[border : len(values) - border, border : values.shape[1] - border]
 
@@ -181,7 +181,7 @@ GAUSSIAN, UNIFORM = gaussian(11, 1.5), uniform(7)
 def ssim_map(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
     """SSIM of each channel at each pixel of (H, W) or (H, W, 3) in levels of 0 to 255 (Wang et al. 2004).
 
-    K1 = 0.01, K2 = 0.03, mirrored borders. It is 1 where the window sees no difference, so only the rest is computed.
+    K1 = 0.01, K2 = 0.03, mirrored borders. Where the window sees no difference it is 1; only the rest is computed.
     """
     similarity = np.ones(x.shape)
     differs = cv2.absdiff(x, y).reshape(len(x), -1)
@@ -198,7 +198,7 @@ def ssim_map(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
 
 
 def _ssim(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
-    """(2 x̄ȳ + c1)(2 cov + c2) / ((x̄² + ȳ² + c1)(var x + var y + c2)), in place: new arrays cost more than the sums."""
+    """(2 x̄ȳ + c1)(2 cov + c2) / ((x̄² + ȳ² + c1)(var x + var y + c2)), in place, as new arrays cost more than sums."""
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_x, mean_y = window.mean(x), window.mean(y)
     covariance = window.mean(cv2.multiply(x, y, dtype=cv2.CV_64F))
@@ -256,7 +256,7 @@ def tv_percent(pair: Pair) -> float:
 
 @metric
 def tv_hole_percent(pair: Pair) -> float:
-    """The same over pairs of pixels of which at least one lies in the hole, %."""
+    """The same, over pairs of pixels of which at least one is in the hole, %."""
     dx, dy = _steps(pair.result)
     hole = pair.hole
     return 200 / 255 * (_mean(dx, hole[:, 1:] | hole[:, :-1]) + _mean(dy, hole[1:] | hole[:-1]))
@@ -300,8 +300,8 @@ def ncc(pair: Pair) -> float:
 def lmse(pair: Pair) -> float:
     """Local error after the best gain a of each window: Σ (y − a·x)² / Σ y² (Grosse et al. 2009, ERRNet's form).
 
-    Windows of 20 × 20 px every 10 px in each channel, numerator and denominator summed over all; the gain is 0 where
-    Σ x² of a window is 1e-5 or less. NaN where no window fits or the original is black.
+    Windows of 20 × 20 px, every 10 px, in each channel; numerator and denominator are summed over all. The gain is 0
+    where Σ x² of a window is 1e-5 or less. NaN if no window fits or the original is black.
     """
     x, y = pair.result, pair.image
     xx, yy, xy = (_window_sums(cv2.multiply(a, b, dtype=cv2.CV_16U)) for a, b in ((x, x), (y, y), (x, y)))

