@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from palimpsest.config.yaml import InputError, build
 from palimpsest.holes.kinds import Holes, fixed_hole, training_hole
+from palimpsest.manifests import ROOT
 
 DRAWS = 800
 REFERENCE_DRAWS = 2000  # of the independent generators that the numbers below were measured with, at 256 px
