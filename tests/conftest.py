@@ -35,6 +35,11 @@ os.environ["PALIMPSEST_THREADS"] = "1"  # threads that wait for one another cost
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest comes first, so that no worker waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
 @pytest.fixture(scope="session")
 def shipped() -> dict:
     return read_yaml(ROOT / "params.yaml")
