@@ -70,7 +70,7 @@ def test_a_whole_number_serves_where_a_fraction_may_stand():
 def test_merge_replaces_leaves_and_refuses_what_changes_nothing():
     assert merge(GOOD, {"inner": {"kind": "b"}}, "at") == {"inner": {"count": 1, "kind": "b"}, "weight": 1}
     assert GOOD["inner"]["kind"] == "a"
-    with pytest.raises(InputError, match=r"at\.inner\.knid changes nothing.*accepted: count, kind"):
+    with pytest.raises(InputError, match=r"at\.inner\.knid is not a setting of its base; accepted: count, kind"):
         merge(GOOD, {"inner": {"knid": "b"}}, "at")
     with pytest.raises(InputError, match=r"at\.inner is 3, where the settings hold"):
         merge(GOOD, {"inner": 3}, "at")
@@ -150,7 +150,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "patchmtach",
             "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
         ),
-        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "loss.style is a term that this"),
+        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "needs.features is nothing, and a loss reads them"),
         (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
         (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
         (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
@@ -161,14 +161,14 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("external", "theirs"), {**ELSEWHERE, "slot": "faces"}, "external.theirs: slot is 'faces'; accepted: scenes"),
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
         (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
-        (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' stands there twice"),
+        (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' appears twice"),
         (
             ("profiles", "photos", "study", "pictures"),
             25,
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),
-        (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 stands there twice; accepted: each once"),
+        (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (
             ("runs", "crfill", "profiles", "tiny", "schedule", "phases"),
@@ -210,9 +210,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("runs", "deepfill-v1", "profiles", "tinny"),
             {},
-            "deepfill-v1.profiles.tinny is no profile; accepted",
+            "deepfill-v1.profiles.tinny is not a profile; accepted",
         ),
-        (("runs", "deepfill-v1-lsgan", "profiles"), {"huge": {}}, "runs.deepfill-v1-lsgan.profiles.huge is no profile"),
+        (("runs", "deepfill-v1-lsgan", "profiles"), {"huge": {}}, "runs.deepfill-v1-lsgan.profiles.huge is not a profile"),
         (
             ("runs", "tmad", "needs", "inside"),
             "tmad-coars",
@@ -221,9 +221,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("runs", "tmad", "needs", "inside"), "nothing", "tmad: needs.inside is nothing; tmad works with the model of"),
         (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),
         (("runs", "tmad", "needs", "inside"), "tmad-not-relativistic", "tmad needs tmad-not-relativistic needs tmad"),
-        (("runs", "tmad", "needs", "start"), "tmad-nc1", "needs.start is tmad-nc1, and tmad begins with none of its"),
+        (("runs", "tmad", "needs", "start"), "tmad-nc1", "needs.start is tmad-nc1, and tmad starts from none of its"),
         (("runs", "tmad", "needs", "features"), "nothing", "needs.features is nothing, and a loss reads them"),
-        (("runs", "deepfill-v2-psnet", "needs", "start"), "nothing", "needs.start is nothing, and tmad begins with"),
+        (("runs", "deepfill-v2-psnet", "needs", "start"), "nothing", "needs.start is nothing, and tmad starts from"),
         (("runs", "deepfill-v2-psnet", "needs", "start"), "tmad-nc1", "its network 'psnet' has other layers or sizes"),
         (
             ("runs", "deepfill-v2-psnet", "needs", "start"),
@@ -251,7 +251,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         ),
         (("pretrained", "gm-srm-memory", "settings", "deviation_group"), 5, "deviation_group is 5, schedule.batch_si"),
         (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
-        (("runs", "nothing"), {}, "a run has the name 'nothing'"),
+        (("runs", "nothing"), {}, "a run is called 'nothing'"),
         (("runs", "tmad", "settings", "schedule", "phases"), [RISING], "accepted: a rate that falls"),
         (("pretrained", "tmad"), {}, "pretrained.tmad has the name of a run"),
         (("pretrained", "tmad-coarse", "settings", "width"), 0, "pretrained.tmad-coarse.settings.width is 0"),
@@ -314,7 +314,7 @@ def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, data
     theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
     with pytest.raises(
-        InputError, match=r"external\.one and external\.two share the label .* one entry a label and slot"
+        InputError, match=r"external\.one and external\.two share the label .* one entry for each label and slot"
     ):
         check(params, datasets)
 
