@@ -127,17 +127,17 @@ def test_another_trees_package_is_refused(project):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "height", "width"), [("deepfill-v1", 1080, 1920), ("crfill", 1200, 1600), ("deepfill-v2", 1200, 1600)]
-)
-def test_a_large_picture_stays_under_four_gib(project, shipped, name, height, width):
+@pytest.mark.parametrize("name", ["deepfill-v1", "crfill", "deepfill-v2"])
+def test_a_large_picture_takes_memory_by_its_pixels(project, shipped, name):
+    """Attention compares all patches: at once, 6,120 × 6,120 scores, and as many again for each step, pass 1 GiB."""
+    height, width = 544, 720
     run = runs.resolve(shipped, name, "paper")
     origin = checkpoints.Origin(run, "places2", 256, "")
     checkpoints.save(project / "runs" / name / "weights.safetensors", create(run, 256), origin)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(pixels).save(project / "picture.png")
     hole = np.zeros((height, width), np.uint8)
-    hole[400:700, 700:1200] = 255
+    hole[150:400, 250:500] = 255
     save(project, hole)
     arguments = [
         "inpaint",
@@ -153,6 +153,6 @@ def test_a_large_picture_stays_under_four_gib(project, shipped, name, height, wi
     process = subprocess.Popen([sys.executable, "-m", "palimpsest", *arguments], cwd=project)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
-    assert usage.ru_maxrss * 1024 < 4 * 2**30
+    assert usage.ru_maxrss * 1024 < 2**30
     result = np.asarray(Image.open(project / "result.png"))
     assert (result[hole == 0] == pixels[hole == 0]).all() and (result[hole > 0] != pixels[hole > 0]).any()

@@ -150,7 +150,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "patchmtach",
             "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
         ),
-        (("runs", "deepfill-v1", "settings", "loss", "style"), 50.0, "needs.features is nothing, and a loss reads them"),
+        (
+            ("runs", "deepfill-v1", "settings", "loss", "style"),
+            50.0,
+            "needs.features is nothing, and a loss reads them",
+        ),
         (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
         (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
         (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
@@ -212,7 +216,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             {},
             "deepfill-v1.profiles.tinny is not a profile; accepted",
         ),
-        (("runs", "deepfill-v1-lsgan", "profiles"), {"huge": {}}, "runs.deepfill-v1-lsgan.profiles.huge is not a profile"),
+        (
+            ("runs", "deepfill-v1-lsgan", "profiles"),
+            {"huge": {}},
+            "runs.deepfill-v1-lsgan.profiles.huge is not a profile",
+        ),
         (
             ("runs", "tmad", "needs", "inside"),
             "tmad-coars",
