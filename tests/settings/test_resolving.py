@@ -159,10 +159,8 @@ def test_a_stage_holds_no_setting_that_it_does_not_read(before):
 
 RESOLVE = """
 import json, os, sys
-sys.path.insert(0, os.getcwd())
-import stages
-from palimpsest.manifests import MODELS, manifest
-from palimpsest.settings.resolving import code_of
+sys.path[:0] = [os.getcwd(), os.path.join(os.getcwd(), "src")]
+from palimpsest.manifests import manifest
 print(json.dumps({stage: manifest(stage, [model] if model else []) for stage, model in json.loads(sys.argv[1])}))
 """
 
