@@ -43,7 +43,7 @@ sys.meta_path.insert(0, Finder)
 
 from palimpsest.config.entry import in_one_line  # noqa: E402
 from palimpsest.config.yaml import InputError  # noqa: E402
-from palimpsest.manifests import Manifest, refuse_changes  # noqa: E402
+from palimpsest.manifests import Manifest, published_hash, refuse_changes  # noqa: E402
 from palimpsest.resolved import Resolved  # noqa: E402
 
 
@@ -62,13 +62,17 @@ def run(main: Callable[[Resolved], None]) -> None:
     def checked() -> None:
         stage = sys.modules["__main__"].__spec__.name.removeprefix("stages.")
         if len(sys.argv) > 2:
-            raise InputError(f"stages.{stage}: asked for {' '.join(sys.argv[1:])}; accepted: one name, or none")
+            raise InputError(f"stages.{stage}: asked for {' '.join(sys.argv[1:])}; accepted: at most one name")
         resolved = Resolved.read(stage, *sys.argv[1:])
         os.environ[RESOLVED] = str(resolved.path.absolute())  # for processes that the stage starts
         expect(resolved.code)
         main(resolved)
         if Resolved.read(stage, *sys.argv[1:]) != resolved:
             raise InputError(f"{resolved.path}: has changed while the stage ran, so nothing is recorded; run it again")
+        if resolved.tree.get("published", published := published_hash()) != published:
+            raise InputError(
+                "src/palimpsest/papers: has changed since `check` read it, so nothing is recorded; run it again"
+            )
 
     in_one_line(checked)
 

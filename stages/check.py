@@ -1,7 +1,6 @@
 """resolved/: what every other stage depends on, once params.yaml and datasets.yaml have been read strictly.
 
-runs/nothing and weights/nothing stand for what a run needs where it needs nothing: DVC cannot leave out a dependency of
-one run among many.
+A run without a need depends on runs/nothing or weights/nothing, as DVC cannot leave out a dependency for one run.
 """
 
 from palimpsest.config.entry import in_one_line

@@ -1,4 +1,4 @@
-"""reports/tables: every table in every format, and what they rest on; reports/metrics: every measured value."""
+"""reports/tables: every table in every format, with a summary of its data; reports/metrics: every measured value."""
 
 from pathlib import Path
 

@@ -141,6 +141,16 @@ def test_an_import_that_climbs_is_found(house):
     assert "helpers has no rank" in climbs(house / "src" / "palimpsest")
 
 
+def test_a_linked_environment_is_no_file_of_the_project(tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "elsewhere")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    files = ["git", "ls-files", "-co", "--exclude-standard"]
+    run = subprocess.run(files, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [".gitignore"]
+
+
 def test_torch_in_the_report_is_found(house):
     plant(house, "src/palimpsest/tables/cost.py", "import torch")
     assert "torch" in loaded(house, "tables")

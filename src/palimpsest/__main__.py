@@ -42,7 +42,7 @@ def models(arguments: argparse.Namespace) -> None:
         for network, count in counts.items():
             print(f"  {network:<44}{count:>12,}")
         if not counts:
-            print("  learns nothing")
+            print("  no trainable networks")
 
 
 def inpaint(arguments: argparse.Namespace) -> None:

@@ -51,6 +51,12 @@ def _is_input(path: Path) -> bool:
     return path.suffix in (".py", ".yaml", ".csv") and path.is_file()
 
 
+def published_hash() -> str:
+    """sha256 of what the papers published: the layouts of their tables and figures, their numbers and their metrics."""
+    files = sorted(path for path in (PACKAGE / "papers").iterdir() if path.suffix in (".yaml", ".csv"))
+    return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()
+
+
 @cache
 def _read(path: Path) -> tuple[str, list[str]]:
     """The hash of a source file, and the project modules that it imports."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palimpsest.config.yaml import S, Tree, build, digest, section
+from palimpsest.config.yaml import InputError, S, Tree, build, digest, section
 from palimpsest.manifests import Manifest
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -15,16 +15,20 @@ from palimpsest.workspace import Workspace
 
 @dataclass(frozen=True)
 class Resolved:
-    """What one stage reads of the settings, for the run, slot or other that it takes."""
+    """What one instance of a stage reads of the settings."""
 
-    name: str  # of what it takes; "" for a stage that there is once
+    name: str  # run, slot or other that the stage takes; "" for a stage that takes none
     path: Path
     tree: Tree
 
     @classmethod
     def read(cls, stage: str, name: str = "", root: Path = Path()) -> Self:
-        """InputError if `check` wrote no such file."""
-        return cls.at(Workspace(root).resolved(stage, name), name)
+        """InputError if there is no such stage or name, or if `check` has not run."""
+        path = Workspace(root).resolved(stage, name)
+        if not path.is_file() and path.parent.is_dir():
+            known = ", ".join(sorted(file.stem for file in path.with_suffix("").parent.glob("*.json"))) or "no name"
+            raise InputError(f"stage {stage}: asked for {name or 'no name'}, found no {path}; accepted: {known}")
+        return cls.at(path, name)
 
     @classmethod
     def at(cls, path: Path, name: str = "") -> Self:

@@ -2,7 +2,7 @@
 
 data/<slot>/      raw, credits, shards, report, holes and reference of the photographs that fill a slot
 weights/          pretrained feature networks, a folder each
-resolved/         what `check` makes of the settings: a file for each stage and each run, slot or transfer it takes
+resolved/         what `check` makes of the settings: one file for each instance of a stage
 runs/<run>/       weights.safetensors, log.json and samples.npz of a training
 results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; beside them architectures.json and
                   benchmark.json, the speed of all

@@ -81,7 +81,7 @@ def test_a_wrong_runtime_yaml_is_refused(tmp_path, old, new, said):
 @pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
-        ("PALIMPSEST_DEVISE", "cpu", r"runtime\.yaml: devise is not a setting"),
+        ("PALIMPSEST_DEVISE", "cpu", r"runtime\.yaml with PALIMPSEST_DEVISE: devise is not a setting"),
         ("PALIMPSEST_THREADS", "[", r"PALIMPSEST_THREADS: found '\['; accepted: a value as in runtime\.yaml"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from palimpsest import manifests
 from palimpsest.data.catalogue import Dataset
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
@@ -146,6 +147,21 @@ def test_other_pictures_change_what_they_fill_and_what_learns_or_is_measured_the
     assert changed() == {"download@unseen", "split@unseen"} | measured
 
 
+def test_a_published_number_changes_what_shows_it_and_code_beside_it_does_not(changed, monkeypatch, tmp_path):
+    shutil.copytree(ROOT / "src" / "palimpsest" / "papers", tmp_path / "papers")
+    before = manifests.published_hash()
+    monkeypatch.setattr(manifests, "PACKAGE", tmp_path)
+    (tmp_path / "papers" / "tables.py").write_text("# Words.\n")
+    assert manifests.published_hash() == before
+    values = tmp_path / "papers" / "values.csv"
+    values.write_text(values.read_text().replace("16.62", "16.63", 1))
+    after = manifests.published_hash()
+    assert after != before
+    monkeypatch.undo()
+    monkeypatch.setattr("palimpsest.settings.resolving.published_hash", lambda: after)
+    assert changed() == {"study", "tables", "figures", "gallery", "report"}
+
+
 def test_a_stage_holds_no_setting_that_it_does_not_read(before):
     """params.yaml has a thousand lines; what one stage depends on is small."""
     sizes = {stage: len(part) for stage, part in before.items() if stage != "runs"}
@@ -173,7 +189,7 @@ def house(tmp_path) -> Path:
     return tmp_path
 
 
-def manifests(house: Path) -> dict[str, dict[str, str]]:
+def manifests_of(house: Path) -> dict[str, dict[str, str]]:
     """The manifests of the stages that an edit may touch."""
     wanted = [
         ["split", ""],
@@ -200,11 +216,11 @@ def manifests(house: Path) -> dict[str, dict[str, str]]:
     ],
 )
 def test_an_edit_changes_the_manifests_of_the_stages_that_run_it(house, file, stages):
-    before, path = manifests(house), house / "src" / "palimpsest" / file
+    before, path = manifests_of(house), house / "src" / "palimpsest" / file
     path.write_text(f"# Words.\n{path.read_text()}")
-    assert manifests(house) == before
+    assert manifests_of(house) == before
     path.write_text(f"{path.read_text()}\nCODE = 1\n")
-    after = manifests(house)
+    after = manifests_of(house)
     assert {stage for stage in before if after[stage] != before[stage]} == stages
 
 

@@ -1,4 +1,4 @@
-"""How every command and stage ends: well, or in one line that says what is wrong."""
+"""Ends commands and stages with one clear line when something is wrong."""
 
 import errno
 import sys

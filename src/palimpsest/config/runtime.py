@@ -41,10 +41,10 @@ class Runtime(Settings):
 def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:
     """runtime.yaml, each key replaceable by an environment variable such as PALIMPSEST_DEVICE=cpu."""
     tree = read_yaml(path)
-    for variable, text in os.environ.items():
-        if variable.startswith(PREFIX):
-            tree[variable.removeprefix(PREFIX).lower()] = _value(variable, text)
-    return build(Runtime, tree, "", Path(path).name)
+    given = {name: _value(name, text) for name, text in os.environ.items() if name.startswith(PREFIX)}
+    build(Runtime, tree, "", Path(path).name)
+    tree |= {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+    return build(Runtime, tree, "", f"{Path(path).name} with {', '.join(given)}" if given else Path(path).name)
 
 
 def _value(variable: str, text: str) -> Any:

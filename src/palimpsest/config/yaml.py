@@ -42,7 +42,7 @@ def read_yaml(path: Path | str) -> Tree:
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: found {type(tree).__name__}, expected a mapping of settings")
+        raise InputError(f"{path}: found no settings; accepted: a mapping of keys to values")
     return tree
 
 

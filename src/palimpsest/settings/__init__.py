@@ -1,1 +1,1 @@
-"""params.yaml as a whole: its shape, what cannot be, and what each stage is given of it."""
+"""params.yaml as a whole: its schema, its checks, and the part that each stage is given."""

@@ -1,4 +1,4 @@
-"""The networks of a run, built without memory: that they can be, and how large they are."""
+"""The networks of a run, built without values to see that they build and to count their parameters."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What each stage is given: its settings and the manifest of its source files, and nothing that it does not read."""
+"""What each stage is given: the settings that it reads and the manifest of its source files, and nothing else."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from palimpsest.config import runs
 from palimpsest.config.runs import Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import Dataset, filled_slot
-from palimpsest.manifests import MODELS, Manifest, manifest
+from palimpsest.manifests import MODELS, Manifest, manifest, published_hash
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
 from palimpsest.settings.networks import counted
@@ -18,7 +18,7 @@ ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of 
 
 
 def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, str, Tree]]:
-    """(stage, what it takes, all that it depends on besides its data) of every stage but `check`."""
+    """(stage, name of its instance, what it depends on besides its data) of every stage but `check`."""
     active = params.active
     for slot, crops in active.slots.items():
         filled = filled_slot(datasets, crops.dataset, params.accepted_terms).model_dump()
@@ -37,8 +37,9 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
         yield "external", name, _external(params, name, entry)
     yield "architectures", "", _architectures(tree, params)
     yield "benchmark", "", {"code": manifest("benchmark", MODELS), "benchmark": active.benchmark.model_dump()}
-    yield "study", "", {"code": manifest("study"), "study": active.study.model_dump()}
-    yield from ((stage, "", {"code": manifest(stage)}) for stage in ONCE)
+    published = published_hash()
+    yield "study", "", {"code": manifest("study"), "published": published, "study": active.study.model_dump()}
+    yield from ((stage, "", {"code": manifest(stage), "published": published}) for stage in ONCE)
     yield "runs", "", describe(tree, params)
 
 
