@@ -69,7 +69,7 @@ def run(main: Callable[[Resolved], None]) -> None:
         main(resolved)
         if Resolved.read(stage, *sys.argv[1:]) != resolved:
             raise InputError(f"{resolved.path}: has changed while the stage ran, so nothing is recorded; run it again")
-        if resolved.tree.get("published", published := published_hash()) != published:
+        if resolved.published and resolved.published != published_hash():
             raise InputError(
                 "src/palimpsest/papers: has changed since `check` read it, so nothing is recorded; run it again"
             )

@@ -13,8 +13,8 @@ from stages import run
 
 def main(_: Resolved) -> None:
     measured, reports = read_results(Path()), Workspace().reports
-    write_json(reports.figures / "figures.json", draw_all(Path(), measured, reports.figures))
-    write_text(reports.folder / "curves.csv", curves.to_csv(Path(), measured))
+    write_json(reports.captions, draw_all(Path(), measured, reports.figures))
+    write_text(reports.curves, curves.to_csv(Path(), measured))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from stages import run
 
 
 def main(_: Resolved) -> None:
-    Gallery(Path(), read_results(Path()), Workspace().reports.gallery).write()
+    Gallery(Path(), read_results(Path()), Workspace().reports).write()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ from stages import run
 
 
 def main(_: Resolved) -> None:
-    folder = Workspace().reports.folder
-    report = show_figures(read_report(Path()))
-    for name in ("index.html", "report.tex"):
-        write_text(folder / name, render(report, name))
-    write_text(folder / "commit.txt", f"{report.commit}\n")
-    print(typeset(folder / "report.tex", folder / "pdf"))
+    reports, report = Workspace().reports, show_figures(read_report(Path()))
+    for path in (reports.page, reports.document):
+        write_text(path, render(report, path.name))
+    write_text(reports.commit, f"{report.commit}\n")
+    print(typeset(reports.document, reports.pdf))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ def main(_: Resolved) -> None:
             write_text(reports.tables / f"{table.key}.{ending}", rendered(table))
         write_text(reports.tables / f"{table.key}-notes.tex", to_tex_notes(table))
     about = {**summary(measured), "tables": [table.key for table in tables], "matrix": matrix(measured)}
-    write_json(reports.tables / "summary.json", about)
-    write_json(reports.folder / "metrics.json", to_tree(measured))
-    write_text(reports.folder / "metrics.csv", to_csv(measured))
+    write_json(reports.summary, about)
+    write_json(reports.metrics, to_tree(measured))
+    write_text(reports.measured, to_csv(measured))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from palimpsest.config.yaml import build
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.scoring import Scores
 from palimpsest.evaluation.scoring import table as scored_table
+from palimpsest.figures.draw import all_parts
 from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
 from palimpsest.manifests import manifest
@@ -51,6 +52,11 @@ def table(fake, key):
 def column(found, group, text):
     (place,) = [i for i, head in enumerate(found.heads) if head.group == group and head.text == text]
     return {label: row[place] for label, row in found.rows}
+
+
+def every_drawing(fake):
+    """Every figure in the order of the report."""
+    return [drawing for part in all_parts(fake.root, fake.measured) for drawing in part()]
 
 
 def heads(grid):

@@ -43,18 +43,24 @@ def refuse_changes(loaded: Mapping[str, bytes], expected: Manifest) -> None:
 def inputs_hash() -> str:
     """sha256 of every file that `check` reads: the settings, and all source and data files, words included."""
     files = [ROOT / "params.yaml", ROOT / "datasets.yaml"]
-    files += sorted(path for folder in ("stages", "src") for path in (ROOT / folder).rglob("*.*") if _is_input(path))
-    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
-
-
-def _is_input(path: Path) -> bool:
-    return path.suffix in (".py", ".yaml", ".csv") and path.is_file()
+    for folder in ("stages", "src"):
+        files += _files(ROOT / folder, ".py", ".yaml", ".csv")
+    return _hash_of(files)
 
 
 def published_hash() -> str:
     """sha256 of what the papers published: the layouts of their tables and figures, their numbers and their metrics."""
-    files = sorted(path for path in (PACKAGE / "papers").iterdir() if path.suffix in (".yaml", ".csv"))
-    return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()
+    return _hash_of(_files(PACKAGE / "papers", ".yaml", ".csv"))
+
+
+def _files(folder: Path, *endings: str) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.*") if path.suffix in endings and path.is_file())
+
+
+def _hash_of(files: list[Path]) -> str:
+    return hashlib.sha256(
+        b"".join(file.name.encode() + hashlib.sha256(file.read_bytes()).digest() for file in files)
+    ).hexdigest()
 
 
 @cache

@@ -40,6 +40,11 @@ class Resolved:
         return self.tree["code"]
 
     @property
+    def published(self) -> str | None:
+        """Hash of what the papers published, for the stages that read it."""
+        return self.tree.get("published")
+
+    @property
     def fingerprint(self) -> str:
         """sha256 of all of it."""
         return digest(self.tree)

@@ -37,6 +37,10 @@ class SlotFiles:
         return self.folder / "report"
 
     @property
+    def account(self) -> Path:
+        return self.report / "report.json"
+
+    @property
     def holes(self) -> Path:
         return self.folder / "holes"
 
@@ -47,6 +51,21 @@ class SlotFiles:
     def shard(self, split: str) -> Path:
         """The two files of a split, without their endings."""
         return self.shards / split
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """weights/<network>."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def about(self) -> Path:
+        return self.folder / "about.json"
 
 
 @dataclass(frozen=True)
@@ -98,16 +117,62 @@ class ReportFiles:
         return self.folder / "tables"
 
     @property
+    def summary(self) -> Path:
+        return self.tables / "summary.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics that DVC shows."""
+        return self.folder / "metrics.json"
+
+    @property
+    def measured(self) -> Path:
+        """Every mean with its interval."""
+        return self.folder / "metrics.csv"
+
+    @property
     def figures(self) -> Path:
         return self.folder / "figures"
+
+    @property
+    def captions(self) -> Path:
+        return self.figures / "figures.json"
+
+    @property
+    def curves(self) -> Path:
+        return self.folder / "curves.csv"
 
     @property
     def gallery(self) -> Path:
         return self.folder / "gallery"
 
     @property
+    def gallery_index(self) -> Path:
+        return self.gallery / "index.json"
+
+    @property
     def study(self) -> Path:
         return self.folder / "study"
+
+    @property
+    def page(self) -> Path:
+        return self.folder / "index.html"
+
+    @property
+    def thumbnails(self) -> Path:
+        return self.folder / "thumbnails"
+
+    @property
+    def document(self) -> Path:
+        return self.folder / "report.tex"
+
+    @property
+    def pdf(self) -> Path:
+        return self.folder / "pdf"
+
+    @property
+    def commit(self) -> Path:
+        return self.folder / "commit.txt"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from palimpsest.data.packing import cut, pack
 from palimpsest.data.report import write_report
 from palimpsest.data.shards import Shard, write_index
 from palimpsest.data.sources import Source
+from palimpsest.workspace import SlotFiles
 
 SETTINGS = {"dataset": "own", "scale": None, "size": 16, "resize": "bicubic", "small": "reject", "crop": "tiles"}
 Files = dict[str, dict[str, bytes]]  # split → name → file
@@ -52,7 +53,7 @@ def packed(folder: Path, files: Files, shared: bool = False, **changes) -> dict[
     settings = config(**changes)
     photographs = source(files, shared)
     journals = pack(settings, photographs, folder / "shards", folder / "scratch")
-    write_report(folder / "report", settings, photographs, journals, folder / "shards")
+    write_report(SlotFiles(folder), settings, photographs, journals)
     return {split: list(journal) for split, journal in journals.items()}
 
 
@@ -646,6 +647,7 @@ from palimpsest.config.yaml import build
 from palimpsest.data import packing
 from palimpsest.data.crops import Crops
 from palimpsest.data.sources import Source
+from palimpsest.workspace import SlotFiles
 
 packing.SECONDS = 0.0
 folder, stop = Path(sys.argv[1]), sys.argv[2]

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from palimpsest.config.yaml import InputError
-from palimpsest.figures.draw import KINDS, draw_all, every_drawing
+from palimpsest.figures.draw import KINDS, draw_all
 from palimpsest.figures.grids import colour_code, colour_wheel
 from palimpsest.papers.figures import FigureSpec
 from palimpsest.results.samples import read_samples
+from reported import every_drawing
 
 
 def colour(dy, dx):
@@ -56,35 +57,35 @@ def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
     for name in names:
         assert (fake.root / "one" / name).read_bytes() == (fake.root / "two" / name).read_bytes(), name
     assert all(about["caption"] and about["title"] for about in drawings)
-    assert [about["name"] for about in drawings] == [d.name for d in every_drawing(fake.root, fake.measured)]
+    assert [about["name"] for about in drawings] == [d.name for d in every_drawing(fake)]
     assert np.ptp(np.asarray(Image.open(fake.root / "one" / "deepfill-v1-qualitative.png").convert("L"))) > 200
 
 
 def test_a_run_that_is_absent_is_left_out_and_named(fake):
     (fake.root / "results" / "deepfill-v1-baseline" / "metrics.json").unlink()
-    drawing = next(iter(every_drawing(fake.root, fake.measured)))
+    drawing = every_drawing(fake)[0]
     assert any("baseline is left out" in line and "not run" in line for line in drawing.absent)
 
 
 def test_external_results_and_other_holes_do_not_disturb(fake):
     fake.external("theirs", "Their method")
     shutil.rmtree(fake.root / "runs" / "theirs")
-    before = list(every_drawing(fake.root, fake.measured))
+    before = every_drawing(fake)
     path = fake.root / "results" / "patchmatch" / "metrics.json"
     path.write_text(path.read_text().replace('"rectangle"', '"brush"'))
-    after = list(every_drawing(fake.root, fake.measured))
+    after = every_drawing(fake)
     assert [drawing.name for drawing in before] == [drawing.name for drawing in after]
     assert not any("PatchMatch" in line for line in before[0].absent)
     assert any(line.startswith("PatchMatch is left out") for line in after[0].absent)
 
 
 def test_what_a_run_does_not_show_is_said(fake):
-    progress = {d.name: d for d in list(every_drawing(fake.root, fake.measured))}["deepfill-v1-progress"]
+    progress = {d.name: d for d in every_drawing(fake)}["deepfill-v1-progress"]
     assert progress.figure is not None and not progress.absent
     np.savez(fake.root / "runs" / "deepfill-v1" / "samples.npz")
     log = fake.root / "runs" / "deepfill-v1-baseline" / "log.json"
     log.write_text("[]")
-    drawings = {d.name: d for d in list(every_drawing(fake.root, fake.measured))}
+    drawings = {d.name: d for d in every_drawing(fake)}
     assert drawings["deepfill-v1-progress"].figure is None
     assert drawings["deepfill-v1-progress"].absent == ["run deepfill-v1 kept no pictures of its training"]
     assert any("deepfill-v1-dcgan is left out: not yet run" in line for line in drawings["deepfill-v1-curves"].absent)
@@ -99,5 +100,5 @@ def test_runs_that_kept_other_pictures_are_refused(fake):
 
 
 def test_the_captions_can_be_kept_as_json(fake):
-    about = [drawing.about for drawing in list(every_drawing(fake.root, fake.measured))]
+    about = [drawing.about for drawing in every_drawing(fake)]
     assert json.loads(json.dumps(about)) == about

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palimpsest.figures.draw import every_drawing, on_each_slot
+from palimpsest.figures.draw import on_each_slot
 from palimpsest.figures.grids import PATCH, Boxed
 from palimpsest.figures.pictures import (
     MISSING,
@@ -17,7 +17,7 @@ from palimpsest.figures.pictures import (
 from palimpsest.figures.studio import Studio
 from palimpsest.papers.paper import read_papers
 from palimpsest.workspace import Workspace
-from reported import heads
+from reported import every_drawing, heads
 
 CENTRE = ("centre-25", "centre-50")
 
@@ -76,7 +76,7 @@ def test_patches_are_joined_with_their_references():
 
 def test_the_figure_of_references_shows_who_is_there(fake):
     fake.add("crfill", kinds=("square", "square/pieced"))
-    drawing = {d.name: d for d in every_drawing(fake.root, fake.measured)}["crfill-references"]
+    drawing = {d.name: d for d in every_drawing(fake)}["crfill-references"]
     (axes,) = drawing.figure.axes
     assert heads(drawing.figure) == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
     frames = len(axes.images)

@@ -4,7 +4,6 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,24 @@ from palimpsest.data.pictures import resized
 from palimpsest.data.shards import SPLITS, Shard, spread
 from palimpsest.data.sources import Source
 from palimpsest.storage import replacing, write_json, write_text
+from palimpsest.workspace import SlotFiles
 
 SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet and in a row of it; px of each, and between
 QUALITY = 85  # of a contact sheet as JPEG
 
 
-def write_report(folder: Path, config: Crops, source: Source, journals: Mapping[str, Journal], shards: Path) -> None:
-    """Writes report.json, report.md, rejected.csv and a contact sheet of each split into a folder."""
+def write_report(files: SlotFiles, config: Crops, source: Source, journals: Mapping[str, Journal]) -> None:
+    """Writes report.json, report.md, rejected.csv and a contact sheet of each split into the slot's report."""
     splits = {split: _count(journal) for split, journal in journals.items()}
     report = {"dataset": config.dataset, "settings": config.model_dump()}
     report |= {"origin": source.origin, "left out": source.left_out}
     report["splits"] = {split: splits[split] for split in SPLITS if split in splits}
-    write_json(folder / "report.json", report)
-    write_text(folder / "report.md", _in_words(report))
-    write_text(folder / "rejected.csv", _rejected(journals))
+    write_json(files.account, report)
+    write_text(files.report / "report.md", _in_words(report))
+    write_text(files.report / "rejected.csv", _rejected(journals))
     for split in journals:
-        with replacing(folder / sheet(split)) as temporary:
-            _contact_sheet(Shard(shards / split)).save(temporary, quality=QUALITY)
+        with replacing(files.report / sheet(split)) as temporary:
+            _contact_sheet(Shard(files.shard(split))).save(temporary, quality=QUALITY)
 
 
 def _count(journal: Journal) -> Tree:

@@ -24,5 +24,5 @@ def split(
     work = scratch / f"split-{files.folder.name}" / digest(made_from)[:16]
     packing.remove_all_but(work)
     journals = packing.pack(crops, source, files.shards, work)
-    write_report(files.report, crops, source, journals, files.shards)
+    write_report(files, crops, source, journals)
     packing.remove(work.parent)

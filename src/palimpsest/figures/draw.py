@@ -54,12 +54,6 @@ def _written(part: Part, folder: Path) -> list[dict]:
     return about
 
 
-def every_drawing(root: Path, measured: Measured) -> Iterator[Drawing]:
-    """Every figure in the order of the report; one that cannot be drawn says why."""
-    for part in all_parts(root, measured):
-        yield from part()
-
-
 def all_parts(root: Path, measured: Measured) -> list[Part]:
     """What draws the figures of each paper, of the overview and of each slot's holes, in the order of the report."""
     papers = [partial(draw_paper, root, measured, paper) for paper in names()]

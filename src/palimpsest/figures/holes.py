@@ -9,9 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from palimpsest.data.shards import spread
 from palimpsest.figures.drawing import Drawing
-from palimpsest.holes.bank import read_bank
+from palimpsest.holes.bank import read_bank, read_index
 from palimpsest.results.measured import Pictures
-from palimpsest.storage import read_json
 
 SHOWN = 10  # holes of a kind in the preview
 LARGEST = 128  # px, about: larger holes are drawn smaller
@@ -21,7 +20,7 @@ DARK, LIGHT = 55, 237  # grey levels, of what is missing and what is known
 def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
     """The preview and the histograms of a slot's holes."""
     shown, ratios = {}, {}
-    for kind in read_json(folder / "index.json", dict):
+    for kind in read_index(folder):
         bank = read_bank(folder, kind, pictures.images)
         step = max(1, pictures.size // LARGEST)
         shown[kind], ratios[kind] = bank[spread(len(bank), SHOWN)][:, ::step, ::step], bank.ratios

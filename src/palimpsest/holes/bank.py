@@ -15,7 +15,7 @@ import numpy as np
 
 from palimpsest.config.yaml import InputError
 from palimpsest.holes.kinds import Holes, fixed_hole
-from palimpsest.storage import read_arrays, replacing, write_json
+from palimpsest.storage import read_arrays, read_json, replacing, write_json
 
 
 def write_bank(config: Holes, image_ids: Sequence[str], size: int, folder: Path) -> None:
@@ -40,6 +40,11 @@ def write_bank(config: Holes, image_ids: Sequence[str], size: int, folder: Path)
         if path.stem not in index:
             path.unlink()
     write_json(folder / "index.json", index)
+
+
+def read_index(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is known of each bank in a folder, by the kind of hole."""
+    return read_json(folder / "index.json", dict)
 
 
 def _drawn(config: Holes, kind: str, image_ids: Sequence[str], size: int) -> np.ndarray:

@@ -18,11 +18,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from palimpsest.data.shards import Shard
+from palimpsest.holes.bank import read_index
 from palimpsest.papers.metrics import REGIONS, Metrics, read_metrics
 from palimpsest.results.measured import Measured
 from palimpsest.results.samples import Arrays, Scene, read_scene
-from palimpsest.storage import read_arrays, read_json, write_text
-from palimpsest.workspace import Workspace
+from palimpsest.storage import read_arrays, write_text
+from palimpsest.workspace import ReportFiles, Workspace
 
 SMALL = 160  # px, the width of a thumbnail
 BINS, WORST = 16, 6  # of a histogram; pictures that are named
@@ -58,7 +59,7 @@ class Gallery:
 
     root: Path
     measured: Measured
-    folder: Path
+    files: ReportFiles
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -82,7 +83,7 @@ class Gallery:
     @cached_property
     def _banks(self) -> dict[str, dict]:
         workspace = Workspace(self.root)
-        return {slot: read_json(workspace.slot(slot).holes / "index.json", dict) for slot in self.measured.slots}
+        return {slot: read_index(workspace.slot(slot).holes) for slot in self.measured.slots}
 
     def write(self) -> None:
         """Pictures, values and provenance, and `index.json`, which names them."""
@@ -91,7 +92,7 @@ class Gallery:
         runs = {run: self._write_provenance(run) for run in self.measured.runs}
         slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
         index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
-        write_text(self.folder / "index.json", json.dumps(index, ensure_ascii=False))
+        write_text(self.files.gallery_index, json.dumps(index, ensure_ascii=False))
 
     def _explained(self) -> dict[str, dict]:
         words = ("head", "digits", "direction", "definition")
@@ -138,9 +139,9 @@ class Gallery:
         }
 
     def _write_pictures(self, folder: Path, pictures: dict[int, np.ndarray]) -> None:
-        (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        (self.files.gallery / folder).mkdir(parents=True, exist_ok=True)
         for place, picture in pictures.items():
-            path = self.folder / folder / f"{place}.png"
+            path = self.files.gallery / folder / f"{place}.png"
             path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes())
             if picture.shape[1] > SMALL:
                 save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
@@ -200,7 +201,7 @@ class Gallery:
 
     def _write_script(self, name: str, value: dict) -> None:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        write_text(self.folder / f"{name}.js", f"receive({json.dumps(name)},{text});\n")
+        write_text(self.files.gallery / f"{name}.js", f"receive({json.dumps(name)},{text});\n")
 
 
 def histogram(values: np.ndarray) -> dict:

@@ -106,7 +106,7 @@ def show_figures(report: Report) -> Report:
         folder = report.workspace.slot(slot).report
         drawn |= {f"photographs-{slot}-{split}": folder / data_report.sheet(split) for split in found["splits"]}
     with ThreadPoolExecutor() as pool:
-        sizes = pool.map(partial(_show, reports.folder / "thumbnails"), drawn, drawn.values())
+        sizes = pool.map(partial(_show, reports.thumbnails), drawn, drawn.values())
         return replace(report, sizes=dict(zip(drawn, sizes, strict=True)))
 
 
@@ -119,15 +119,15 @@ def _show(folder: Path, name: str, path: Path) -> tuple[int, int]:
 def read_report(root: Path) -> Report:
     """What the stages before `report` wrote; InputError where something is absent."""
     workspace = Workspace(root)
-    reports, summary = workspace.reports, read_json(workspace.reports.tables / "summary.json", dict)
+    reports, summary = workspace.reports, read_json(workspace.reports.summary, dict)
     slots = {slot: workspace.slot(slot) for slot in summary["data"]}
     return Report(
         commit=commit(root),
         summary=summary,
-        figures=read_json(reports.figures / "figures.json", list),
-        gallery=read_json(reports.gallery / "index.json", dict),
+        figures=read_json(reports.captions, list),
+        gallery=read_json(reports.gallery_index, dict),
         credits={slot: _text(files.credits) for slot, files in slots.items()},
-        data={slot: read_json(files.report / "report.json", dict) for slot, files in slots.items()},
+        data={slot: read_json(files.account, dict) for slot, files in slots.items()},
         papers=read_papers(),
         workspace=workspace,
     )

@@ -76,8 +76,9 @@ def write_record(root: Path, date: datetime, name: str | None) -> Path:
     workspace, measured = Workspace(root), read_results(root)
     if measured.benchmark is None:
         raise InputError(f"{workspace.benchmark}: asked for the device, found no file; `dvc repro` makes it")
-    figures = {figure["name"]: figure for figure in read_json(workspace.reports.figures / "figures.json", list)}
-    one_of(PICTURE, figures, str(workspace.reports.figures / "figures.json"))
+    captions = workspace.reports.captions
+    figures = {figure["name"]: figure for figure in read_json(captions, list)}
+    one_of(PICTURE, figures, str(captions))
     record = Record(
         date=date.isoformat(timespec="seconds"),
         profile=measured.profile,
@@ -90,7 +91,7 @@ def write_record(root: Path, date: datetime, name: str | None) -> Path:
         rows=list(rows(measured)),
     )
     folder = workspace.records / f"{date:%Y-%m-%d}-{name or record.profile}"
-    write_text(folder / "metrics.csv", shorten(workspace.reports.folder / "metrics.csv"))
+    write_text(folder / "metrics.csv", shorten(workspace.reports.measured))
     save_picture(workspace.reports.figures / f"{PICTURE}.png", folder / "picture.png")
     write_json(folder / "record.json", record.model_dump())
     return folder

@@ -17,14 +17,8 @@ def block_table(context: Context) -> Iterator[Table]:
         published = [context.published(column.head, row.label) for column in layout.columns]
         counted = [_blocks(context, column.run, column.network, row.block) for column in layout.columns]
         rows.append((row.label, published + counted))
-    yield Table(
-        key=context.name,
-        caption=context.caption,
-        heads=heads,
-        rows=rows,
-        notes=[("Protocol", " ".join(layout.protocol))],
-        corner="block",
-    )
+    notes = [("Protocol", " ".join(layout.protocol))]
+    yield Table(context.name, context.caption, heads, rows, notes, corner="block")
 
 
 def _blocks(context: Context, run: str, network: str, block: str) -> Cell:
@@ -43,14 +37,8 @@ def setting_table(context: Context) -> Iterator[Table]:
         published = context.published(layout.method, row.published)
         ours = [_setting(context, column.run, row.setting) for column in layout.columns]
         rows.append((row.label, [Cell(row.group, "data"), published, *ours]))
-    yield Table(
-        key=context.name,
-        caption=context.caption,
-        heads=heads,
-        rows=rows,
-        notes=[("Protocol", " ".join(layout.protocol))],
-        corner="weight",
-    )
+    notes = [("Protocol", " ".join(layout.protocol))]
+    yield Table(context.name, context.caption, heads, rows, notes, corner="weight")
 
 
 def _setting(context: Context, run: str, setting: str) -> Cell:
@@ -75,13 +63,7 @@ def parameter_table(context: Context) -> Iterator[Table]:
             _parameters(context, row.run, scale, network) for scale in scales.values() for network in layout.networks
         ]
         rows.append((row.label, [published, *counted]))
-    yield Table(
-        key=context.name,
-        caption=context.caption,
-        heads=heads,
-        rows=rows,
-        notes=[("Claim", f"{layout.claim} {layout.remark}")],
-    )
+    yield Table(context.name, context.caption, heads, rows, [("Claim", f"{layout.claim} {layout.remark}")])
 
 
 def _parameters(context: Context, run: str, scale: str, network: str) -> Cell:

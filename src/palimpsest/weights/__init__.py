@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import read_json
-from palimpsest.workspace import Workspace
+from palimpsest.workspace import NetworkFiles, Workspace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ def perceptual(folder: Path) -> str:
 
 def about(folder: Path, name: str) -> About:
     """What is known of a network's weights in a folder that `origins.fetch` filled; InputError if it has not."""
-    path = Path(folder) / name / "about.json"
+    path = NetworkFiles(Path(folder) / name).about
     return build(About, read_json(path, dict), "", str(path))
 
 
@@ -52,7 +52,7 @@ def read(folder: Path, name: str) -> "dict[str, Tensor]":
     """A network's weights by name, float32; InputError with the reason if they are missing."""
     from safetensors.torch import load_file  # imports torch
 
-    known, path = about(folder, name), Path(folder) / name / "weights.safetensors"
+    known, path = about(folder, name), NetworkFiles(Path(folder) / name).weights
     if known.status == "missing":
         raise InputError(f"asked for the weights of {name}, which are missing: {known.reason}")
     try:

@@ -19,6 +19,7 @@ from palimpsest.config.yaml import InputError, Settings
 from palimpsest.data.downloading import download
 from palimpsest.storage import replacing, sha256, write_json
 from palimpsest.weights import About, about
+from palimpsest.workspace import NetworkFiles
 
 PERCEPTUAL = ("vgg19", "vgg16")  # networks for perceptual losses, the best first
 State = dict[str, np.ndarray]
@@ -185,10 +186,10 @@ def fetch(config: Config, out: Path) -> None:
                 original = network.find(config, Path(scratch))
             except AbsentError as absent:
                 _write_about(out, name, "missing", reason=str(absent))
-                (out / name / "weights.safetensors").unlink(missing_ok=True)
+                NetworkFiles(out / name).weights.unlink(missing_ok=True)
                 continue
             state = {key: np.ascontiguousarray(value, np.float32) for key, value in network.read(original).items()}
-            with replacing(out / name / "weights.safetensors") as temporary:
+            with replacing(NetworkFiles(out / name).weights) as temporary:
                 temporary.write_bytes(serialise(state))
             _write_about(out, name, "present", sha256=sha256(original))
 
@@ -196,17 +197,17 @@ def fetch(config: Config, out: Path) -> None:
 def choose_perceptual(out: Path) -> None:
     """Fills the folder `perceptual` with the best network for perceptual losses among those that are there."""
     at_hand = [name for name in PERCEPTUAL if about(out, name).status == "present"]
-    best, folder = out / (at_hand or PERCEPTUAL)[0], out / "perceptual"
-    with replacing(folder / "about.json") as temporary:
-        copyfile(best / "about.json", temporary)
+    best, chosen = NetworkFiles(out / (at_hand or PERCEPTUAL)[0]), NetworkFiles(out / "perceptual")
+    with replacing(chosen.about) as temporary:
+        copyfile(best.about, temporary)
     if not at_hand:
-        (folder / "weights.safetensors").unlink(missing_ok=True)
+        chosen.weights.unlink(missing_ok=True)
         return
-    with replacing(folder / "weights.safetensors") as temporary:
-        copyfile(best / "weights.safetensors", temporary)
+    with replacing(chosen.weights) as temporary:
+        copyfile(best.weights, temporary)
 
 
 def _write_about(out: Path, name: str, status: str, sha256: str | None = None, reason: str | None = None) -> None:
     file, source = NETWORKS[name].file, NETWORKS[name].source
     known = About(network=name, status=status, file=file, source=source, sha256=sha256, reason=reason)
-    write_json(out / name / "about.json", known.model_dump())
+    write_json(NetworkFiles(out / name).about, known.model_dump())
