@@ -1,6 +1,6 @@
 """resolved/: what every other stage depends on, once params.yaml and datasets.yaml have been read strictly.
 
-A run without a need depends on runs/nothing or weights/nothing, as DVC cannot leave out a dependency for one run.
+A run without a need depends on runs/nothing, as DVC cannot leave out a dependency for one run.
 """
 
 from palimpsest.config.entry import in_one_line
@@ -10,7 +10,7 @@ from palimpsest.data.catalogue import read_catalogue
 from palimpsest.manifests import MODELS, inputs_hash, manifest
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
-from palimpsest.storage import write_json, write_text
+from palimpsest.storage import write_json
 from palimpsest.training import checkpoints
 from palimpsest.workspace import Workspace
 from stages import expect
@@ -23,7 +23,6 @@ def main() -> None:
     for name, taken, resolved in resolve_all(tree, check(tree, datasets), datasets):
         write_json(workspace.resolved(name, taken), resolved)
     checkpoints.save_nothing(workspace.run(NOTHING).weights)
-    write_text(workspace.weights / NOTHING, "No features are read.\n")
     if inputs_hash() != before:
         raise InputError("settings or code have changed while `check` read them, so nothing is recorded; run it again")
 

@@ -3,6 +3,7 @@
 import torch
 
 from palimpsest.config import runs
+from palimpsest.config.yaml import merge
 from palimpsest.evaluation.counting import count_parameters
 from palimpsest.models import create, without_values
 
@@ -10,6 +11,11 @@ from palimpsest.models import create, without_values
 def made(params, name, profile="paper", size=256):
     torch.manual_seed(0)
     return create(runs.resolve(params, name, profile), size)
+
+
+def shrink(entry, changes):
+    """Puts changes into a section of params.yaml, whose settings become those of profile tiny."""
+    entry["settings"] = merge(runs.at_profile(entry["settings"], "tiny", ""), changes, "")
 
 
 def counts(params, name):

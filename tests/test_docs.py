@@ -1,21 +1,23 @@
 """README and docs hold themselves: links lead somewhere, commands and keys exist, the example of a method works."""
 
+import copy
 import re
 import shlex
+import shutil
 import sys
-from functools import reduce
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from palimpsest import __main__ as command_line
 from palimpsest import models
 from palimpsest.config import runs
-from palimpsest.config.yaml import build, merge, read_yaml, section
+from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Catalogue
 from palimpsest.learning.schedule import Phase
 
@@ -47,12 +49,17 @@ def commands(program: str) -> list[list[str]]:
     return [words[len(start) :] for words in found if words[: len(start)] == start]
 
 
-def changes() -> list[tuple[str, object]]:
-    """(dotted key, value) of every `-S key=value` on the pages, in commands and in sentences."""
+def overrides() -> list[str]:
+    """What follows `-S` on the pages, in commands and in sentences."""
     words = chain.from_iterable(commands("dvc exp run"))
     given = [word for before, word in pairwise(words) if before == "-S"]
     given += [word for page in PAGES for word in re.findall(r"`-S ([a-z][\w.-]+=[^`]+)`", shown(page))]
-    pairs = (each.split("=", 1) for each in given if "NAME" not in each)
+    return [each for each in given if "NAME" not in each]
+
+
+def changes() -> list[tuple[str, object]]:
+    """(dotted key, value) of each."""
+    pairs = (each.split("=", 1) for each in overrides())
     return [(key, YAML(typ="safe").load(value)) for key, value in pairs]
 
 
@@ -91,12 +98,19 @@ def test_every_setting_on_the_pages_can_be_changed_and_changes_something(shipped
     for key, value in changes():
         parts = key.split(".")
         assert section(shipped, *parts) != value, f"{key} is {value} as shipped"
-        change = reduce(lambda tree, part: {part: tree}, reversed(parts), value)
         if parts[0] in ("runs", "pretrained"):
-            changed = {**shipped, parts[0]: merge(shipped[parts[0]], change[parts[0]], parts[0])}
+            changed = copy.deepcopy(shipped)
+            section(changed, *parts[:-1])[parts[-1]] = value
             before, after = (runs.resolve(tree, parts[1]).settings for tree in (shipped, changed))
             assert before != after, f"{key} has no effect at profile {shipped['profile']}"
             models.configure(runs.resolve(changed, parts[1]))
+
+
+def test_dvc_takes_every_setting_on_the_pages(tmp_path):
+    path = shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(path, overrides())
+    after = read_yaml(path)
+    assert all(section(after, *key.split(".")) == value for key, value in dict(changes()).items())
 
 
 def test_every_command_on_the_pages_is_one(monkeypatch, capsys):

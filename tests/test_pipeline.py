@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from building import shrink
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -115,11 +117,10 @@ def project(tmp_path_factory) -> Project:
     settings["holes"]["kinds"] = {name: settings["holes"]["kinds"][name] for name in HOLES}
     settings["profiles"]["tiny"]["benchmark"] = {"sizes": [64], "rounds": 1}
     schedule = {"batch_size": 1, "phases": [{"name": "all", "iterations": 2, "learning_rate": 1e-3}]}
-    settings["pretrained"]["tmad-coarse"]["profiles"]["tiny"] = {"width": 2, "schedule": schedule}
-    narrow = {"width": 2, "critic_width": 2, "patches": 2, "schedule": schedule}
-    settings["runs"]["tmad"]["profiles"]["tiny"] |= narrow
+    shrink(settings["pretrained"]["tmad-coarse"], {"width": 2, "schedule": schedule})
+    shrink(settings["runs"]["tmad"], {"width": 2, "critic_width": 2, "patches": 2, "schedule": schedule})
     few = {"width": 2, "critic_width": 2, "schedule": {**schedule, "augment": []}}
-    settings["runs"]["deepfill-v1"]["profiles"]["tiny"] |= few
+    shrink(settings["runs"]["deepfill-v1"], few)
     project.write(settings)
     project.call("git", "init", "-q")
     everything = project.repro()
@@ -222,16 +223,14 @@ class Model:
 def test_a_new_method_is_a_file_a_section_and_a_row(clean):
     (clean.root / "src" / "palimpsest" / "models" / "toy.py").write_text(TOY.lstrip())
     settings = clean.settings()
-    schedule = {**settings["runs"]["deepfill-v1"]["settings"]["schedule"]}
+    schedule = {**settings["runs"]["deepfill-v1"]["settings"]["schedule"], "batch_size": {"paper": 4, "tiny": 2}}
     schedule["phases"] = [{"name": "only", "iterations": 3, "learning_rate": 0.1}]
     settings["runs"]["toy"] = {
         "model": "toy",
         "slot": "scenes",
         "holes": ["rectangle"],
-        "base": "toy",
-        "needs": dict.fromkeys(("start", "inside", "features"), "nothing"),
+        "needs": {"start": "nothing", "inside": "nothing"},
         "settings": {"shade": 0.25, "schedule": schedule},
-        "profiles": {"tiny": {"schedule": {"batch_size": 2}}, "photos": {}, "paper": {}},
     }
     clean.write(settings)
     add_row(clean.root / "src" / "palimpsest" / "papers" / "deepfill-v1.yaml", {"label": "Toy method", "run": "toy"})

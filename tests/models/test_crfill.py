@@ -197,8 +197,8 @@ def test_the_base_is_the_same_with_and_without_the_loss(params, four):
 
 
 def test_the_loss_is_equation_two(params, four):
-    params["runs"]["crfill"]["settings"]["loss"] |= {"reconstruction": 0.25}
-    params["runs"]["crfill"]["profiles"]["tiny"]["loss"] = {"adversarial": 0.5, "refinement": 2.0, "coarse": 3.0}
+    weights = {"reconstruction": 0.25, "adversarial": 0.5, "refinement": 2.0, "coarse": 3.0}
+    params["runs"]["crfill"]["settings"]["loss"] |= weights
     model = tiny(params)
     model.begin(RECONSTRUCTION)
     log = {name: value.item() for name, value in model.step(*to_tensors(*four)).items()}
@@ -244,7 +244,7 @@ def test_the_critics_learn_faster_by_their_rate(params):
 
 
 def test_phases_that_cannot_be_are_refused(params):
-    phases = params["runs"]["crfill"]["profiles"]["tiny"]["schedule"]["phases"]
+    phases = params["runs"]["crfill"]["settings"]["schedule"]["phases"]["tiny"]
     phases[-1]["name"] = "all"
     with pytest.raises(InputError, match=r"has a weight and schedule\.phases no phase 'reconstruction'"):
         tiny(params)

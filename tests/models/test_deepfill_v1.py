@@ -7,7 +7,6 @@ import torch
 from torch.nn.functional import pad
 
 from building import counts, made, shapes
-from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
@@ -187,23 +186,16 @@ def test_an_appearance_flow_samples_where_it_points():
 
 
 @pytest.mark.parametrize("name", ["perceptual", "style"])
-def test_losses_of_features_need_the_network_that_they_read(params, name):
+def test_features_are_read_for_a_loss_with_a_weight(params, name):
+    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
     params["runs"]["deepfill-v1"]["settings"]["loss"][name] = 1.0
-    with pytest.raises(InputError, match=r"needs\.features is nothing, and a loss reads them; accepted: perceptual"):
-        made(params, "deepfill-v1", "tiny", 64)
-
-
-def test_without_a_weight_no_features_are_read(params):
-    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
-    params["runs"]["deepfill-v1"]["needs"]["features"] = "perceptual"
-    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
+    assert made(params, "deepfill-v1", "tiny", 64).reads_features
 
 
 def test_perceptual_and_style_loss_compare_the_result(params, four, features):
     """The generator's loss is the sum of its terms, and a result that is the picture costs nothing."""
     weights = {"perceptual": 0.5, "style": 2.0}
     params["runs"]["deepfill-v1"]["settings"]["loss"] |= weights
-    params["runs"]["deepfill-v1"]["needs"]["features"] = "perceptual"
     model = made(params, "deepfill-v1", "tiny", 64)
     assert model.reads_features
     image, hole = to_tensors(*four)

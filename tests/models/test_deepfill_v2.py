@@ -22,7 +22,6 @@ def test_the_losses_are_the_papers(params, four):
     """Hinge of the critic; l1 of both outputs over the whole picture; minus the mean score."""
     weights = {"coarse": 2.0, "refinement": 3.0, "adversarial": 0.25, "critic": 0.5}
     params["runs"]["deepfill-v2"]["settings"]["loss"] = weights
-    params["runs"]["deepfill-v2"]["profiles"]["tiny"]["loss"] = weights
     model = made(params, "deepfill-v2", profile="tiny", size=64)
     image, hole = to_tensors(*four)
     answer = model.generator(image * 2 - 1, hole)

@@ -19,9 +19,9 @@ from palimpsest.training.batches import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
 RUNS = runs.trained(SHIPPED)
-SECTIONS = {**SHIPPED["pretrained"], **SHIPPED["runs"]}
-FILLING = [name for name in RUNS if not is_prior(SECTIONS[name]["model"])]
-BASES = [name for name in SHIPPED["runs"] if SECTIONS[name]["base"] == name]
+MODELS = {name: runs.resolve(SHIPPED, name).model for name in RUNS}
+FILLING = [name for name in RUNS if not is_prior(MODELS[name])]
+BASES = [name for name in SHIPPED["runs"] if "model" in SHIPPED["runs"][name]]
 SIZE = 64
 
 
@@ -41,7 +41,7 @@ def learns(name):
 
 
 def test_every_file_in_models_has_a_run():
-    assert {SECTIONS[name]["model"] for name in RUNS} == set(available())
+    assert set(MODELS.values()) == set(available())
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -83,7 +83,7 @@ def test_one_sample_does_not_touch_another(name, four):
         assert np.abs(together[i].astype(int) - alone[0]).max() <= 1
 
 
-@pytest.mark.parametrize("name", [name for name in FILLING if hasattr(find(SECTIONS[name]["model"]).Model, "inspect")])
+@pytest.mark.parametrize("name", [name for name in FILLING if hasattr(find(MODELS[name]).Model, "inspect")])
 def test_inspecting_fills_a_hole_as_inpainting_does_in_one_pass(name, four):
     image, hole = (pad(tensor, (0, 32)) for tensor in to_tensors(*four))
     model, ran = filling(name), []
@@ -164,7 +164,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
 @pytest.mark.parametrize("name", [name for name in BASES if learns(name)])
 def test_four_pictures_can_be_learned_by_heart(name, four, features, monkeypatch):
     """The l1 in the hole falls to half of the constant fill's; perceptual losses read the first of their layers."""
-    module = find(SECTIONS[name]["model"])
+    module = find(MODELS[name])
     if hasattr(module, "FEATURES"):
         monkeypatch.setattr(module, "FEATURES", module.FEATURES[:1])
     pictures, holes = (part[:, ::2, ::2] for part in four)

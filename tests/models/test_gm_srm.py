@@ -209,12 +209,9 @@ def test_the_memory_on_disk_is_that_of_the_trained_run(params, tmp_path, four, f
 def test_another_memory_is_a_parameter(params, four):
     """A wider memory of another name, under needs.inside alone, and the same networks otherwise."""
     params["pretrained"]["other-memory"] = {
-        "model": "stylegan2",
         "slot": "scenes",
         "base": "gm-srm-memory",
-        "frechet_network": "vgg16",
         "settings": {"width": {"base": 1024}},
-        "profiles": {"tiny": {"width": {"base": 1024}}},
     }
     first = tiny(params)
     params["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from building import counts, made
+from building import counts, made, shrink
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.models.stylegan2 import Mapping, r1_penalty, with_deviation
@@ -16,7 +16,7 @@ def drawn(*shape, seed=0):
 
 
 def tiny(params, size=64, **changes):
-    params["pretrained"][RUN]["profiles"]["tiny"] |= changes
+    shrink(params["pretrained"][RUN], changes)
     return made(params, RUN, "tiny", size)
 
 

@@ -137,23 +137,35 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("accepted_terms",), ["dtd", "dtd"], "accepted_terms is ['dtd', 'dtd']: value error, 'dtd' appears twice"),
         (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
         (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
-        (("runs", "deepfill-v1", "profiles", "photos", "widht"), 8, "runs.deepfill-v1.profiles.photos.widht"),
+        (
+            ("runs", "deepfill-v1", "settings", "width"),
+            {"paper": 8, "foto": 8},
+            "settings.width: found 'foto'; accepted",
+        ),
+        (("runs", "deepfill-v1", "settings", "width"), {"tiny": 8}, "runs.deepfill-v1.settings.width.paper is missing"),
         (
             ("runs", "deepfill-v1-lsgan", "settings", "adversarial"),
             "gan",
             "runs.deepfill-v1-lsgan.settings.adversarial",
         ),
-        (("runs", "deepfill-v1-lsgan", "base"), "patchmatch", "a section of deepfill_v1 that is its own base"),
+        (
+            ("runs", "deepfill-v1-lsgan", "base"),
+            "patchmatch",
+            "lsgan.settings.adversarial is not a setting",
+        ),
+        (
+            ("runs", "deepfill-v1-lsgan", "base"),
+            "deepfil",
+            "v1-lsgan.base: found 'deepfil'; accepted: con",
+        ),
+        (("runs", "deepfill-v1-lsgan", "model"), "deepfill_v1", "runs.deepfill-v1-lsgan has a model and a base; accep"),
+        (("runs", "deepfill-v1", "model"), None, "runs.deepfill-v1 has no model and no base; accepted: one of the two"),
+        (("runs", "patchmatch", "holes"), None, "runs.patchmatch.holes is missing; accepted: the kinds"),
         (("runs", "deepfill-v1-lsgan", "slot"), "faces", "profiles.tiny.slots.faces is missing"),
         (
             ("runs", "patchmatch", "model"),
             "patchmtach",
             "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
-        ),
-        (
-            ("runs", "deepfill-v1", "settings", "loss", "style"),
-            50.0,
-            "needs.features is nothing, and a loss reads them",
         ),
         (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
         (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
@@ -175,7 +187,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (
-            ("runs", "crfill", "profiles", "tiny", "schedule", "phases"),
+            ("runs", "crfill", "settings", "schedule", "phases"),
             [{"name": "warm-up", "iterations": 1, "learning_rate": 0.1}],
             "params: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
         ),
@@ -211,16 +223,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             FACES,
             "profiles.tiny.slots holds scenes, unseen, large, faces; accepted: the slots, scenes, unseen, large",
         ),
-        (
-            ("runs", "deepfill-v1", "profiles", "tinny"),
-            {},
-            "deepfill-v1.profiles.tinny is not a profile; accepted",
-        ),
-        (
-            ("runs", "deepfill-v1-lsgan", "profiles"),
-            {"huge": {}},
-            "runs.deepfill-v1-lsgan.profiles.huge is not a profile",
-        ),
+        (("runs", "deepfill-v1", "profiles"), {}, "runs.deepfill-v1.profiles is not a setting"),
         (
             ("runs", "tmad", "needs", "inside"),
             "tmad-coars",
@@ -230,7 +233,6 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),
         (("runs", "tmad", "needs", "inside"), "tmad-not-relativistic", "tmad needs tmad-not-relativistic needs tmad"),
         (("runs", "tmad", "needs", "start"), "tmad-nc1", "needs.start is tmad-nc1, and tmad starts from none of its"),
-        (("runs", "tmad", "needs", "features"), "nothing", "needs.features is nothing, and a loss reads them"),
         (("runs", "deepfill-v2-psnet", "needs", "start"), "nothing", "needs.start is nothing, and tmad starts from"),
         (("runs", "deepfill-v2-psnet", "needs", "start"), "tmad-nc1", "its network 'psnet' has other layers or sizes"),
         (
@@ -241,16 +243,8 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("runs", "gm-srm", "needs", "inside"), "nothing", "embedding is progressive, needs.inside nothing; accepted:"),
         (("runs", "gm-srm", "needs", "inside"), "deepfill-v2", "needs.inside has no generative memory; accepted: a mo"),
         (("runs", "gm-srm-base", "needs", "inside"), "gm-srm-memory", "embedding is none, needs.inside a model"),
-        (
-            ("pretrained", "gm-srm-memory", "frechet_network"),
-            "nothing",
-            "gm-srm-memory.frechet_network is nothing; accepted for stylegan2:",
-        ),
-        (
-            ("pretrained", "tmad-coarse", "frechet_network"),
-            "vgg16",
-            "tmad-coarse.frechet_network is vgg16; accepted for tmad_coarse: no",
-        ),
+        (("pretrained", "gm-srm-memory", "frechet_network"), None, "gm-srm-memory.frechet_network is missing; acc"),
+        (("pretrained", "tmad-coarse", "frechet_network"), "vgg16", "is vgg16, and tmad_coarse draws no pictures; ac"),
         (("pretrained", "gm-srm-memory", "settings", "schedule", "hole"), "brush", "stylegan2 with brush holes; accep"),
         (
             ("runs", "deepfill-v1", "settings", "schedule", "hole"),
@@ -258,7 +252,6 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "deepfill_v1 without holes; accepted: rectangle,",
         ),
         (("pretrained", "gm-srm-memory", "settings", "deviation_group"), 5, "deviation_group is 5, schedule.batch_si"),
-        (("runs", "deepfill-v2", "needs", "features"), "perceptual", "deepfill_v2 reads none: accepted: nothing"),
         (("runs", "nothing"), {}, "a run is called 'nothing'"),
         (("runs", "tmad", "settings", "schedule", "phases"), [RISING], "accepted: a rate that falls"),
         (("pretrained", "tmad"), {}, "pretrained.tmad has the name of a run"),
@@ -279,7 +272,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             512,
             "patch_size is 512 px; accepted: at most",
         ),
-        (("runs", "deepfill-v1", "profiles", "tiny", "width"), 1, "runs.deepfill-v1.settings.width is 1"),
+        (("runs", "deepfill-v1", "settings", "width"), 1, "runs.deepfill-v1.settings.width is 1"),
         (("runs", "patchmatch", "settings", "seed"), -1, "runs.patchmatch.settings.seed is -1"),
     ],
 )
@@ -291,26 +284,42 @@ def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value
     assert said in str(error.value)
 
 
-def test_a_run_is_base_then_profile_then_variant(params):
+def test_a_run_is_its_base_at_the_profile_then_its_differences(params):
+    base = params["runs"]["deepfill-v1"]["settings"]
     run = runs.resolve(params, "deepfill-v1-dcgan")
     assert run.settings["adversarial"] == "dcgan"
-    assert run.settings["width"] == params["runs"]["deepfill-v1"]["profiles"]["tiny"]["width"]
-    assert run.settings["loss"]["l1_hole"] == params["runs"]["deepfill-v1"]["settings"]["loss"]["l1_hole"]
-    assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == 32
+    assert run.settings["width"] == base["width"]["tiny"] != base["width"]["paper"]
+    assert run.settings["loss"]["l1_hole"] == base["loss"]["l1_hole"]
+    assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == base["width"]["paper"]
     with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
         runs.resolve(params, "deepfill-v3")
 
 
 def test_a_variant_may_differ_from_its_base_at_one_profile(params):
     tiny, paper = (runs.resolve(params, "deepfill-v2-psnet", profile).settings for profile in ("tiny", "paper"))
-    assert tiny["width"] == params["runs"]["tmad"]["profiles"]["tiny"]["width"]
+    assert tiny["width"] == params["runs"]["tmad"]["settings"]["width"]["tiny"]
     assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (12, 10000)
+
+
+@pytest.mark.parametrize("profile", runs.PROFILES)
+def test_a_plain_value_in_place_of_one_for_each_profile_holds_at_all(params, profile):
+    params["runs"]["deepfill-v1"]["settings"]["width"] = 5
+    for name in ("deepfill-v1", "deepfill-v1-dcgan"):
+        assert runs.resolve(params, name, profile).settings["width"] == 5
+
+
+def test_what_is_left_out_of_a_variant_is_its_bases(params):
+    assert runs.target(params, "tmad-nc1").holes == ["rectangle"] != runs.target(params, "tmad").holes
+    assert runs.target(params, "random-patches").holes == params["runs"]["nearest-patches"]["holes"]
+    assert runs.resolve(params, "random-patches").model == "known_patches"
+    params["pretrained"]["other"] = {"slot": "scenes", "base": "gm-srm-memory"}
+    assert runs.frechet_network(params, "other") == "vgg16" and runs.frechet_network(params, "tmad") is None
 
 
 def test_a_run_holds_those_that_it_needs_in_full(params):
     run = runs.resolve(params, "deepfill-v2-psnet")
     assert (run.start.name, run.start.inside.name, run.inside.name) == ("tmad", "tmad-coarse", "deepfill-v2")
-    assert run.features and not run.inside.features and run.inside.start is None
+    assert run.inside.start is None
     assert runs.Run.read(asdict(run)) == run
     before = runs.fingerprint(run, 64)
     params["pretrained"]["tmad-coarse"]["settings"]["loss"]["hole"] = 7.0
@@ -333,11 +342,8 @@ def with_other_memory(params):
     for profile in params["profiles"].values():
         profile["slots"]["others"] = dict(profile["slots"]["scenes"])
     memory = {
-        "model": "stylegan2",
         "slot": "others",
         "base": "gm-srm-memory",
-        "frechet_network": "vgg16",
-        "settings": {},
     }
     params["pretrained"]["other-memory"] = memory
     params["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
@@ -384,7 +390,7 @@ def test_slots_that_cannot_be_are_refused(params, slot, said, datasets):
     ],
 )
 def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets):
-    params["runs"]["gm-srm"]["profiles"]["tiny"]["schedule"]["phases"][1]["learning_rate"] = rate
+    params["runs"]["gm-srm"]["settings"]["schedule"]["phases"]["tiny"][1]["learning_rate"] = rate
     with pytest.raises(InputError) as error:
         check(params, datasets)
     lines = [f"params: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
@@ -395,7 +401,7 @@ def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, 
 def test_a_prior_is_no_run(params, datasets):
     prior = params["pretrained"]["gm-srm-memory"]
     fields = {key: value for key, value in prior.items() if key != "frechet_network"}
-    nothing = {"start": "nothing", "inside": "nothing", "features": "nothing"}
-    params["runs"]["prior"] = {**fields, "base": "prior", "needs": nothing, "holes": ["rectangle"]}
+    nothing = {"start": "nothing", "inside": "nothing"}
+    params["runs"]["prior"] = {**fields, "needs": nothing, "holes": ["rectangle"]}
     with pytest.raises(InputError, match=r"runs.prior: stylegan2 fills no holes; accepted: a section of pretrained"):
         check(params, datasets)

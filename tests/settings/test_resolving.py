@@ -95,15 +95,14 @@ def test_a_memory_of_other_pictures_is_settings_alone(params, changed):
     params["slots"].append("others")
     for profile in params["profiles"].values():
         profile["slots"]["others"] = dict(profile["slots"]["scenes"])
-    fields = {"model": "stylegan2", "slot": "others", "base": "gm-srm-memory", "frechet_network": "vgg16"}
-    params["pretrained"]["other-memory"] = {**fields, "settings": {}}
+    params["pretrained"]["other-memory"] = {"slot": "others", "base": "gm-srm-memory"}
     params["runs"]["gm-srm"]["needs"]["inside"] = "other-memory"
     made = {f"{stage}@others" for stage in ("download", "split", "holes", "reference")}
     assert changed() == made | {"pretrain@other-memory", "train@gm-srm", "evaluate@gm-srm"} | ALWAYS
 
 
 def test_another_profiles_value_changes_no_run(params, changed):
-    params["runs"]["deepfill-v1"]["profiles"]["photos"]["width"] = 16
+    params["runs"]["deepfill-v1"]["settings"]["width"]["photos"] = 16
     assert changed() == set()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from building import shrink
 from palimpsest.config import runs
 from palimpsest.config.runtime import launch, read_runtime
 from palimpsest.config.yaml import InputError, build
@@ -55,10 +56,9 @@ PHASES = {
 def job(request, params, crops, shards, tmp_path, features):
     """Trains eight iterations of a small network, going on from what lies in tmp_path; stops after `kill`."""
     name = request.param
-    settings = {**params["pretrained"], **params["runs"]}[name]["profiles"]["tiny"]
-    settings |= SMALL[name]
     phases = [dict(zip(("name", "iterations", "learning_rate"), phase, strict=True)) for phase in PHASES[name]]
-    settings["schedule"] |= {"batch_size": 2, "phases": phases}
+    schedule = {"batch_size": 2, "phases": phases}
+    shrink({**params["pretrained"], **params["runs"]}[name], {**SMALL[name], "schedule": schedule})
     holes = build(Holes, params["holes"], "")
     fabric = launch(RUNTIME)
 

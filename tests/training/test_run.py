@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from building import shrink
 from palimpsest.config.yaml import build
 from palimpsest.settings.params import Params
 from palimpsest.settings.resolving import training
@@ -24,16 +25,16 @@ RUN = "deepfill-v1"
 
 
 @pytest.fixture
-def project(tmp_path, params, shards):
+def project(tmp_path, params, shards, weights_folder):
     """A folder in which `train` trains two small nets for six iterations under `params`."""
-    tiny = params["runs"][RUN]["profiles"]["tiny"]
-    tiny |= {"width": 2, "critic_width": 2}
-    tiny["schedule"] |= {"batch_size": 4, "phases": [{"name": "joint", "iterations": 6, "learning_rate": 1e-3}]}
+    schedule = {"batch_size": 4, "phases": [{"name": "joint", "iterations": 6, "learning_rate": 1e-3}]}
+    shrink(params["runs"][RUN], {"width": 2, "critic_width": 2, "schedule": schedule})
     params["profiles"]["tiny"]["training"] |= {"log_every": 1, "sample_every": 100}
     shutil.copy(ROOT / "runtime.yaml", tmp_path)
     slot = Workspace(tmp_path).slot("scenes")
     slot.folder.mkdir(parents=True)
     slot.shards.symlink_to(shards)
+    Workspace(tmp_path).weights.symlink_to(weights_folder)
     return Workspace(tmp_path)
 
 

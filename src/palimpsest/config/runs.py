@@ -1,40 +1,42 @@
 """Runs: a model with all its settings at one profile, trained on the pictures of one slot.
 
+A setting is a value, or a value for each profile: `width: {paper: 32, tiny: 8}`. A profile that is not named takes the
+paper's. So a plain value in its place holds at every profile.
+
 A variant names another run as its base and gives only its differences. A run may need others: one whose weights it
-starts from, and one whose model works inside its own. Networks that exist only to be needed stand in `pretrained`.
+starts from, and one whose model works inside its own. Networks that exist only to be needed are in `pretrained`.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field
 
-from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, part, section
+from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-
-
+ProfileName = Literal["tiny", "photos", "paper"]
+PROFILES = get_args(ProfileName)
+FULL_SCALE = "paper"  # the profile whose value holds where a setting has none of its own
 NOTHING = "nothing"
 
 
 class Section(Settings):
     """What the sections of params.yaml's `pretrained` and `runs` have in common.
 
-    A section that is its own base holds every setting at the paper's scale, and for each profile the settings that
-    differ there. Any other section holds only its differences from its base.
+    A section has a model and all its settings, or a base and its differences from it.
     """
 
-    model: str  # file in palimpsest/models
+    model: str | None = None  # file in palimpsest/models
+    base: str | None = None  # the section with a model whose settings this one starts from
     slot: str  # slot in profiles.<profile>.slots
-    base: str  # the section whose settings this one starts from
-    settings: Tree
-    profiles: dict[str, Tree] = Field(default_factory=dict)
+    settings: Tree = Field(default_factory=dict)
 
 
 class Pretrained(Section):
     """A section of params.yaml's `pretrained`: trained once for the runs that need it, and not evaluated."""
 
-    frechet_network: Literal["nothing", "vgg16", "inception"]  # of a prior's Fréchet distance
+    frechet_network: Literal["vgg16", "inception"] | None = None  # of a prior's Fréchet distance
 
 
 class Needs(Settings):
@@ -42,13 +44,12 @@ class Needs(Settings):
 
     start: str  # the run or pretrained network from whose weights some of its networks start
     inside: str  # the run or pretrained network whose model works inside its own
-    features: Literal["nothing", "perceptual"]  # the fixed network of a perceptual loss
 
 
 class Entry(Section):
     """A section of params.yaml's `runs`."""
 
-    holes: Kinds  # that it is evaluated on
+    holes: Kinds | None = None  # that it is evaluated on; those of its base when left out
     needs: Needs
 
 
@@ -86,7 +87,6 @@ class Run:
     at: str  # the dotted name of its settings, for errors
     start: Self | None = None
     inside: Self | None = None
-    features: bool = False
 
     @classmethod
     def read(cls, tree: Tree) -> Self:
@@ -125,16 +125,19 @@ def trained(params: Tree) -> list[str]:
     return found
 
 
-def frechet_network(params: Tree, name: str) -> str:
-    """The network of a prior's Fréchet distance; `nothing` for everything else."""
-    entry = _entry(params, name)
-    return entry.frechet_network if isinstance(entry, Pretrained) else NOTHING
+def frechet_network(params: Tree, name: str) -> str | None:
+    """The network of a prior's Fréchet distance; none for everything else."""
+    entries = [_entry(params, each) for each in (name, base_of(params, name))]
+    return next(filter(None, (getattr(entry, "frechet_network", None) for entry in entries)), None)
 
 
 def target(params: Tree, name: str) -> Target:
-    """A run on its own slot; InputError for an unknown run."""
+    """A run on its own slot; InputError for an unknown run, or one without holes."""
     entry = part(params, Entry, "runs", name)
-    return Target(name, name, entry.slot, entry.holes)
+    kinds = entry.holes or part(params, Entry, "runs", base_of(params, name)).holes
+    if kinds is None:
+        raise InputError(f"params: runs.{name}.holes is missing; accepted: the kinds that it is evaluated on")
+    return Target(name, name, entry.slot, kinds)
 
 
 def transfer(params: Tree, name: str) -> Target:
@@ -166,37 +169,52 @@ def _own_name(params: Tree, where: str, name: str) -> None:
         raise InputError(f"params: {where}.{name} has the name of a run; accepted: a name of its own")
 
 
-def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
-    """The run `name` with every setting: the base's, the base's at the profile, then its own; and the runs it needs.
+def base_of(params: Tree, name: str) -> str:
+    """The section whose settings a run starts from, itself if it has no base; InputError for a base that cannot be."""
+    entry, where = _entry(params, name), _part(params, name)
+    if (entry.base is None) == (entry.model is None):
+        found = "has a model and a base" if entry.model else "has no model and no base"
+        raise InputError(f"params: {where}.{name} {found}; accepted: one of the two")
+    if entry.base is None:
+        return name
+    bases = [other for other, tree in section(params, where).items() if "model" in tree]
+    one_of(entry.base, bases, f"params: {where}.{name}.base")
+    return entry.base
 
-    Raises InputError for an unknown run or profile, a base of another model, a setting that the base does not have, or
-    needs in a circle. `above` are the runs that need this one.
+
+def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
+    """The run `name` with every setting at a profile, the active one when left out; and the runs it needs.
+
+    Raises InputError for an unknown run or profile, a setting that the base does not have, or needs in a circle.
+    `above` are the runs that need this one.
     """
     if name in above:
         raise InputError(f"params: {' needs '.join([*above, name])}; accepted: needs without a circle")
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
-    known = params["profiles"]
-    entry, where = _entry(params, name), _part(params, name)
-    base = _entry(params, entry.base)
-    if base.base != entry.base or base.model != entry.model:
-        found = f"{where}.{name}.base is {entry.base!r}"
-        raise InputError(f"params: {found}; accepted: a section of {entry.model} that is its own base")
-    for key, scales in {entry.base: base.profiles, name: entry.profiles}.items():
-        if strange := [scale for scale in scales if scale not in known]:
-            found = f"{where}.{key}.profiles.{strange[0]} is not a profile"
-            raise InputError(f"params: {found}; accepted: {', '.join(known)}")
-    scale = section(params, where, entry.base, "profiles", profile)
-    settings = merge(base.settings, scale, f"{where}.{entry.base}.profiles.{profile}")
-    if entry.base != name:
-        settings = merge(settings, entry.settings, f"{where}.{name}.settings")
-        settings = merge(settings, entry.profiles.get(profile, {}), f"{where}.{name}.profiles.{profile}")
+    entry, where, base = _entry(params, name), _part(params, name), base_of(params, name)
+    at, of_base = f"{where}.{name}.settings", _entry(params, base)
+    settings = at_profile(of_base.settings, profile, f"{where}.{base}.settings")
+    if base != name:
+        settings = merge(settings, at_profile(entry.settings, profile, at), at)
     section(params, "profiles", profile, "slots", entry.slot)
-    at = f"{where}.{name}.settings"
-    if isinstance(entry, Entry):
-        start, inside = (_needed(params, name, need, profile, above) for need in ("start", "inside"))
-        return Run(name, entry.model, entry.slot, profile, settings, at, start, inside, entry.needs.features != NOTHING)
-    return Run(name, entry.model, entry.slot, profile, settings, at)
+    run = Run(name, of_base.model, entry.slot, profile, settings, at)
+    if isinstance(entry, Pretrained):
+        return run
+    start, inside = (_needed(params, name, need, profile, above) for need in ("start", "inside"))
+    return replace(run, start=start, inside=inside)
+
+
+def at_profile(settings: Any, profile: str, at: str) -> Any:
+    """The settings with one value in place of those for each profile; InputError for a value without the paper's."""
+    if not isinstance(settings, dict):
+        return settings
+    if not any(name in settings for name in PROFILES):
+        return {key: at_profile(value, profile, f"{at}.{key}") for key, value in settings.items()}
+    for key in settings:
+        one_of(key, PROFILES, f"params: {at}")
+    section({at: settings}, at, FULL_SCALE)
+    return settings.get(profile, settings[FULL_SCALE])
 
 
 def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:

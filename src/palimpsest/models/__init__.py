@@ -32,7 +32,7 @@ A method that learns has `schedule: Schedule` in its Config, and in its Model
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
 and may have
     inherits      names of the networks that start from the weights of the run in `needs.start`
-    reads_features            whether a step reads the network in `needs.features`
+    reads_features            whether a step reads the network of perceptual losses
 """
 
 import inspect
@@ -84,10 +84,6 @@ def create(run: Run, size: int):
     if run.inside is not None and inside is None:
         raise InputError(f"{run.name}: needs.inside is {run.inside.name}; {run.model} works alone: accepted: nothing")
     model = kind(config, size, create(run.inside, size)) if run.inside else kind(config, size)
-    if run.features and not hasattr(model, "reads_features"):
-        raise InputError(f"{run.name}: needs.features is perceptual; {run.model} reads none: accepted: nothing")
-    if reads_features(model) and not run.features:
-        raise InputError(f"{run.name}: needs.features is nothing, and a loss reads them; accepted: perceptual")
     if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
         found = f"needs.start is {run.start.name if run.start else 'nothing'}"
         taken = f"{run.model} starts from {', '.join(inherited) or 'none'} of its networks"
@@ -96,7 +92,7 @@ def create(run: Run, size: int):
 
 
 def reads_features(model) -> bool:
-    """Whether a step reads the network in `needs.features`."""
+    """Whether a step reads the network of perceptual losses."""
     return getattr(model, "reads_features", False)
 
 

@@ -89,15 +89,15 @@ def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
                 holes.kind(kind)
 
 
-def _check_prior(run: runs.Run, frechet_network: str, pretrained: bool) -> None:
-    """A prior stands in `pretrained` and has a Fréchet network; nothing else has one."""
-    found = f"pretrained.{run.name}.frechet_network is {frechet_network}"
-    if not is_prior(run.model) and frechet_network != runs.NOTHING:
-        raise InputError(f"params: {found}; accepted for {run.model}: {runs.NOTHING}")
+def _check_prior(run: runs.Run, frechet_network: str | None, pretrained: bool) -> None:
+    """A prior is in `pretrained` and has a Fréchet network; nothing else has one."""
+    at = f"params: pretrained.{run.name}.frechet_network"
+    if not is_prior(run.model) and frechet_network:
+        raise InputError(f"{at} is {frechet_network}, and {run.model} draws no pictures; accepted: a prior")
     if is_prior(run.model) and not pretrained:
         raise InputError(f"params: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
-    if is_prior(run.model) and frechet_network == runs.NOTHING:
-        raise InputError(f"params: {found}; accepted for {run.model}: vgg16, inception")
+    if is_prior(run.model) and not frechet_network:
+        raise InputError(f"{at} is missing; accepted: vgg16, inception")
 
 
 def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:

@@ -1,6 +1,6 @@
 """The top level of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -28,7 +28,7 @@ class Profile(Settings):
 class Params(Settings):
     """Every setting; `pretrained` and `runs` are read section by section, as each holds its method's own settings."""
 
-    profile: Literal["tiny", "photos", "paper"]
+    profile: runs.ProfileName
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
     profiles: dict[str, Profile]
     accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets

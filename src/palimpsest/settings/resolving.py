@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from palimpsest.config import runs
-from palimpsest.config.runs import Run, Target
+from palimpsest.config.runs import FULL_SCALE, Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import Dataset, filled_slot
 from palimpsest.manifests import MODELS, Manifest, manifest, published_hash
@@ -13,7 +13,6 @@ from palimpsest.papers.paper import benchmarked
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params
 
-SCALE = "paper"  # the profile whose networks are counted and timed
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
@@ -96,7 +95,7 @@ def _external(params: Params, name: str, entry: runs.External) -> Tree:
 
 def _architectures(tree: Tree, params: Params) -> Tree:
     """Every run that some table or figure times, at the paper's scale."""
-    timed = {name: asdict(runs.resolve(tree, name, SCALE)) for name in benchmarked() if name in params.runs}
+    timed = {name: asdict(runs.resolve(tree, name, FULL_SCALE)) for name in benchmarked() if name in params.runs}
     return {"code": manifest("architectures", MODELS), "runs": timed}
 
 
@@ -137,7 +136,7 @@ def _measured(params: Params, kinds: list[str]) -> Tree:
 
 def _count_run(tree: Tree, params: Params, name: str) -> Tree:
     found = {}
-    for profile in (SCALE, params.profile):
+    for profile in (FULL_SCALE, params.profile):
         run = runs.resolve(tree, name, profile)
         found[profile] = counted(run, params.profiles[profile].slots[run.slot].size)
-    return {**found[params.profile], "parameters_at_paper_scale": found[SCALE]["parameters"]}
+    return {**found[params.profile], "parameters_at_paper_scale": found[FULL_SCALE]["parameters"]}

@@ -36,8 +36,8 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
     crops, holes = resolved.part(Crops, "crops"), resolved.part(Holes, "holes")
     config = resolved.part(TrainingConfig, "training")
     learn, validate = (Shard(workspace.slot(run.slot).shard(split)) for split in ("train", "val"))
-    features = weights.perceptual(workspace.weights) if run.features else ""
-    made_from = [resolved.fingerprint, learn.fingerprint, validate.fingerprint, features]
+    perceptual = weights.perceptual(workspace.weights)
+    made_from = [resolved.fingerprint, learn.fingerprint, validate.fingerprint, perceptual]
     made_from += [checkpoints.weights_hash(workspace, need) for need in (run.start, run.inside) if need]
     scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
 
@@ -58,7 +58,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
         progress = train(model, batches, grid, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
         files = workspace.run(run.name)
-        origin = checkpoints.Origin(run, crops.dataset, crops.size, features if reads_features(model) else "")
+        origin = checkpoints.Origin(run, crops.dataset, crops.size, perceptual if reads_features(model) else "")
         checkpoints.save(files.weights, model, origin)
         write(progress, grid, files)
         ResumePoint(scratch, model).remove()
