@@ -16,8 +16,8 @@ def main(resolved: Resolved) -> None:
     workspace = Workspace()
     alike = read_json(workspace.architectures, dict)
     timed = {name: Run.read(tree) for name, tree in Resolved.read("architectures").value("runs").items()}
-    config = resolved.part(SpeedConfig, "benchmark")
-    write_json(workspace.benchmark, measure(timed, alike, config, read_runtime()))
+    config, fills = resolved.part(SpeedConfig, "benchmark"), resolved.value("fills")
+    write_json(workspace.benchmark, measure(timed, fills, alike, config, read_runtime()))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from palimpsest.config.yaml import InputError
+
+BEYOND = 1e-3  # how far an output may leave [0, 1]: a quarter of a step of 8 bits, for rounding
+
 
 def to_tensors(pictures: np.ndarray, holes: np.ndarray, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """uint8 (B, H, W, 3), bool (B, H, W) → `image` (B, 3, H, W) in [0, 1], `hole` (B, 1, H, W)."""
@@ -24,10 +28,22 @@ def continued(model, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
     return pad(image * (1 - hole), margin, mode="replicate"), pad(hole, margin, mode="replicate")
 
 
+def checked(model, image: Tensor, output: Tensor) -> Tensor:
+    """The raw output of a model for `image`; InputError unless it is a picture of that size, finite and in [0, 1]."""
+    asked = f"{type(model).__module__}: asked for an output of {tuple(image.shape)}, finite and in [0, 1]"
+    if output.shape != image.shape:
+        raise InputError(f"{asked}, found {tuple(output.shape)}; see the contract in palimpsest/models/__init__.py")
+    least, largest = (value.item() for value in output.aminmax())
+    if not (least >= -BEYOND and largest <= 1 + BEYOND):
+        raise InputError(f"{asked}, found values from {least:.4g} to {largest:.4g}, so nothing is recorded")
+    return output
+
+
 def predict(model, image: Tensor, hole: Tensor) -> Tensor:
     """The raw output for pictures of any size, (B, 3, H, W) in [0, 1]."""
     height, width = image.shape[-2:]
-    return model.inpaint(*continued(model, image, hole))[..., :height, :width]
+    image, hole = continued(model, image, hole)
+    return checked(model, image, model.inpaint(image, hole))[..., :height, :width]
 
 
 def composite(outputs: np.ndarray, pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:

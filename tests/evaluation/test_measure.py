@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from palimpsest.data.shards import Shard
 from palimpsest.evaluation.external import ExternalResults
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.measure import About, EvaluationConfig, Worst, evaluate, measure
-from palimpsest.evaluation.scoring import table
+from palimpsest.evaluation.scoring import Scores, table
 from palimpsest.evaluation.trained import TrainedModel
 from palimpsest.holes.bank import write_bank
 from palimpsest.holes.kinds import Holes
@@ -197,6 +198,54 @@ def test_of_equally_bad_pictures_the_earlier_are_kept():
     assert worst.arrays["result"][:, 0, 0, 0].tolist() == [5, 7, 1, 2]
 
 
+class Faulty(Grey):
+    """Returns what it is told to."""
+
+    def __init__(self, output):
+        self.output = output
+
+    def inpaint(self, image, hole):
+        return self.output(image)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (lambda image: image * math.nan, r"found values from nan to nan, so nothing is recorded"),
+        (lambda image: image.index_fill(2, torch.tensor(3), math.inf), r"found values from 0 to inf"),
+        (lambda image: image * 0 + 255, r"found values from 255 to 255, so nothing is recorded"),
+        (lambda image: image - 0.01, r"found values from -0\.01 to 0\."),
+        (
+            lambda image: image[:, :1],
+            r"asked for an output of \(8, 3, 64, 64\), .*, found \(8, 1, 64, 64\); see the co",
+        ),
+    ],
+)
+def test_an_output_that_is_no_picture_is_refused(shard, blind, output, said):
+    holes = np.zeros((24, 64, 64), bool)
+    holes[:, 20:50, 8:40] = True
+    config = EvaluationConfig(batch_size=8, samples=2, worst=2)
+    with pytest.raises(InputError, match=said):
+        evaluate(TrainedModel(Faulty(output), "cpu"), shard, {"square": holes}, blind, {}, config)
+    with pytest.raises(InputError, match=r"found (values|\()"):
+        inpaint(Faulty(output), np.stack([shard[0]]), holes[:1])
+
+
+def test_rounding_is_no_fault(shard):
+    holes = np.zeros((1, 64, 64), bool)
+    holes[:, 20:50, 8:40] = True
+    result, _ = inpaint(Faulty(lambda image: image * 0 + 1 + 1e-6), np.stack([shard[0]]), holes)
+    assert (result[holes] == 255).all()
+
+
+def test_an_interval_depends_on_the_pictures_and_not_on_their_order():
+    ids, values = ["c", "a", "d", "b"], np.array([3.0, 1.0, 7.0, 2.0])
+    ratios, order = np.full(4, 0.25), [1, 3, 0, 2]
+    found = Scores(ids, ratios, {"psnr": values}, {}, {}).aggregates()["psnr"]
+    in_order = Scores([ids[i] for i in order], ratios, {"psnr": values[order]}, {}, {}).aggregates()["psnr"]
+    assert found == in_order and found.low < found.mean < found.high
+
+
 def test_external_results_are_scored_like_a_runs_own(shard, blind, tmp_path):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 20:50, 8:40] = True
@@ -241,7 +290,8 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     for kind in kinds:
         values = [float(row["psnr_hole"]) for row in rows if row["hole"] == kind]
         assert len(values) == 24 and written["holes"][kind]["psnr_hole"] == pytest.approx(np.mean(values))
-        assert written["intervals"][kind]["psnr_hole"] == list(aggregate(np.array(values)).spread)
+        by_name = [values[place] for place in np.argsort(shard.ids, kind="stable")]
+        assert written["intervals"][kind]["psnr_hole"] == list(aggregate(np.array(by_name)).spread)
         ratios = [float(row["hole_ratio"]) for row in rows if row["hole"] == kind]
         assert written["hole_ratios"][kind] == pytest.approx(np.mean(ratios))
 

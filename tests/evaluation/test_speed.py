@@ -15,14 +15,17 @@ from palimpsest.evaluation import speed
 from palimpsest.evaluation.architectures import architectures, sketch
 from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _peak, _times, measure
 
+RUNTIME = read_runtime()
 
-def test_what_is_written_of_every_architecture(params, monkeypatch):
+
+def test_what_is_written_of_every_architecture(params, monkeypatch, tmp_path):
     for name in ("deepfill-v2", "crfill"):
         params["runs"][name]["settings"]["generator"]["width"] = 2
     monkeypatch.setenv("PALIMPSEST_DEVICE", "cpu")
+    monkeypatch.chdir(tmp_path)
     timed = {name: runs.resolve(params, name, "paper") for name in ("deepfill-v2", "crfill")}
-    found = architectures(timed)
-    written = measure(timed, found, SpeedConfig(sizes=[32], rounds=1), read_runtime())
+    found, code = architectures(timed), dict.fromkeys(timed, "a")
+    written = measure(timed, code, found, SpeedConfig(sizes=[32], rounds=1), RUNTIME)
     assert set(written["devices"]) == {"cpu"} and written["devices"]["cpu"]
     assert written["threads"] == 1 and written["versions"]["torch"] == torch.__version__
     for name, about in found.items():
@@ -31,6 +34,12 @@ def test_what_is_written_of_every_architecture(params, monkeypatch):
         assert set(values["measured"]["cpu"]) == set(values["multiply_adds"]) == {"32"}
         for measured in values["measured"]["cpu"].values():
             assert 0 < measured["fastest"] <= measured["seconds"] and measured["peak_mib"] > 0
+    asked = []
+    monkeypatch.setattr(speed, "_measure_size", lambda models, size, *_: asked.append((set(models), size)) or {})
+    assert measure(timed, code, found, SpeedConfig(sizes=[32], rounds=1), RUNTIME) == written
+    with pytest.raises(InputError, match="asked for JSON"):
+        measure(timed, {**code, "crfill": "b"}, found, SpeedConfig(sizes=[32], rounds=1), RUNTIME)
+    assert asked == [(set(), 32), ({"crfill"}, 32)]
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import pad
 
+from palimpsest import models
 from palimpsest.config import runs
-from palimpsest.config.yaml import build, merge, read_yaml
+from palimpsest.config.yaml import InputError, Settings, build, merge, read_yaml
 from palimpsest.data.shards import Shard
 from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import inpaint, predict, to_tensors
@@ -205,3 +207,15 @@ def test_batches_are_a_function_of_the_iteration(shards, crops):
     _, hole = Batches(shard, crops, holes, shared, 6, 1)[7]
     assert all((batch == batch[0]).all() for batch in hole.chunk(6))
     assert len({batch[0].numpy().tobytes() for batch in hole.chunk(6)}) == 6
+
+
+@pytest.mark.parametrize("lacks", ["networks", "size_divisor", "inpaint", "optimisers", "batches", "begin", "step"])
+def test_a_model_without_what_the_contract_asks_is_named(monkeypatch, lacks):
+    names = ["networks", "size_divisor", "inpaint", "optimisers", "batches", "begin", "step"]
+    model = type("Model", (), {name: None for name in names if name != lacks} | {"__init__": lambda self, *_: None})
+    config = type("Config", (Settings,), {"__annotations__": {"schedule": dict}})
+    monkeypatch.setattr(models, "find", lambda _: SimpleNamespace(Model=model, Config=config))
+    with pytest.raises(
+        InputError, match=rf"its Model has no {lacks}; accepted: what the contract in palimpsest/models"
+    ):
+        create(runs.Run("toy", "toy", "scenes", "tiny", {"schedule": {}}, "runs.toy.settings"), SIZE)

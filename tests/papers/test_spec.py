@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.papers.metrics import PAPERS, read_metrics
-from palimpsest.papers.paper import names, read_paper
+from palimpsest.papers.paper import check_runs, names, read_paper
 from palimpsest.papers.values import Place, read_values
 
 
@@ -38,6 +39,46 @@ def test_every_shipped_paper_and_value_is_read():
         assert len(values) == len(list(csv.DictReader(file)))
     place = Place("deepfill-v1", "1", "places2", "random-rectangle", "", "DeepFill v1", "psnr")
     assert (values[place].text, values[place].number) == ("18.91", 18.91)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Every run and transfer of params.yaml."""
+    params = read_yaml(PAPERS.parents[2] / "params.yaml")
+    return [*runs.trained(params), *params["transfers"]]
+
+
+def test_every_run_that_a_paper_names_is_known_or_foreseen(known):
+    check_runs(known)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (
+            "crfill.yaml",
+            "run: crfill-on-un",
+            "run: crfil-on-un",
+            r"tables\.2\.rows\.4\.run: .*; alike: crfill-on-unseen",
+        ),
+        (
+            "gm-srm.yaml",
+            "faces: gm-srm-faces,",
+            "faces: gm-srm-face,",
+            r"tables\.I\.rows\.9\.run: found 'gm-srm-face', in",
+        ),
+        (
+            "deepfill-v1.yaml",
+            "- deepfill-v1-dcgan",
+            "- deepfill-v1-dgan",
+            r"figures\.\w+\.runs: found 'deepfill-v1-dgan'",
+        ),
+    ],
+)
+def test_a_misspelt_run_is_named_with_its_key(folder, known, file, old, new, said):
+    spoil(folder, file, old, new)
+    with pytest.raises(InputError, match=said):
+        check_runs(known, folder)
 
 
 def test_an_illegible_number_is_none():

@@ -182,5 +182,9 @@ def test_external_results_are_rows_of_their_own_and_marked(fake):
     assert column(table, "published (other data), Places2", "PSNR (dB) ↑")["Their method (external)"].text == "–"
     assert ("External", "Their method: their page, model of 2027.") in table.notes
     assert wide.heads[-1].text == "Their method (external)"
+    compared = {table.key: [label for label, _ in table.rows] for table in all_tables(fake.measured)}
+    assert "Their method (external)" in compared["tmad-III"]
+    for ablation in ("tmad-IV", "tmad-V"):
+        assert "Their method (external)" not in compared[ablation]
     fake.write("theirs", settings="c" * 64)
     assert [label for label, _ in table_one(fake).rows] == METHODS

@@ -42,8 +42,13 @@ class Scores:
     missing: dict[str, str]  # metric → why it could not be measured
 
     def aggregates(self) -> dict[str, Aggregate]:
-        """{metric: aggregate}: of the values of all pictures; a metric of the whole set has no interval."""
-        found = {name: aggregate(values) for name, values in self.values.items()}
+        """{metric: aggregate}: of the values of all pictures; a metric of the whole set has no interval.
+
+        Pictures are resampled in the order of their names, so that equal values have equal intervals wherever they are
+        scored.
+        """
+        order = np.argsort(self.ids, kind="stable")
+        found = {name: aggregate(values[order]) for name, values in self.values.items()}
         return found | {name: Aggregate(value, None, None, len(self.ids)) for name, value in self.sets.items()}
 
 

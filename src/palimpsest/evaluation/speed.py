@@ -24,8 +24,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from palimpsest.config.runs import Run
 from palimpsest.config.runtime import Runtime, choose_device
-from palimpsest.config.yaml import InputError, Settings, Tree, each_once
+from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once
 from palimpsest.evaluation.architectures import picture, sketch, with_random_weights
+from palimpsest.storage import read_json, write_json
 
 MIB = 2**20
 NO_ROOM = "does not fit"
@@ -41,26 +42,39 @@ class SpeedConfig(Settings):
     rounds: PositiveInt  # timed passes of each case, after one that warms up
 
 
-def measure(runs: Mapping[str, Run], found: Mapping[str, Tree], config: SpeedConfig, runtime: Runtime) -> Tree:
-    """All of results/benchmark.json: `found`, as `architectures` returns it for these runs, measured at every size."""
+def measure(
+    runs: Mapping[str, Run], code: Mapping[str, str], found: Mapping[str, Tree], config: SpeedConfig, runtime: Runtime
+) -> Tree:
+    """All of results/benchmark.json: `found`, as `architectures` returns it for these runs, measured at every size.
+
+    `code` is {run: hash of the source files that fill its holes}. What was measured before, of the same code and
+    structure on the same device, is taken from scratch and not measured again.
+    """
     measured = {name: {**about, "multiply_adds": {}, "measured": {}} for name, about in found.items()}
     models = {name: partial(sketch, runs[name], about["idle"]) for name, about in found.items()}
     devices = {"cpu": _processor()}
     if choose_device(runtime).type == "cuda":
         devices["cuda"] = torch.cuda.get_device_name()
-    for device in devices:
-        for size in config.sizes:
-            for name, values in _measure_size(models, size, config.rounds, device, runtime.threads).items():
-                if values != NO_ROOM:
-                    measured[name]["multiply_adds"][str(size)] = values.pop("multiply_adds")
-                measured[name]["measured"].setdefault(device, {})[str(size)] = values
-    return {
-        "devices": devices,
+    machine = {
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "rounds": config.rounds,
-        "found": measured,
     }
+    for device in devices:
+        for size in config.sizes:
+            made_from = {
+                name: digest([code[name], found[name]["structure"], devices[device], size, machine]) for name in found
+            }
+            kept = {name: Path(runtime.scratch) / "benchmark" / f"{origin}.json" for name, origin in made_from.items()}
+            missing = {name: model for name, model in models.items() if not kept[name].is_file()}
+            for name, values in _measure_size(missing, size, config.rounds, device, runtime.threads).items():
+                write_json(kept[name], {"values": values})
+            for name, path in kept.items():
+                values = read_json(path, dict)["values"]
+                if values != NO_ROOM:
+                    measured[name]["multiply_adds"][str(size)] = values.pop("multiply_adds")
+                measured[name]["measured"].setdefault(device, {})[str(size)] = values
+    return {"devices": devices, **machine, "found": measured}
 
 
 def _processor() -> str:

@@ -11,7 +11,7 @@ from palimpsest.config.runs import Run
 from palimpsest.config.yaml import digest
 from palimpsest.evaluation.filling import Filled, cropped
 from palimpsest.evaluation.measure import About, EvaluationConfig, measure
-from palimpsest.inpainting import continued, to_pixels, to_tensors
+from palimpsest.inpainting import checked, continued, to_pixels, to_tensors
 from palimpsest.layers.patches import piece
 from palimpsest.resolved import Resolved
 from palimpsest.training import checkpoints
@@ -34,6 +34,7 @@ class TrainedModel:
             output, inside = self.model.inspect(image, hole)
         else:
             output, inside = self.model.inpaint(image, hole), {}
+        checked(self.model, image, output)
         pieced = None
         if "offsets" in inside:
             pieced = to_pixels(cropped(piece(image, hole, inside["offsets"]), pictures))

@@ -84,11 +84,21 @@ def create(run: Run, size: int):
     if run.inside is not None and inside is None:
         raise InputError(f"{run.name}: needs.inside is {run.inside.name}; {run.model} works alone: accepted: nothing")
     model = kind(config, size, create(run.inside, size)) if run.inside else kind(config, size)
+    if absent := [name for name in _contract(run.model, config) if name not in dir(model)]:
+        found = f"{kind.__module__}: its Model has no {absent[0]}"
+        raise InputError(f"{found}; accepted: what the contract in palimpsest/models/__init__.py asks of it")
     if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
         found = f"needs.start is {run.start.name if run.start else 'nothing'}"
         taken = f"{run.model} starts from {', '.join(inherited) or 'none'} of its networks"
         raise InputError(f"{run.name}: {found}, and {taken}; accepted: both or neither")
     return model
+
+
+def _contract(model: str, config: Settings) -> list[str]:
+    """The names that every Model of its kind has."""
+    fills = ["sample"] if is_prior(model) else ["size_divisor", "inpaint"]
+    learns = ["optimisers", "batches", "begin", "step"] if hasattr(config, "schedule") else []
+    return ["networks", *fills, *learns]
 
 
 def reads_features(model) -> bool:

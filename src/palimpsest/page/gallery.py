@@ -161,7 +161,7 @@ class Gallery:
             shard = self._shards[result.slot]
             pictures = asdict(self.measured.pictures(result.slot))
             about |= {
-                "model": result.model,
+                "model": None if described.source else result.model,
                 "code": result.code,
                 "current": result.code == described.code,
                 "profile": result.profile,

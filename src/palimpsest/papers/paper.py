@@ -1,12 +1,14 @@
 """Reads what the papers published: `<paper>.yaml`, checked against metrics.yaml and values.csv."""
 
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from palimpsest.config.yaml import Settings, build, one_of, read_yaml
+from palimpsest.config.yaml import InputError, Settings, Tree, build, one_of, read_yaml
 from palimpsest.papers.figures import AgainstRatio, FigureSpec, TimingFigure
 from palimpsest.papers.metrics import PAPERS, Metrics, read_metrics
 from palimpsest.papers.networks import BlockTable, ClaimTable, ParameterTable, SettingTable, TimingTable
@@ -28,6 +30,7 @@ class Paper(Settings):
     title: str
     authors: str
     venue: str
+    foreseen: list[str] = Field(default_factory=list)  # runs that its rows name and params.yaml may lack
     tables: dict[str, TableSpec]
     figures: dict[str, FigureSpec]
 
@@ -53,7 +56,7 @@ def names(folder: Path = PAPERS) -> list[str]:
 def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPERS) -> Paper:
     """The spec of a paper; InputError for a key, metric, slot or method that is not known."""
     path = folder / f"{name}.yaml"
-    paper = build(Paper, read_yaml(path), "", path.name)
+    paper = build(Paper, _read(path), "", path.name)
     for key, table in paper.tables.items():
         places = [place for place in values if (place.paper, place.table) == (name, table.source(key))]
         table.check(places, metrics, f"{path.name}: tables.{key}")
@@ -61,6 +64,34 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
         for metric in figure.metrics if isinstance(figure, AgainstRatio) else ():
             one_of(metric, metrics, f"{path.name}: figures.{key}.metrics")
     return paper
+
+
+@cache
+def _read(path: Path) -> Tree:
+    return read_yaml(path)
+
+
+def check_runs(known: Iterable[str], folder: Path = PAPERS) -> None:
+    """InputError where a table or figure of a paper names a run that is neither `known` nor foreseen by the paper."""
+    for name in names(folder):
+        tree = _read(folder / f"{name}.yaml")
+        accepted = {*known, *tree.get("foreseen", [])}
+        for key, run in _named(tree, f"{name}.yaml"):
+            if run not in accepted:
+                alike = get_close_matches(run, accepted, 3) or sorted(known)
+                raise InputError(
+                    f"{key}: found {run!r}, in neither params.yaml nor `foreseen`; alike: {', '.join(alike)}"
+                )
+
+
+def _named(tree: object, at: str) -> Iterator[tuple[str, str]]:
+    """(dotted key, run) of every run that a paper's file names, under `run`, `runs` or `against`."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        if key in ("run", "runs", "against"):
+            several = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+            yield from ((f"{at}.{key}", run) for run in several if run is not None)
+        else:
+            yield from _named(value, f"{at}.{key}")
 
 
 @cache

@@ -152,6 +152,7 @@ class Group(Settings):
 class Comparison(MethodTable):
     """Published numbers and ours, in the paper's own order of rows and metrics."""
 
+    external: bool  # whether external results have rows here; not where variants of one method are compared
     published: list[str | Unstated]  # metrics
     measured: list[Group]
 

@@ -10,6 +10,7 @@ from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot
 from palimpsest.data.shards import SPLITS
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
+from palimpsest.papers.paper import check_runs
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params, Profile
 
@@ -43,6 +44,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
             _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
+    check_runs([*trained, *params.transfers])
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
         entry = runs.external(tree, name)

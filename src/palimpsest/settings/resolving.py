@@ -35,7 +35,7 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
     for name, entry in params.external.items():
         yield "external", name, _external(params, name, entry)
     yield "architectures", "", _architectures(tree, params)
-    yield "benchmark", "", {"code": manifest("benchmark", MODELS), "benchmark": active.benchmark.model_dump()}
+    yield "benchmark", "", _benchmark(tree, params)
     published = published_hash()
     yield "study", "", {"code": manifest("study"), "published": published, "study": active.study.model_dump()}
     yield from ((stage, "", {"code": manifest(stage), "published": published}) for stage in ONCE)
@@ -97,6 +97,16 @@ def _architectures(tree: Tree, params: Params) -> Tree:
     """Every run that some table or figure times, at the paper's scale."""
     timed = {name: asdict(runs.resolve(tree, name, FULL_SCALE)) for name in benchmarked() if name in params.runs}
     return {"code": manifest("architectures", MODELS), "runs": timed}
+
+
+def _benchmark(tree: Tree, params: Params) -> Tree:
+    """How speed is measured, and the code that fills the holes of each run that is timed."""
+    timed = {name: runs.resolve(tree, name, FULL_SCALE) for name in benchmarked() if name in params.runs}
+    return {
+        "code": manifest("benchmark", MODELS),
+        "benchmark": params.active.benchmark.model_dump(),
+        "fills": {name: digest(code_of("benchmark", run)) for name, run in timed.items()},
+    }
 
 
 def describe(tree: Tree, params: Params) -> dict[str, Tree]:

@@ -18,7 +18,7 @@ def comparison_tables(context: Context) -> Iterator[Table]:
     """The paper's table, then one of every metric where its spec asks for it."""
     layout: ComparisonTable = context.layout
     under = [Cells(context, condition) for condition in layout.data]
-    rows = with_external(context.measured, layout.rows, layout.data)
+    rows = with_external(context.measured, layout, layout.data)
     columns = [*_compared(layout, under), *_timed(context), *(votes_columns(context) if context.poll else [])]
     yield Table(
         key=context.name,
@@ -70,7 +70,7 @@ def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
 def every_metric(cells: Cells) -> Table:
     """All that was measured of a table's methods under one condition, a row a metric."""
     context, condition = cells.context, cells.condition
-    rows = with_external(context.measured, context.layout.rows, [condition])
+    rows = with_external(context.measured, context.layout, [condition])
     rows = [row for row in rows if cells.run(row)]
     lines = []
     for region, words in REGIONS.items():

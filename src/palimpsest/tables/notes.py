@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from palimpsest.papers.tables import Condition, Row, WideTable
+from palimpsest.papers.tables import Comparison, Condition, Row, WideTable
 from palimpsest.results.measured import NOT_MEASURED, Measured
 from palimpsest.tables.cells import Cells
 from palimpsest.tables.context import Context, stand_in
@@ -19,13 +19,15 @@ INTERVAL = (
 )
 
 
-def with_external(measured: Measured, rows: Sequence[Row], data: Sequence[Condition]) -> list[Row]:
-    """The rows, then one for each label of external results under one of the conditions."""
+def with_external(measured: Measured, layout: Comparison, data: Sequence[Condition]) -> list[Row]:
+    """The rows, then one for each label of external results under one of the conditions, where they belong."""
+    if not layout.external:
+        return layout.rows
     found: dict[str, dict[str, str]] = {}
     for condition in data:
         for label, name in measured.external(condition.slot, condition.measured).items():
             found.setdefault(label, {})[condition.slot] = name
-    return [*rows, *(Row(label=f"{label} (external)", run=runs) for label, runs in found.items())]
+    return [*layout.rows, *(Row(label=f"{label} (external)", run=runs) for label, runs in found.items())]
 
 
 def caption(context: Context, under: Sequence[Cells]) -> str:

@@ -17,7 +17,7 @@ def wide_table(context: Context) -> Iterator[Table]:
     """The table, with ours beside the published numbers of each data set."""
     layout: WideTable = context.layout
     under = [Cells(context, condition) for condition in layout.data]
-    rows = with_external(context.measured, layout.rows, layout.data)
+    rows = with_external(context.measured, layout, layout.data)
     published = layout.published_metrics(context.metrics)
     blocks = [
         (published.get(column.published, context.metrics[column.metric]).head, list(_parts(under, column)))
