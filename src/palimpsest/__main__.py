@@ -123,7 +123,8 @@ def score(arguments: argparse.Namespace) -> None:
 def compare(arguments: argparse.Namespace) -> None:
     """Prints what experiments changed, each against the commit it started from, or the workspace against the last."""
     from palimpsest.config.yaml import one_of
-    from palimpsest.papers.metrics import MAIN, read_metrics
+    from palimpsest.metrics.registry import MAIN
+    from palimpsest.papers.metrics import read_metrics
     from palimpsest.results.comparison import to_text
     from palimpsest.results.revisions import compare_revisions, experiments, is_stale
 

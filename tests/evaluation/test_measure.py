@@ -29,7 +29,8 @@ from palimpsest.layers.patches import piece
 from palimpsest.metrics.aggregate import aggregate
 from palimpsest.metrics.features import Features, write_reference
 from palimpsest.metrics.pixel import METRICS, RAW
-from palimpsest.papers.metrics import MAIN, read_metrics
+from palimpsest.metrics.registry import MAIN
+from palimpsest.papers.metrics import read_metrics
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 

@@ -79,9 +79,9 @@ def test_the_moved_metrics_are_printed_with_what_is_better(fake, other):
     assert lines[:2] == ["no setting changed", "2 of 3 metrics moved; 3 runs are as they were"]
     assert lines[2].split() == ["run", "holes", "metric", "before", "after", "difference", "95", "%", "interval"]
     psnr, l1 = value("patchmatch", "psnr"), value("patchmatch", "l1")
-    row = ["patchmatch", "rectangle", "psnr", f"{psnr:.2f}", f"{psnr - 1:.2f}", "-1.00", "[-1.00,", "-1.00]", "worse"]
+    row = ["patchmatch", "rectangle", "psnr", f"{psnr:.2f}", f"{psnr - 1:.2f}", "-1", "[-1,", "-1]", "worse"]
     assert lines[3].split() == row
-    row = ["patchmatch", "rectangle", "l1", f"{l1:.4f}", f"{l1 - 1:.4f}", "-1.0000", "[-1.0000,", "-1.0000]", "better"]
+    row = ["patchmatch", "rectangle", "l1", f"{l1:.4f}", f"{l1 - 1:.4f}", "-1", "[-1,", "-1]", "better"]
     assert lines[4].split() == row
     assert lines[3].index("rectangle") == lines[2].index("holes")
 
@@ -162,8 +162,8 @@ def test_experiments_and_the_workspace_are_read_from_git_and_the_cache(fake):
         head, _, settings[side], _, _, *lines[side] = done("palimpsest", "compare", *name).splitlines()
         assert head.startswith(f"{side} against ")
     assert [settings[side].split() for side in settings] == [["seed", "1", "→", "2"], ["seed", "1", "→", "3"]]
-    assert [line.split() for line in lines["better"]] == [[*row, "11.00", "+1.00", "[+1.00,", "+1.00]", "better"]]
-    assert [line.split() for line in lines["workspace"]] == [[*row, "9.00", "-1.00", "[-1.00,", "-1.00]", "worse"]]
+    assert [line.split() for line in lines["better"]] == [[*row, "11.00", "+1", "[+1,", "+1]", "better"]]
+    assert [line.split() for line in lines["workspace"]] == [[*row, "9.00", "-1", "[-1,", "-1]", "worse"]]
     (fake.root / "params.yaml").write_text("seed: 4\n")
     last = done("palimpsest", "compare").splitlines()[-1]
     assert last == "settings or code have changed since these results were made; `dvc repro` makes them anew"

@@ -13,7 +13,7 @@ from palimpsest.evaluation.filling import Source
 from palimpsest.evaluation.scoring import Scorer, Scores, joined, table
 from palimpsest.holes.bank import Bank, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
-from palimpsest.papers.metrics import MAIN
+from palimpsest.metrics.registry import MAIN
 from palimpsest.storage import finite, replacing, write_json, write_text
 from palimpsest.workspace import Workspace
 

@@ -11,7 +11,6 @@ from palimpsest.config.yaml import Settings, build, read_yaml
 
 PAPERS = Path(__file__).parent
 REGIONS = {"picture": "whole picture", "hole": "hole only", "raw output": "raw output", "set": "whole set"}
-MAIN = ["psnr", "ssim", "lpips_alex"]  # the few that say most: of what `dvc exp show` and `compare` show
 ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
 

@@ -113,7 +113,7 @@ def to_text(found: Comparison) -> str:
 
 def _row(each: Difference) -> list[str]:
     metric, gained = read_metrics()[each.metric], each.of_pictures
-    mean, low, high = (f"{value:+.{metric.digits}f}" for value in (gained.mean, gained.low, gained.high))
+    mean, low, high = (f"{value:+.3g}" for value in (gained.mean, gained.low, gained.high))
     verdict = {"higher": ["worse", "better"], "lower": ["better", "worse"], "none": ["", ""]}[metric.direction]
     means = [metric.printed(each.before), metric.printed(each.after)]
     return [f"  {each.run}", each.hole, each.metric, *means, mean, f"[{low}, {high}]", verdict[gained.mean > 0]]
