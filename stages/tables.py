@@ -1,10 +1,10 @@
-"""reports/tables: every table in every format, with a summary of its data; reports/metrics: every measured value."""
+"""reports/tables: every table in every format, with a summary; reports/metrics.csv: every measured value."""
 
 from pathlib import Path
 
 from palimpsest.resolved import Resolved
 from palimpsest.results.measured import read_results
-from palimpsest.results.summary import summary, to_csv, to_tree
+from palimpsest.results.summary import summary, to_csv
 from palimpsest.storage import write_json, write_text
 from palimpsest.tables.formats import FORMATS
 from palimpsest.tables.latex import to_tex_notes
@@ -23,7 +23,6 @@ def main(_: Resolved) -> None:
         write_text(reports.tables / f"{table.key}-notes.tex", to_tex_notes(table))
     about = {**summary(measured), "tables": [table.key for table in tables], "matrix": matrix(measured)}
     write_json(reports.summary, about)
-    write_json(reports.metrics, to_tree(measured))
     write_text(reports.measured, to_csv(measured))
 
 

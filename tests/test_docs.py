@@ -1,6 +1,7 @@
 """README and docs hold themselves: links lead somewhere, commands and keys exist, the example of a method works."""
 
 import copy
+import json
 import re
 import shlex
 import shutil
@@ -113,6 +114,17 @@ def test_dvc_takes_every_setting_on_the_pages(tmp_path):
     assert all(section(after, *key.split(".")) == value for key, value in dict(changes()).items())
 
 
+def test_dvc_changes_one_line_of_the_settings_for_each_value(tmp_path):
+    """params.yaml lies in the layout that DVC writes: comments stay, and a change is seen in the diff."""
+    path, text = tmp_path / "params.yaml", shown(ROOT / "params.yaml")
+    path.write_text(text, encoding="utf-8")
+    given = {key: value for key, value in changes() if not isinstance(value, dict | list)}
+    apply_overrides(path, [f"{key}={json.dumps(value)}" for key, value in given.items()])
+    pairs = zip(text.splitlines(), shown(path).splitlines(), strict=True)
+    assert 15 < sum(before != after for before, after in pairs) <= len(given)  # some share a line
+    assert all(section(read_yaml(path), *key.split(".")) == value for key, value in given.items())
+
+
 def test_every_command_on_the_pages_is_one(monkeypatch, capsys):
     def options(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["palimpsest", *words, "--help"])
@@ -121,7 +133,7 @@ def test_every_command_on_the_pages_is_one(monkeypatch, capsys):
         return capsys.readouterr().out
 
     found = commands("python -m palimpsest")
-    assert {words[0] for words in found} >= {"models", "inpaint", "export", "score", "fetch", "study"}
+    assert {words[0] for words in found} >= {"models", "inpaint", "export", "score", "compare", "fetch", "study"}
     for words in found:
         names = words[: 2 if words[0] == "study" else 1]
         helped = options(*names)

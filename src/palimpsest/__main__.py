@@ -1,5 +1,5 @@
-"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `study`,
-`record` and `readme`."""
+"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `compare`,
+`study`, `record` and `readme`."""
 
 import argparse
 import os
@@ -120,6 +120,25 @@ def score(arguments: argparse.Namespace) -> None:
         raise InputError(f"{len(scores.ids)} pictures were scored, {len(left_out)} left out:\n{reasons}")
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    """Prints what experiments changed, each against the commit it started from, or the workspace against the last."""
+    from palimpsest.config.yaml import one_of
+    from palimpsest.metrics.registry import MAIN
+    from palimpsest.papers.metrics import read_metrics
+    from palimpsest.results.comparison import to_text
+    from palimpsest.results.revisions import compare_revisions, experiments, is_stale
+
+    known, asked = experiments(Path()), arguments.experiments
+    for name in asked:
+        one_of(name, list(known) or ["none, before `dvc exp run` makes one"], "experiment")
+    compared = [(known[name].start, known[name].commit, name) for name in asked] or [("HEAD", None, "workspace")]
+    for before, after, name in compared:
+        found = compare_revisions(Path(), before, after, list(read_metrics()) if arguments.all else MAIN)
+        print(f"{name} against {before[:7]}", to_text(found), sep="\n")
+    if not asked and is_stale(Path()):
+        print("settings or code have changed since these results were made; `dvc repro` makes them anew")
+
+
 def serve(arguments: argparse.Namespace) -> None:
     """Shows a study to raters and gathers their votes in a database."""
     from palimpsest.study import server
@@ -207,6 +226,11 @@ def main() -> None:
     command.add_argument("--holes", required=True, type=Path, help="folder of holes with the same names: 255 missing")
     command.add_argument("--out", type=Path, help="where every picture's values go: .csv or .json")
     command.set_defaults(run_command=score)
+
+    command = commands.add_parser("compare", help="what experiments changed: settings, and metrics beyond chance")
+    command.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="the workspace when left out")
+    command.add_argument("--all", action="store_true", help="every metric, not only the main ones")
+    command.set_defaults(run_command=compare)
 
     command = commands.add_parser("study", help="let raters vote on the methods' results, and count their votes")
     steps = command.add_subparsers(required=True, metavar="STEP")

@@ -4,8 +4,8 @@ data/<slot>/      raw, credits, shards, report, holes and reference of the photo
 weights/          pretrained feature networks, a folder each
 resolved/         what `check` makes of the settings: one file for each instance of a stage
 runs/<run>/       weights.safetensors, log.json and samples.npz of a training
-results/<run>/    metrics.json, per-image.csv and samples.npz of an evaluation; beside them architectures.json and
-                  benchmark.json, the speed of all
+results/<run>/    summary.json, metrics.json, per-image.csv and samples.npz of an evaluation; beside them
+                  architectures.json and benchmark.json, the speed of all
 reports/          tables, figures, gallery, studies and the page
 records/          results on record, and votes/<study>.csv, what people voted
 """
@@ -94,6 +94,11 @@ class ResultFiles:
     folder: Path
 
     @property
+    def summary(self) -> Path:
+        """The few means that DVC shows."""
+        return self.folder / "summary.json"
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics.json"
 
@@ -119,11 +124,6 @@ class ReportFiles:
     @property
     def summary(self) -> Path:
         return self.tables / "summary.json"
-
-    @property
-    def metrics(self) -> Path:
-        """The metrics that DVC shows."""
-        return self.folder / "metrics.json"
 
     @property
     def measured(self) -> Path:

@@ -4,6 +4,10 @@ import csv
 import io
 import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +15,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from palimpsest.config.yaml import InputError, build
+from palimpsest.config.yaml import InputError, build, read_yaml
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.external import ExternalResults
 from palimpsest.evaluation.filling import Filled
-from palimpsest.evaluation.measure import About, EvaluationConfig, Worst, evaluate, measure
+from palimpsest.evaluation.measure import About, EvaluationConfig, Worst, evaluate, measure, summary
 from palimpsest.evaluation.scoring import Scores, table
 from palimpsest.evaluation.trained import TrainedModel
 from palimpsest.holes.bank import write_bank
@@ -25,7 +29,12 @@ from palimpsest.layers.patches import piece
 from palimpsest.metrics.aggregate import aggregate
 from palimpsest.metrics.features import Features, write_reference
 from palimpsest.metrics.pixel import METRICS, RAW
+from palimpsest.metrics.registry import MAIN
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
 
 
 class Grey:
@@ -294,6 +303,42 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
         assert written["intervals"][kind]["psnr_hole"] == list(aggregate(np.array(by_name)).spread)
         ratios = [float(row["hole_ratio"]) for row in rows if row["hole"] == kind]
         assert written["hole_ratios"][kind] == pytest.approx(np.mean(ratios))
+    shown = json.loads((tmp_path / "results/grey/summary.json").read_text())
+    assert shown == {"grey": {"square": {name: written["holes"]["square"][name] for name in ("psnr", "ssim")}}}
+
+
+def test_the_metrics_of_dvc_are_a_few_of_each_run():
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    declared = [path for stage in stages.values() for path in stage.get("do", stage).get("metrics", [])]
+    assert declared == ["results/${key}/summary.json"] * 3
+    ((kinds,),) = [run.values() for run in summary("tmad", "square", dict.fromkeys(read_metrics(), 1.0)).values()]
+    assert list(kinds) == MAIN and len(MAIN) <= 12
+
+
+def test_dvc_shows_and_compares_a_summary(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").write_text("metrics: [summary.json]\n")
+
+    def call(*words: str) -> str:
+        who = {f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {**os.environ, **who}
+        run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    write_json(tmp_path / "summary.json", summary("tmad", "square", {"psnr": 20.0, "ssim": math.nan, "l1": 0.5}))
+    call("git", "init", "-q")
+    call("git", "add", "-A")
+    call("git", "commit", "-qm", "measured")
+    dvc = (sys.executable, "-m", "dvc")
+    write_json(tmp_path / "summary.json", summary("tmad", "square", {"psnr": math.inf, "ssim": 0.5, "l1": 0.5}))
+    lines = call(*dvc, "metrics", "diff").splitlines()[1:]
+    assert [line.split()[1:] for line in lines] == [
+        ["tmad.square.psnr", "20.0", "inf", "-"],
+        ["tmad.square.ssim", "-", "0.5", "-"],
+    ]
+    head = call(*dvc, "exp", "show", "--csv").splitlines()[0].split(",")
+    assert {"tmad.square.psnr", "tmad.square.ssim"} < set(head) and "tmad.square.l1" not in head
 
 
 def test_eight_bits_survive_the_way_through_tensors():

@@ -212,3 +212,10 @@ def test_a_condition_names_the_dataset_that_is_the_papers():
         ("celeba-hq", "celeba-hq-gm-srm", "faces", "scenes"),
         ("places2", "places2-pair", "pair", "scenes"),
     }
+
+
+def test_the_training_curves_of_every_run_are_in_a_figure(shipped):
+    papers = [read_paper(name, read_metrics(), read_values()) for name in names()]
+    drawn = {run for paper in papers for each in paper.figures.values() if each.kind == "curves" for run in each.runs}
+    settings = {name: runs.resolve(shipped, name).settings for name in runs.trained(shipped)}
+    assert drawn == {name for name, own in settings.items() if "schedule" in own}

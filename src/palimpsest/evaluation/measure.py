@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
-from palimpsest.config.yaml import Settings
+from palimpsest.config.yaml import Settings, Tree
 from palimpsest.data.shards import Shard, spread
 from palimpsest.evaluation.filling import Source
 from palimpsest.evaluation.scoring import Scorer, Scores, joined, table
 from palimpsest.holes.bank import Bank, read_bank
 from palimpsest.metrics.features import Features, Statistics, read_reference
-from palimpsest.storage import replacing, write_json, write_text
+from palimpsest.metrics.registry import MAIN
+from palimpsest.storage import finite, replacing, write_json, write_text
 from palimpsest.workspace import Workspace
 
 RANKED_BY = "lpips_alex"  # the metric by which the worst pictures are found; lower is better
@@ -99,9 +100,10 @@ def evaluate(
 def measure(
     source: Source, about: About, kinds: Sequence[str], config: EvaluationConfig, device: torch.device | str
 ) -> None:
-    """Writes results/<run>, measured on holes of `kinds`: per-image.csv, metrics.json and samples.npz.
+    """Writes results/<run>, measured on holes of `kinds`: per-image.csv, metrics.json, summary.json and samples.npz.
 
     metrics.json holds what was measured, every mean with its interval, and for each metric that is missing the reason.
+    summary.json holds for DVC the `summary` of the first kind.
     """
     workspace = Workspace()
     slot, results = workspace.slot(about.slot), workspace.results(about.run)
@@ -110,13 +112,14 @@ def measure(
     features, reference = Features(workspace.weights, device), read_reference(slot.reference)
     scores, samples = evaluate(source, shard, banks, features, reference, config)
     found = {kind: of_kind.aggregates() for kind, of_kind in scores.items()}
-    summary = {
+    means = {kind: {name: each.mean for name, each in of_kind.items()} for kind, of_kind in found.items()}
+    measured = {
         **asdict(about),
         "size": shard.size,
         "images": len(shard),
         "photos": len(set(shard.photos)),
         "hole_ratios": {kind: of_kind.ratios.mean().item() for kind, of_kind in scores.items()},
-        "holes": {kind: {name: each.mean for name, each in of_kind.items()} for kind, of_kind in found.items()},
+        "holes": means,
         "intervals": {
             kind: {name: each.spread for name, each in of_kind.items() if each.low is not None}
             for kind, of_kind in found.items()
@@ -124,6 +127,12 @@ def measure(
         "missing": {name: why for s in scores.values() for name, why in s.missing.items()},
     }
     write_text(results.per_image, table(scores))
-    write_json(results.metrics, summary)
+    write_json(results.metrics, measured)
+    write_json(results.summary, summary(about.run, kinds[0], means[kinds[0]]))
     with replacing(results.samples) as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def summary(run: str, kind: str, means: Mapping[str, float]) -> Tree:
+    """{run: {kind of hole: {metric: mean}}} of the MAIN metrics, valid JSON: so DVC names each by its run and hole."""
+    return {run: {kind: {name: finite(means[name]) for name in MAIN if name in means}}}

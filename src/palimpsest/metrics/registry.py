@@ -1,4 +1,4 @@
-"""The registry of pixel metrics, by id."""
+"""The registry of pixel metrics, by id, and the few metrics that say most."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 Metric = Callable[["Pair"], float]
 METRICS: dict[str, Metric] = {}  # of the result
 RAW: dict[str, Metric] = {}  # of the raw output, before the known pixels are put back; ids end in `_raw`
+MAIN = ["psnr", "ssim", "lpips_alex"]  # of `dvc exp show` and `compare`
 
 
 def metric(function: Metric) -> Metric:

@@ -182,6 +182,15 @@ def read_per_image(path: Path, images: int) -> PerImage:
     return {kind: dict(zip(head[2:], values, strict=True)) for kind, values in columns.items()}
 
 
+def read_holes(path: Path) -> dict[str, list[list[str]]]:
+    """{hole kind: [picture, hole ratio] of each row} of a file that `read_per_image` can read."""
+    holes: dict[str, list[list[str]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for picture, kind, ratio, *_ in csv.reader(file):
+            holes.setdefault(kind, []).append([picture, ratio])
+    return holes
+
+
 def read_results(root: Path) -> Measured:
     """The results of the runs in resolved/runs.json; one that other settings made counts as absent."""
     listed = Workspace(root).resolved("runs")

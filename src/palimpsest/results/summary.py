@@ -1,4 +1,4 @@
-"""Every measured value at once: a tidy CSV, and a tree of numbers that `dvc metrics` reads."""
+"""Every measured value at once, as a tidy CSV, and what was run."""
 
 import csv
 import io
@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import Measured
-from palimpsest.storage import finite
 
 COLUMNS = ["run", "model", "slot", "dataset", "hole", "metric", "mean", "low", "high", "count", "undefined"]
 COLUMNS += ["unit", "better", "settings", "profile"]
@@ -16,15 +15,6 @@ COLUMNS += ["unit", "better", "settings", "profile"]
 def summary(measured: Measured) -> dict:
     """What was run: the profile, and the pictures that stand in each slot."""
     return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
-
-
-def to_tree(measured: Measured) -> dict:
-    """{profile, data, runs: {run: {hole kind: {metric: mean}}}}, valid JSON."""
-    runs = {
-        run: {hole: {metric: finite(mean) for metric, mean in means.items()} for hole, means in result.holes.items()}
-        for run, result in sorted(measured.results.items())
-    }
-    return {**summary(measured), "runs": runs}
 
 
 def to_csv(measured: Measured) -> str:
