@@ -8,7 +8,7 @@ from palimpsest.config.yaml import build
 from palimpsest.holes.drawn import Drawn
 from palimpsest.holes.kinds import Holes, fixed_hole
 
-SQUARE, UPPER = [[64, 64], [191, 64], [191, 191], [64, 191]], [[0, 0], [255, 0], [255, 31], [0, 31]]
+SQUARE, UPPER = "64,64 191,64 191,191 64,191", "0,0 255,0 255,31 0,31"
 HOLE = Drawn(shape="drawn", outlines={"house": [SQUARE], "tree": [SQUARE, UPPER], "other": [UPPER]})
 
 
@@ -37,9 +37,11 @@ def test_the_shipped_outlines_are_the_objects_own(shipped):
     "outlines, said",
     [
         ({"house": [SQUARE]}, "an entry 'other'"),
-        ({"other": [SQUARE[:2]]}, "at least 3"),
+        ({"other": ["64,64 191,64"]}, "asked for 3 corners or more, .*, found '64,64 191,64'"),
+        ({"other": ["64,64 191,64 5"]}, "found '64,64 191,64 5'"),
+        ({"other": ["64,64 191,64 5,x"]}, "found '64,64 191,64 5,x'"),
         ({"other": []}, "at least 1"),
-        ({"other": [[[0, 0], [0, 300], [5, 5]]]}, "less than or equal to 256"),
+        ({"other": ["0,0 0,300 5,5"]}, "from 0 to 256, found '0,0 0,300 5,5'"),
     ],
 )
 def test_outlines_that_are_none_are_refused(outlines, said):

@@ -107,7 +107,7 @@ def test_another_profiles_value_changes_no_run(params, changed):
 
 
 def test_a_hole_that_no_run_trains_on_is_of_holes_alone(params, changed):
-    params["holes"]["kinds"]["drawn"]["outlines"]["other"][0][0] = [93, 80]
+    params["holes"]["kinds"]["drawn"]["outlines"]["other"][0] += " 93,80"
     measured_on_it = ALWAYS  # runs.json holds the holes that each result was measured on
     assert changed() == {f"holes@{slot}" for slot in SCENES} | measured_on_it
 
