@@ -293,12 +293,12 @@ def test_an_experiment_runs_apart_with_its_own_code_and_settings(clean):
     first = clean.psnr()
     clean.call(
         "dvc", "exp", "run", "-q", "--temp", "-n", "apart",
-        "-S", "runs.deepfill-v1.settings.attention.masking=multiply", "evaluate@constant-fill", "evaluate@deepfill-v1",
+        "-S", "runs.deepfill-v1.settings.attention.kind=none", "evaluate@constant-fill", "evaluate@deepfill-v1",
     )  # fmt: skip
     shown = json.loads(clean.call("dvc", "metrics", "diff", "--json", "HEAD", "apart").stdout)
     assert "results/deepfill-v1/summary.json" in shown and "results/constant-fill/summary.json" not in shown
     parameters = json.loads(clean.call("dvc", "params", "diff", "--json", "HEAD", "apart").stdout)
-    assert list(parameters["params.yaml"]) == ["runs.deepfill-v1.settings.attention.masking"]
+    assert list(parameters["params.yaml"]) == ["runs.deepfill-v1.settings.attention.kind"]
     assert clean.psnr() == first
 
 
