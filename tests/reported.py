@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ def value(run: str, metric: str) -> float:
 def table(fake, key):
     found = (context for context in contexts(fake.measured) if key.startswith(context.name))
     return next(table for context in found for table in BUILDERS[context.layout.kind](context) if table.key == key)
+
+
+def block(found, head):
+    """The rows of one block, as a table."""
+    return replace(found, rows=dict(found.bodies)[head], blocks=[])
 
 
 def column(found, group, text):

@@ -54,7 +54,7 @@ def test_a_figure_without_a_slot_is_drawn_for_each_slot_with_results(fake):
     (fake.root / "data" / "faces").symlink_to(fake.root / "data" / "scenes")
     drawn, absent = results(Studio(fake.root, fake.measured), faces)
     assert heads(drawn) == ["original", "input", "GM-BM", "GM-SRM"]
-    assert [line.split(" is left out")[0] for line in absent] == ["Base model", "GM-CSV"]
+    assert [line.split(" is left out")[0] for line in absent] == ["GM-SRM base model", "GM-CSV"]
 
 
 def test_a_figure_without_results_on_any_slot_is_one_that_says_so(fake):
@@ -62,6 +62,15 @@ def test_a_figure_without_results_on_any_slot_is_one_that_says_so(fake):
     drawn, absent = results(Studio(fake.root, fake.measured), layout)
     assert name == "gm-srm-noise-scenes" and drawn is None
     assert [line.split(" is left out")[0] for line in absent] == ["conditional noise", "plain noise"]
+
+
+def test_a_map_that_leads_nowhere_is_left_out_and_explained(fake):
+    layout = figure("deepfill-v1", "qualitative")
+    assert "its map" in heads(results(Studio(fake.root, fake.measured), layout)[0])
+    keep(fake, "deepfill-v1", **{"rectangle/flow": np.zeros((3, 2, 8, 8), np.int16)})
+    drawn, absent = results(Studio(fake.root, fake.measured), layout)
+    assert "its map" not in heads(drawn)
+    assert absent == ["the map of DeepFill v1 is left out: each place of it leads to the place itself"]
 
 
 def test_patches_are_joined_with_their_references():
@@ -78,7 +87,7 @@ def test_the_figure_of_references_shows_who_is_there(fake):
     fake.add("crfill", kinds=("square", "square/pieced"))
     drawing = {d.name: d for d in every_drawing(fake)}["crfill-references"]
     (axes,) = drawing.figure.axes
-    assert heads(drawing.figure) == ["original", "input", "Baseline + CR", "its references", "pieced from them"]
+    assert heads(drawing.figure) == ["original", "input", "CRFill", "its references", "pieced from them"]
     frames = len(axes.images)
     side = (axes.images[0].get_extent()[1] - axes.images[0].get_extent()[0]) / 64  # inches, of a pixel
     boxes = [patch for patch in axes.patches if patch.get_width() == pytest.approx(PATCH * side)]

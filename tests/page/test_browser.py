@@ -79,14 +79,69 @@ def test_a_provenance_page_has_an_address_of_its_own(chromium, reported):
     reader.page.close()
 
 
+def test_the_page_begins_with_pictures_and_a_slider(reader):
+    pictures = reader.page.locator(".first img")
+    assert pictures.count() == 4 and all(pictures.evaluate_all("nodes => nodes.map(node => node.naturalWidth)"))
+    for picture in pictures.all():
+        box = picture.bounding_box()
+        assert box["y"] > 0 and box["y"] + box["height"] < WIDE["height"]
+    slider = reader.page.locator("#first-slider")
+    slider.press("ArrowLeft")
+    cut = reader.page.locator(".first .left").evaluate("node => getComputedStyle(node).clipPath")
+    assert slider.input_value() == "49" and slider.get_attribute("aria-label") == (
+        "PatchMatch on the left, DeepFill v1, baseline on the right"
+    )
+    assert cut.startswith("inset(0") and "51%" in cut
+
+
+def test_a_table_says_how_many_of_its_columns_are_cut_off(reader):
+    cut = reader.page.evaluate("""() => [...document.querySelectorAll('.scroll')].filter((box) => box.offsetParent)
+      .map((box) => [box.scrollWidth > box.clientWidth + 1, !box.previousElementSibling.hidden])""")
+    assert {said for is_cut, said in cut if is_cut} == {True} and {said for is_cut, said in cut if not is_cut} == {
+        False
+    }
+    fits = "document.querySelector('#{} .scroll').scrollWidth <= document.querySelector('#{} .scroll').clientWidth + 1"
+    assert all(reader.page.evaluate(fits.format(key, key)) for key in ("deepfill-v1-1", "tmad-III", "crfill-1"))
+    beyond = reader.page.locator("#gm-srm-I .beyond")
+    assert beyond.inner_text() == "5 more columns →"
+    for _ in range(2):
+        beyond.click()
+        reader.page.wait_for_timeout(400)
+    assert beyond.is_hidden()
+
+
+def test_the_large_view_shows_original_and_input_beside_two_results_in_whole_pixels(reader):
+    reader.go("view/scenes/rectangle/10/patchmatch/deepfill-v1")
+    reader.page.wait_for_selector("#dialog[open] .sides")
+    sources = [image.get_attribute("src").split("/")[-2] for image in reader.page.locator(".sides img").all()]
+    assert sources == ["original", "input", "deepfill-v1", "patchmatch"]
+    widths = [image.bounding_box()["width"] for image in reader.page.locator(".sides img").all()]
+    assert len(set(widths)) == 1 and widths[0] % 64 == 0 and widths[0] > 64
+    assert reader.page.locator(".sides .ends").inner_text().split() == ["PatchMatch", "DeepFill", "v1"]
+
+
+def test_the_gallery_opens_with_few_methods_the_papers_own_among_them(reader):
+    reader.page.evaluate("REPORT.sets[0].runs.unshift('one', 'two', 'three', 'four', 'five'); offerMethods()")
+    ticked = "input => input.map(each => each.value)"
+    shown = reader.page.locator("#methods input:checked")
+    assert shown.evaluate_all(ticked) == ["one", "two", "three", "DeepFill v1"]
+    reader.page.evaluate("REPORT.sets[0].runs.splice(0, 5); offerMethods()")
+    reader.go("gallery")
+    reader.page.locator("#methods input[value=PatchMatch]").uncheck()
+    reader.page.locator("#all").click()
+    assert len(shown.evaluate_all(ticked)) == len(RUNS)
+
+
 def test_a_slider_compares_two_methods_by_keyboard(reader):
     reader.go("view/scenes/rectangle/10/original/deepfill-v1")
     slider = reader.page.locator("#slider")
     assert slider.evaluate("node => node === document.activeElement")
-    shown = [image.get_attribute("src") for image in reader.page.locator(".compare img").all()]
+    shown = [image.get_attribute("src") for image in reader.page.locator("#dialog .compare img").all()]
     assert shown == ["gallery/scenes/rectangle/deepfill-v1/10.png", "gallery/scenes/original/10.png"]
-    assert all(reader.page.evaluate("[...document.querySelectorAll('.compare img')].map(each => each.naturalWidth)"))
-    at = "getComputedStyle(document.querySelector('.compare')).getPropertyValue('--at').trim()"
+    assert all(
+        reader.page.evaluate("[...document.querySelectorAll('#dialog .compare img')].map(each => each.naturalWidth)")
+    )
+    at = "getComputedStyle(document.querySelector('#dialog .compare')).getPropertyValue('--at').trim()"
     assert reader.page.evaluate(at) == "50%"
     for _ in range(3):
         reader.page.keyboard.press("ArrowRight")
@@ -94,7 +149,7 @@ def test_a_slider_compares_two_methods_by_keyboard(reader):
     reader.page.locator("#left").select_option("patchmatch")
     reader.page.wait_for_url("**#view/scenes/rectangle/10/patchmatch/deepfill-v1")
     head = reader.page.locator(".values thead th").all_inner_texts()
-    assert head == ["metric", "of", "patchmatch", "deepfill-v1"]
+    assert head == ["metric", "of", "PatchMatch", "DeepFill v1"]
     better = reader.page.locator(".values tr", has_text="PSNR (dB) ↑").first.locator("b").inner_text()
     assert better == f"{value('deepfill-v1', 'psnr') + SPREAD * (10 - 11.5):.2f}"
     reader.page.get_by_text("next picture").click()
@@ -103,7 +158,7 @@ def test_a_slider_compares_two_methods_by_keyboard(reader):
 
 def test_a_pointer_moves_the_slider(reader):
     reader.go("view/scenes/rectangle/10/original/deepfill-v1")
-    box = reader.page.locator(".compare").bounding_box()
+    box = reader.page.locator("#dialog .compare").bounding_box()
     reader.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 20)
     assert abs(int(reader.page.locator("#slider").input_value()) - 25) <= 1
 
@@ -121,7 +176,7 @@ def test_the_gallery_filters_and_sorts_as_the_values_say(reader, reported):
     assert reader.cards == given
     values = reader.page.locator(".card").first.locator(".value").all_inner_texts()
     assert values == [f"{value(run, 'psnr') + SPREAD * (SAMPLES[0] - 11.5):.2f}" for run in RUNS]
-    reader.page.locator("#methods input[value=patchmatch]").uncheck()
+    reader.page.locator("#methods input[value=PatchMatch]").uncheck()
     assert reader.page.locator(".card").first.locator(".value").count() == len(RUNS) - 1
     metric = next(name for name, each in read_metrics().items() if each.direction == "none")
     reader.page.locator("select[name=metric]").select_option(metric)
@@ -173,7 +228,7 @@ def test_what_is_not_there_is_said_with_what_is(reader):
         "view/scenes/star/10/input/deepfill-v1": "there are scenes/rectangle",
         "provenance/nobody/rectangle/psnr": "there are patchmatch, deepfill-v1-baseline",
         "provenance/%E0%A4%A/rectangle/psnr": "There is no run %E0%A4%A",
-        "figure/none": "there are deepfill-v1-curves",
+        "figure/none": "there are deepfill-v1-qualitative",
     }.items():
         reader.go(address)
         reader.page.wait_for_function("words => dialog.open && dialog.innerText.includes(words)", arg=words)
@@ -243,4 +298,6 @@ def test_without_javascript_tables_and_figures_are_there(chromium, reported):
     page.goto(f"file://{reported}/reports/index.html")
     assert page.locator("#deepfill-v1-1 td.measured").count() > 10
     assert page.locator("noscript p").is_visible()
+    left, right = (page.locator(f".first .{side}").bounding_box() for side in ("left", "right"))
+    assert left["width"] > 50 and abs(left["x"] - right["x"]) >= left["width"]  # beside each other
     context.close()

@@ -10,6 +10,7 @@ from palimpsest.page.page import read_report, render, show_figures
 from palimpsest.tables.latex import tex
 from palimpsest.tables.model import LEGEND
 from palimpsest.workspace import Workspace
+from reported import RUNS, SAMPLES
 
 
 def test_the_page_needs_nothing_from_elsewhere(project):
@@ -33,7 +34,8 @@ def test_the_page_shows_every_table_figure_and_credit(project):
     assert len(figures) >= 3 and set(re.findall(r'src="thumbnails/([^"]+).webp"', page)) == figures | samples
     assert all(f'id="{name}"' in page for name in figures)
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img [^>]*>", page))
-    assert all('loading="lazy"' in image for image in re.findall(r"<img [^>]*>", page))
+    later = [image for image in re.findall(r"<img [^>]*>", page) if "gallery/first/" not in image]
+    assert all('loading="lazy"' in image for image in later)
     assert "SpaceX &amp; others &lt;credit&gt;" in page
     assert "Smoke run." in page
 
@@ -44,6 +46,37 @@ def test_the_page_says_what_became_of_every_photograph(project):
     counts = [found[split]["pictures"] for split in ("train", "val", "test")]
     cells = "".join(f"<td>{count}</td>" for count in counts)
     assert counts[2] == 24 and f'<th scope="row">pictures</th>{cells}' in page
+
+
+def test_pictures_come_first_then_tables_and_the_matrix_of_runs_last(project):
+    page = (project / "reports" / "index.html").read_text()
+    order = [
+        "original.webp",
+        "input.webp",
+        "right.webp",
+        "left.webp",
+        'id="deepfill-v1-1"',
+        'id="gallery"',
+        'id="matrix"',
+    ]
+    places = [page.index(each) for each in order]
+    assert places == sorted(places) and page.count("<table") > page[: places[4]].count("<table") == 0
+
+
+def test_the_page_begins_with_the_two_best_methods_on_the_median_picture_of_the_better(project):
+    first = json.loads((project / "reports" / "gallery" / "index.json").read_text())["first"]
+    assert (first["left"], first["right"]) == ("patchmatch", "deepfill-v1-baseline")  # the lowest LPIPS of RUNS
+    assert (first["slot"], first["holes"], first["place"]) == ("scenes", "rectangle", SAMPLES[1])
+
+
+def test_methods_bear_their_names_and_ours_is_this_project(project):
+    runs = json.loads((project / "reports" / "gallery" / "index.json").read_text())["runs"]
+    names = ["PatchMatch", "DeepFill v1, baseline", "DeepFill v1", "Constant fill (reference)"]
+    assert [runs[run]["label"] for run in RUNS] == names
+    page = (project / "reports" / "index.html").read_text()
+    heads = re.findall(r'<th scope="row">(?:<a [^>]*>)?(.*?)<', page)
+    assert "DeepFill v1" in heads and not {*RUNS, "Our method"} & {*heads}
+    assert not any(head.startswith("Our") for head in heads)
 
 
 def test_every_link_leads_to_an_anchor(project):

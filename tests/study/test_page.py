@@ -69,7 +69,7 @@ def test_from_the_first_click_to_the_tallied_table(page, root, key):
     run = study(root, "tally", "votes.json")
     assert (run.returncode, run.stderr) == (0, "")
     chosen = [key.trials[name].codes[vote["choice"]] for name, vote in votes["votes"].items()]
-    for run_name, label in {"deepfill-v2": "DeepFill v2", "medfe": "Rethink (MEDFE)", "crfill": "Ours (CRFill"}.items():
+    for run_name, label in {"deepfill-v2": "DeepFill v2", "medfe": "Rethink (MEDFE)", "crfill": "CRFill"}.items():
         (line,) = [line for line in run.stdout.splitlines() if line.strip().startswith(label) and "wins" in line][-1:]
         assert f" {chosen.count(run_name)} votes" in line
     assert len(Workspace(root).votes(STUDY).read_text().splitlines()) == 1 + COUNT
@@ -201,7 +201,7 @@ def test_a_screen_reader_hears_what_happens(page):
     assert said.text_content() == "Picture 1 of 9."
     page.keyboard.press("2")
     assert said.text_content() == "Result B chosen."
-    assert page.get_by_role("img", name="The picture with its missing part in white").count() == 1
+    assert page.get_by_role("img", name="The picture with its missing part hatched").count() == 1
     assert page.get_by_role("group", name="Which one result is best?").count() == 1
     page.keyboard.press("Enter")
     bar = page.get_by_role("progressbar")

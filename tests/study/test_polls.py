@@ -21,6 +21,7 @@ from study.conftest import ballot, rebuild, saved
 from study.conftest import held as held
 from study.test_trials import change_a_pixel, change_the_settings
 
+BEST = "votes for the best of five"
 SHARE, WINS = "share of the vote (%) ↑", "winning samples ↑"
 ROWS = ["DeepFill v2", "LISK", "Lahiri et al.", "MEDFE", "GM-SRM"]
 
@@ -52,33 +53,33 @@ def test_table_iii_is_in_the_papers_order_with_its_own_numbers(root):
     found = table(root, "gm-srm-III")
     assert [label for label, _ in found.rows] == ROWS
     assert [(head.group, head.text) for head in found.heads] == [
-        (f"published (other data), {SHARE}", "CelebA-HQ"),
-        (f"published (other data), {SHARE}", "Places2"),
-        (f"ours, {SHARE}", "bundled-photos"),
-        (f"published (other data), {WINS}", "CelebA-HQ"),
-        (f"published (other data), {WINS}", "Places2"),
-        (f"ours, {WINS}", "bundled-photos"),
+        (SHARE, "published on CelebA-HQ"),
+        (SHARE, "published on Places2"),
+        (SHARE, "ours on bundled-photos"),
+        (WINS, "published on CelebA-HQ"),
+        (WINS, "published on Places2"),
+        (WINS, "ours on bundled-photos"),
     ]
-    shares = column(found, f"published (other data), {SHARE}", "Places2")
+    shares = column(found, SHARE, "published on Places2")
     assert texts(shares) == ["8.92", "16.60", "4.68", "11.16", "58.64"]
     for head in ("CelebA-HQ", "Places2"):
-        assert sum(cell.number for cell in column(found, f"published (other data), {SHARE}", head).values()) == 100
-        assert sum(cell.number for cell in column(found, f"published (other data), {WINS}", head).values()) == 50
+        assert sum(cell.number for cell in column(found, SHARE, f"published on {head}").values()) == 100
+        assert sum(cell.number for cell in column(found, WINS, f"published on {head}").values()) == 50
     assert shares["GM-SRM"].mark == "best" and shares["LISK"].mark == "second"
 
 
 def test_without_votes_the_tables_say_so(root):
     found = table(root, "gm-srm-III")
-    ours = column(found, f"ours, {SHARE}", "bundled-photos")
+    ours = column(found, SHARE, "ours on bundled-photos")
     assert texts(ours) == ["no votes", "not yet run", "not yet run", "no votes", "no votes"]
     assert {cell.status for cell in ours.values()} == {"missing"}
     assert ours["LISK"].about == "run lisk: not in params.yaml"
     assert ours["MEDFE"].about == "nobody has voted yet on reports/study/gm-srm-III.html"
     assert dict(found.notes)["Votes"].startswith("no votes: nobody has voted yet")
-    ours = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
-    assert texts(ours) == ["no votes", "no votes", "not yet run", "not yet run", "no votes", "–"]
+    ours = column(table(root, "crfill-1-votes"), BEST, "ours on bundled-photos")
+    assert texts(ours) == ["no votes", "no votes", "not yet run", "not yet run", "no votes"]
     (Workspace(root).reports.study / "gm-srm-III.key.json").unlink()
-    ours = column(table(root, "gm-srm-III"), f"ours, {SHARE}", "bundled-photos")
+    ours = column(table(root, "gm-srm-III"), SHARE, "ours on bundled-photos")
     assert ours["MEDFE"].about == "the study is not built: reports/study/gm-srm-III.html says why"
 
 
@@ -86,12 +87,12 @@ def test_votes_are_shares_winning_samples_intervals_and_agreement(root):
     a, b, c = "deepfill-v2", "medfe", "gm-srm"
     vote(root, "gm-srm-III", Ada=[c, c, a], Eve=[c, b, b], Zoe=[c, c, c])
     found = table(root, "gm-srm-III")
-    ours = column(found, f"ours, {SHARE}", "bundled-photos")
+    ours = column(found, SHARE, "ours on bundled-photos")
     assert texts(ours) == ["11.11", "not yet run", "not yet run", "22.22", "66.67"]
     assert (ours["GM-SRM"].mark, ours["GM-SRM"].status) == ("best", "measured")
     assert ours["GM-SRM"].interval == "[35.42, 87.94] n = 9"  # of 6, scipy 1.17.1
     assert ours["GM-SRM"].about == "run gm-srm: 6 of 9 votes, 3 raters, 3 pictures"
-    wins = column(found, f"ours, {WINS}", "bundled-photos")
+    wins = column(found, WINS, "ours on bundled-photos")
     assert texts(wins) == ["0", "not yet run", "not yet run", "0", "2"]
     assert wins["GM-SRM"].about.endswith("3 pictures, 1 without a winner")
     kappa = fleiss_kappa(np.array([[0, 0, 3], [0, 1, 2], [1, 1, 1]]))
@@ -105,14 +106,14 @@ def test_votes_are_shares_winning_samples_intervals_and_agreement(root):
 
 def test_crfills_votes_are_counted_over_all_kinds_of_holes(root):
     vote(root, "crfill-1", Ada=["crfill"] * 7 + ["medfe"] * 2, Eve=["crfill"] * 9)
-    found = table(root, "crfill-1")
-    ours = column(found, "user study", "votes, ours on bundled-photos")
-    assert texts(ours) == ["0", "2", "not yet run", "not yet run", "16", "–"]
-    assert ours["Ours (CRFill, Baseline + CR)"].interval == "[67.20, 96.90] % n = 18"
+    found = table(root, "crfill-1-votes")
+    ours = column(found, BEST, "ours on bundled-photos")
+    assert texts(ours) == ["0", "2", "not yet run", "not yet run", "16"]
+    assert ours["CRFill"].interval == "[67.20, 96.90] % n = 18"
     said = [text for term, text in found.notes if term == "Votes"]
     assert said[2].startswith("bundled-photos, object holes: 6 votes of 2 raters on 3 pictures, 2 of them without")
     assert said[3].startswith("in all: 18 votes of 2 raters on 9 pictures")
-    published = column(found, "user study", "votes for the best of five, published")
+    published = column(found, BEST, "published")
     assert sum(cell.number for cell in published.values() if cell.number) == 405
 
 
@@ -120,26 +121,26 @@ def test_votes_on_a_study_that_was_built_anew_do_not_count(root):
     vote(root, "crfill-1", Ada=["crfill"] * 9)
     change_a_pixel(root)
     rebuild(root)
-    cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
+    cells = column(table(root, "crfill-1-votes"), BEST, "ours on bundled-photos")
     assert cells["DeepFill v2"].text == "no votes"
     assert cells["DeepFill v2"].about.startswith("all 9 votes were given on other pictures or results")
     vote(root, "crfill-1", Eve=["medfe"] * 9)
-    found = table(root, "crfill-1")
-    assert texts(column(found, "user study", "votes, ours on bundled-photos"))[:2] == ["0", "9"]
+    found = table(root, "crfill-1-votes")
+    assert texts(column(found, BEST, "ours on bundled-photos"))[:2] == ["0", "9"]
     assert "9 more, on the study as it was built before, do not count." in [text for _, text in found.notes]
 
 
 def test_votes_on_a_study_of_results_that_are_no_more_do_not_count(root):
     vote(root, "crfill-1", Ada=["crfill"] * 9)
     change_the_settings(root)
-    cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
+    cells = column(table(root, "crfill-1-votes"), BEST, "ours on bundled-photos")
     assert cells["DeepFill v2"].about.startswith(
         "results have been remade since the study was built; `dvc repro study`"
     )
     listed = json.loads(Workspace(root).resolved("runs").read_text())
     listed["crfill"]["settings"] = "c" * 64
     Workspace(root).resolved("runs").write_text(json.dumps(listed))
-    cells = column(table(root, "crfill-1"), "user study", "votes, ours on bundled-photos")
+    cells = column(table(root, "crfill-1-votes"), BEST, "ours on bundled-photos")
     assert texts(cells)[:5] == ["no votes", "no votes", "not yet run", "not yet run", "not yet run"]
 
 

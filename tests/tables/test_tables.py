@@ -9,7 +9,9 @@ from palimpsest.tables.html import to_html
 from palimpsest.tables.tables import all_tables
 from reported import RUNS, SPREAD, column, value
 
-METHODS = ["PatchMatch", "Baseline model", "Our method", "Constant fill (reference)"]
+METHODS = ["PatchMatch", "DeepFill v1, baseline", "DeepFill v1", "Constant fill (reference)"]
+PUBLISHED = "published on Places2"
+IN_HOLE, WHOLE = (f"ours on bundled-photos, {region}" for region in ("hole only", "whole picture"))
 
 
 def table_one(fake):
@@ -19,31 +21,29 @@ def table_one(fake):
 def test_rows_stand_in_the_papers_order_with_its_numbers_and_ours(fake):
     table = table_one(fake)
     assert [label for label, _ in table.rows] == METHODS
-    published = column(table, "published (other data), Places2", "PSNR (dB) ↑")
+    published = column(table, "PSNR (dB) ↑", PUBLISHED)
     assert [cell.text for cell in published.values()] == ["16.62", "18.15", "18.91", "–"]
-    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    ours = column(table, "PSNR (dB) ↑", IN_HOLE)
     assert [cell.text for cell in ours.values()] == [f"{value(run, 'psnr_hole'):.2f}" for run in RUNS]
 
 
 def test_best_and_second_follow_the_direction_of_the_metric(fake):
     table = table_one(fake)
-    marks = {
-        label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑").items()
-    }
+    marks = {label: cell.mark for label, cell in column(table, "PSNR (dB) ↑", IN_HOLE).items()}
     assert marks == dict(zip(METHODS, ["", "", "second", "best"], strict=True))
-    marks = {label: cell.mark for label, cell in column(table, "ours on bundled-photos, hole only", "l1 (%) ↓").items()}
+    marks = {label: cell.mark for label, cell in column(table, "l1 (%) ↓", IN_HOLE).items()}
     assert marks == dict(zip(METHODS, ["best", "second", "", ""], strict=True))
-    published = column(table, "published (other data), Places2", "PSNR (dB) ↑")
+    published = column(table, "PSNR (dB) ↑", PUBLISHED)
     assert [cell.mark for cell in published.values()] == ["", "second", "best", ""]
-    no_better_side = column(table, "published (other data), Places2", "TV (%)")
+    no_better_side = column(table, "TV (%)", PUBLISHED)
     assert {cell.mark for cell in no_better_side.values()} == {""}
 
 
 def test_numbers_that_print_alike_share_their_mark(fake):
     fake.write("patchmatch", psnr=40.001)
     fake.write("deepfill-v1", psnr=40.002)
-    cells = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")
-    assert [cells[name].mark for name in ("PatchMatch", "Our method")] == ["best", "best"]
+    cells = column(table_one(fake), "PSNR (dB) ↑", WHOLE)
+    assert [cells[name].mark for name in ("PatchMatch", "DeepFill v1")] == ["best", "best"]
 
 
 @pytest.mark.parametrize("cause", ["absent", "other settings"])
@@ -53,8 +53,8 @@ def test_a_run_without_a_result_prints_as_not_yet_run(fake, cause):
     else:
         fake.write("deepfill-v1", settings="b" * 64)
     table = table_one(fake)
-    cells = dict(table.rows)["Our method"]
-    ours = [cell for head, cell in zip(table.heads, cells, strict=True) if head.group.startswith("ours on")]
+    cells = dict(table.rows)["DeepFill v1"]
+    ours = [cell for head, cell in zip(table.heads, cells, strict=True) if head.text.startswith("ours on")]
     assert ours and all(cell.text == "not yet run" and cell.number is None and not cell.mark for cell in ours)
     assert all("run deepfill-v1: " in cell.about for cell in ours)
     for render in FORMATS.values():
@@ -64,36 +64,41 @@ def test_a_run_without_a_result_prints_as_not_yet_run(fake, cause):
 def test_a_stand_in_is_never_called_by_the_papers_name_nor_compared(fake):
     table = table_one(fake)
     assert "bundled-photos (a stand-in)" in table.caption and "Places2" not in table.caption
-    assert not any(
-        "Places2" in head.group for head in table.heads if not head.group.startswith("published (other data)")
-    )
-    assert {head.group for head in table.heads if "Places2" in head.group} == {"published (other data), Places2"}
-    assert not any("−" in head.group for head in table.heads)
-    assert {cell.text for cell in column(table, "ours", "measured on").values()} == {"bundled-photos"}
+    assert {head.text for head in table.heads if "Places2" in head.text} == {PUBLISHED}
+    assert all(head.text.startswith("ours on bundled-photos, ") for head in table.heads if head.text != PUBLISHED)
+    assert not any("−" in head.text for head in table.heads)
+
+
+def test_published_and_ours_stand_side_by_side_and_what_compares_stands_first(fake):
+    table = table_one(fake)
+    assert [head.text for head in table.heads if head.group == "PSNR (dB) ↑"] == [PUBLISHED, IN_HOLE, WHOLE]
+    relative = f"{WHOLE}: relative TV (%)"
+    assert [head.text for head in table.heads if head.group == "TV (%)"] == [PUBLISHED, WHOLE, relative, IN_HOLE]
+    assert [group for group, _ in table.groups] == ["l1 (%) ↓", "l2 (%) ↓", "PSNR (dB) ↑", "TV (%)"]
 
 
 def test_the_papers_own_data_is_compared_where_the_protocol_agrees(fake):
     for run in RUNS:
         fake.write(run, dataset="places2", profile="paper")
     table = table_one(fake)
-    differences = [head for head in table.heads if head.group.startswith("ours − published")]
-    assert {(head.group, head.text) for head in differences} == {
-        ("ours − published, hole only", text) for text in ("l1 (%) ↓", "l2 (%) ↓", "PSNR (dB) ↑")
-    }
-    cell = column(table, "ours − published, hole only", "PSNR (dB) ↑")["Our method"]
+    differences = [head.group for head in table.heads if head.text == "ours − published, hole only"]
+    assert differences == ["l1 (%) ↓", "l2 (%) ↓", "PSNR (dB) ↑"]
+    assert sum("−" in head.text for head in table.heads) == len(differences)
+    cell = column(table, "PSNR (dB) ↑", "ours − published, hole only")["DeepFill v1"]
     assert float(cell.text) == pytest.approx(value("deepfill-v1", "psnr_hole") - 18.91, abs=0.005)
-    assert "stand-in" not in table.caption and not any(
-        head.group.startswith("published (other") for head in table.heads
-    )
+    assert "stand-in" not in table.caption
+    assert {head.text for head in table.heads if head.text.startswith("ours on")} == {
+        text.replace("bundled-photos", "places2") for text in (IN_HOLE, WHOLE, f"{WHOLE}: relative TV (%)")
+    }
     assert not any(term == "Smoke run" for term, _ in table.notes)
 
 
 def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
     fake.write("patchmatch", psnr=math.inf, tv_percent=math.nan)
     assert fake.measured.aggregate("patchmatch", "rectangle", "tv_percent").undefined == 24
-    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "PSNR (dB) ↑")["PatchMatch"]
+    cell = column(table_one(fake), "PSNR (dB) ↑", WHOLE)["PatchMatch"]
     assert (cell.text, cell.mark) == ("∞", "best")
-    cell = column(table_one(fake), "ours on bundled-photos, whole picture", "TV (%)")["PatchMatch"]
+    cell = column(table_one(fake), "TV (%)", WHOLE)["PatchMatch"]
     assert (cell.text, cell.mark) == ("undefined", "")
 
 
@@ -117,8 +122,8 @@ def test_results_on_other_pictures_are_not_put_in_one_table(fake):
 def test_parameters_stand_beside_the_papers_claim(fake):
     table = all_tables(fake.measured)[2]
     assert table.key == "deepfill-v1-parameters"
-    assert dict(table.rows)["Our method"][0].text == "2.9 M"
-    assert dict(table.rows)["Our method"][1].text == "2,896,454"
+    assert dict(table.rows)["DeepFill v1"][0].text == "2.9 M"
+    assert dict(table.rows)["DeepFill v1"][1].text == "2,896,454"
 
 
 def every_metric(fake):
@@ -175,11 +180,11 @@ def test_external_results_are_rows_of_their_own_and_marked(fake):
     fake.external("theirs", "Their method")
     table, wide = all_tables(fake.measured)[:2]
     assert [label for label, _ in table.rows] == [*METHODS, "Their method (external)"]
-    ours = column(table, "ours on bundled-photos, hole only", "PSNR (dB) ↑")
+    ours = column(table, "PSNR (dB) ↑", IN_HOLE)
     cell = ours["Their method (external)"]
     assert (cell.text, cell.status) == (f"{value('theirs', 'psnr_hole'):.2f}", "external")
     assert "external results theirs (their page, model of 2027)" in cell.about
-    assert column(table, "published (other data), Places2", "PSNR (dB) ↑")["Their method (external)"].text == "–"
+    assert column(table, "PSNR (dB) ↑", PUBLISHED)["Their method (external)"].text == "–"
     assert ("External", "Their method: their page, model of 2027.") in table.notes
     assert wide.heads[-1].text == "Their method (external)"
     compared = {table.key: [label for label, _ in table.rows] for table in all_tables(fake.measured)}

@@ -27,7 +27,9 @@ def results(studio: Studio, layout: ResultsFigure) -> Drawn:
             continue
         columns.append((column.head, kept["result"]))
         shown = kept.get("flow", kept.get("offsets"))
-        if column.map and shown is not None:
+        if column.map and shown is not None and not shown.any():
+            absent.append(f"the map of {column.head} is left out: each place of it leads to the place itself")
+        elif column.map and shown is not None:
             columns.append(("its map", [colour_code(offsets) for offsets in shown]))
             mapped = True
         elif column.map:

@@ -11,11 +11,14 @@ from palimpsest.papers.figures import TimingFigure
 from palimpsest.papers.metrics import Metric, read_metrics
 from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.results.measured import Measured
+from palimpsest.results.names import method_names
 from palimpsest.results.scaling import power, shared_sizes
 
 QUALITY = "lpips_alex"
 FEWEST, PANELS = 2, 3  # runs of a panel; panels, those with most runs first
 USUAL = 256  # px, as in the papers
+FAR = 20  # times the fewest seconds; where the most are more, powers of ten alone are named
+AROUND = 2.3  # factor between a point and the end of its axis: two of 1, 2, 5 and 10 are between the ends
 
 
 def timing(studio: Studio, layout: TimingFigure) -> Drawn:
@@ -69,7 +72,7 @@ def speed_against_quality(measured: Measured) -> Iterator[Drawing]:
     caption += f" Seconds at the papers' widths, one picture of {size} px at a time, on {measured.benchmark.on('cpu')}."
     caption += f" At most {PANELS} panels, those with the most runs."
     datasets = {slot: measured.pictures(slot).dataset for slot in measured.slots}
-    yield Drawing("overview-speed", title, caption, draw_panels(panels, datasets, metric))
+    yield Drawing("overview-speed", title, caption, draw_panels(panels, datasets, metric, method_names(measured)))
 
 
 def _size(measured: Measured) -> int:
@@ -94,24 +97,30 @@ def _points(measured: Measured, size: int) -> dict[tuple[str, str], Points]:
     return found
 
 
-def draw_panels(panels: dict[tuple[str, str], Points], datasets: dict[str, str], metric: Metric) -> Figure:
-    """A row of panels with a point a run, on logarithmic seconds."""
+def draw_panels(
+    panels: dict[tuple[str, str], Points], datasets: dict[str, str], metric: Metric, names: dict[str, str]
+) -> Figure:
+    """A row of panels with a point a run under its method's name, on the same logarithmic seconds."""
     figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
-    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    row = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     runs = list(dict.fromkeys(run for points in panels.values() for run in points))
+    every = [point[0] for points in panels.values() for point in points.values()]
     handles = {}
     for axes, ((slot, hole), points) in zip(row, panels.items(), strict=True):
         for run, (seconds, mean, low, high) in points.items():
             number = runs.index(run)
             style = {"color": f"C{number % 10}", "marker": "os^Dv"[number // 10 % 5], "markersize": 5}
             handles[run] = axes.errorbar(seconds, mean, [[mean - low], [high - mean]], linewidth=1, ls="", **style)
-        axes.set(xscale="log", title=f"{datasets[slot]}, {hole}")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set(xscale="log", title=f"{datasets[slot]}, {hole} holes")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if max(every) > FAR * min(every) else (1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.margins(0.15)
+        axes.margins(y=0.15)
+    row[0].set_xlim(min(every) / AROUND, max(every) * AROUND)
     figure.supxlabel("seconds a picture", fontsize=9)
     figure.supylabel(metric.head, fontsize=9)
     columns = min(len(panels), len(handles))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, fontsize=8)
+    figure.legend(
+        handles.values(), [names[run] for run in handles], loc="outside upper left", ncols=columns, fontsize=8
+    )
     return figure

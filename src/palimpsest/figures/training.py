@@ -8,7 +8,7 @@ from palimpsest.figures.grids import Columns, draw_grid
 from palimpsest.figures.studio import Drawn, Studio
 from palimpsest.papers.figures import CurvesFigure, ProgressFigure, SampleGridsFigure
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.results.samples import Arrays, blank
+from palimpsest.results.samples import Arrays, hatched
 from palimpsest.storage import read_arrays, read_json
 
 MOMENTS = 6  # of a training, at most
@@ -58,7 +58,7 @@ def progress(studio: Studio, layout: ProgressFigure) -> Drawn:
     if not (moments := moments_of(arrays)):
         return None, [f"run {layout.run} kept no pictures of its training"]
     pictures, holes = arrays["pictures"], arrays["holes"].astype(bool)
-    inputs = blank(pictures, holes.reshape(holes.shape[:3]))
+    inputs = hatched(pictures, holes.reshape(holes.shape[:3]))
     return draw_grid([("original", pictures), ("input", inputs), *moments], [""] * len(pictures)), []
 
 

@@ -2,7 +2,8 @@
 
 Pictures are `<slot>/original/<place>.png` and `<slot>/<holes>/<run>/<place>.png`, where `input` stands for the run that
 fills nothing and a picture's place is its number in the test split. Pictures wider than SMALL px have a twin of that
-size, `<place>.webp`. Values and provenance are scripts: a page in the file system may load no other data.
+size, `<place>.webp`. `first/` holds the pictures with which the page begins. Values and provenance are scripts: a page
+in the file system may load no other data.
 """
 
 import io
@@ -20,12 +21,15 @@ from ruamel.yaml import YAML
 from palimpsest.data.shards import Shard
 from palimpsest.holes.bank import read_index
 from palimpsest.papers.metrics import REGIONS, Metrics, read_metrics
+from palimpsest.papers.paper import read_papers
 from palimpsest.results.measured import Measured
+from palimpsest.results.names import method_names
 from palimpsest.results.samples import Arrays, Scene, read_scene
 from palimpsest.storage import read_arrays, write_text
 from palimpsest.workspace import ReportFiles, Workspace
 
-SMALL = 160  # px, the width of a thumbnail
+SMALL, LARGE = 160, 720  # px, the width of a thumbnail, and of a picture with which the page begins
+QUALITY = "lpips_alex"  # chooses them
 BINS, WORST = 16, 6  # of a histogram; pictures that are named
 ORIGINAL, INPUT = "original", "input"
 
@@ -88,11 +92,44 @@ class Gallery:
     def write(self) -> None:
         """Pictures, values and provenance, and `index.json`, which names them."""
         kept = {run: self._write_kept(run) for run in self.measured.results}
+        first = self._first(kept)
         sets = [self._write_set(each, kept) for each in self._sets]
-        runs = {run: self._write_provenance(run) for run in self.measured.runs}
+        names = method_names(self.measured)
+        runs = {run: {"label": names[run], **self._write_provenance(run)} for run in self.measured.runs}
         slots = {slot: asdict(self.measured.pictures(slot)) for slot in self.measured.slots}
+        own = [paper.label for paper in read_papers().values()]
         index = {"small": SMALL, "slots": slots, "sets": sets, "runs": runs, "metrics": self._explained()}
-        write_text(self.files.gallery_index, json.dumps(index, ensure_ascii=False))
+        write_text(self.files.gallery_index, json.dumps({**index, "own": own, "first": first}, ensure_ascii=False))
+
+    def _first(self, kept: dict[str, dict[str, list[int]]]) -> dict | None:
+        """Writes the picture with which the page begins; what the index says of it, none without two methods.
+
+        It is one of the largest, filled by the two best methods there; the better has its median on it.
+        """
+        found = [(each, self._ranked(each)) for each in self._sets if not each.pieced]
+        found = [(each, runs) for each, runs in found if len(runs) > 1]
+        if not found:
+            return None
+        chosen, (left, right, *_) = max(found, key=lambda pair: self.measured.pictures(pair[0].scene.slot).size)
+        scene = chosen.scene
+        values = self.measured.per_image(left)[scene.hole][QUALITY]
+        places = sorted(set(kept[left][scene.hole]) & set(kept[right][scene.hole]), key=lambda place: values[place])
+        place = places[(len(places) - 1) // 2]
+        pictures = {ORIGINAL: scene.shard[place], INPUT: scene.input(place)}
+        for side, run in (("left", left), ("right", right)):
+            pictures[side] = chosen.kept(read_arrays(Workspace(self.root).results(run).samples))[place]
+        for name, picture in pictures.items():
+            width, height = save_thumbnail(self.files.gallery / "first" / f"{name}.webp", picture, LARGE)
+        about = {"slot": scene.slot, "holes": scene.hole, "place": place, "id": scene.shard.ids[place]}
+        about |= {"ratio": round(float(scene.bank.ratios[place]), 4), "metric": QUALITY}
+        return {**about, "left": left, "right": right, "width": width, "height": height}
+
+    def _ranked(self, each: PictureSet) -> list[str]:
+        """The runs of a set that QUALITY was measured of, the best first."""
+        hole = each.measured_as
+        runs = self.measured.kept(each.scene.slot, hole)
+        found = {run: self.measured.aggregate(run, hole, QUALITY) for run in runs}
+        return sorted((run for run in runs if found[run]), key=lambda run: found[run].mean)
 
     def _explained(self) -> dict[str, dict]:
         words = ("head", "digits", "direction", "definition")

@@ -59,6 +59,10 @@ class Report:
         kinds = {f"{paper}-{name}": figure.kind for name, figure in self.papers[paper].figures.items()}
         return [figure for figure in self.figures_of(paper) if kinds.get(figure["name"]) == "curves"]
 
+    def method(self, run: str) -> str:
+        """What the method of a run is called."""
+        return self.gallery["runs"][run]["label"]
+
     @property
     def matrix_heads(self) -> dict[str, list[str]]:
         """{paper: numbers of its tables in the matrix of methods}."""
@@ -73,8 +77,9 @@ class Report:
         number = key.removeprefix(f"{paper}-")
         if number in (tables := self.papers[paper].tables):
             return tables[number].heading(number)
-        table, _, measured_on = number.partition("-every-metric")
-        return f"Table {table}, every metric{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
+        table, _, what = number.partition("-")
+        every, _, measured_on = what.partition("every-metric")
+        return f"Table {table}, {every or 'every metric'}{measured_on.replace('-', ': ', 1).replace('-', ' ')}"
 
     def words(self, table: str) -> str:
         """The methods of a table, by which the contents find it."""

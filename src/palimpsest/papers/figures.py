@@ -15,6 +15,10 @@ class Shown(Settings):
     head: str
     map: bool  # whether a column with the map of its attention follows
 
+    @property
+    def runs(self) -> list[str]:
+        return [self.run] if isinstance(self.run, str) else list(self.run.values())
+
     def on(self, slot: str) -> Self:
         """The column with the run of one slot's pictures; with any other where it has none there."""
         if isinstance(self.run, str):

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, PositiveInt
 
-from palimpsest.config.yaml import Settings, one_of
+from palimpsest.config.yaml import InputError, Settings, one_of
 from palimpsest.papers.metrics import Metric, Metrics
 from palimpsest.papers.values import Place
 
@@ -228,6 +228,10 @@ class ComparisonTable(Comparison):
 
     def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
         super().check(places, metrics, at)
+        slots = {(condition.dataset, condition.slot, condition.stand_in) for condition in self.data}
+        if len(slots) > 1:
+            found = ", ".join(sorted(condition.slot for condition in self.data))
+            raise InputError(f"{at}.data: asked for conditions on one data set and slot, found {found}; accepted: one")
         if votes := self.votes:
             found = {(place.dataset, place.metric) for place in places}
             one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")

@@ -22,9 +22,16 @@ Arrays = dict[str, np.ndarray]
 Reader = Callable[[Path], Arrays]
 
 
-def blank(pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Pictures, uint8 (…, H, W, 3), with their holes, bool (…, H, W), white."""
-    return np.where(holes[..., None], np.uint8(255), pictures)
+STRIPES = (255, 150)  # the greys of a hatched hole
+FINEST, ACROSS = 8, 16  # px from one stripe to its like, at least; of them along a picture
+
+
+def hatched(pictures: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """Pictures, uint8 (…, H, W, 3), with their holes, bool (…, H, W), hatched: no photograph hides them."""
+    height, width = holes.shape[-2:]
+    period = max(FINEST, height // ACROSS)
+    light = np.add.outer(np.arange(height), np.arange(width)) % period < period // 2
+    return np.where(holes[..., None], np.where(light, *STRIPES)[..., None].astype(np.uint8), pictures)
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,8 @@ class Scene:
     bank: Bank
 
     def input(self, place: int) -> np.ndarray:
-        """A picture with its hole white, uint8 (H, W, 3)."""
-        return blank(self.shard[place], self.bank[place])
+        """A picture with its hole hatched, uint8 (H, W, 3)."""
+        return hatched(self.shard[place], self.bank[place])
 
     def pieced(self, place: int, references: np.ndarray) -> np.ndarray:
         """A picture whose hole is filled from a picture that was pieced together of references, uint8 (H, W, 3)."""
@@ -76,8 +83,8 @@ class Samples:
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        """The pictures with their holes white."""
-        return blank(self.pictures, self.holes)
+        """The pictures with their holes hatched."""
+        return hatched(self.pictures, self.holes)
 
     def take(self, chosen: np.ndarray | slice) -> "Samples":
         kept = {run: {name: array[chosen] for name, array in arrays.items()} for run, arrays in self.kept.items()}

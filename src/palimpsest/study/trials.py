@@ -25,7 +25,7 @@ class Shown:
     slot: str
     hole: str  # kind
     picture: str
-    input: np.ndarray  # hole white
+    input: np.ndarray  # hole hatched
     results: dict[str, np.ndarray]  # of each run
 
 

@@ -30,7 +30,12 @@ class Cells:
     @property
     def published_on(self) -> str:
         """The head of the published columns."""
-        return f"published{'' if self.same else ' (other data)'}, {self.condition.label}"
+        return f"published on {self.condition.label}"
+
+    @property
+    def ours_on(self) -> str:
+        """The head of our columns."""
+        return f"ours on {self.pictures.dataset}"
 
     @property
     def holes(self) -> str:
@@ -48,16 +53,6 @@ class Cells:
         at = self.condition
         place = (at.dataset, at.mask, at.ratio)
         return self.context.published(row.method, metric, place, f"published, measured on {at.label}")
-
-    def measured_on(self, row: Row) -> Cell:
-        """The data behind a row's numbers, or that it was not yet run."""
-        if (run := self.run(row)) is None:
-            return NOTHING
-        if run not in self.context.measured.results:
-            return self.context.not_yet_run(run)
-        source = self.context.measured.runs[run].source
-        about = f"external results: {source}" if source else ""
-        return Cell(self.pictures.dataset, "external" if source else "data", about=about)
 
     def measured(self, metric: str, row: Row) -> Cell:
         measured, kind = self.context.measured, self.condition.measured

@@ -3,56 +3,63 @@
 from collections.abc import Iterator
 from functools import partial
 
-from palimpsest.papers.metrics import REGIONS
+from palimpsest.papers.metrics import REGIONS, Metric
+from palimpsest.papers.tables import Column as ColumnSpec
 from palimpsest.papers.tables import ComparisonTable, Row, Timed
 from palimpsest.tables.cells import Cells
 from palimpsest.tables.columns import Column, fill, ranked
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.cost import cost_cell
 from palimpsest.tables.model import NOTHING, Cell, Head, Table
-from palimpsest.tables.notes import MEASURED_ON, caption, metric_notes, notes, with_external
-from palimpsest.tables.votes import votes_columns
+from palimpsest.tables.notes import caption, metric_notes, notes, with_external
+from palimpsest.tables.votes import votes_table
 
 
 def comparison_tables(context: Context) -> Iterator[Table]:
-    """The paper's table, then one of every metric where its spec asks for it."""
+    """The paper's table, a block a kind of hole; then those of its votes and of every metric that its spec asks for."""
     layout: ComparisonTable = context.layout
     under = [Cells(context, condition) for condition in layout.data]
     rows = with_external(context.measured, layout, layout.data)
-    columns = [*_compared(layout, under), *_timed(context), *(votes_columns(context) if context.poll else [])]
+    blocks = [[*_compared(cells), *_timed(context)] for cells in under]
+    several = len(under) > 1
     yield Table(
         key=context.name,
         caption=caption(context, under),
-        heads=[column.head for column in columns],
-        rows=fill(columns, rows),
+        heads=[column.head for column in blocks[0]],
+        rows=[line for columns in blocks for line in fill(columns, rows)],
         notes=list(notes(context, under, rows)),
+        blocks=[(f"{cells.condition.short} holes", len(rows)) for cells in under] if several else [],
+        blocked="holes",
+        ranked="block" if several else "column",
     )
+    if context.poll:
+        yield votes_table(context)
     if layout.every_metric:
         for cells in under:
             yield every_metric(cells)
 
 
-def _compared(layout: ComparisonTable, under: list[Cells]) -> Iterator[Column]:
-    """Under each condition published, ours and the difference; before a slot's first, the data behind ours."""
-    told = set()
-    for cells in under:
-        at, metrics = cells.condition, cells.context.metrics
-        prefix = f"{at.mask}{' ' + at.ratio if at.ratio else ''}: " if len(under) > 1 else ""
-        if at.slot not in told:
-            told.add(at.slot)
-            yield Column(MEASURED_ON, cells.measured_on)
-        for name, metric in layout.published_metrics(metrics).items():
-            head = Head(f"{prefix}{cells.published_on}", metric.head)
-            yield Column(head, partial(cells.published, name), metric)
-        for group in layout.measured:
-            for column in group.columns:
-                metric = metrics[column.metric]
-                head = Head(f"{prefix}ours on {cells.pictures.dataset}, {group.group}", metric.head)
-                yield Column(head, partial(cells.measured, column.metric), metric)
-            for column in group.columns:
-                if cells.same and column.compares:
-                    head = Head(f"{prefix}ours − published, {group.group}", metrics[column.metric].head)
-                    yield Column(head, partial(cells.difference, column))
+def _compared(cells: Cells) -> Iterator[Column]:
+    """Of each metric published, ours and the difference, what compares first; then the metrics of ours alone."""
+    layout, metrics = cells.context.layout, cells.context.metrics
+    for name, metric in layout.published_metrics(metrics).items():
+        yield Column(Head(metric.head, cells.published_on), partial(cells.published, name), metric)
+        beside = [(group, column) for group, column in layout.columns if column.published == name]
+        for group, column in sorted(beside, key=lambda each: not each[1].compares):
+            yield from _measured(cells, metric, group, column)
+    for group, column in layout.columns:
+        if column.published is None:
+            yield from _measured(cells, metrics[column.metric], group, column)
+
+
+def _measured(cells: Cells, metric: Metric, group: str, column: ColumnSpec) -> Iterator[Column]:
+    """One of our metrics under the head of `metric`, and how it differs from the published one where they compare."""
+    own = cells.context.metrics[column.metric]
+    another = "" if own.head == metric.head else f": {own.head}"
+    head = Head(metric.head, f"{cells.ours_on}, {group}{another}")
+    yield Column(head, partial(cells.measured, column.metric), own)
+    if cells.same and column.compares:
+        yield Column(Head(metric.head, f"ours − published, {group}"), partial(cells.difference, column))
 
 
 def _timed(context: Context) -> Iterator[Column]:
@@ -78,7 +85,7 @@ def every_metric(cells: Cells) -> Table:
             if metric.of == region:
                 measured = [cells.measured(name, row) for row in rows]
                 lines.append((metric.head, [Cell(words, "data"), Cell(name, "data"), *ranked(metric, measured)]))
-    ours = f"ours on {cells.pictures.dataset}, {cells.holes}"
+    ours = f"{cells.ours_on}, {cells.holes}"
     several = len(context.layout.data) > 1
     return Table(
         key=f"{context.name}-every-metric"

@@ -1,11 +1,11 @@
 """Tables of cost: seconds, memory, parameters and multiply-adds of this machine beside what the papers print."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimingTable
+from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimedRow, TimingTable
 from palimpsest.results.benchmark import Benchmark
-from palimpsest.results.measured import Measured
 from palimpsest.results.scaling import power, shared_sizes
+from palimpsest.tables.columns import Column, fill
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.model import Cell, Head, Table
 
@@ -18,33 +18,45 @@ EXPONENT = (
 def timing_table(context: Context) -> Iterator[Table]:
     """A paper's table of speed: its seconds, then seconds, memory and counts of this machine."""
     layout: TimingTable = context.layout
-    measured, benchmark = context.measured, context.measured.benchmark
-    sizes = {device: _sizes(benchmark, layout, device) for device in DEVICES}
-    devices, counted = (benchmark.devices, benchmark.sizes) if benchmark else ((), ())
-    heads = [Head("published", "complexity", numeric=False)]
-    heads += [Head("published", f"{DEVICES[timed.device]}, {timed.size} px (s) ↓") for timed in layout.published]
-    for device, name in DEVICES.items():
-        heads += [Head(f"ours, seconds on a {name} ↓", f"{size} px") for size in sizes[device]]
-    for device in devices:
-        heads += [Head(f"ours, peak memory on a {DEVICES[device]} (MiB) ↓", f"{size} px") for size in counted]
-    heads += [Head("ours, multiply-adds (10⁹) ↓", f"{size} px") for size in counted]
-    heads += [Head("ours", "parameters"), Head("ours", "exponent of N")]
-    rows, shared = [], shared_sizes([measured.architecture(row.run) for row in layout.rows], "cpu")
-    for row in layout.rows:
-        cells = [Cell(row.complexity, "published")]
-        cells += [context.published(row.method, timed.metric, lack="did not fit") for timed in layout.published]
-        cells += [cost_cell(context, row.run, d, size, "seconds") for d in DEVICES for size in sizes[d]]
-        cells += [cost_cell(context, row.run, d, size, "peak_mib") for d in devices for size in counted]
-        cells += [_multiply_adds(context, row.run, size) for size in counted]
-        cells += [_parameters(context, row.run), _exponent(measured, row.run, shared)]
-        rows.append((row.label, cells))
+    columns = list(_timings(context))
     yield Table(
         key=context.name,
         caption=f"{context.title}, measured again: {layout.title}",
-        heads=heads,
-        rows=rows,
-        notes=[("Protocol", " ".join(layout.protocol)), *machine(benchmark), ("Exponent", EXPONENT)],
+        heads=[column.head for column in columns],
+        rows=fill(columns, layout.rows),
+        notes=[("Protocol", " ".join(layout.protocol)), *machine(context.measured.benchmark), ("Exponent", EXPONENT)],
     )
+
+
+def _timings(context: Context) -> Iterator[Column]:
+    """Complexity; for each device and size published seconds and ours; then memory and counts."""
+    layout: TimingTable = context.layout
+    measured, benchmark = context.measured, context.measured.benchmark
+    devices, counted = (benchmark.devices, benchmark.sizes) if benchmark else ((), ())
+    shared = shared_sizes([measured.architecture(row.run) for row in layout.rows], "cpu")
+
+    def ours(cell: Callable[..., Cell], *of: object) -> Callable[[TimedRow], Cell]:
+        return lambda row: cell(context, row.run, *of)
+
+    def published(metric: str) -> Callable[[TimedRow], Cell]:
+        return lambda row: context.published(row.method, metric, lack="did not fit")
+
+    yield Column(Head("complexity", "published", numeric=False), lambda row: Cell(row.complexity, "published"))
+    for device, name in DEVICES.items():
+        printed = {timed.size: timed.metric for timed in layout.published if timed.device == device}
+        for size in _sizes(benchmark, layout, device):
+            group = f"seconds on a {name}, {size} px ↓"
+            if size in printed:
+                yield Column(Head(group, "published"), published(printed[size]))
+            yield Column(Head(group, "ours"), ours(cost_cell, device, size, "seconds"))
+    for device in devices:
+        for size in counted:
+            head = Head(f"peak memory on a {DEVICES[device]} (MiB) ↓", f"ours, {size} px")
+            yield Column(head, ours(cost_cell, device, size, "peak_mib"))
+    for size in counted:
+        yield Column(Head("multiply-adds (10⁹) ↓", f"ours, {size} px"), ours(_multiply_adds, size))
+    yield Column(Head("parameters", "ours"), ours(_parameters))
+    yield Column(Head("exponent of N", "ours"), ours(_exponent, shared))
 
 
 def _sizes(benchmark: Benchmark | None, layout: TimingTable, device: str) -> list[int]:
@@ -123,8 +135,8 @@ def _multiply_adds(context: Context, run: str, size: int) -> Cell:
     return Cell(f"{count:.1f}", "measured", count, about=about, provenance=f"provenance/{run}")
 
 
-def _exponent(measured: Measured, run: str, sizes: list[int]) -> Cell:
-    found = measured.architecture(run)
+def _exponent(context: Context, run: str, sizes: list[int]) -> Cell:
+    found = context.measured.architecture(run)
     if found is None or len(sizes) < 2:
         return Cell("missing", "missing", about="it takes at least two sizes at which every row was measured")
     seconds = found.seconds("cpu")

@@ -11,12 +11,14 @@ from palimpsest.tables.model import NOTHING, Cell, Head, Table
 def block_table(context: Context) -> Iterator[Table]:
     """How many blocks of each kind the paper's networks have, and ours."""
     layout: BlockTable = context.layout
-    heads = [Head(group, column.head) for group in ("published", "counted") for column in layout.columns]
+    heads = [Head(column.head, text) for column in layout.columns for text in ("published", "ours")]
     rows = []
     for row in layout.rows:
-        published = [context.published(column.head, row.label) for column in layout.columns]
-        counted = [_blocks(context, column.run, column.network, row.block) for column in layout.columns]
-        rows.append((row.label, published + counted))
+        cells = []
+        for column in layout.columns:
+            cells.append(context.published(column.head, row.label))
+            cells.append(_blocks(context, column.run, column.network, row.block))
+        rows.append((row.label, cells))
     notes = [("Protocol", " ".join(layout.protocol))]
     yield Table(context.name, context.caption, heads, rows, notes, corner="block")
 
@@ -52,17 +54,19 @@ def _setting(context: Context, run: str, setting: str) -> Cell:
 def parameter_table(context: Context) -> Iterator[Table]:
     """What the paper says of the size of its networks beside the parameters that were counted."""
     layout: ParameterTable = context.layout
-    scales = {"counted at the paper's scale": "parameters_at_paper_scale"}
+    scales = {"ours at the paper's scale": "parameters_at_paper_scale"}
     if context.measured.profile != "paper":
-        scales[f"counted in profile {context.measured.profile}"] = "parameters"
-    heads = [Head("published", "generator"), *(Head(group, network) for group in scales for network in layout.networks)]
+        scales[f"ours in profile {context.measured.profile}"] = "parameters"
+    claimed = any(row.method for row in layout.rows)
+    heads = [Head("generator", "published")] if claimed else []
+    heads += [Head(network, scale) for network in layout.networks for scale in scales]
     rows = []
     for row in layout.rows:
         published = context.published(row.method, layout.metric, unit="M") if row.method else NOTHING
         counted = [
-            _parameters(context, row.run, scale, network) for scale in scales.values() for network in layout.networks
+            _parameters(context, row.run, scale, network) for network in layout.networks for scale in scales.values()
         ]
-        rows.append((row.label, [published, *counted]))
+        rows.append((row.label, [published, *counted] if claimed else counted))
     yield Table(context.name, context.caption, heads, rows, [("Claim", f"{layout.claim} {layout.remark}")])
 
 

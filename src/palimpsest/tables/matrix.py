@@ -12,7 +12,7 @@ RUN, ABSENT, UNVOTED = "run", "not yet run", "no votes"
 
 @dataclass
 class Method:
-    """A method under the name that tables give it, and the runs that stand for it."""
+    """A method under the shortest name that tables give it, and the runs that stand for it."""
 
     label: str
     names: set[str]  # runs, and its name within a paper
@@ -37,6 +37,7 @@ def matrix(measured: Measured) -> dict:
             for each in shown:
                 method = _method(methods, each.label, _names(name, each, measured))
                 found = [run for run in each.runs if measured.has(run)]
+                method.label = min(method.label, each.label, key=len)
                 method.cells[table] = (RUN if voted else UNVOTED) if found else ABSENT
                 method.run = method.run or next(iter(found), "")
     listed = [{"label": each.label, "run": each.run, "cells": each.cells} for each in methods]

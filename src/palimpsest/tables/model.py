@@ -37,7 +37,6 @@ LEGEND = {  # words and marks that stand in place of a number or beside it
     "–": "no number to print",
     "(external)": "external results, measured here like all the others",
     "(a stand-in)": "pictures other than the paper's, so that our numbers are not compared with the published ones",
-    "(other data)": "measured on the paper's pictures, where our numbers come from others",
 }
 PLACES = {"column": "its column", "block": "its column within its block", "row": "its row"}  # of the best number
 
@@ -61,7 +60,8 @@ class Table:
     rows: list[tuple[str, list[Cell]]]
     notes: list[tuple[str, str]]  # term, text
     corner: str = "method"  # the head of the rows
-    blocks: list[tuple[str, int]] = field(default_factory=list)  # metric, number of its rows; in wide tables only
+    blocks: list[tuple[str, int]] = field(default_factory=list)  # head, number of its rows; none: one block without
+    blocked: str = "metric"  # the head of the heads of blocks
     parts: list[int] = field(default_factory=list)  # numbers of columns that stay together on a page
     ranked: str = "column"  # of PLACES
 
@@ -77,22 +77,22 @@ class Table:
 
     @property
     def bodies(self) -> Iterator[tuple[str, list[tuple[str, list[Cell]]]]]:
-        """Each block's metric and rows; without blocks "" and all rows."""
+        """Each block's head and rows; without blocks "" and all rows."""
         rows = iter(self.rows)
-        for metric, count in self.blocks or [("", len(self.rows))]:
-            yield metric, list(islice(rows, count))
+        for head, count in self.blocks or [("", len(self.rows))]:
+            yield head, list(islice(rows, count))
 
     @property
     def lines(self) -> Iterator[tuple[list[str], list[Cell]]]:
-        """The heads of each row, its block's metric first, and its cells."""
-        for metric, rows in self.bodies:
+        """The heads of each row, its block's first, and its cells."""
+        for head, rows in self.bodies:
             for label, cells in rows:
-                yield [metric, label] if metric else [label], cells
+                yield [head, label] if head else [label], cells
 
     @property
     def corners(self) -> list[str]:
         """The heads above the heads of the rows."""
-        return ["metric", self.corner] if self.blocks else [self.corner]
+        return [self.blocked, self.corner] if self.blocks else [self.corner]
 
     @property
     def legend(self) -> str:

@@ -7,12 +7,10 @@ from palimpsest.results.measured import NOT_MEASURED, Measured
 from palimpsest.tables.cells import Cells
 from palimpsest.tables.context import Context, stand_in
 from palimpsest.tables.cost import machine
-from palimpsest.tables.model import Head
 from palimpsest.tables.votes import vote_notes
 
 Notes = Iterator[tuple[str, str]]  # term, text
 
-MEASURED_ON = Head("ours", "measured on", numeric=False)
 INTERVAL = (
     "95 % of the means of 1000 sets of pictures drawn with replacement (percentile bootstrap, fixed seed) lie in it. "
     "Pictures cropped from one photograph are not independent, so it is too narrow where photographs are few."

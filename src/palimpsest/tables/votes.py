@@ -8,7 +8,7 @@ from palimpsest.study.polls import MEASURES, SHARE, WINS, Poll, counted
 from palimpsest.study.tally import FEW, RESAMPLES, Tally
 from palimpsest.tables.columns import Column, fill
 from palimpsest.tables.context import Context, stand_in
-from palimpsest.tables.model import NOTHING, Cell, Head, Table
+from palimpsest.tables.model import Cell, Head, Table
 
 KAPPA = (
     "Fleiss' kappa: 1 where raters always agree, 0 where they agree no more often than by chance; pictures may have "
@@ -41,27 +41,29 @@ def _columns(context: Context) -> Iterator[Column]:
     for name in layout.published:
         metric = MEASURES[name]
         for condition in {condition.dataset: condition for condition in layout.data}.values():
-            other = "" if poll.same(condition) else " (other data)"
             published = partial(_published, context, condition.dataset, name)
-            yield Column(Head(f"published{other}, {metric.head}", condition.label), published, metric)
+            yield Column(Head(metric.head, f"published on {condition.label}"), published, metric)
         for condition in poll.conditions:
-            head = Head(f"ours, {metric.head}", poll.measured.pictures(condition.slot).dataset)
+            head = Head(metric.head, f"ours on {poll.measured.pictures(condition.slot).dataset}")
             yield Column(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
 
 
-def votes_columns(context: Context) -> list[Column]:
-    """Published votes and ours, all pictures together, for a table of other things."""
+def votes_table(context: Context) -> Table:
+    """Published votes and ours, all pictures together, of a table of other things."""
     poll, votes = context.poll, context.layout.votes
-    labels = {row.label for row in poll.study.rows}
-
-    def ours(row: Row) -> Cell:
-        return _ours(poll, poll.whole, poll.conditions, "votes", row) if row.label in labels else NOTHING
-
     published = partial(_published, context, votes.dataset, votes.metric)
-    return [
-        Column(Head("user study", f"{votes.label}, published"), published),
-        Column(Head("user study", f"votes, ours on {poll.datasets}"), ours),
+    ours = partial(_ours, poll, poll.whole, poll.conditions, "votes")
+    columns = [
+        Column(Head(votes.label, "published"), published),
+        Column(Head(votes.label, f"ours on {poll.datasets}"), ours),
     ]
+    return Table(
+        key=f"{context.name}-votes",
+        caption=f"{context.title}, held on {poll.datasets}: {votes.study.title}",
+        heads=[column.head for column in columns],
+        rows=fill(columns, votes.study.rows),
+        notes=[*context.smoke, *_notes(poll)],
+    )
 
 
 def _published(context: Context, dataset: str, metric: str, row: Row) -> Cell:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain
 
 from palimpsest.papers.tables import Column as ColumnSpec
 from palimpsest.papers.tables import WideTable
@@ -10,11 +10,11 @@ from palimpsest.tables.cells import Cells
 from palimpsest.tables.columns import Column, fill
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import Head, Table
-from palimpsest.tables.notes import MEASURED_ON, caption, notes, with_external
+from palimpsest.tables.notes import caption, notes, with_external
 
 
 def wide_table(context: Context) -> Iterator[Table]:
-    """The table, with ours beside the published numbers of each data set."""
+    """The table, with ours beside the published numbers under each condition."""
     layout: WideTable = context.layout
     under = [Cells(context, condition) for condition in layout.data]
     rows = with_external(context.measured, layout, layout.data)
@@ -37,28 +37,25 @@ def wide_table(context: Context) -> Iterator[Table]:
 
 
 def _parts(under: list[Cells], column: ColumnSpec) -> Iterator[list[Column]]:
-    """One metric's columns, those of one data set together: published, ours and the difference.
+    """One metric's columns, those of one slot together: for each kind of hole published, ours and the difference.
 
-    Ours stand once where several conditions share slot and holes, after the last of them.
+    A slot that stands in for several data sets has the published numbers of each beside ours.
     """
     metrics = under[0].context.metrics
     published = under[0].context.layout.published_metrics(metrics).get(column.published)
-    last = {(cells.condition.slot, cells.condition.measured): cells for cells in under}
-    for _, of_one in groupby(under, lambda cells: cells.condition.dataset):
-        together = list(of_one)
-        found = [
-            Column(
-                Head(cells.published_on, cells.condition.short), partial(cells.published, column.published), published
-            )
-            for cells in together
-        ]
-        ours = [cells for cells in together if last[cells.condition.slot, cells.condition.measured] is cells]
-        found += [Column(MEASURED_ON, cells.measured_on) for cells in ours[:1]]
-        for cells in ours:
-            head = Head(f"ours on {cells.pictures.dataset}", cells.condition.short)
-            found.append(Column(head, partial(cells.measured, column.metric), metrics[column.metric]))
-        for cells in ours:
-            if cells.same:
-                head = Head(f"ours − published, {cells.condition.label}", cells.condition.short)
-                found.append(Column(head, partial(cells.difference, column)))
+    for slot in dict.fromkeys(cells.condition.slot for cells in under):
+        of_slot = [cells for cells in under if cells.condition.slot == slot]
+        found = []
+        for measured in dict.fromkeys(cells.condition.measured for cells in of_slot):
+            alike = [cells for cells in of_slot if cells.condition.measured == measured]
+            group, ours = f"{alike[0].condition.short} holes", alike[0]
+            for cells in alike:
+                read = partial(cells.published, column.published)
+                found.append(Column(Head(group, cells.published_on), read, published))
+            read = partial(ours.measured, column.metric)
+            found.append(Column(Head(group, ours.ours_on), read, metrics[column.metric]))
+            for cells in alike:
+                if cells.same:
+                    head = Head(group, f"ours − published, {cells.condition.label}")
+                    found.append(Column(head, partial(cells.difference, column)))
         yield found

@@ -1,5 +1,6 @@
 "use strict";
-const PREFERRED = "lpips_alex", CHUNK = 20, RATIOS = [0, 10, 20, 30, 40, 50, 60, 100];
+const PREFERRED = "lpips_alex", CHUNK = 20, OPENED = 4,  // methods that the gallery shows at first
+   RATIOS = [0, 10, 20, 30, 40, 50, 60, 100];
 const PICTURE_METRICS = Object.entries(REPORT.metrics).filter(([, metric]) => metric.single);
 const find = (selector) => document.querySelector(selector);
 
@@ -36,6 +37,7 @@ function load(name) {
 /* Names, numbers and pictures. */
 const GIVEN = ["original", "input"];  // pictures that stand beside those of the runs
 const holesOf = (measured) => measured.replace(/\/pieced$/, "");
+const nameOf = (run) => REPORT.runs[run]?.label ?? run;
 const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from reference patches`);
 
 function number(value, metric) {
@@ -52,7 +54,7 @@ function picture({ slot, holes }, run, place, small = false) {
 
 /** A link that opens a picture beside another. */
 function thumbnail(scene, run, place, right, lines) {
-  const image = { src: picture(scene, run, place, true), alt: run, loading: "lazy", decoding: "async" };
+  const image = { src: picture(scene, run, place, true), alt: nameOf(run), loading: "lazy", decoding: "async" };
   const href = `#view/${scene.slot}/${scene.holes}/${place}/${right === run ? "input" : run}/${right}`;
   return element("li", {}, element("a", { href }, element("img", image), ...lines));
 }
@@ -79,11 +81,17 @@ function offerHoles() {
   options("holes", [...kinds.map((kind) => [kind, inWords(kind)]), ["all", "all kinds"]]);
 }
 
+const boxes = () => [...form.querySelectorAll("#methods input")];
+const ticked = () => new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+
+/** A box for each method, ticked as before; before anyone ticked one, the papers' own methods first. */
 function offerMethods() {
-  const runs = [...new Set(matching().flatMap((scene) => scene.runs))];
-  const off = new Set([...form.querySelectorAll("#methods input:not(:checked)")].map((box) => box.value));
-  const box = (run) => element("input", { type: "checkbox", name: "method", value: run, checked: !off.has(run) });
-  find("#methods").replaceChildren(...runs.map((run) => element("label", {}, box(run), ` ${run}`)));
+  const names = [...new Set(matching().flatMap((scene) => scene.runs.map(nameOf)))];
+  const own = (name) => REPORT.own.includes(name);
+  const opened = [...names.filter(own), ...names.filter((name) => !own(name))].slice(0, OPENED);
+  const on = form.dataset.ticked ? ticked() : new Set(opened);
+  const box = (name) => element("input", { type: "checkbox", name: "method", value: name, checked: on.has(name) });
+  find("#methods").replaceChildren(...names.map((name) => element("label", {}, box(name), ` ${name}`)));
 }
 
 function offerOrders() {
@@ -111,13 +119,13 @@ function setUp() {
 }
 
 /** A line of the gallery for each picture that a chosen method kept. */
-function entries(scene, data, runs, metric, [low, high]) {
+function entries(scene, data, names, metric, [low, high]) {
   return data.places.flatMap((place, i) => {
-    const kept = scene.runs.filter((run) => runs.has(run) && data.kept[run].includes(place));
+    const kept = scene.runs.filter((run) => names.has(nameOf(run)) && data.kept[run].includes(place));
     const ratio = 100 * data.ratios[i];
     if (!kept.length || ratio < low || ratio >= high + (high === 100)) return [];
     const value = (run) => data.values[run][metric]?.[i] ?? NaN;
-    const values = scene.runs.filter((run) => runs.has(run)).map(value);  // pictures that were not kept count too
+    const values = scene.runs.filter((run) => names.has(nameOf(run))).map(value);  // pictures that were not kept count too
     return [{ scene, place, id: data.ids[i], ratio, kept, values, shown: kept.map(value) }];
   });
 }
@@ -138,7 +146,7 @@ const last = (value) => (Number.isNaN(value) ? Infinity : value);
 
 async function show() {
   const turn = ++latest, scenes = matching(), metric = chosen("metric");
-  const runs = new Set([...form.querySelectorAll("#methods input:checked")].map((box) => box.value));
+  const names = ticked();
   const bounds = chosen("ratio").split("-").map(Number);
   let data;
   try {
@@ -148,13 +156,13 @@ async function show() {
     return;
   }
   if (turn !== latest) return;
-  rest = scenes.flatMap((scene, i) => entries(scene, data[i], runs, metric, bounds));
+  rest = scenes.flatMap((scene, i) => entries(scene, data[i], names, metric, bounds));
   const order = ORDERS[chosen("order")];
   if (order) {
     const keys = new Map(rest.map((entry) => [entry, last(order(entry))]));
     rest.sort((a, b) => (keys.get(a) === keys.get(b) ? 0 : keys.get(a) - keys.get(b)));
   }
-  const methods = new Set(rest.flatMap((entry) => entry.kept)).size;
+  const methods = new Set(rest.flatMap((entry) => entry.kept.map(nameOf))).size;
   const by = chosen("order") && methods > 1 ? ORDERED[chosen("order")] : "";
   count.textContent = `${rest.length} pictures, filled by ${methods} methods${by}. ${REPORT.metrics[metric].definition}`;
   list.replaceChildren();
@@ -167,7 +175,7 @@ function more() {
   for (const { scene, place, id, ratio, kept, shown } of rest.splice(0, CHUNK)) {
     const given = GIVEN.map((run) => thumbnail(scene, run, place, kept[0], [run]));
     const made = kept.map((run, i) =>
-      thumbnail(scene, run, place, run, [element("span", { className: "value" }, number(shown[i], metric)), element("br"), run]));
+      thumbnail(scene, run, place, run, [element("span", { className: "value" }, number(shown[i], metric)), element("br"), nameOf(run)]));
     const head = `${id} · ${inWords(scene.holes)} · ${ratio.toFixed(0)} % missing`;
     list.append(element("article", { className: "card" }, element("h3", {}, head), element("ul", { className: "row" }, given, made)));
   }
@@ -183,11 +191,36 @@ const watch = new IntersectionObserver((seen) => {
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", ({ target }) => {
+  if (target.name === "method") form.dataset.ticked = "yes";
   if (target.name === "slot") offerHoles();
   if (target.name === "slot" || target.name === "holes") offerMethods();
   if (target.name === "metric") offerOrders();
   show();
 });
+
+find("#all").addEventListener("click", () => {
+  form.dataset.ticked = "yes";
+  for (const box of boxes()) box.checked = true;
+  show();
+});
+
+/* A picture over another, and a line between them that can be moved. */
+function slide(frame, words, id) {
+  const slider = element("input", { type: "range", min: 0, max: 100, value: 50, step: 1, id, "aria-label": words });
+  const place = () => frame.style.setProperty("--at", `${slider.value}%`);
+  const drag = (event) => {
+    if (event.target === slider || (event.type === "pointermove" && !event.buttons)) return;
+    const box = frame.getBoundingClientRect();
+    slider.value = (100 * (event.clientX - box.left)) / box.width;
+    place();
+  };
+  slider.addEventListener("input", place);
+  frame.addEventListener("pointerdown", drag);
+  frame.addEventListener("pointermove", drag);
+  frame.append(slider);
+  frame.classList.add("sliding");
+  place();
+}
 
 /* What opens above the page has an address of its own, so that it can be shared. */
 const dialog = find("#dialog"), body = find("#dialog-body");
@@ -269,7 +302,9 @@ function openFigure([name]) {
   open(link.title.replace(/, large$/, ""), steps, frame, element("p", { className: "source" }, image.alt));
 }
 
-/* One picture, two methods, a slider between them. */
+/* One picture with its original and its input, and two methods with a slider between them, in whole pixels. */
+const WIDEST = 1280, THREE = 700;  // px, of the dialog, and where its three pictures stand in a row
+
 async function openView(words) {
   const [slot, place, left, right] = [words[0], Number(words.at(-3)), ...words.slice(-2)];
   const holes = words.slice(1, -3).join("/");
@@ -287,26 +322,23 @@ async function openView(words) {
   const shown = [left, right];
 
   const images = shown.map((run, side) =>
-    element("img", { src: picture(scene, run, place), alt: `${side ? "right" : "left"}: ${run}`, draggable: false }));
+    element("img", { src: picture(scene, run, place), alt: `${side ? "right" : "left"}: ${nameOf(run)}`, draggable: false }));
   images[0].className = "left";
-  const slider = element("input", { type: "range", min: 0, max: 100, value: 50, step: 1, id: "slider",
-    "aria-label": `${shown[0]} on the left, ${shown[1]} on the right` });
-  const frame = element("div", { className: "compare" }, images[1], images[0], slider);
-  const place_ = () => frame.style.setProperty("--at", `${slider.value}%`);
-  const drag = (event) => {
-    if (event.target === slider || (event.type === "pointermove" && !event.buttons)) return;
-    const box = frame.getBoundingClientRect();
-    slider.value = (100 * (event.clientX - box.left)) / box.width;
-    place_();
-  };
-  slider.addEventListener("input", place_);
-  frame.addEventListener("pointerdown", drag);
-  frame.addEventListener("pointermove", drag);
-  place_();
+  images[1].className = "right";
+  const frame = element("div", { className: "compare" }, images[1], images[0]);
+  slide(frame, `${nameOf(shown[0])} on the left, ${nameOf(shown[1])} on the right`, "slider");
+  const size = REPORT.slots[slot].size, room = Math.min(innerWidth, WIDEST) - 80;
+  const scaled = (width) => Math.max(1, Math.floor(width / size));
+  const wide = room > THREE, [large, small] = wide ? [scaled(room / 3), scaled(room / 3)] : [scaled(room), scaled(room / 2)];
+  frame.style.width = `${size * large}px`;
+  const given = GIVEN.map((run) => element("figure", {},
+    element("img", { src: picture(scene, run, place), alt: run, width: size * small, height: size * small }), element("figcaption", {}, run)));
+  const ends = element("figcaption", { className: "ends" }, ...shown.map((run) => element("span", {}, nameOf(run))));
+  const scale = large === 1 ? "Every picture at its own resolution." : `Each of its pixels is ${large} wide here.`;
 
   const choice = (side) => {
     const select = element("select", { id: side ? "right" : "left" },
-      kept.map((run) => element("option", { value: run, selected: run === shown[side] }, run)));
+      kept.map((run) => element("option", { value: run, selected: run === shown[side] }, nameOf(run))));
     select.addEventListener("change", () => follow(`#${side ? to(shown[0], select.value) : to(select.value, shown[1])}`));
     return element("label", {}, side ? "right of the slider" : "left of the slider", select);
   };
@@ -317,15 +349,16 @@ async function openView(words) {
   const choices = element("div", { className: "choices" }, choice(0), choice(1));
   const steps = element("p", { className: "choices" }, step(-1, "← previous picture"), step(1, "next picture →"));
   open(`${data.ids[i]}, ${inWords(holes)} holes, ${(100 * data.ratios[i]).toFixed(0)} % missing`,
-    element("div", { className: "sides" }, frame, element("div", { className: "beside" }, steps, choices, valueTable(data, i, shown))));
-  if (!body.contains(document.activeElement)) slider.focus();
+    element("div", { className: "sides" }, ...given, element("figure", { className: "filled" }, frame, ends)),
+    element("p", { className: "source" }, `${size} × ${size} px. ${scale}`), steps, choices, valueTable(data, i, shown) ?? "");
+  if (!body.contains(document.activeElement)) find("#slider").focus();
 }
 
 /** Every metric of one picture for two methods, the better value in bold. */
 function valueTable(data, i, runs) {
   const measured = runs.filter((run) => !GIVEN.includes(run));
   if (!measured.length) return null;
-  const heads = ["metric", "of", ...measured].map((text) => element("th", { scope: "col" }, text));
+  const heads = ["metric", "of", ...measured.map(nameOf)].map((text) => element("th", { scope: "col" }, text));
   const rows = PICTURE_METRICS.map(([name, { head, of, direction, definition }]) => {
     const values = measured.map((run) => data.values[run][name]?.[i] ?? null);
     const best = { lower: Math.min(...values), higher: Math.max(...values), none: NaN }[direction];
@@ -347,7 +380,7 @@ async function openProvenance(words) {
     throw new Error(`${run} has no ${metric} with ${holes || "unnamed"} holes; it was measured with ${kinds}.`);
   }
   const explained = REPORT.metrics[metric];
-  const title = found ? `${run}: ${explained.head}, ${inWords(holes)} holes, ${provenance.data.dataset}` : run;
+  const title = found ? `${nameOf(run)}: ${explained.head}, ${inWords(holes)} holes, ${provenance.data.dataset}` : nameOf(run);
   const measured = found ? await measuredOn(run, provenance, holes, metric) : [];
   open(title, ...measured, ...cost(provenance), ...origin(run, provenance, scored));
 }
@@ -462,6 +495,27 @@ if (narrow.matches) find(".contents details").open = false;
 find(".contents").addEventListener("click", ({ target }) => {
   if (narrow.matches && target.closest("a")) find(".contents details").open = false;
 });
+
+/* A table that its box cuts off says how many of its columns are beyond, and goes to them. */
+function tellCut(box) {
+  const beyond = element("button", { type: "button", className: "beyond", title: "Scroll to the right", hidden: true });
+  beyond.addEventListener("click", () => box.scrollBy({ left: 0.8 * box.clientWidth, behavior: "smooth" }));
+  box.before(beyond);
+  const head = box.querySelector("thead"), heads = [...(head?.lastElementChild.children ?? [])];
+  const tell = () => {
+    const edge = box.getBoundingClientRect().right;
+    const count = heads.filter((each) => each.getBoundingClientRect().right > edge + 1).length;
+    beyond.hidden = !count;
+    box.style.setProperty("--head", `${head?.offsetHeight ?? 0}px`);
+    beyond.textContent = `${count} more ${count === 1 ? "column" : "columns"} →`;
+  };
+  box.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(box);
+}
+for (const box of document.querySelectorAll(".scroll")) tellCut(box);
+
+const first = find(".first .compare");
+if (first) slide(first, first.dataset.words, "first-slider");
 
 form.hidden = find(".find").hidden = false;
 setUp();

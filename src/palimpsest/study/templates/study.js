@@ -43,8 +43,8 @@ function show() {
   const { name, input, results, orders } = trial(), vote = rater.votes[name];
   const missing = document.createElement("figure"), caption = document.createElement("figcaption");
   caption.className = "name soft";
-  caption.textContent = "white: missing part";
-  missing.append(caption, picture(input, "The picture with its missing part in white"));
+  caption.textContent = "hatched: missing part";
+  missing.append(caption, picture(input, "The picture with its missing part hatched"));
   const labels = orders[rater.number % orders.length].map((which, i) => {
     const label = document.createElement("label"), head = document.createElement("span"), radio = document.createElement("input");
     Object.assign(radio, { type: "radio", name: "choice", value: results[which].code, checked: vote?.choice === results[which].code, disabled: server && Boolean(vote) });

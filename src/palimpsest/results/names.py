@@ -1,0 +1,28 @@
+"""What the methods behind the runs are called."""
+
+from palimpsest.papers.figures import ResultsFigure
+from palimpsest.papers.paper import read_papers
+from palimpsest.results.measured import Measured
+
+
+def method_names(measured: Measured) -> dict[str, str]:
+    """{run: what its method is called}.
+
+    That is the shortest name in a table for it or for the run whose weights it uses; without one its paper and its head
+    in a figure, or else the run's own name. External results have their label.
+    """
+    in_tables: dict[str, str] = {}
+    in_figures: dict[str, str] = {}
+    for paper in read_papers().values():
+        for layout in paper.tables.values():
+            for each in layout.methods(paper.label):
+                in_tables |= {run: min(in_tables.get(run, each.label), each.label, key=len) for run in each.runs}
+        for figure in paper.figures.values():
+            for column in figure.columns if isinstance(figure, ResultsFigure) else ():
+                in_figures |= dict.fromkeys(column.runs, f"{paper.label}, {column.head}")
+
+    def name(run: str) -> str:
+        found = (in_tables.get(run), in_tables.get(measured.trained(run)), in_figures.get(run))
+        return next(filter(None, found), run)
+
+    return {run: described.label or name(run) for run, described in measured.runs.items()}
