@@ -121,8 +121,15 @@ def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]
         assigned = splits.assign(entry, places.names(), places.read)
     except InputError as error:
         raise InputError(f"dataset {dataset}: {error}") from error
-    shared = entry.val_of_test is not None
-    return Source(assigned.splits, places.stream, shared, {"archives": record}, assigned.left_out)
+    return Source(
+        assigned.splits,
+        places.stream,
+        shared=entry.val_of_test is not None,
+        order=assigned.order,
+        draws=assigned.draws,
+        origin={"archives": record},
+        left_out=assigned.left_out,
+    )
 
 
 class Slot(Settings):
