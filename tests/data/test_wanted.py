@@ -111,11 +111,11 @@ def test_a_split_of_named_photographs_says_how_many_are_left(tmp_path, capsys):
     [
         (
             4,
-            r"test: asked for 5 photographs that can be used, found 4 among 17 \(smaller than 16 x 16 px\); accepted: o",
+            r"test: asked for 5 photographs that can be used, found 4 among 17 \(smaller than 16 x 16 px\); acc",
         ),
         (
             7,
-            r"val: asked for 3 photographs that can be used, found 2 among 15 \(smaller than 16 x 16 px\); accepted: o",
+            r"val: asked for 3 photographs that can be used, found 2 among 15 \(smaller than 16 x 16 px\); acc",
         ),
         (8, r"train: asked for photographs that can be used, found none among 12 \(smaller than 16 x 16 px\); accepte"),
     ],
