@@ -86,7 +86,7 @@ def test_a_spoilt_wide_table_or_figure_is_named(folder, old, new, said):
 @pytest.mark.parametrize(
     ("paper", "old", "new", "said"),
     [
-        ("tmad", "kind: blocks", "kind: block", r"tables\.I is .*'block'"),
+        ("tmad", "kind: blocks", "kind: block", r"tables\.I\.kind is 'block'; accepted: "),
         ("tmad", "head: Coarse Net", "head: Coarse", r"tables\.I\.columns: head: found 'Coarse'"),
         ("tmad", "label: up-block", "label: upblock", r"tables\.I\.rows: label: found 'upblock'"),
         ("tmad", "published: weight_l1", "published: weight_l2", r"tables\.II\.rows: published: found 'weight_l2'"),

@@ -47,7 +47,7 @@ def export(root: Path, slot: str, crops: Crops, kinds: Sequence[str], out: Path)
     Raises InputError where the slot's pictures are not what `crops` asks for, and where `out` holds anything that no
     export of this slot wrote.
     """
-    files, out = Workspace(root).slot(slot), out.resolve()
+    files, place = Workspace(root).slot(slot), out.resolve()
     made = read_json(files.account, dict)["settings"]
     if differs := {key: value for key, value in crops.model_dump().items() if made.get(key) != value}:
         wanted, found = (", ".join(f"{key} {each[key]}" for key in differs) for each in (differs, made))
@@ -55,8 +55,8 @@ def export(root: Path, slot: str, crops: Crops, kinds: Sequence[str], out: Path)
     shard, known = Shard(files.shard("test")), read_index(files.holes)
     kinds = list(dict.fromkeys([*(kind for kind in _exported(out, slot) if kind in known), *kinds]))
     banks = {kind: read_bank(files.holes, kind, len(shard)) for kind in kinds}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as folder:
         whole = Path(folder) / "new"
         for part in ("images", *(f"holes/{kind}" for kind in kinds)):
             (whole / part).mkdir(parents=True)
@@ -67,9 +67,9 @@ def export(root: Path, slot: str, crops: Crops, kinds: Sequence[str], out: Path)
         about = Exported(slot=slot, dataset=crops.dataset, size=shard.size, holes=kinds, files=_hashes(whole))
         write_json(whole / ABOUT, about.model_dump())
         _exported(out, slot)  # once more, as writing may have taken long
-        if out.exists():
-            out.replace(Path(folder) / "old")
-        whole.replace(out)
+        if place.exists():
+            place.replace(Path(folder) / "old")
+        whole.replace(place)
     return len(shard), kinds
 
 

@@ -98,7 +98,10 @@ class Measured:
 
     @cached_property
     def profile(self) -> str:
-        """The profile of all results; InputError where they differ."""
+        """The profile of all results; InputError where they differ, or where there are none."""
+        if not self.results:
+            found = "none that the present settings made"
+            raise InputError(f"results: asked for measured runs, found {found}; `dvc repro` trains and measures them")
         return self._agreed([result.profile for result in self.results.values()], "profiles")
 
     def pictures(self, slot: str) -> Pictures:
@@ -155,8 +158,6 @@ class Measured:
         return self._values[run]
 
     def _agreed(self, found: list, what: str):
-        if not found:
-            raise InputError(f"results: asked for {what}, found no results; `dvc repro` makes them")
         if len(different := sorted(set(found), key=str)) > 1:
             raise InputError(
                 f"results: found {what} {' and '.join(map(str, different))}; accepted: one of them; "

@@ -8,7 +8,7 @@ from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Column, Condition, Row
 from palimpsest.results.measured import Pictures
 from palimpsest.tables.context import Context
-from palimpsest.tables.model import NOTHING, Cell
+from palimpsest.tables.model import NO_NUMBER, Cell
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Cells:
     def measured_on(self, row: Row) -> Cell:
         """The data behind a row's numbers, or that it was not yet run."""
         if (run := self.run(row)) is None:
-            return NOTHING
+            return NO_NUMBER
         if run not in self.context.measured.results:
             return self.context.not_yet_run(run)
         source = self.context.measured.runs[run].source
@@ -84,7 +84,7 @@ class Cells:
     def difference(self, column: Column, row: Row) -> Cell:
         """Ours less the published number; no number where the two do not measure the same."""
         if not column.compares:
-            return replace(NOTHING, about=f"not compared: {column.reason}")
+            return replace(NO_NUMBER, about=f"not compared: {column.reason}")
         ours, theirs = self.measured(column.metric, row), self.published(column.published, row)
         if ours.number is None:
             return ours

@@ -6,10 +6,10 @@ from functools import partial
 from palimpsest.papers.metrics import REGIONS
 from palimpsest.papers.tables import ComparisonTable, Row, Timed
 from palimpsest.tables.cells import Cells
-from palimpsest.tables.columns import Column, fill, ranked
+from palimpsest.tables.columns import FilledColumn, fill, ranked
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.cost import cost_cell
-from palimpsest.tables.model import NOTHING, Cell, Head, Table
+from palimpsest.tables.model import NO_NUMBER, Cell, Head, Table
 from palimpsest.tables.notes import MEASURED_ON, caption, metric_notes, notes, with_external
 from palimpsest.tables.votes import votes_columns
 
@@ -32,7 +32,7 @@ def comparison_tables(context: Context) -> Iterator[Table]:
             yield every_metric(cells)
 
 
-def _compared(layout: ComparisonTable, under: list[Cells]) -> Iterator[Column]:
+def _compared(layout: ComparisonTable, under: list[Cells]) -> Iterator[FilledColumn]:
     """Under each condition published, ours and the difference; before a slot's first, the data behind ours."""
     told = set()
     for cells in under:
@@ -40,31 +40,31 @@ def _compared(layout: ComparisonTable, under: list[Cells]) -> Iterator[Column]:
         prefix = f"{at.mask}{' ' + at.ratio if at.ratio else ''}: " if len(under) > 1 else ""
         if at.slot not in told:
             told.add(at.slot)
-            yield Column(MEASURED_ON, cells.measured_on)
+            yield FilledColumn(MEASURED_ON, cells.measured_on)
         for name, metric in layout.published_metrics(metrics).items():
             head = Head(f"{prefix}{cells.published_on}", metric.head)
-            yield Column(head, partial(cells.published, name), metric)
+            yield FilledColumn(head, partial(cells.published, name), metric)
         for group in layout.measured:
             for column in group.columns:
                 metric = metrics[column.metric]
                 head = Head(f"{prefix}ours on {cells.pictures.dataset}, {group.group}", metric.head)
-                yield Column(head, partial(cells.measured, column.metric), metric)
+                yield FilledColumn(head, partial(cells.measured, column.metric), metric)
             for column in group.columns:
                 if cells.same and column.compares:
                     head = Head(f"{prefix}ours − published, {group.group}", metrics[column.metric].head)
-                    yield Column(head, partial(cells.difference, column))
+                    yield FilledColumn(head, partial(cells.difference, column))
 
 
-def _timed(context: Context) -> Iterator[Column]:
+def _timed(context: Context) -> Iterator[FilledColumn]:
     """Seconds a picture on this machine."""
     for timed in context.layout.timed:
         head = Head(f"ours, seconds on a {DEVICES[timed.device]} ↓", f"{timed.size} px")
-        yield Column(head, partial(_seconds, context, timed))
+        yield FilledColumn(head, partial(_seconds, context, timed))
 
 
 def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
     """Of a row with one run; external results were not timed here."""
-    return cost_cell(context, row.run, timed.device, timed.size, "seconds") if isinstance(row.run, str) else NOTHING
+    return cost_cell(context, row.run, timed.device, timed.size, "seconds") if isinstance(row.run, str) else NO_NUMBER
 
 
 def every_metric(cells: Cells) -> Table:

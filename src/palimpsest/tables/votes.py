@@ -6,9 +6,9 @@ from functools import partial
 from palimpsest.papers.tables import Condition, Row, StudyTable
 from palimpsest.study.polls import MEASURES, SHARE, WINS, Poll, counted
 from palimpsest.study.tally import FEW, RESAMPLES, Tally
-from palimpsest.tables.columns import Column, fill
+from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import Context, stand_in
-from palimpsest.tables.model import NOTHING, Cell, Head, Table
+from palimpsest.tables.model import NO_NUMBER, Cell, Head, Table
 
 KAPPA = (
     "Fleiss' kappa: 1 where raters always agree, 0 where they agree no more often than by chance; pictures may have "
@@ -34,7 +34,7 @@ def study_table(context: Context) -> Iterator[Table]:
     )
 
 
-def _columns(context: Context) -> Iterator[Column]:
+def _columns(context: Context) -> Iterator[FilledColumn]:
     """Of each measure published, then ours, in the paper's order of data."""
     layout: StudyTable = context.layout
     poll = context.poll
@@ -43,24 +43,24 @@ def _columns(context: Context) -> Iterator[Column]:
         for condition in {condition.dataset: condition for condition in layout.data}.values():
             other = "" if poll.same(condition) else " (other data)"
             published = partial(_published, context, condition.dataset, name)
-            yield Column(Head(f"published{other}, {metric.head}", condition.label), published, metric)
+            yield FilledColumn(Head(f"published{other}, {metric.head}", condition.label), published, metric)
         for condition in poll.conditions:
             head = Head(f"ours, {metric.head}", poll.measured.pictures(condition.slot).dataset)
-            yield Column(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
+            yield FilledColumn(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
 
 
-def votes_columns(context: Context) -> list[Column]:
+def votes_columns(context: Context) -> list[FilledColumn]:
     """Published votes and ours, all pictures together, for a table of other things."""
     poll, votes = context.poll, context.layout.votes
     labels = {row.label for row in poll.study.rows}
 
     def ours(row: Row) -> Cell:
-        return _ours(poll, poll.whole, poll.conditions, "votes", row) if row.label in labels else NOTHING
+        return _ours(poll, poll.whole, poll.conditions, "votes", row) if row.label in labels else NO_NUMBER
 
     published = partial(_published, context, votes.dataset, votes.metric)
     return [
-        Column(Head("user study", f"{votes.label}, published"), published),
-        Column(Head("user study", f"votes, ours on {poll.datasets}"), ours),
+        FilledColumn(Head("user study", f"{votes.label}, published"), published),
+        FilledColumn(Head("user study", f"votes, ours on {poll.datasets}"), ours),
     ]
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, groupby
 
-from palimpsest.papers.tables import Column as ColumnSpec
-from palimpsest.papers.tables import WideTable
+from palimpsest.papers.tables import Column, WideTable
 from palimpsest.tables.cells import Cells
-from palimpsest.tables.columns import Column, fill
+from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import Head, Table
 from palimpsest.tables.notes import MEASURED_ON, caption, notes, with_external
@@ -36,7 +35,7 @@ def wide_table(context: Context) -> Iterator[Table]:
     )
 
 
-def _parts(under: list[Cells], column: ColumnSpec) -> Iterator[list[Column]]:
+def _parts(under: list[Cells], column: Column) -> Iterator[list[FilledColumn]]:
     """One metric's columns, those of one data set together: published, ours and the difference.
 
     Ours stand once where several conditions share slot and holes, after the last of them.
@@ -47,18 +46,18 @@ def _parts(under: list[Cells], column: ColumnSpec) -> Iterator[list[Column]]:
     for _, of_one in groupby(under, lambda cells: cells.condition.dataset):
         together = list(of_one)
         found = [
-            Column(
+            FilledColumn(
                 Head(cells.published_on, cells.condition.short), partial(cells.published, column.published), published
             )
             for cells in together
         ]
         ours = [cells for cells in together if last[cells.condition.slot, cells.condition.measured] is cells]
-        found += [Column(MEASURED_ON, cells.measured_on) for cells in ours[:1]]
+        found += [FilledColumn(MEASURED_ON, cells.measured_on) for cells in ours[:1]]
         for cells in ours:
             head = Head(f"ours on {cells.pictures.dataset}", cells.condition.short)
-            found.append(Column(head, partial(cells.measured, column.metric), metrics[column.metric]))
+            found.append(FilledColumn(head, partial(cells.measured, column.metric), metrics[column.metric]))
         for cells in ours:
             if cells.same:
                 head = Head(f"ours − published, {cells.condition.label}", cells.condition.short)
-                found.append(Column(head, partial(cells.difference, column)))
+                found.append(FilledColumn(head, partial(cells.difference, column)))
         yield found
