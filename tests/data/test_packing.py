@@ -609,7 +609,7 @@ def test_a_damaged_line_of_a_journal_is_where_work_goes_on(tmp_path, damage):
 
 
 def test_work_on_other_photographs_is_not_gone_on_with(tmp_path):
-    """Three more, and one renamed: what stands in the journal counts as far as its names are those asked for."""
+    """Three more, and one renamed: what is in the journal counts as far as its names are those asked for."""
     files = many(6)
     packed(tmp_path, {**files, "train": dict(list(files["train"].items())[2:])})
     shutil.rmtree(tmp_path / "shards")

@@ -55,7 +55,7 @@ def test_an_illegible_number_is_none():
         ("deepfill-v1.yaml", "method: PatchMatch", "method: PachMatch", r"tables\.1\.rows: method"),
         ("metrics.yaml", "direction: lower", "direction: down", r"metrics\.yaml: .*direction is 'down'"),
         ("values.csv", "PatchMatch,l1_percent,16.1", "PatchMatch,l1_percent,x", "value 'x' is no number"),
-        ("values.csv", "PatchMatch,l2_percent", "PatchMatch,l1_percent", "stands here twice"),
+        ("values.csv", "PatchMatch,l2_percent", "PatchMatch,l1_percent", "is here twice"),
         ("values.csv", "legible", "readable", "found columns"),
     ],
 )

@@ -42,7 +42,7 @@ def expected(table: Table) -> Read:
 
 
 class Grid(HTMLParser):
-    """[(text, mark, columns)] of each row; what stands in <small> is left out."""
+    """[(text, mark, columns)] of each row; what is in <small> is left out."""
 
     def __init__(self, page: str):
         super().__init__()

@@ -1,8 +1,8 @@
 """What the page shows on demand: every run's pictures, their values, and each run's provenance.
 
-Pictures are `<slot>/original/<place>.png` and `<slot>/<holes>/<run>/<place>.png`, where `input` stands for the run that
-fills nothing and a picture's place is its number in the test split. Pictures wider than SMALL px have a twin of that
-size, `<place>.webp`. Values and provenance are scripts: a page in the file system may load no other data.
+Pictures are `<slot>/original/<place>.png` and `<slot>/<holes>/<run>/<place>.png`. The run `input` fills nothing, and a
+picture's place is its number in the test split. Pictures wider than SMALL px have a twin of that size,
+`<place>.webp`. Values and provenance are scripts: a page in the file system may load no other data.
 """
 
 import io

@@ -202,7 +202,7 @@ def read_results(root: Path) -> Measured:
 
 
 def at_hand(layout: M, measured: Measured) -> M:
-    """The layout with stand-ins in place of the slots on which nothing was measured."""
+    """The layout with substitutes for the slots on which nothing was measured."""
     own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
     data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
     return layout.on(data)

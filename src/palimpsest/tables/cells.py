@@ -39,7 +39,7 @@ class Cells:
         return f"{self.condition.hole} holes{pieced}"
 
     def run(self, row: Row) -> str | None:
-        """The run that stands for a row; none where it was measured on other pictures."""
+        """The run of a row; none where it was measured on other pictures."""
         run = row.run_on(self.condition)
         result = self.context.measured.results.get(run)
         return None if result and result.slot != self.condition.slot else run

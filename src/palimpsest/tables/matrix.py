@@ -12,7 +12,7 @@ RUN, ABSENT, UNVOTED = "run", "not yet run", "no votes"
 
 @dataclass
 class Method:
-    """A method under the name that tables give it, and the runs that stand for it."""
+    """A method under the name that tables give it, and its runs."""
 
     label: str
     names: set[str]  # runs, and its name within a paper
@@ -23,7 +23,7 @@ class Method:
 def matrix(measured: Measured) -> dict:
     """{tables: keys, methods: [{label, run, cells: {table: run, no votes or not yet run}}]}, in the papers' order.
 
-    `run` is the first one that stands for a method, "" where none does.
+    `run` is the first one of a method, "" where it has none.
     """
     polls = read_polls(measured)
     tables, methods = [], []

@@ -38,7 +38,7 @@ def wide_table(context: Context) -> Iterator[Table]:
 def _parts(under: list[Cells], column: Column) -> Iterator[list[FilledColumn]]:
     """One metric's columns, those of one data set together: published, ours and the difference.
 
-    Ours stand once where several conditions share slot and holes, after the last of them.
+    Ours appear once where several conditions share slot and holes, after the last of them.
     """
     metrics = under[0].context.metrics
     published = under[0].context.layout.published_metrics(metrics).get(column.published)

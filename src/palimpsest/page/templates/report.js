@@ -34,7 +34,7 @@ function load(name) {
 }
 
 /* Names, numbers and pictures. */
-const GIVEN = ["original", "input"];  // pictures that stand beside those of the runs
+const GIVEN = ["original", "input"];  // pictures shown beside those of the runs
 const holesOf = (measured) => measured.replace(/\/pieced$/, "");
 const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from reference patches`);
 
