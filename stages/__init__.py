@@ -1,6 +1,6 @@
 """Entry points, one a stage: `python -m stages.NAME [ARGUMENT]`, from the project's folder.
 
-A stage runs the package of the tree that it stands in, whatever is installed, and only source that its manifest names:
+A stage runs the package of its own tree, whatever is installed, and only source that its manifest names:
 every module is compiled from the very source that is compared, here and in the processes that a stage starts.
 """
 

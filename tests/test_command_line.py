@@ -55,7 +55,7 @@ def test_models_prints_the_counts_of_the_paper():
 def test_models_refuses_an_unknown_profile():
     run = palimpsest("models", "--profile", "huge")
     assert run.returncode == 1
-    assert run.stderr == "error: params: profiles.huge is missing; found here: tiny, photos, paper\n"
+    assert run.stderr == "error: params.yaml: profiles.huge is missing; found here: tiny, photos, paper\n"
 
 
 @pytest.mark.parametrize("name", ["deepfill-v1", "constant-fill"])

@@ -69,7 +69,7 @@ def climbs(package: Path) -> list[str]:
             continue
         for other in imports(path) - {room}:
             if RANK.get(other, len(RANKS)) >= RANK[room]:
-                faults.append(f"{path.name} imports {other}, which does not stand below {room}")
+                faults.append(f"{path.name} imports {other}, which is not below {room}")
     return faults
 
 
@@ -134,9 +134,7 @@ def plant(house: Path, file: str, line: str) -> None:
 
 def test_an_import_that_climbs_is_found(house):
     plant(house, "src/palimpsest/layers/contextual_attention.py", "from palimpsest.models import create")
-    assert climbs(house / "src" / "palimpsest") == [
-        "contextual_attention.py imports models, which does not stand below layers"
-    ]
+    assert climbs(house / "src" / "palimpsest") == ["contextual_attention.py imports models, which is not below layers"]
     (house / "src" / "palimpsest" / "helpers.py").write_text("")
     assert "helpers has no rank" in climbs(house / "src" / "palimpsest")
 

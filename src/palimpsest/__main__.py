@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from palimpsest.config.entry import in_one_line
-from palimpsest.config.yaml import InputError, read_yaml
+from palimpsest.config.yaml import InputError, Tree, read_yaml
 from palimpsest.workspace import Workspace
 
 
@@ -75,22 +75,36 @@ def inpaint(arguments: argparse.Namespace) -> None:
 
 
 def export(arguments: argparse.Namespace) -> None:
-    """Writes the test pictures of a slot and their holes of one kind as PNG."""
+    """Writes the test pictures of a slot and their holes of some kinds as PNG."""
     from palimpsest.config.yaml import part, section
     from palimpsest.data.crops import Crops
-    from palimpsest.data.shards import Shard
     from palimpsest.evaluation import exchange
     from palimpsest.holes.kinds import Holes
 
     params = read_yaml("params.yaml")
-    crops = part(params, Crops, "profiles", section(params, "profile"), "slots", arguments.slot)
-    part(params, Holes, "holes").kind(arguments.holes)
-    shard = Shard(Workspace().slot(arguments.slot).shard("test"))
-    if shard.size != crops.size:
-        found = f"{shard.size} px, params.yaml says {crops.size} px"
-        raise InputError(f"{shard.stem}: asked for test pictures, found some of {found}; `dvc repro` makes them")
-    count = exchange.export(Path(), arguments.slot, arguments.holes, arguments.out)
-    print(f"{count} pictures in {arguments.out / 'images'}, their holes (255 = missing) in {arguments.out / 'holes'}")
+    slots = ("profiles", section(params, "profile"), "slots")
+    slot = arguments.slot or _filled_by(arguments.dataset, params, slots)
+    holes = part(params, Holes, "holes")
+    for kind in arguments.holes:
+        holes.kind(kind)
+    count, kinds = exchange.export(Path(), slot, part(params, Crops, *slots, slot), arguments.holes, arguments.out)
+    there = ", ".join(f"holes/{kind}" for kind in kinds)
+    print(f"{arguments.out}: {count} pictures in images, and a hole for each (255 = missing) in {there}")
+
+
+def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
+    """The slot that a dataset fills; InputError where it fills none, or several."""
+    from palimpsest.config.yaml import part, section
+    from palimpsest.data.crops import Crops
+
+    filled_with = {slot: part(params, Crops, *slots, slot).dataset for slot in section(params, *slots)}
+    found = [slot for slot, filling in filled_with.items() if filling == dataset]
+    if not found:
+        known = ", ".join(dict.fromkeys(filled_with.values()))
+        raise InputError(f"asked for dataset {dataset!r}, which fills none of {'.'.join(slots)}; accepted: {known}")
+    if len(found) > 1:
+        raise InputError(f"asked for dataset {dataset!r}, which fills {' and '.join(found)}; accepted: --slot with one")
+    return found[0]
 
 
 def score(arguments: argparse.Namespace) -> None:
@@ -182,7 +196,9 @@ def readme(arguments: argparse.Namespace) -> None:
     from palimpsest.storage import write_text
 
     text = Path("README.md").read_text(encoding="utf-8")
-    write_text("README.md", refresh(text, *newest(Path()), read_values()))
+    folder, shown = newest(Path())
+    write_text("README.md", refresh(text, folder, shown, read_values()))
+    print(f"README.md shows {folder}")
 
 
 def refuse_another_tree() -> None:
@@ -215,9 +231,13 @@ def main() -> None:
     command.set_defaults(run_command=inpaint)
 
     command = commands.add_parser("export", help="the test pictures and holes as PNG, for another tool")
-    command.add_argument("--slot", required=True, help="a slot in params.yaml, such as scenes")
-    command.add_argument("--holes", required=True, help="a kind of params.yaml's holes, such as rectangle")
-    command.add_argument("--out", required=True, type=Path, help="a new or empty folder")
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("--slot", help="a slot in params.yaml, such as scenes")
+    which.add_argument("--dataset", help="in its place: the dataset that fills it, such as bundled-photos")
+    command.add_argument("--holes", required=True, nargs="+", metavar="KIND", help="kinds of params.yaml's holes")
+    command.add_argument(
+        "--out", required=True, type=Path, help="a new or empty folder, or an earlier export to add to"
+    )
     command.set_defaults(run_command=export)
 
     command = commands.add_parser("score", help="score a folder of anyone's results by every metric")

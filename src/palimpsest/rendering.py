@@ -29,5 +29,5 @@ def template(room: str, name: str, **filters: Callable) -> Template:
         **(HTML if name.endswith(".html") else LATEX),
     )
     environment.filters |= filters
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # what stands in the order of params.yaml stays so
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the order of params.yaml is kept
     return environment.get_template(name)

@@ -64,9 +64,9 @@ def test_a_device_that_is_missing_is_refused(use, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("device: auto", "device: gpu", r"runtime\.yaml: device is 'gpu': input should be 'auto', 'cpu' or 'cuda'"),
+        ("device: auto", "device: gpu", r"runtime\.yaml: device is 'gpu'; accepted: 'auto', 'cpu' or 'cuda'"),
         ("workers: 0", "wokers: 0", r"runtime\.yaml: workers is missing"),
-        ("threads: 2", "threads: 0", r"runtime\.yaml: threads.* is 0: input should be greater than 0"),
+        ("threads: 2", "threads: 0", r"runtime\.yaml: threads.* is 0; accepted: a number above 0"),
         ("num_nodes: 1", "num_nodes: many", r"runtime\.yaml: num_nodes is 'many'"),
     ],
 )

@@ -187,7 +187,7 @@ def unbroken(project, tmp_path, fork) -> dict[str, bytes]:
 
 
 def assert_whole(folder: Path, unbroken: dict[str, bytes], where: str) -> None:
-    """Nothing half-written stands under a final name."""
+    """Nothing half-written has a final name."""
     for name, contents in visible(folder).items():
         assert unbroken.get(name) == contents, f"{name}, killed at {where}"
 

@@ -18,7 +18,7 @@ from PIL import Image
 from data import dataset, encoded, entry, make_deb, make_folder, make_tar, make_zip, noise, photograph
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data import archives, debian, listed, packing
-from palimpsest.data.catalogue import Slot, filled_slot
+from palimpsest.data.catalogue import Slot, fetch, filled_slot
 from palimpsest.data.crops import Crops
 from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
@@ -445,8 +445,22 @@ def test_a_dataset_of_masks_or_none_fills_no_slot(catalogue):
     masks = {"nvidia-masks": entry(catalogue, "nvidia-masks")}
     with pytest.raises(InputError, match="nvidia-masks holds no photographs; accepted: `python -m palimpsest fetch nv"):
         filled_slot(masks, "nvidia-masks", ["nvidia-masks"])
-    with pytest.raises(InputError, match="asked for dataset 'places'; accepted: nvidia-masks"):
-        filled_slot(masks, "places", [])
+    with pytest.raises(InputError, match=r"asked for dataset 'places'; accepted: dtd$"):
+        filled_slot(masks | {"dtd": entry(catalogue, "dtd")}, "places", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "said"),
+    [
+        ("mask", None, r"asked for the archives of 'mask'; accepted: dtd, stamps$"),
+        ("mask", Path("out"), r"asked for the archives of 'mask'; accepted: stamps$"),
+        ("dtd", Path("out"), r"dtd: asked to unpack photographs, .*; accepted: no --out, or one of stamps$"),
+    ],
+)
+def test_fetch_offers_what_it_accepts(catalogue, name, out, said):
+    datasets = {each: entry(catalogue, each) for each in ("bundled-photos", "dtd", "stamps")}
+    with pytest.raises(InputError, match=said):
+        fetch(datasets, [], name, Path(), None, out)
 
 
 # ---- a folder of one's own

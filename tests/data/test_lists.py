@@ -89,7 +89,7 @@ def test_a_group_in_two_splits_is_refused(tmp_path, monkeypatch):
     ]
     (tmp_path / "own.csv").write_text("".join(lines), encoding="utf-8")
     monkeypatch.setattr(listed, "LISTS", tmp_path)
-    with pytest.raises(InputError, match=r"list own: group .* stands in two splits"):
+    with pytest.raises(InputError, match=r"list own: group motorcycle is in two splits; accepted: each"):
         photos("own")
 
 

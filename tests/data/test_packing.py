@@ -45,7 +45,8 @@ def source(files: Files, shared: bool = False, seen: list[str] | None = None) ->
                 seen.append(name)
             yield name, contents[name]
 
-    return Source({split: list(each) for split, each in files.items()}, stream, shared, {"archives": []})
+    splits = {split: list(each) for split, each in files.items()}
+    return Source(splits, stream, shared, list(contents), origin={"archives": []})
 
 
 def packed(folder: Path, files: Files, shared: bool = False, **changes) -> dict[str, list[packing.Photograph]]:
@@ -485,14 +486,14 @@ def test_a_rejected_photograph_has_no_duplicates(tmp_path):
     ],
 )
 def test_an_id_is_the_path_below_what_is_common(names, ids):
-    identify = Source({"test": names}, iter, False).ids("test")
+    identify = Source({"test": names}, iter, False, names).ids("test")
     assert [identify(name) for name in names] == ids
 
 
 @pytest.mark.parametrize("names", [["a/1.jpg", "a/1.png"], ["a/b/1.jpg", "a/b-1.jpg", "a/c.jpg"]])
 def test_two_photographs_of_one_id_are_refused(names):
     with pytest.raises(InputError, match=f"{names[0]} and {names[1]} would be one picture's id; accepted: names that"):
-        Source({"test": names}, iter, False).ids("test")
+        Source({"test": names}, iter, False, names).ids("test")
 
 
 # ---- the same bytes
@@ -540,7 +541,7 @@ def test_an_index_is_an_npy_file_like_numpys(tmp_path):
 
 def test_a_split_without_a_picture_is_refused_with_its_reasons(tmp_path):
     files = {"test": {"1.x": b"", "2.x": encoded(noise(1, 8, 8))}}
-    found = r"test: of 2 photographs none can be used \(no picture inside; smaller than 16 x 16 px\)"
+    found = r"test: asked for photographs that can be used, found none among 2 \(no picture inside; smaller than 16 x 1"
     with pytest.raises(InputError, match=found):
         packed(tmp_path, files)
     assert not (tmp_path / "shards").exists()
@@ -608,7 +609,7 @@ def test_a_damaged_line_of_a_journal_is_where_work_goes_on(tmp_path, damage):
 
 
 def test_work_on_other_photographs_is_not_gone_on_with(tmp_path):
-    """Three more, and one renamed: what stands in the journal counts as far as its names are those asked for."""
+    """Three more, and one renamed: what is in the journal counts as far as its names are those asked for."""
     files = many(6)
     packed(tmp_path, {**files, "train": dict(list(files["train"].items())[2:])})
     shutil.rmtree(tmp_path / "shards")
@@ -661,7 +662,7 @@ def stream(names):
             time.sleep(600)
         yield name, next((folder / "files").glob(f"*/{name}")).read_bytes()
 
-source = Source(splits, stream, False)
+source = Source(splits, stream, False, [])
 in_one_line(lambda: packing.pack(settings, source, folder / "shards", folder / "scratch") and None)
 """
 
@@ -793,7 +794,7 @@ def test_an_archive_that_cannot_be_read_is_not_called_a_shard(tmp_path):
         raise OSError(errno.EIO, "Input/output error", "archive.tar")
 
     with pytest.raises(OSError, match="Input/output") as refusal:
-        pack(config(), Source({"test": ["a.x", "b.x"]}, stream, False), tmp_path / "shards", tmp_path / "scratch")
+        pack(config(), Source({"test": ["a.x", "b.x"]}, stream, False, []), tmp_path / "shards", tmp_path / "scratch")
     assert refusal.value.filename == "archive.tar"
 
 
@@ -803,7 +804,7 @@ def test_an_archive_that_cannot_be_read_is_not_called_a_shard(tmp_path):
 def peak(folder: Path, count: int) -> int:
     """bytes that packing holds at most, of photographs that are made as they are asked for."""
     names = [f"{number:05}.x" for number in range(count)]
-    made = Source({"test": names}, lambda wanted: ((n, photograph(int(n[:5]), 64, 64)) for n in wanted), False)
+    made = Source({"test": names}, lambda wanted: ((n, photograph(int(n[:5]), 64, 64)) for n in wanted), False, names)
     tracemalloc.start()
     try:
         pack(config(size=64, crop="centre"), made, folder / "shards", folder / "scratch")

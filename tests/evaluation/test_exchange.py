@@ -13,28 +13,35 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data import write_shard
 from palimpsest.__main__ import main
 from palimpsest.config.entry import in_one_line
-from palimpsest.config.yaml import InputError, build
+from palimpsest.config.yaml import InputError, build, part, read_yaml
+from palimpsest.data.crops import Crops
 from palimpsest.data.shards import Shard
+from palimpsest.evaluation import exchange
 from palimpsest.evaluation.exchange import export, score_folders
 from palimpsest.holes.bank import read_bank, write_bank
 from palimpsest.holes.kinds import Holes
 from palimpsest.papers.metrics import read_metrics
+from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
+CROPS = part(read_yaml(ROOT / "params.yaml"), Crops, "profiles", "tiny", "slots", "scenes")
 
 
 @pytest.fixture
 def exported(tmp_path, shards, shipped):
-    """A project with test pictures and two kinds of holes, the first 6 of 24 exported with brush holes."""
+    """A project with 24 test pictures and three kinds of holes, exported with brush holes."""
     slot = tmp_path / "data" / "scenes"
     slot.mkdir(parents=True)
     (slot / "shards").symlink_to(shards)
-    holes = build(Holes, shipped["holes"], "").only(["brush", "rectangle"])
-    write_bank(holes, Shard(shards / "test").ids, 64, Workspace(tmp_path).slot("scenes").holes)
-    export(tmp_path, "scenes", "brush", tmp_path / "out")
+    holes = build(Holes, shipped["holes"], "").only(["brush", "rectangle", "square"])
+    files = Workspace(tmp_path).slot("scenes")
+    write_bank(holes, Shard(shards / "test").ids, 64, files.holes)
+    write_json(files.account, {"settings": CROPS.model_dump()})
+    export(tmp_path, "scenes", CROPS, ["brush"], tmp_path / "out")
     for file in ("params.yaml", "runtime.yaml"):
         shutil.copy(ROOT / file, tmp_path)
     return tmp_path
@@ -47,7 +54,7 @@ def pixels(path):
 def few(project, count=4):
     """Folders of results (a perfect copy), images and holes with `count` pictures."""
     names = sorted(path.name for path in (project / "out" / "images").iterdir())[:count]
-    for folder, source in (("results", "images"), ("images", "images"), ("holes", "holes")):
+    for folder, source in (("results", "images"), ("images", "images"), ("holes", "holes/brush")):
         (project / folder).mkdir()
         for name in names:
             shutil.copy(project / "out" / source / name, project / folder)
@@ -57,18 +64,94 @@ def few(project, count=4):
 def test_what_is_exported_is_what_the_pipeline_measures_on(exported, shards):
     shard = Shard(shards / "test")
     bank = read_bank(Workspace(exported).slot("scenes").holes, "brush", 24)
-    assert len(list((exported / "out/images").iterdir())) == len(list((exported / "out/holes").iterdir())) == 24
+    assert len(list((exported / "out/images").iterdir())) == len(list((exported / "out/holes/brush").iterdir())) == 24
     for number, name in enumerate(shard.ids):
         assert (pixels(exported / f"out/images/{name}.png") == shard[number]).all()
-        hole = pixels(exported / f"out/holes/{name}.png")
+        hole = pixels(exported / f"out/holes/brush/{name}.png")
         assert hole.dtype == np.uint8 and (hole == 255 * bank[number]).all()
 
 
-def test_nothing_is_written_over_a_folder_that_holds_files(exported):
-    with pytest.raises(InputError, match="found files already; accepted: a new or empty folder"):
-        export(exported, "scenes", "rectangle", exported / "out")
+def files_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_export_adds_its_holes_and_keeps_those_there(exported, tmp_path):
+    before = files_in(exported / "out")
+    added = export(exported, "scenes", CROPS, ["square", "rectangle"], exported / "out")
+    assert added == (24, ["brush", "square", "rectangle"])
+    after = files_in(exported / "out")
+    assert len(after) == 1 + 24 * 4
+    assert {name: after[name] for name in before if name != "about.json"} == {
+        name: file for name, file in before.items() if name != "about.json"
+    }
+    export(exported, "scenes", CROPS, ["brush", "square", "rectangle"], tmp_path / "at-once")
+    assert files_in(tmp_path / "at-once") == after
+    assert export(exported, "scenes", CROPS, ["brush"], exported / "out")[1] == ["brush", "square", "rectangle"]
+    assert not list(exported.glob(".*"))
+
+
+def test_an_export_of_pictures_that_were_made_anew_is_replaced(exported):
+    """With the tenth picture gone, no picture or hole of it is left, and a kind that is no more is gone too."""
+    files = Workspace(exported).slot("scenes")
+    shard = Shard(files.shard("test"))
+    kept = [number for number in range(24) if number != 9]
+    files.shards.unlink()
+    write_shard(files.shard("test"), [(shard.ids[n], shard.photos[n], shard[n]) for n in kept])
+    holes = build(Holes, read_yaml(ROOT / "params.yaml")["holes"], "").only(["rectangle"])
+    write_bank(holes, [shard.ids[n] for n in kept], 64, files.holes)
+    assert export(exported, "scenes", CROPS, ["rectangle"], exported / "out") == (23, ["rectangle"])
+    names = set(files_in(exported / "out"))
+    assert names == {
+        "about.json",
+        *(f"{part}/{shard.ids[n]}.png" for n in kept for part in ("images", "holes/rectangle")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda out: (out / "results").mkdir(), "found results, which no export made"),
+        (lambda out: (out / "notes.txt").write_text("mine"), "found notes.txt, which no export made"),
+        (lambda out: (out / "images" / "mine.png").write_text("mine"), "found images/mine.png, which no export made"),
+        (lambda out: next((out / "holes/brush").iterdir()).write_text("mine"), r"found holes/brush/.*png, which no"),
+        (lambda out: (out / "link").symlink_to("images"), "found link, which no export made"),
+        (lambda out: (out / "about.json").unlink(), "found files that no export made"),
+        (lambda out: (out / "about.json").write_text('{"slot": "scenes"}'), "found files that no export made"),
+        (lambda out: (shutil.rmtree(out), out.write_text("mine")), "found files that no export made"),
+    ],
+)
+def test_nothing_of_anyone_else_s_is_lost(exported, change, said):
+    out = exported / "out"
+    change(out)
+    before = sorted(path for path in exported.rglob("*")), files_in(exported)
+    with pytest.raises(
+        InputError, match=rf"out: asked to export to it, {said}.*; accepted: a new or empty folder, or one"
+    ):
+        export(exported, "scenes", CROPS, ["rectangle"], out)
+    assert (sorted(path for path in exported.rglob("*")), files_in(exported)) == before
+
+
+def test_what_appears_while_an_export_is_written_is_kept(exported, monkeypatch):
+    save = Image.Image.save
+
+    def saving(picture, path):
+        (exported / "out" / "mine.txt").write_text("mine")
+        save(picture, path)
+
+    monkeypatch.setattr(Image.Image, "save", saving)
+    with pytest.raises(InputError, match=r"found mine\.txt, which no export made"):
+        export(exported, "scenes", CROPS, ["rectangle"], exported / "out")
+    assert (exported / "out" / "mine.txt").exists() and not (exported / "out/holes/rectangle").exists()
+
+
+def test_another_slot_or_other_pictures_are_refused(exported):
+    (exported / "data" / "unseen").symlink_to("scenes")
+    with pytest.raises(InputError, match="asked to export unseen to it, found an export of scenes; accepted: a new or"):
+        export(exported, "unseen", CROPS, ["brush"], exported / "out")
+    with pytest.raises(InputError, match=r"asked for pictures of size 32, found size 64; `dvc repro` makes them"):
+        export(exported, "scenes", CROPS.model_copy(update={"size": 32}), ["brush"], exported / "out")
     with pytest.raises(InputError, match=r"star\.npz: asked for arrays, found no file"):
-        export(exported, "scenes", "star", exported / "elsewhere")
+        export(exported, "scenes", CROPS, ["star"], exported / "elsewhere")
     assert not (exported / "elsewhere").exists()
 
 
@@ -83,10 +166,10 @@ def test_an_export_that_stops_half_way_leaves_nothing(exported, monkeypatch):
     monkeypatch.setattr(Image.Image, "save", failing)
     (exported / "empty").mkdir()
     with pytest.raises(OSError, match="No space left"):
-        export(exported, "scenes", "brush", exported / "empty")
+        export(exported, "scenes", CROPS, ["brush"], exported / "empty")
     assert not any((exported / "empty").iterdir()) and not list(exported.glob(".*"))
     monkeypatch.undo()
-    assert export(exported, "scenes", "brush", exported / "empty") == 24
+    assert export(exported, "scenes", CROPS, ["brush"], exported / "empty") == (24, ["brush"])
     assert len(list((exported / "empty" / "images").iterdir())) == 24
 
 
@@ -148,7 +231,7 @@ def palimpsest(exported, monkeypatch, capsys):
     return run
 
 
-def test_originals_may_stand_as_their_own_results(exported, weights_folder):
+def test_originals_may_be_their_own_results(exported, weights_folder):
     (_, images, holes), _ = few(exported)
     scores, left_out = score_folders(images, images, holes, weights_folder, "cpu")
     assert len(scores.ids) == 4 and not left_out and (scores.values["l1_raw"] == 0).all()
@@ -209,6 +292,8 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
     ("change", "said"),
     [
         ({"--results": "none"}, "none: asked for a folder of pictures, found none"),
+        ({"--images": "none"}, "none: asked for a folder of pictures, found none"),
+        ({"--holes": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--results": "holes"}, "found nothing to score; the first reason: "),
         ({"--out": "scores.txt"}, "scores.txt: accepted: a name that ends in .csv or .json"),
         ({"--out": "nowhere/scores.csv"}, "nowhere/scores.csv: asked to write scores there; accepted: a file in"),
@@ -221,13 +306,42 @@ def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
     assert status == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1
 
 
+def test_folders_are_looked_at_before_weights(exported, monkeypatch):
+    monkeypatch.setattr(exchange, "Features", lambda *_: pytest.fail("weights were read first"))
+    with pytest.raises(InputError, match="none: asked for a folder of pictures, found none"):
+        score_folders(exported / "out/images", exported / "out/images", exported / "none", exported, "cpu")
+
+
 def test_export_by_command(palimpsest):
-    status, printed, error = palimpsest("export", "--slot", "scenes", "--holes", "rectangle", "--out", "for-them")
-    assert (status, error) == (0, "") and printed.startswith("24 pictures in for-them/images")
-    status, _, error = palimpsest("export", "--slot", "faces", "--holes", "rectangle", "--out", "more")
-    assert status == 1 and "profiles.tiny.slots.faces is missing; found here: scenes" in error
-    status, _, error = palimpsest("export", "--slot", "scenes", "--holes", "star", "--out", "more")
-    assert status == 1 and "asked for holes of kind 'star'; accepted: rectangle, " in error
+    status, printed, error = palimpsest(
+        "export", "--slot", "scenes", "--holes", "rectangle", "square", "--out", "theirs"
+    )
+    said = "theirs: 24 pictures in images, and a hole for each (255 = missing) in holes/rectangle, holes/square\n"
+    assert (status, printed, error) == (0, said, "")
+    added = palimpsest("export", "--dataset", "bundled-photos", "--holes", "brush", "--out", "theirs")
+    assert added == (0, said.replace("\n", ", holes/brush\n"), "")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--slot", "faces"], "profiles.tiny.slots.faces is missing; found here: scenes"),
+        (["--slot", "scenes", "--holes", "brush", "star"], "asked for holes of kind 'star'; accepted: rectangle, "),
+        (
+            ["--dataset", "dtd"],
+            "asked for dataset 'dtd', which fills none of profiles.tiny.slots; accepted: bundled-pho",
+        ),
+        (["--dataset", "twice"], "asked for dataset 'twice', which fills scenes and unseen; accepted: --slot with one"),
+    ],
+)
+def test_export_refuses_in_one_line(exported, palimpsest, change, said):
+    if "twice" in change:
+        params = (exported / "params.yaml").read_text()
+        for dataset in ("bundled-photos,", "bundled-science,"):
+            params = params.replace(dataset, "twice,", 1)
+        (exported / "params.yaml").write_text(params)
+    status, _, error = palimpsest("export", "--holes", "brush", "--out", "more", *change)
+    assert status == 1 and said in error and error.count("\n") == 1 and not (exported / "more").exists()
 
 
 def test_pictures_of_several_sizes_are_scored_one_with_another(exported, weights_folder):

@@ -28,7 +28,7 @@ def test_a_bin_may_begin_above_zero():
 def test_bins_that_cannot_be_are_refused():
     with pytest.raises(InputError, match=r"above 0\.3, up_to 0\.3; accepted: above below up_to"):
         build(Bin, {"above": 0.3, "up_to": 0.3}, "holes")
-    with pytest.raises(InputError, match=r"holes\.up_to is 1\.0: input should be less than 1"):
+    with pytest.raises(InputError, match=r"holes\.up_to is 1\.0; accepted: a number below 1"):
         build(Bin, {"above": 0.3, "up_to": 1.0}, "holes")
     with pytest.raises(InputError, match=r"\(0\.33, 0\.35\] of 5 x 5 px, which no whole number of pixels is"):
         Bin(above=0.33, up_to=0.35).counts(5)

@@ -131,13 +131,13 @@ SQUARE = {"shape": "square", "side": 9}
 @pytest.mark.parametrize(
     ("kinds", "said"),
     [
-        ({"a": {"shape": "star"}}, r"holes\.kinds\.a is \{'shape': 'star'\}: .*'star'.*'shrunk-square', 'square'"),
-        ({"a": {"side": 9}}, r"holes\.kinds\.a is .*unable to extract tag using discriminator 'shape'"),
+        ({"a": {"shape": "star"}}, r"holes\.kinds\.a\.shape is 'star'; accepted: 'shrunk-square', 'square'"),
+        ({"a": {"side": 9}}, r"holes\.kinds\.a\.shape is missing"),
         ({"a": {"shape": "square"}}, r"holes\.kinds\.a\.side is missing"),
         ({"a": {**SQUARE, "margin": 1}}, r"holes\.kinds\.a\.margin is not a setting \(found 1\)"),
-        ({"A b": SQUARE}, r"holes\.kinds\.A b.* is 'A b': string should match pattern"),
+        ({"A b": SQUARE}, r"holes\.kinds\.A b is 'A b'; accepted: text that matches"),
         ({"a": {"shape": "random-square", "side": [9, 8]}}, r"side is \[9, 8\]: .*accepted: the smaller end first"),
-        ({"a": {"shape": "union", "of": ["a"]}}, r"at least 2 items"),
+        ({"a": {"shape": "union", "of": ["a"]}}, r"holes\.kinds\.a\.of is \['a'\]; accepted: 2 values or more"),
         ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, "hole kind 'b' is made of 'c'; accepted: a, b"),
         (
             {"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}, "c": {"shape": "union", "of": ["a", "b"]}},

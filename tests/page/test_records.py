@@ -107,7 +107,7 @@ def test_two_commands_put_a_record_into_the_readme(made, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["palimpsest", *words])
         command_line.main()
     folder, _ = newest(Path())
-    assert capsys.readouterr().out == f"{folder} is written\n"
+    assert capsys.readouterr().out == f"{folder} is written\nREADME.md shows {folder}\n"
     assert f"]({folder}/picture.png)" in Path("README.md").read_text()
 
 

@@ -1,5 +1,7 @@
 """What was measured, as it lies on disk."""
 
+from dataclasses import replace
+
 import pytest
 
 from palimpsest.config.yaml import InputError
@@ -35,6 +37,13 @@ def test_results_that_cannot_be_read_are_named(fake):
     Workspace(fake.root).results("patchmatch").metrics.write_text('{"run": ')
     with pytest.raises(InputError, match=r"patchmatch/metrics\.json: asked for JSON, found none"):
         read_results(fake.root)
+
+
+def test_a_profile_of_nothing_says_what_to_run(fake):
+    nothing = replace(fake.measured, results={})
+    said = r"results: asked for measured runs, found none that .*; `dvc repro` trains and measures them"
+    with pytest.raises(InputError, match=said):
+        _ = nothing.profile
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 import copy
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field, PositiveInt
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Settings, build, digest, merge, read_yaml, section
+from palimpsest.config.yaml import InputError, Name, Settings, build, digest, merge, read_yaml, section
 from palimpsest.papers.paper import read_papers
 from palimpsest.settings.check import check
 
@@ -45,11 +46,11 @@ def changed(path: str, value) -> dict:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("inner.cuont", 1, "params: top.inner.cuont is not a setting (found 1)"),
-        ("inner.count", "1", "params: top.inner.count is '1': input should be a valid integer"),
-        ("inner.count", 1.5, "params: top.inner.count is 1.5"),
-        ("inner.kind", "c", "params: top.inner.kind is 'c': input should be 'a' or 'b'"),
-        ("weight", float("nan"), "params: top.weight is nan: input should be a finite number"),
+        ("inner.cuont", 1, "params.yaml: top.inner.cuont is not a setting (found 1)"),
+        ("inner.count", "1", "params.yaml: top.inner.count is '1'; accepted: a whole number"),
+        ("inner.count", 1.5, "params.yaml: top.inner.count is 1.5"),
+        ("inner.kind", "c", "params.yaml: top.inner.kind is 'c'; accepted: 'a' or 'b'"),
+        ("weight", float("nan"), "params.yaml: top.weight is nan; accepted: a finite number"),
     ],
 )
 def test_a_wrong_setting_is_named_in_full(path, value, said):
@@ -59,7 +60,7 @@ def test_a_wrong_setting_is_named_in_full(path, value, said):
 
 
 def test_a_missing_setting_is_named_in_full():
-    with pytest.raises(InputError, match=r"params: top\.inner\.kind is missing"):
+    with pytest.raises(InputError, match=r"params.yaml: top\.inner\.kind is missing"):
         build(Outer, {"inner": {"count": 1}, "weight": 1.0}, "top")
 
 
@@ -77,7 +78,7 @@ def test_merge_replaces_leaves_and_refuses_what_changes_nothing():
 
 
 def test_section_names_the_first_key_that_is_missing():
-    with pytest.raises(InputError, match=r"params: inner\.deep is missing; found here: count, kind"):
+    with pytest.raises(InputError, match=r"params.yaml: inner\.deep is missing; found here: count, kind"):
         section(GOOD, "inner", "deep", "deeper")
 
 
@@ -85,11 +86,70 @@ def test_digest_ignores_the_order_of_keys_and_sees_every_value():
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})
 
 
-def test_unreadable_yaml_is_one_line(tmp_path):
-    (tmp_path / "params.yaml").write_text("a: [1,\nb: }")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1,\nb: }", ", line 2: expected the node content, but found '}'; accepted: a file that YAML 1.2 can read"),
+        ("a:\n  b: 1\n  c: 2\n  b: 3\n", ", line 4: found the key b twice; accepted: once"),
+        ("a: {b: 1, b: 1}", ", line 1: found the key b twice; accepted: once"),
+        ("- 1", ": found no settings; accepted: a mapping of keys to values"),
+    ],
+)
+def test_unreadable_yaml_is_one_line(tmp_path, text, said):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
     with pytest.raises(InputError) as error:
-        read_yaml(tmp_path / "params.yaml")
-    assert "params.yaml: not readable as YAML" in str(error.value) and "\n" not in str(error.value)
+        read_yaml(path)
+    assert str(error.value) == f"{path}{said}"
+
+
+class Square(Settings):
+    shape: Literal["square"]
+    side: PositiveInt
+
+
+class Star(Settings):
+    shape: Literal["star"]
+    rays: Annotated[list[PositiveInt], Field(min_length=2)]
+
+
+class Drawing(Settings):
+    part: Annotated[Square | Star, Field(discriminator="shape")]
+    scale: PositiveInt | Annotated[list[PositiveInt], Field(min_length=2)]
+    device: PositiveInt | Literal["auto"]
+    named: dict[Name, int]
+
+
+DRAWING = {"part": {"shape": "square", "side": 3}, "scale": 2, "device": "auto", "named": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"part": {"shape": "disc"}}, ["part.shape is 'disc'; accepted: 'square', 'star'"]),
+        ({"part": {"side": 3}}, ["part.shape is missing"]),
+        ({"part": 3}, ["part is 3; accepted: a mapping of keys to values"]),
+        ({"part": {"shape": "square", "side": 0}}, ["part.side is 0; accepted: a number above 0"]),
+        ({"part": {"shape": "star", "rays": [1]}}, ["part.rays is [1]; accepted: 2 values or more"]),
+        ({"scale": "x"}, ["scale is 'x'; accepted: a whole number or a list"]),
+        ({"scale": [1, "x"]}, ["scale.1 is 'x'; accepted: a whole number"]),
+        ({"device": "gpu"}, ["device is 'gpu'; accepted: a whole number or 'auto'"]),
+        ({"named": {"A": 1}}, ["named.A is 'A'; accepted: text that matches ^[a-z0-9][a-z0-9-]*$"]),
+        (
+            {"named": {"A": "x", "b": "y"}},
+            [
+                "named.A is 'A'; accepted: text that matches ^[a-z0-9][a-z0-9-]*$",
+                "named.A is 'x'; accepted: a whole number",
+                "named.b is 'y'; accepted: a whole number",
+            ],
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_line_however_many_kinds_there_are(changes, said):
+    build(Drawing, DRAWING, "")
+    with pytest.raises(InputError) as error:
+        build(Drawing, DRAWING | changes, "top", "file.yaml")
+    assert str(error.value).splitlines() == [f"file.yaml: top.{line}" for line in said]
 
 
 def test_the_shipped_settings_are_accepted(params, datasets):
@@ -114,7 +174,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
 @pytest.mark.parametrize(
     ("keys", "value", "said"),
     [
-        (("profile",), "huge", "profile is 'huge': input should be 'tiny', 'photos' or 'paper'"),
+        (("profile",), "huge", "profile is 'huge'; accepted: 'tiny', 'photos' or 'paper'"),
         (
             ("profile",),
             "paper",
@@ -134,7 +194,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("profiles", "tiny", "slots", "scenes", "scale"), [192], "slots.scenes.scale"),
         (("accepted_terms",), ["places3"], "accepted_terms: found 'places3'; accepted: places2, places2-256"),
         (("accepted_terms",), ["bundled-photos"], "accepted_terms: found 'bundled-photos'; accepted: places2"),
-        (("accepted_terms",), ["dtd", "dtd"], "accepted_terms is ['dtd', 'dtd']: value error, 'dtd' appears twice"),
+        (("accepted_terms",), ["dtd", "dtd"], "accepted_terms is ['dtd', 'dtd']: 'dtd' appears twice"),
         (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
         (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
         (
@@ -167,12 +227,16 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "patchmtach",
             "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
         ),
-        (("holes", "kinds", "rectangle", "side"), 0, "params: holes.kinds.rectangle.side is 0"),
-        (("holes", "kinds", "rectangle", "shape"), "star", "params: holes.kinds.rectangle is {"),
-        (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params: holes.kinds.irregular-20-30"),
+        (("holes", "kinds", "rectangle", "side"), 0, "params.yaml: holes.kinds.rectangle.side is 0"),
+        (
+            ("holes", "kinds", "rectangle", "shape"),
+            "star",
+            "params.yaml: holes.kinds.rectangle.shape is 'star'; accepted: 'shrunk",
+        ),
+        (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params.yaml: holes.kinds.irregular-20-30"),
         (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is made of 'star'; accepted"),
         (("runs", "patchmatch", "holes"), ["star"], "runs.patchmatch.holes: asked for holes of kind 'star'"),
-        (("runs", "patchmatch", "holes"), [], "params: runs.patchmatch.holes is []"),
+        (("runs", "patchmatch", "holes"), [], "params.yaml: runs.patchmatch.holes is []"),
         (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
         (("external", "theirs"), {**ELSEWHERE, "slot": "faces"}, "external.theirs: slot is 'faces'; accepted: scenes"),
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
@@ -183,13 +247,13 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             25,
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
-        (("profiles", "tiny", "study", "seed"), -1, "params: profiles.tiny.study.seed is -1"),
+        (("profiles", "tiny", "study", "seed"), -1, "params.yaml: profiles.tiny.study.seed is -1"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (
             ("runs", "crfill", "settings", "schedule", "phases"),
             [{"name": "warm-up", "iterations": 1, "learning_rate": 0.1}],
-            "params: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
+            "params.yaml: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
         ),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
         (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
@@ -208,11 +272,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "dataset bundled-science has no train split",
         ),
         (("profiles", "tiny", "benchmark", "sizes"), [100], "profiles.tiny.benchmark.sizes.0 is 100"),
-        (("weights", "download"), "yes", "params: weights.download is 'yes'"),
+        (("weights", "download"), "yes", "params.yaml: weights.download is 'yes'"),
         (("profiles", "tiny", "slots", "scenes", "size"), 60, "a multiple of 8"),
         (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
-        (("extra",), 1, "params: extra is not a setting"),
-        (("runs",), {}, "params: runs is {}"),
+        (("extra",), 1, "params.yaml: extra is not a setting"),
+        (("runs",), {}, "params.yaml: runs is {}"),
         (
             ("holes", "kinds", "rectangle", "side"),
             300,
@@ -331,7 +395,7 @@ def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, data
     theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
     with pytest.raises(
-        InputError, match=r"external\.one and external\.two share the label .* one entry for each label and slot"
+        InputError, match=r"external\.one and external\.two share the label .* one for each label and slot"
     ):
         check(params, datasets)
 
@@ -385,15 +449,15 @@ def test_slots_that_cannot_be_are_refused(params, slot, said, datasets):
     ("rate", "said"),
     [
         ({"highest": 0.1, "lowst": 0.0}, ["learning_rate.lowest is missing", "learning_rate.lowst is not a setting"]),
-        ({"highest": 0.1, "lowest": 0.0, "periods": 0}, ["learning_rate.periods is 0: input should be greater than 0"]),
-        (-1.0, ["learning_rate is -1.0: input should be greater than 0"]),
+        ({"highest": 0.1, "lowest": 0.0, "periods": 0}, ["learning_rate.periods is 0; accepted: a number above 0"]),
+        (-1.0, ["learning_rate is -1.0; accepted: a number above 0"]),
     ],
 )
 def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets):
     params["runs"]["gm-srm"]["settings"]["schedule"]["phases"]["tiny"][1]["learning_rate"] = rate
     with pytest.raises(InputError) as error:
         check(params, datasets)
-    lines = [f"params: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
+    lines = [f"params.yaml: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
     assert len(str(error.value).splitlines()) == len(lines)
     assert all(line in str(error.value) for line in lines)
 

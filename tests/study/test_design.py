@@ -9,7 +9,7 @@ MANY = [2, 3, 4, 5, 6]
 
 
 def places(orders):
-    """How often each method stands at each place."""
+    """How often each method is at each place."""
     return Counter((place, method) for order in orders for place, method in enumerate(order))
 
 

@@ -137,7 +137,7 @@ def test_a_vote_is_final_in_every_window_of_a_rater(served, chromium):
         window.keyboard.press(choice)
         window.keyboard.press("Enter")
         at(window, 2, 1)
-    assert "Your first vote on this picture stands." in other.get_by_role("alert").text_content()
+    assert "Your first vote on this picture counts." in other.get_by_role("alert").text_content()
     other.keyboard.press("Backspace")
     assert other.get_by_role("radio").first.is_checked() and other.get_by_role("radio").last.is_disabled()
     assert other.get_by_text("a vote is final").is_visible()

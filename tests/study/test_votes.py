@@ -102,7 +102,7 @@ def change_vote(**changes):
         (change_vote(choice="crfill"), "found choice 'crfill' on trial"),
         (change_vote(seconds=-1.0), "seconds is -1.0"),
         (change_vote(seconds="1"), "seconds is '1'"),
-        (lambda ballot: [ballot], "input should be a valid dictionary"),
+        (lambda ballot: [ballot], "accepted: a mapping of keys to values"),
     ],
 )
 def test_a_vote_file_that_is_none_is_refused_and_nothing_is_written(root, key, spoil, said):

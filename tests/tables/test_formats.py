@@ -13,7 +13,7 @@ import pytest
 from palimpsest.papers.paper import read_papers
 from palimpsest.tables.html import to_html
 from palimpsest.tables.latex import tex, to_tex
-from palimpsest.tables.model import LEGEND, NOTHING, Cell, Head, Table
+from palimpsest.tables.model import LEGEND, NO_NUMBER, Cell, Head, Table
 from palimpsest.tables.tables import all_tables
 from palimpsest.tables.text import to_csv, to_markdown
 from reported import FEW, Fake
@@ -42,7 +42,7 @@ def expected(table: Table) -> Read:
 
 
 class Grid(HTMLParser):
-    """[(text, mark, columns)] of each row; what stands in <small> is left out."""
+    """[(text, mark, columns)] of each row; what is in <small> is left out."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -205,11 +205,11 @@ def test_the_legend_explains_what_occurs_and_nothing_else():
     said = small(Cell("not yet run", "missing"), Cell("2", "measured", mark="best"), ranked="row").legend
     assert said == "bold: the best number of its row; not yet run: the method has no results here yet."
     assert (
-        small(NOTHING, label="Theirs (external)").legend
+        small(NO_NUMBER, label="Theirs (external)").legend
         == f"–: no number to print; (external): {LEGEND['(external)']}."
     )
     for render in (to_html, to_markdown, to_tex):
-        assert "no number to print" in render(small(NOTHING))
+        assert "no number to print" in render(small(NO_NUMBER))
         assert "no number to print" not in render(small(Cell("1", "measured")))
 
 

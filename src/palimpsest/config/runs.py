@@ -121,7 +121,7 @@ def trained(params: Tree) -> list[str]:
         _own_name(params, "pretrained", name)
     found = [*first, *names(params)]
     if NOTHING in found:
-        raise InputError(f"params: a run is called {NOTHING!r}, which stands for no need; accepted: another name")
+        raise InputError(f"params.yaml: a run is called {NOTHING!r}, which stands for no need; accepted: another name")
     return found
 
 
@@ -136,7 +136,7 @@ def target(params: Tree, name: str) -> Target:
     entry = part(params, Entry, "runs", name)
     kinds = entry.holes or part(params, Entry, "runs", base_of(params, name)).holes
     if kinds is None:
-        raise InputError(f"params: runs.{name}.holes is missing; accepted: the kinds that it is evaluated on")
+        raise InputError(f"params.yaml: runs.{name}.holes is missing; accepted: the kinds that it is evaluated on")
     return Target(name, name, entry.slot, kinds)
 
 
@@ -146,7 +146,7 @@ def transfer(params: Tree, name: str) -> Target:
     entry = part(params, Transfer, "transfers", name)
     trained = part(params, Entry, "runs", entry.run)
     if entry.slot == trained.slot:
-        raise InputError(f"params: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
+        raise InputError(f"params.yaml: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
     return Target(name, entry.run, entry.slot, entry.holes)
 
 
@@ -160,13 +160,13 @@ def external(params: Tree, name: str) -> External:
     """A section of `external`; InputError if it is unknown or has the name of a run or a transfer."""
     _own_name(params, "external", name)
     if name in section(params, "transfers"):
-        raise InputError(f"params: external.{name} has the name of a transfer; accepted: a name of its own")
+        raise InputError(f"params.yaml: external.{name} has the name of a transfer; accepted: a name of its own")
     return part(params, External, "external", name)
 
 
 def _own_name(params: Tree, where: str, name: str) -> None:
     if name in names(params):
-        raise InputError(f"params: {where}.{name} has the name of a run; accepted: a name of its own")
+        raise InputError(f"params.yaml: {where}.{name} has the name of a run; accepted: a name of its own")
 
 
 def base_of(params: Tree, name: str) -> str:
@@ -174,11 +174,11 @@ def base_of(params: Tree, name: str) -> str:
     entry, where = _entry(params, name), _part(params, name)
     if (entry.base is None) == (entry.model is None):
         found = "has a model and a base" if entry.model else "has no model and no base"
-        raise InputError(f"params: {where}.{name} {found}; accepted: one of the two")
+        raise InputError(f"params.yaml: {where}.{name} {found}; accepted: one of the two")
     if entry.base is None:
         return name
     bases = [other for other, tree in section(params, where).items() if "model" in tree]
-    one_of(entry.base, bases, f"params: {where}.{name}.base")
+    one_of(entry.base, bases, f"params.yaml: {where}.{name}.base")
     return entry.base
 
 
@@ -189,7 +189,7 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     `above` are the runs that need this one.
     """
     if name in above:
-        raise InputError(f"params: {' needs '.join([*above, name])}; accepted: needs without a circle")
+        raise InputError(f"params.yaml: {' needs '.join([*above, name])}; accepted: needs without a circle")
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
     entry, where, base = _entry(params, name), _part(params, name), base_of(params, name)
@@ -212,7 +212,7 @@ def at_profile(settings: Any, profile: str, at: str) -> Any:
     if not any(name in settings for name in PROFILES):
         return {key: at_profile(value, profile, f"{at}.{key}") for key, value in settings.items()}
     for key in settings:
-        one_of(key, PROFILES, f"params: {at}")
+        one_of(key, PROFILES, f"params.yaml: {at}")
     section({at: settings}, at, FULL_SCALE)
     return settings.get(profile, settings[FULL_SCALE])
 
@@ -224,7 +224,7 @@ def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, 
         return None
     if other not in (known := trained(params)):
         asked = f"runs.{name}.needs.{need} is {other!r}"
-        raise InputError(f"params: {asked}; accepted: {', '.join([NOTHING, *known])}")
+        raise InputError(f"params.yaml: {asked}; accepted: {', '.join([NOTHING, *known])}")
     return resolve(params, other, profile, (*above, name))
 
 

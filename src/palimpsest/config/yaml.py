@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Tree = dict[str, Any]
 
@@ -30,6 +32,26 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=BaseModel)
+NAME = "[key]"  # pydantic's last step to a key that is wrong itself
+PLAIN = {  # pydantic's type of an error → what would be accepted
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys to values",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "model_attributes_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "string_too_short": "text of {min_length} characters or more",
+    "string_type": "text",
+    "too_long": "{max_length} values or fewer",
+    "too_short": "{min_length} values or more",
+}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # of a section that names files
 
 
@@ -39,8 +61,17 @@ def read_yaml(path: Path | str) -> Tree:
         tree = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: not found; run this from the project's folder") from error
+    except DuplicateKeyError as error:
+        key = re.search(r'duplicate key "(.*?)" with', str(error.problem))
+        raise InputError(
+            f"{path}, line {error.problem_mark.line + 1}: found the key {key[1]} twice; accepted: once"
+        ) from error
+    except MarkedYAMLError as error:
+        found = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
+        raise InputError(f"{found}; accepted: a file that YAML 1.2 can read") from error
     except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+        found = " ".join(str(error).split())
+        raise InputError(f"{path}: {found}; accepted: a file that YAML 1.2 can read") from error
     if not isinstance(tree, dict):
         raise InputError(f"{path}: found no settings; accepted: a mapping of keys to values")
     return tree
@@ -51,17 +82,17 @@ def section(tree: Tree, *keys: str) -> Any:
     for depth, key in enumerate(keys):
         if not isinstance(tree, Mapping) or key not in tree:
             found = ", ".join(map(str, tree)) if isinstance(tree, Mapping) else repr(tree)
-            raise InputError(f"params: {'.'.join(keys[: depth + 1])} is missing; found here: {found or 'nothing'}")
+            raise InputError(f"params.yaml: {'.'.join(keys[: depth + 1])} is missing; found here: {found or 'nothing'}")
         tree = tree[key]
     return tree
 
 
-def build(kind: type[S], tree: Any, at: str, source: str = "params") -> S:
+def build(kind: type[S], tree: Any, at: str, source: str = "params.yaml") -> S:
     """`tree` as a `kind`; InputError lists every wrong key of `source` by its full dotted name under `at`."""
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise InputError("\n".join(f"{source}: {_explain(problem, at, tree)}" for problem in error.errors())) from error
+        raise InputError("\n".join(f"{source}: {line}" for line in _explain(error, at, tree))) from error
 
 
 def part(tree: Tree, kind: type[S], *keys: str) -> S:
@@ -69,16 +100,25 @@ def part(tree: Tree, kind: type[S], *keys: str) -> S:
     return build(kind, section(tree, *keys), ".".join(keys))
 
 
-def _explain(problem: Mapping[str, Any], at: str, tree: Any) -> str:
-    absent = [problem["loc"][-1]] if problem["type"] == "missing" else []
-    key = ".".join([at] * bool(at) + [str(key) for key in [*_keys(problem["loc"], tree), *absent]])
+def _explain(error: ValidationError, at: str, tree: Any) -> Iterator[str]:
+    """A line for each wrong key: what was found there and what would be accepted."""
+    problems: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
+    for problem in error.errors():
+        problems.setdefault(_wrong_key(problem, tree), []).append(problem)
+    for keys, alike in problems.items():  # several at one key, or below it, are those of a union's members
+        below = [other for other in problems if len(other) > len(keys) and other[: len(keys)] == keys]
+        if all(other[-1] == NAME for other in below):
+            yield _line(".".join([at] * bool(at) + [str(key) for key in keys if key != NAME]), alike)
+
+
+def _wrong_key(problem: Mapping[str, Any], tree: Any) -> tuple[str | int, ...]:
+    keys = list(_keys(problem["loc"], tree))
     match problem["type"]:
-        case "extra_forbidden":
-            return f"{key} is not a setting (found {problem['input']!r}); check its spelling or remove it"
         case "missing":
-            return f"{key} is missing"
-        case _:
-            return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            keys.append(problem["loc"][-1])
+        case "union_tag_invalid" | "union_tag_not_found":
+            keys.append(problem["ctx"]["discriminator"].strip("'"))
+    return (*keys, NAME) if problem["loc"][-1:] == (NAME,) else tuple(keys)
 
 
 def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
@@ -89,6 +129,29 @@ def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
             yield key
 
 
+def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
+    problem = alike[0]
+    found, known = problem["input"], problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key} is not a setting (found {found!r}); check its spelling or remove it"
+        case "missing" | "union_tag_not_found":
+            return f"{key} is missing"
+        case "union_tag_invalid":
+            return f"{key} is {known['tag']!r}; accepted: {known['expected_tags']}"
+        case "string_pattern_mismatch":
+            return f"{key} is {found!r}; accepted: text that matches {known['pattern']}"
+        case "value_error":
+            return f"{key}{'' if isinstance(found, Mapping) else f' is {found!r}'}: {known['error']}"
+    return f"{key} is {found!r}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
+
+
+def _accepted(problem: Mapping[str, Any]) -> str:
+    if problem["type"] in PLAIN:
+        return PLAIN[problem["type"]].format(**problem.get("ctx", {}))
+    return problem["msg"].removeprefix("Input should be ")
+
+
 def merge(base: Tree, changes: Tree, at: str) -> Tree:
     """`base` updated with `changes`: mappings are merged, lists and scalars replaced.
 
@@ -97,10 +160,10 @@ def merge(base: Tree, changes: Tree, at: str) -> Tree:
     merged = dict(base)
     for key, value in changes.items():
         if key not in base:
-            raise InputError(f"params: {at}.{key} is not a setting of its base; accepted: {', '.join(base)}")
+            raise InputError(f"params.yaml: {at}.{key} is not a setting of its base; accepted: {', '.join(base)}")
         nested = isinstance(base[key], dict)
         if nested != isinstance(value, dict):
-            raise InputError(f"params: {at}.{key} is {value!r}, where the settings hold {base[key]!r}")
+            raise InputError(f"params.yaml: {at}.{key} is {value!r}, where the settings hold {base[key]!r}")
         merged[key] = merge(base[key], value, f"{at}.{key}") if nested else value
     return merged
 

@@ -308,7 +308,7 @@ def _taken(file: BinaryIO, size: int, wanted: bool) -> bytes:
 
 
 def _decompressor(file: BinaryIO) -> Callable[[BinaryIO], BinaryIO]:
-    """What opens a file that is compressed as `file` is from where it stands."""
+    """What opens a file that is compressed as `file` is from its position on."""
     start = file.tell()
     head = file.read(max(map(len, COMPRESSIONS)))
     file.seek(start)

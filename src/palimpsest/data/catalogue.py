@@ -121,8 +121,15 @@ def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]
         assigned = splits.assign(entry, places.names(), places.read)
     except InputError as error:
         raise InputError(f"dataset {dataset}: {error}") from error
-    shared = entry.val_of_test is not None
-    return Source(assigned.splits, places.stream, shared, {"archives": record}, assigned.left_out)
+    return Source(
+        assigned.splits,
+        places.stream,
+        shared=entry.val_of_test is not None,
+        order=assigned.order,
+        draws=assigned.draws,
+        origin={"archives": record},
+        left_out=assigned.left_out,
+    )
 
 
 class Slot(Settings):
@@ -147,13 +154,14 @@ def read_catalogue(path: Path | str) -> dict[str, Dataset]:
 def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> None:
     """InputError for a name in accepted_terms that is of no dataset with terms."""
     for name in accepted:
-        one_of(name, (other for other, entry in datasets.items() if entry.terms), "params: accepted_terms")
+        one_of(name, (other for other, entry in datasets.items() if entry.terms), "params.yaml: accepted_terms")
 
 
 def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
     """A slot filled with a dataset; InputError if that cannot be, or its terms are not accepted."""
     if name not in datasets:
-        raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(datasets)}")
+        photographs = [other for other, entry in datasets.items() if not isinstance(entry, Unpacked)]
+        raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(photographs)}")
     datasets[name].check(name, accepted)
     return Slot(dataset=name, entry=datasets[name])
 
@@ -171,13 +179,14 @@ def fetch(
     Raises InputError for a dataset without archives, for terms that are not accepted, and as fetching and unpacking do.
     """
     having = {other: entry for other, entry in datasets.items() if entry.terms}
+    unpacked = [other for other, entry in having.items() if entry.unpacks]
     if name not in having:
-        raise InputError(f"asked for the archives of {name!r}; accepted: {', '.join(having)}")
+        accepted = ", ".join(having if out is None else unpacked)
+        raise InputError(f"asked for the archives of {name!r}; accepted: {accepted}")
     entry = having[name]
     if out is not None and not entry.unpacks:
-        raise InputError(
-            f"{name}: asked to unpack photographs, which the pipeline reads out of their archives; accepted: no --out"
-        )
+        found = "photographs, which the pipeline reads out of their archives"
+        raise InputError(f"{name}: asked to unpack {found}; accepted: no --out, or one of {', '.join(unpacked)}")
     entry.check_terms(name, accepted)
     fetched = entry.fetch(name, store, mirror)
     if out is not None:

@@ -158,7 +158,7 @@ class _Expected:
     size: int | None  # bytes; None = not known
     algorithm: str
     digest: str | None  # None = that of the first file is pinned
-    pin: Path | None  # where a pinned hash stands; None = the owner publishes one
+    pin: Path | None  # where a pinned hash is kept; None = the owner publishes one
 
     @classmethod
     def of(cls, name: str, size: int | None, published: str | None, path: Path) -> Self:

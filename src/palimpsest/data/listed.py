@@ -72,6 +72,7 @@ class Listed(Settings):
             names,
             lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted),
             shared=False,
+            order=[photo.name for photo in there],
             origin={"list": self.photographs, "sha256": digest(hashes), "buckets": self.buckets},
             left_out=Counter(read_json(raw / LEFT_OUT, dict).values()),
         )
@@ -109,7 +110,7 @@ def _rows(name: str) -> list[Photo]:
     split_of: dict[str, str] = {}
     for photo in rows:
         if split_of.setdefault(photo.group, photo.split) != photo.split:
-            raise InputError(f"list {name}: group {photo.group} stands in two splits; a group belongs to one")
+            raise InputError(f"list {name}: group {photo.group} is in two splits; accepted: each group in one")
     return rows
 
 

@@ -29,6 +29,7 @@ from palimpsest.data.crops import Crops
 from palimpsest.data.pictures import is_deep, resized
 from palimpsest.data.shards import Row, write_index
 from palimpsest.data.sources import Source
+from palimpsest.data.wanted import Wanted, spare_of_draws
 from palimpsest.storage import naming, replacing
 
 ORDER = ("test", "val", "train")  # a photograph that is in several is kept in the first of these
@@ -76,29 +77,53 @@ class RejectedError(Exception):
 def pack(config: Crops, source: Source, out: Path, scratch: Path) -> dict[str, "Journal"]:
     """Fills `out` with a shard for each split, and returns what became of every photograph.
 
-    `scratch` may be removed afterwards. Raises InputError if a split has no picture.
+    A photograph drawn to test or val that gives no picture is replaced by the next of its draw, which would be train;
+    one of a `val` that shows pictures of `test`, by another of these. `scratch` may be removed afterwards.
+
+    Raises InputError if a drawn split cannot have the number asked for, or another has no picture.
     """
     journals: dict[str, Journal] = {}
+    spare, packed = spare_of_draws(source), set()
     for split in ORDER:
         if split not in source.splits:
             continue
-        journals[split] = Journal(scratch / f"{split}.jsonl")
-        earlier = [journals[other] for other in journals if other != split and not (split == "val" and source.shared)]
+        journal, names = Journal(scratch / f"{split}.jsonl"), source.splits[split]
+        shown = split == "val" and source.shared
+        if shown:
+            usable = {photograph.name for photograph in journals["test"] if photograph.pictures}.difference(names)
+            spare = dict.fromkeys(names, iter([name for name in source.order if name in usable]))
+        wanted = Wanted([name for name in names if shown or name not in packed], spare, source.order)
         taken = {
-            photograph.key: journal.split
-            for journal in reversed(earlier)
-            for photograph in journal
+            photograph.key: earlier.split
+            for earlier in reversed([] if shown else list(journals.values()))
+            for photograph in earlier
             if photograph.pictures
         }
-        _pack_split(config, source, journals[split], taken)
-        if not any(photograph.pictures for photograph in journals[split]):
-            reasons = "; ".join(sorted({photograph.why for photograph in journals[split]}))
-            raise InputError(f"{split}: of {len(source.splits[split])} photographs none can be used ({reasons})")
+        _pack_split(config, source, journal, wanted, taken)
+        _check_count(journal, len(names) if source.draws and split != "train" and not shown else None)
+        journals[split] = journal
+        packed.update(wanted.names)
     for split, journal in journals.items():
         with replacing(out / f"{split}.bin") as temporary:
             _link(journal.shard, temporary)
         write_index(out / f"{split}.npy", Rows(journal))
     return journals
+
+
+def _check_count(journal: "Journal", asked: int | None) -> None:
+    """InputError unless a split has the number of photographs asked for, or any where none was asked for."""
+    tried = used = 0
+    reasons = set()
+    for photograph in journal:
+        tried, used = tried + 1, used + bool(photograph.pictures)
+        reasons |= {photograph.why} - {""}
+    if used < (asked or 1):
+        wanted = f"{asked} photographs" if asked else "photographs"
+        why = "; ".join(sorted(reasons)) or "all that were drawn took the places of others in test and val"
+        raise InputError(
+            f"{journal.split}: asked for {wanted} that can be used, found {used or 'none'} among {tried} ({why}); "
+            f"accepted: other photographs or a smaller count"
+        )
 
 
 def remove_all_but(scratch: Path) -> None:
@@ -123,14 +148,14 @@ class Journal:
             with self.path.open(encoding="utf-8") as file:
                 yield from map(Photograph.read, file)
 
-    def recover(self, names: list[str]) -> int:
+    def recover(self, wanted: Wanted) -> int:
         """Cuts off what a killed run left unfinished or damaged; returns how many photographs are done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         self.shard.touch()
         done, lines, offset, room = 0, 0, 0, self.shard.stat().st_size
         with self.path.open("rb") as file:
-            for line, name in zip(file, names, strict=False):
+            for line, name in zip(file, wanted, strict=False):
                 try:
                     photograph = Photograph.read(line)
                     end = offset + sum(3 * height * width for _, height, width, _ in photograph.pictures)
@@ -139,6 +164,8 @@ class Journal:
                 if photograph.name != name or not line.endswith(b"\n") or end > room:
                     break
                 done, lines, offset = done + 1, lines + len(line), end
+                if not photograph.pictures:
+                    wanted.replace(name)
         os.truncate(self.path, lines)
         os.truncate(self.shard, offset)
         return done
@@ -158,10 +185,9 @@ class Rows:
                 offset += 3 * height * width
 
 
-def _pack_split(config: Crops, source: Source, journal: Journal, taken: dict[Key, str]) -> None:
-    names = source.splits[journal.split]
+def _pack_split(config: Crops, source: Source, journal: Journal, wanted: Wanted, taken: dict[Key, str]) -> None:
     identify = source.ids(journal.split)
-    done = journal.recover(names)
+    done = journal.recover(wanted)
     whole = journal.split == "train"
     saved, lines = time.monotonic(), []
     cores = len(os.sched_getaffinity(0))
@@ -170,7 +196,7 @@ def _pack_split(config: Crops, source: Source, journal: Journal, taken: dict[Key
         journal.shard.open("ab") as pixels,
         journal.path.open("a", encoding="utf-8") as written,
         ThreadPoolExecutor(cores) as pool,
-        tqdm(total=len(names), initial=done, desc=journal.split, unit="photo", disable=None) as bar,
+        tqdm(total=len(wanted.names), initial=done, desc=journal.split, unit="photo", disable=None) as bar,
     ):
 
         def save() -> None:
@@ -179,18 +205,23 @@ def _pack_split(config: Crops, source: Source, journal: Journal, taken: dict[Key
             lines.clear()
             _settle(written)
 
-        files = source.stream(names[done:])
-        jobs = (partial(_prepare, name, file, identify(name), config, whole) for name, file in files)
-        for photograph, pictures in _in_order(pool, jobs, AHEAD * cores):
-            if photograph.key in taken:
-                photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.key]}", []
-            for picture in pictures if photograph.pictures else []:
-                pixels.write(picture)
-            lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")
-            if time.monotonic() - saved > SECONDS:
-                save()
-                saved = time.monotonic()
-            bar.update()
+        while done < len(wanted.names) or wanted.fill_up():
+            bar.total = len(wanted.names)
+            files = source.stream(wanted.names[done:])
+            jobs = (partial(_prepare, name, file, identify(name), config, whole) for name, file in files)
+            for photograph, pictures in _in_order(pool, jobs, AHEAD * cores):
+                if photograph.key in taken:
+                    photograph.why, photograph.pictures = f"the same pixels as one of {taken[photograph.key]}", []
+                for picture in pictures if photograph.pictures else []:
+                    pixels.write(picture)
+                if not photograph.pictures:
+                    wanted.replace(photograph.name)
+                lines.append(json.dumps(asdict(photograph), ensure_ascii=False) + "\n")
+                if time.monotonic() - saved > SECONDS:
+                    save()
+                    saved = time.monotonic()
+                done += 1
+                bar.update()
         save()
 
 

@@ -22,9 +22,12 @@ SHOWN, ACROSS, THUMBNAIL, GAP = 48, 12, 96, 4  # pictures on a contact sheet and
 QUALITY = 85  # of a contact sheet as JPEG
 
 
-def write_report(files: SlotFiles, config: Crops, source: Source, journals: Mapping[str, Journal]) -> None:
-    """Writes report.json, report.md, rejected.csv and a contact sheet of each split into the slot's report."""
-    splits = {split: _count(journal) for split, journal in journals.items()}
+def write_report(files: SlotFiles, config: Crops, source: Source, journals: Mapping[str, Journal]) -> list[str]:
+    """Writes report.json, report.md, rejected.csv and a contact sheet of each split into the slot's report.
+
+    Returns a sentence for each split that is not just the photographs that its rule names.
+    """
+    splits = {s: {"asked for": len(source.splits[s]), **_count(journal)} for s, journal in journals.items()}
     report = {"dataset": config.dataset, "settings": config.model_dump()}
     report |= {"origin": source.origin, "left out": source.left_out}
     report["splits"] = {split: splits[split] for split in SPLITS if split in splits}
@@ -34,6 +37,7 @@ def write_report(files: SlotFiles, config: Crops, source: Source, journals: Mapp
     for split in journals:
         with replacing(files.report / sheet(split)) as temporary:
             _contact_sheet(Shard(files.shard(split))).save(temporary, quality=QUALITY)
+    return _remarks(report["splits"])
 
 
 def _count(journal: Journal) -> Tree:
@@ -73,7 +77,9 @@ def _spread(counted: Counter) -> Tree:
 def table(report: Tree) -> list[list[str]]:
     """The counts of a report.json as rows, the head first, splits side by side."""
     splits: Tree = report["splits"]
-    rows: list[list[Any]] = [["", *splits], ["photographs", *(split["photographs"] for split in splits.values())]]
+    rows: list[list[Any]] = [["", *splits]]
+    for name in ("asked for", "photographs"):
+        rows.append([name, *(split[name] for split in splits.values())])
     for part in ("rejected", "changed"):
         for why in dict.fromkeys(why for split in splits.values() for why in split[part]):
             rows.append([f"{part}: {why}", *(split[part].get(why, 0) for split in splits.values())])
@@ -96,11 +102,29 @@ def _in_words(report: Tree) -> str:
     made = ", ".join(f"{name} {'as it is' if value is None else value}" for name, value in report["settings"].items())
     lines = [f"# {report['dataset']}", "", *_origin(report["origin"]), "", f"Made into pictures by: {made}."]
     lines += ["", *_lines(table(report))]
+    for remark in _remarks(report["splits"]):
+        lines += ["", f"{remark}."]
     if report["left out"]:
         lines += ["", *_lines([["left out, because", "files"], *map(list, report["left out"].items())])]
     sheets = ", ".join(map(sheet, report["splits"]))
     lines += ["", f"Every rejected photograph and its reason: rejected.csv. Contact sheets: {sheets}."]
     return "\n".join(lines) + "\n"
+
+
+def _remarks(splits: Tree) -> list[str]:
+    remarks = []
+    for split, counts in splits.items():
+        asked, tried, rejected = counts["asked for"], counts["photographs"], counts["rejected"]
+        remark = f"{split}: asked for {asked} photographs, used {counts['used']}"
+        if rejected:
+            remark += f"; rejected {', '.join(f'{count} ({why})' for why, count in rejected.items())}"
+        if tried > asked:
+            remark += f"; took {tried - asked} more in their place"
+        if tried < asked:
+            remark += f"; gave {asked - tried} to other splits, in place of rejected ones"
+        if rejected or tried != asked:
+            remarks.append(remark)
+    return remarks
 
 
 def _origin(origin: Tree) -> list[str]:

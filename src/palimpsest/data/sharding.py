@@ -14,15 +14,16 @@ from palimpsest.workspace import SlotFiles
 def split(
     crops: Crops, slot: Slot, files: SlotFiles, store: Path, mirror: str | None, scratch: Path, code: Manifest
 ) -> None:
-    """Writes the shards and the report of what `raw` holds.
+    """Writes the shards and the report of what `raw` holds, and prints which splits lost photographs and why.
 
     `scratch` holds the work of a killed run; a run with the same settings, photographs and `code` continues it. Raises
-    InputError if the photographs are not those that `download` found, or a split comes out empty.
+    InputError if the photographs are not those that `download` found, or too few can be used.
     """
     source = slot.entry.source(slot.dataset, files.raw, store, mirror)
     made_from = [crops.model_dump(), source.origin, source.splits, code]
     work = scratch / f"split-{files.folder.name}" / digest(made_from)[:16]
     packing.remove_all_but(work)
     journals = packing.pack(crops, source, files.shards, work)
-    write_report(files, crops, source, journals)
+    for remark in write_report(files, crops, source, journals):
+        print(f"{files.folder.name}, {slot.dataset}, {remark}", flush=True)
     packing.remove(work.parent)

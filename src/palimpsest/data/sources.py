@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from palimpsest.config.yaml import InputError, Tree
 from palimpsest.data import archives
+from palimpsest.data.splits import Draw
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,18 @@ class Source:
     splits: dict[str, list[str]]
     stream: Callable[[list[str]], Iterator[tuple[str, bytes]]]  # names, in the order of a split → (name, file)
     shared: bool  # whether `val` shows pictures of `test`
+    order: list[str]  # the photographs of all splits, in the order in which `stream` reads them
+    draws: list[Draw] = field(default_factory=list)  # what fills up `test` and `val`; none where a rule names each
     origin: Tree = field(default_factory=dict)  # where they come from
     left_out: dict[str, int] = field(default_factory=dict)  # reason → how many files are in no split
 
     def ids(self, split: str) -> Callable[[str], str]:
-        """name → picture id: the path below the folder that all names of the split share, without its ending.
+        """name → picture id: the path below the folder that all names share, without its ending.
 
-        Raises InputError if two names of the split would get the same id.
+        All names are those of the split, or, where it is drawn, of everything that it is drawn from. Raises InputError
+        if two of them would get the same id.
         """
-        names = self.splits[split]
+        names = self.order if self.draws else self.splits[split]
         shared = commonpath([str(PurePosixPath(name).parent) for name in (min(names), max(names))])
         start = 0 if shared in ("", ".") else len(shared) + 1
 

@@ -6,12 +6,12 @@ A rule sees only names: `<archive>/<path in it>`, or a path below a person's fol
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import translate
 from functools import partial
 from pathlib import PurePosixPath
 from posixpath import splitext
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
@@ -85,7 +85,7 @@ class Lists(BySplit):
 
 
 class Partition(Settings):
-    """One file for all splits: on each line a name, then the value that stands for its split."""
+    """One file for all splits: on each line a name, then the value that means its split."""
 
     by: Literal["partition"]
     file: str
@@ -110,15 +110,47 @@ class Partition(Settings):
         return {split: _present(names, listed[getattr(self, split)], self.file) for split in SPLITS}
 
 
+class Draw(NamedTuple):
+    """What one seeded draw gives each split, in the order drawn."""
+
+    test: list[str]
+    val: list[str]
+    train: list[str]  # the rest; the first of these take the places of unusable photographs in the other splits
+
+
 class Drawn(Settings):
-    """A seeded draw: first `test`, then `val`; the rest is `train`."""
+    """A seeded draw from the photographs of each pattern: first `test`, then `val`; the rest is `train`."""
 
     seed: NonNegativeInt
     val: NonNegativeInt
     test: NonNegativeInt
 
+    @property
+    def patterns(self) -> list[str]:
+        raise NotImplementedError
+
     def makes(self) -> set[str]:
         return {"train"} | {split for split in ("val", "test") if getattr(self, split)}
+
+    def assign(self, names: Sequence[str], read: Read) -> Split:
+        draws, place = self.draws(names), {name: number for number, name in enumerate(names)}
+        return {
+            split: sorted((name for draw in draws for name in getattr(draw, split)), key=place.get)
+            for split in SPLITS
+            if split in self.makes()
+        }
+
+    def draws(self, names: Sequence[str]) -> list[Draw]:
+        """They depend on the set of names alone, not on their order; InputError where a pattern matches too few."""
+        return [self._draw(pattern, sorted(_matching(pattern, names))) for pattern in self.patterns]
+
+    def _draw(self, pattern: str, names: list[str]) -> Draw:
+        if len(names) <= self.test + self.val:
+            found = f"{len(names)} pictures of {pattern}; accepted: more than {self.test + self.val}"
+            raise InputError(f"asked for {self.test} to test, {self.val} to val and the rest to train, found {found}")
+        drawn = [names[place] for place in np.random.default_rng(self.seed).permutation(len(names))]
+        asked = self.test + self.val
+        return Draw(drawn[: self.test], drawn[self.test : asked], drawn[asked:])
 
 
 class Random(Drawn):
@@ -127,8 +159,9 @@ class Random(Drawn):
     by: Literal["random"]
     of: str
 
-    def assign(self, names: Sequence[str], read: Read) -> Split:
-        return _draw(_matching(self.of, names), self.of, self)
+    @property
+    def patterns(self) -> list[str]:
+        return [self.of]
 
 
 class Categories(Drawn):
@@ -138,11 +171,9 @@ class Categories(Drawn):
     of: Annotated[str, AfterValidator(partial(_filled, category="b/beach"))]  # a pattern
     categories: Annotated[list[str], AfterValidator(each_once)] | None  # null = a person has to choose
 
-    def assign(self, names: Sequence[str], read: Read) -> Split:
-        patterns = [self.of.format(category=category.strip("/")) for category in self.categories or []]
-        drawn = [_draw(_matching(pattern, names), pattern, self) for pattern in patterns]
-        place = {name: number for number, name in enumerate(names)}
-        return {split: sorted((n for each in drawn for n in each[split]), key=place.get) for split in self.makes()}
+    @property
+    def patterns(self) -> list[str]:
+        return [self.of.format(category=category.strip("/")) for category in self.categories or []]
 
 
 Rule = Annotated[Paths | Lists | Partition | Random | Categories, Field(discriminator="by")]
@@ -178,7 +209,9 @@ class Assigned:
     """The photographs of each split, and how many files are in none, by reason."""
 
     splits: Split
-    left_out: dict[str, int] = field(default_factory=dict)
+    order: list[str]  # the photographs of all splits, in the archives' order
+    draws: list[Draw]  # none where the rule names the photographs of each split
+    left_out: dict[str, int]
 
 
 def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
@@ -213,7 +246,9 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
         if not members:
             found = f"none among {len(pictures)}{f', such as {pictures[0]}' if pictures else ''}"
             raise InputError(f"asked for pictures to {split}, found {found}; accepted: a split rule that finds some")
-    return Assigned(splits, {why: count for why, count in left_out.items() if count})
+    draws = rule.split.draws(pictures) if isinstance(rule.split, Drawn) else []
+    order = [name for name in pictures if name in where]
+    return Assigned(splits, order, draws, {why: count for why, count in left_out.items() if count})
 
 
 def _matching(pattern: str, names: Iterable[str]) -> list[str]:
@@ -241,15 +276,3 @@ def _lines(read: Read, file: str) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: asked for a list of pictures, found no text ({error}); accepted: UTF-8") from error
     return (line.strip() for line in text.splitlines() if line.strip())
-
-
-def _draw(names: list[str], pattern: str, rule: Drawn) -> Split:
-    """Depends on the set of names alone, not on their order, which the splits keep."""
-    if len(names) <= rule.test + rule.val:
-        found = f"{len(names)} pictures of {pattern}; accepted: more than {rule.test + rule.val}"
-        raise InputError(f"asked for {rule.test} to test, {rule.val} to val and the rest to train, found {found}")
-    ordered = sorted(names)
-    drawn = [ordered[place] for place in np.random.default_rng(rule.seed).permutation(len(names))]
-    part = dict.fromkeys(drawn[: rule.test], "test") | dict.fromkeys(drawn[rule.test : rule.test + rule.val], "val")
-    splits = {split: [name for name in names if part.get(name, "train") == split] for split in SPLITS}
-    return {split: members for split, members in splits.items() if split in rule.makes()}

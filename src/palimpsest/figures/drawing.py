@@ -42,7 +42,7 @@ class Drawing:
 
     @property
     def about(self) -> dict:
-        """What stands in figures.json."""
+        """What figures.json says of it."""
         drawn = self.figure is not None
         return {"name": self.name, "title": self.title, "caption": self.caption, "drawn": drawn, "absent": self.absent}
 

@@ -34,7 +34,7 @@ def draw_holes(slot: str, folder: Path, pictures: Pictures) -> list[Drawing]:
 
 
 def draw_preview(holes: dict[str, np.ndarray]) -> Figure:
-    """Holes, bool (N, H, W) a kind, in rows; the second half of the kinds stands right of the first."""
+    """Holes, bool (N, H, W) a kind, in rows; the second half of the kinds is right of the first."""
     figure = Figure(figsize=(11, 0.22 * len(holes) + 0.2), layout="constrained")
     kinds, rows = list(holes), -(-len(holes) // 2)
     for axes, half in zip(figure.subplots(1, 2), (kinds[:rows], kinds[rows:]), strict=True):

@@ -71,7 +71,7 @@ def configure(run: Run) -> Settings:
     try:
         kind = find(run.model).Config
     except InputError as error:
-        raise InputError(f"params: runs.{run.name}.model: {error}") from error
+        raise InputError(f"params.yaml: runs.{run.name}.model: {error}") from error
     return build(kind, run.settings, run.at)
 
 

@@ -52,7 +52,7 @@ FEATURES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # of the perceptual and
 
 
 class Attention(Options):
-    """What stands between the two halves of the attention branch; `none` is the two-stage baseline."""
+    """What is between the two halves of the attention branch; `none` is the two-stage baseline."""
 
     kind: Literal["contextual", "none", "spatial-transformer", "appearance-flow"]
 

@@ -43,7 +43,7 @@ from palimpsest.losses.adversarial import GAN_LOSSES
 GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
 SHOWN = 1  # seed of the latent codes of sample pictures
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Loss(Settings):
@@ -53,7 +53,7 @@ class Loss(Settings):
     r1_every: PositiveInt  # steps
     path_length: NonNegativeFloat
     path_length_every: PositiveInt  # steps
-    path_length_decay: Share  # of the running mean a
+    path_length_decay: Fraction  # of the running mean a
 
 
 class Config(Settings):
@@ -62,7 +62,7 @@ class Config(Settings):
     mapping_layers: PositiveInt
     mapping_rate: PositiveFloat  # learning rate of the mapping network, times the others'
     deviation_group: PositiveInt  # pictures over which the discriminator sees the standard deviation
-    mixing: Share  # share of the batches that mix two z in each picture
+    mixing: Fraction  # share of the batches that mix two z in each picture
     average: PositiveInt  # pictures, half-life of the averaged weights
     betas: Betas
     loss: Loss

@@ -34,7 +34,7 @@ DIGITS = 6  # significant digits in metrics.csv
 
 
 class Row(Settings):
-    """A paper's own method: where the paper's number stands, and what was measured in its place."""
+    """A paper's own method: where the paper's number is, and what was measured in its place."""
 
     model_config = ConfigDict(allow_inf_nan=True)  # PSNR of a perfect result
 

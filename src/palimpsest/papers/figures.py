@@ -35,7 +35,7 @@ class ResultsFigure(Settings):
     slot: str | None = None  # none: a figure for each slot with results
     hole: str  # kind of hole
     pictures: PositiveInt  # rows, at most the samples that runs keep
-    original: bool  # whether the original stands first
+    original: bool  # whether the original comes first
     columns: list[Shown]
 
     def on(self, slot: str) -> Self:

@@ -24,7 +24,7 @@ TableSpec = Annotated[
 
 
 class Paper(Settings):
-    """One paper; its tables stand in its own order, those of its text last."""
+    """One paper; its tables are in its own order, those of its text last."""
 
     label: str
     title: str

@@ -1,6 +1,6 @@
-"""How a paper's tables are laid out, and which run stands for which row: tables that compare methods.
+"""How a paper's tables are laid out, and which run each row shows: tables that compare methods.
 
-A table's key in <paper>.yaml is the number that the paper prints; what it says in its text stands under a word.
+A table's key in <paper>.yaml is the number that the paper prints; what it says in its text is under a word.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ TEXT = "text"  # in values.csv, the table of numbers that a paper's running text
 
 
 class MethodRow(NamedTuple):
-    """What stands for a method in a table."""
+    """How a method appears in a table."""
 
     label: str
     name: str | None  # in values.csv
@@ -61,8 +61,8 @@ class Condition(Settings):
 
     dataset: str  # the paper's
     label: str  # the paper's name for it
-    slot: str  # whose pictures stand here
-    stand_in: str | None = None  # the slot that stands in where nothing was measured on `slot`
+    slot: str  # whose pictures are used
+    stand_in: str | None = None  # the slot used in its place where nothing was measured on `slot`
     ours: str | None = None  # the name of the paper's data among our datasets, where it is not `dataset`
     mask: str  # the paper's
     ratio: str  # the paper's range of hole ratios; "" without ranges
@@ -89,7 +89,7 @@ class Row(Settings):
     """One method."""
 
     label: str
-    run: str | dict[str, str]  # the run that stands for it; {slot or kind of hole: run} where several do
+    run: str | dict[str, str]  # its run; {slot or kind of hole: run} where several do
     method: str | None = None  # its name in values.csv; none where the paper has no such row
 
     def run_on(self, condition: Condition) -> str | None:

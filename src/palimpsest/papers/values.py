@@ -24,7 +24,7 @@ class Published:
 
 
 class Place(NamedTuple):
-    """Where a published number stands: the key columns of values.csv, in its order."""
+    """Where a published number is: the key columns of values.csv, in its order."""
 
     paper: str
     table: str
@@ -51,7 +51,9 @@ def read_values(folder: Path = PAPERS) -> Values:
         for line, row in enumerate(rows, 2):
             place = Place(*(row[field] for field in Place._fields))
             if place in values:
-                raise InputError(f"{path.name}, line {line}: {', '.join(filter(None, place))} stands here twice")
+                raise InputError(
+                    f"{path.name}, line {line}: {', '.join(filter(None, place))} is here twice; accepted: once"
+                )
             one_of(row["legible"], ["yes", "no"], f"{path.name}, line {line}: legible")
             values[place] = Published(row["value"], row["legible"] == "yes", row["note"])
             try:

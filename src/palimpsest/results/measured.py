@@ -98,7 +98,10 @@ class Measured:
 
     @cached_property
     def profile(self) -> str:
-        """The profile of all results; InputError where they differ."""
+        """The profile of all results; InputError where they differ, or where there are none."""
+        if not self.results:
+            found = "none that the present settings made"
+            raise InputError(f"results: asked for measured runs, found {found}; `dvc repro` trains and measures them")
         return self._agreed([result.profile for result in self.results.values()], "profiles")
 
     def pictures(self, slot: str) -> Pictures:
@@ -155,8 +158,6 @@ class Measured:
         return self._values[run]
 
     def _agreed(self, found: list, what: str):
-        if not found:
-            raise InputError(f"results: asked for {what}, found no results; `dvc repro` makes them")
         if len(different := sorted(set(found), key=str)) > 1:
             raise InputError(
                 f"results: found {what} {' and '.join(map(str, different))}; accepted: one of them; "
@@ -210,7 +211,7 @@ def read_results(root: Path) -> Measured:
 
 
 def at_hand(layout: M, measured: Measured) -> M:
-    """The layout with stand-ins in place of the slots on which nothing was measured."""
+    """The layout with substitutes for the slots on which nothing was measured."""
     own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
     data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
     return layout.on(data)

@@ -13,7 +13,7 @@ COLUMNS += ["unit", "better", "settings", "profile"]
 
 
 def summary(measured: Measured) -> dict:
-    """What was run: the profile, and the pictures that stand in each slot."""
+    """What was run: the profile, and the pictures in each slot."""
     return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
 
 

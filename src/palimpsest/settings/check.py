@@ -22,7 +22,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
     """
     params = build(Params, tree, "")
     if params.profile not in params.profiles:
-        raise InputError(f"params: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
+        raise InputError(f"params.yaml: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
     trained, targets = runs.trained(tree), runs.targets(tree)
     learned = {runs.resolve(tree, name).slot for name in trained}
     _check_slots(params, learned | {target.slot for target in targets}, datasets)
@@ -35,7 +35,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
     for profile, scale in params.profiles.items():
         if scale.study.pictures > (kept := scale.evaluation.samples):
             found = f"profiles.{profile}.study.pictures is {scale.study.pictures}, evaluation.samples {kept}"
-            raise InputError(f"params: {found}; accepted: at most the samples that evaluation keeps")
+            raise InputError(f"params.yaml: {found}; accepted: at most the samples that evaluation keeps")
         for size in {crops.size for crops in scale.slots.values()}:
             _check_holes(params.holes, size)
         for name in trained:
@@ -51,21 +51,21 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
         _check_external(name, entry, params)
         if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
             found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
-            raise InputError(f"params: {found}; accepted: one entry for each label and slot, with all kinds of holes")
+            raise InputError(f"params.yaml: {found}; accepted: one for each label and slot, with all kinds of holes")
     return params
 
 
 def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]) -> None:
     if unused := [slot for slot in params.slots if slot not in used]:
-        raise InputError(f"params: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
+        raise InputError(f"params.yaml: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
     for profile, scale in params.profiles.items():
         if scale.slots.keys() != set(params.slots):
             found = f"profiles.{profile}.slots holds {', '.join(scale.slots) or 'nothing'}"
-            raise InputError(f"params: {found}; accepted: the slots, {', '.join(params.slots)}")
+            raise InputError(f"params.yaml: {found}; accepted: the slots, {', '.join(params.slots)}")
         for slot, crops in scale.slots.items():
             if crops.dataset not in datasets:
                 found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
-                raise InputError(f"params: {found}; accepted: {', '.join(datasets)}")
+                raise InputError(f"params.yaml: {found}; accepted: {', '.join(datasets)}")
 
 
 def _check_holes(holes: Holes, size: int) -> None:
@@ -93,11 +93,11 @@ def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
 
 def _check_prior(run: runs.Run, frechet_network: str | None, pretrained: bool) -> None:
     """A prior is in `pretrained` and has a Fréchet network; nothing else has one."""
-    at = f"params: pretrained.{run.name}.frechet_network"
+    at = f"params.yaml: pretrained.{run.name}.frechet_network"
     if not is_prior(run.model) and frechet_network:
         raise InputError(f"{at} is {frechet_network}, and {run.model} draws no pictures; accepted: a prior")
     if is_prior(run.model) and not pretrained:
-        raise InputError(f"params: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
+        raise InputError(f"params.yaml: runs.{run.name}: {run.model} fills no holes; accepted: a section of pretrained")
     if is_prior(run.model) and not frechet_network:
         raise InputError(f"{at} is missing; accepted: vgg16, inception")
 
@@ -129,4 +129,4 @@ def _explaining(at: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"params: {at}: {error}") from error
+        raise InputError(f"params.yaml: {at}: {error}") from error

@@ -34,7 +34,7 @@ def arrangement(rater: int, trial: int, methods: int) -> list[int]:
     """The method at each place of a trial's page, for a rater; both count from 0.
 
     Over M raters from a multiple of M on, each picture has every method once at every place; over M trials likewise,
-    for each rater. Over 2 M, each method stands right of every other equally often.
+    for each rater. Over 2 M, each method is right of every other equally often.
     """
     order = williams(methods)[(rater + trial) % methods]
     mirrored = (rater // methods + trial // methods) % 2

@@ -1,7 +1,7 @@
 """The papers' user studies as they are built now, and the votes on them."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from palimpsest.papers.metrics import Metric
 from palimpsest.papers.paper import read_papers
@@ -13,22 +13,12 @@ from palimpsest.study.trials import Key, read_key
 from palimpsest.study.votes import read_rows, votes_on
 from palimpsest.workspace import Workspace
 
-SHARE = Metric(
-    label="share of the vote",
-    unit="%",
-    direction="higher",
-    digits=2,
-    of="set",
-    raw=False,
-    definition="The votes for a method among all votes.",
-)
-WINS = Metric(
+of_votes = partial(Metric, direction="higher", of="set", raw=False)
+SHARE = of_votes(label="share of the vote", unit="%", digits=2, definition="The votes for a method among all votes.")
+WINS = of_votes(
     label="winning samples",
     unit="",
-    direction="higher",
     digits=0,
-    of="set",
-    raw=False,
     definition="The pictures on which a method has strictly most votes; those on which several have are counted apart.",
 )
 MEASURES = {"vote_share_percent": SHARE, "winning_samples": WINS}

@@ -131,7 +131,7 @@ class Urn:
                 database.execute("INSERT INTO votes VALUES (?, ?, ?, ?)", (*at, given.choice, given.seconds))
                 return HTTPStatus.CREATED
         if first[0] != given.choice:
-            raise RefusedError(HTTPStatus.CONFLICT, "Your first vote on this picture stands.", choice=first[0])
+            raise RefusedError(HTTPStatus.CONFLICT, "Your first vote on this picture counts.", choice=first[0])
         return HTTPStatus.OK
 
     def _known(self, database: sqlite3.Connection, token: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ class Vote(NamedTuple):
     method: str
 
 
-class Share(NamedTuple):
+class ShareOfVotes(NamedTuple):
     """A method's share of the votes, in [0, 1], and its 95 % interval."""
 
     votes: int
@@ -33,7 +33,7 @@ class Share(NamedTuple):
 class Tally:
     """What some votes amount to."""
 
-    shares: dict[str, Share]  # of each method
+    shares: dict[str, ShareOfVotes]  # of each method
     wins: dict[str, int]  # pictures on which it has strictly most votes
     ties: int  # pictures on which several methods have most votes
     pictures: int  # with a vote
@@ -57,7 +57,7 @@ def tally(votes: Sequence[Vote], methods: Sequence[str]) -> Tally:
     bounds = bootstrap(by_rater) if len(by_rater) >= FEW else [wilson(n, len(votes)) for n in total]
     won = winners(by_picture)
     return Tally(
-        shares={m: Share(n, n / len(votes), *b) for m, n, b in zip(methods, total, bounds, strict=True)},
+        shares={m: ShareOfVotes(n, n / len(votes), *b) for m, n, b in zip(methods, total, bounds, strict=True)},
         wins={method: won.count(place) for place, method in enumerate(methods)},
         ties=won.count(None),
         pictures=len(by_picture),

@@ -8,7 +8,7 @@ from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Column, Condition, Row
 from palimpsest.results.measured import Pictures
 from palimpsest.tables.context import Context
-from palimpsest.tables.model import NOTHING, Cell
+from palimpsest.tables.model import NO_NUMBER, Cell
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Cells:
         return f"{self.condition.hole} holes{pieced}"
 
     def run(self, row: Row) -> str | None:
-        """The run that stands for a row; none where it was measured on other pictures."""
+        """The run of a row; none where it was measured on other pictures."""
         run = row.run_on(self.condition)
         result = self.context.measured.results.get(run)
         return None if result and result.slot != self.condition.slot else run
@@ -79,7 +79,7 @@ class Cells:
     def difference(self, column: Column, row: Row) -> Cell:
         """Ours less the published number; no number where the two do not measure the same."""
         if not column.compares:
-            return replace(NOTHING, about=f"not compared: {column.reason}")
+            return replace(NO_NUMBER, about=f"not compared: {column.reason}")
         ours, theirs = self.measured(column.metric, row), self.published(column.published, row)
         if ours.number is None:
             return ours

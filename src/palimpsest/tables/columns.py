@@ -9,7 +9,7 @@ from palimpsest.tables.model import Cell, Head
 
 
 @dataclass(frozen=True)
-class Column:
+class FilledColumn:
     """One column: its heads, the cell of each row, and the metric that ranks its cells; none where none does."""
 
     head: Head
@@ -17,7 +17,7 @@ class Column:
     metric: Metric | None = None
 
 
-def fill(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
+def fill(columns: Sequence[FilledColumn], rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
     """The label and the cells of each row."""
     grid = [ranked(column.metric, [column.cell(row) for row in rows]) for column in columns]
     return [(row.label, list(cells)) for row, cells in zip(rows, zip(*grid, strict=True), strict=True)]

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from palimpsest.papers.metrics import REGIONS, Metric
-from palimpsest.papers.tables import Column as ColumnSpec
-from palimpsest.papers.tables import ComparisonTable, Row, Timed
+from palimpsest.papers.tables import Column, ComparisonTable, Row, Timed
 from palimpsest.tables.cells import Cells
-from palimpsest.tables.columns import Column, fill, ranked
+from palimpsest.tables.columns import FilledColumn, fill, ranked
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.cost import cost_cell
-from palimpsest.tables.model import NOTHING, Cell, Head, Table
+from palimpsest.tables.model import NO_NUMBER, Cell, Head, Table
 from palimpsest.tables.notes import caption, metric_notes, notes, with_external
 from palimpsest.tables.votes import votes_table
 
@@ -39,11 +38,11 @@ def comparison_tables(context: Context) -> Iterator[Table]:
             yield every_metric(cells)
 
 
-def _compared(cells: Cells) -> Iterator[Column]:
+def _compared(cells: Cells) -> Iterator[FilledColumn]:
     """Of each metric published, ours and the difference, what compares first; then the metrics of ours alone."""
     layout, metrics = cells.context.layout, cells.context.metrics
     for name, metric in layout.published_metrics(metrics).items():
-        yield Column(Head(metric.head, cells.published_on), partial(cells.published, name), metric)
+        yield FilledColumn(Head(metric.head, cells.published_on), partial(cells.published, name), metric)
         beside = [(group, column) for group, column in layout.columns if column.published == name]
         for group, column in sorted(beside, key=lambda each: not each[1].compares):
             yield from _measured(cells, metric, group, column)
@@ -52,26 +51,26 @@ def _compared(cells: Cells) -> Iterator[Column]:
             yield from _measured(cells, metrics[column.metric], group, column)
 
 
-def _measured(cells: Cells, metric: Metric, group: str, column: ColumnSpec) -> Iterator[Column]:
+def _measured(cells: Cells, metric: Metric, group: str, column: Column) -> Iterator[FilledColumn]:
     """One of our metrics under the head of `metric`, and how it differs from the published one where they compare."""
     own = cells.context.metrics[column.metric]
     another = "" if own.head == metric.head else f": {own.head}"
     head = Head(metric.head, f"{cells.ours_on}, {group}{another}")
-    yield Column(head, partial(cells.measured, column.metric), own)
+    yield FilledColumn(head, partial(cells.measured, column.metric), own)
     if cells.same and column.compares:
-        yield Column(Head(metric.head, f"ours − published, {group}"), partial(cells.difference, column))
+        yield FilledColumn(Head(metric.head, f"ours − published, {group}"), partial(cells.difference, column))
 
 
-def _timed(context: Context) -> Iterator[Column]:
+def _timed(context: Context) -> Iterator[FilledColumn]:
     """Seconds a picture on this machine."""
     for timed in context.layout.timed:
         head = Head(f"ours, seconds on a {DEVICES[timed.device]} ↓", f"{timed.size} px")
-        yield Column(head, partial(_seconds, context, timed))
+        yield FilledColumn(head, partial(_seconds, context, timed))
 
 
 def _seconds(context: Context, timed: Timed, row: Row) -> Cell:
     """Of a row with one run; external results were not timed here."""
-    return cost_cell(context, row.run, timed.device, timed.size, "seconds") if isinstance(row.run, str) else NOTHING
+    return cost_cell(context, row.run, timed.device, timed.size, "seconds") if isinstance(row.run, str) else NO_NUMBER
 
 
 def every_metric(cells: Cells) -> Table:

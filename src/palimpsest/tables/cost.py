@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimedRow, TimingTable
 from palimpsest.results.benchmark import Benchmark
 from palimpsest.results.scaling import power, shared_sizes
-from palimpsest.tables.columns import Column, fill
+from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import DEVICES, Context
 from palimpsest.tables.model import Cell, Head, Table
 
@@ -28,7 +28,7 @@ def timing_table(context: Context) -> Iterator[Table]:
     )
 
 
-def _timings(context: Context) -> Iterator[Column]:
+def _timings(context: Context) -> Iterator[FilledColumn]:
     """Complexity; for each device and size published seconds and ours; then memory and counts."""
     layout: TimingTable = context.layout
     measured, benchmark = context.measured, context.measured.benchmark
@@ -41,22 +41,22 @@ def _timings(context: Context) -> Iterator[Column]:
     def published(metric: str) -> Callable[[TimedRow], Cell]:
         return lambda row: context.published(row.method, metric, lack="did not fit")
 
-    yield Column(Head("complexity", "published", numeric=False), lambda row: Cell(row.complexity, "published"))
+    yield FilledColumn(Head("complexity", "published", numeric=False), lambda row: Cell(row.complexity, "published"))
     for device, name in DEVICES.items():
         printed = {timed.size: timed.metric for timed in layout.published if timed.device == device}
         for size in _sizes(benchmark, layout, device):
             group = f"seconds on a {name}, {size} px ↓"
             if size in printed:
-                yield Column(Head(group, "published"), published(printed[size]))
-            yield Column(Head(group, "ours"), ours(cost_cell, device, size, "seconds"))
+                yield FilledColumn(Head(group, "published"), published(printed[size]))
+            yield FilledColumn(Head(group, "ours"), ours(cost_cell, device, size, "seconds"))
     for device in devices:
         for size in counted:
             head = Head(f"peak memory on a {DEVICES[device]} (MiB) ↓", f"ours, {size} px")
-            yield Column(head, ours(cost_cell, device, size, "peak_mib"))
+            yield FilledColumn(head, ours(cost_cell, device, size, "peak_mib"))
     for size in counted:
-        yield Column(Head("multiply-adds (10⁹) ↓", f"ours, {size} px"), ours(_multiply_adds, size))
-    yield Column(Head("parameters", "ours"), ours(_parameters))
-    yield Column(Head("exponent of N", "ours"), ours(_exponent, shared))
+        yield FilledColumn(Head("multiply-adds (10⁹) ↓", f"ours, {size} px"), ours(_multiply_adds, size))
+    yield FilledColumn(Head("parameters", "ours"), ours(_parameters))
+    yield FilledColumn(Head("exponent of N", "ours"), ours(_exponent, shared))
 
 
 def _sizes(benchmark: Benchmark | None, layout: TimingTable, device: str) -> list[int]:

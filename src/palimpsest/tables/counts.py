@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from palimpsest.config.yaml import section
 from palimpsest.papers.networks import BlockTable, ParameterTable, SettingTable
 from palimpsest.tables.context import Context
-from palimpsest.tables.model import NOTHING, Cell, Head, Table
+from palimpsest.tables.model import NO_NUMBER, Cell, Head, Table
 
 
 def block_table(context: Context) -> Iterator[Table]:
@@ -62,7 +62,7 @@ def parameter_table(context: Context) -> Iterator[Table]:
     heads += [Head(network, scale) for network in layout.networks for scale in scales]
     rows = []
     for row in layout.rows:
-        published = context.published(row.method, layout.metric, unit="M") if row.method else NOTHING
+        published = context.published(row.method, layout.metric, unit="M") if row.method else NO_NUMBER
         counted = [
             _parameters(context, row.run, scale, network) for network in layout.networks for scale in scales.values()
         ]

@@ -24,7 +24,7 @@ def to_tex(table: Table) -> str:
 
 
 def to_tex_notes(table: Table) -> str:
-    """The notes of a table; its legend stands in the table itself."""
+    """The notes of a table; its legend is in the table itself."""
     notes = "\n".join(rf"\emph{{{tex(term)}}}: {tex(text)}" for term, text in table.notes)
     return f"\\paragraph{{Notes to Table \\ref{{tab:{table.key}}}}} {{\\footnotesize\n{notes}\\par}}\n"
 

@@ -23,7 +23,7 @@ class Method:
 def matrix(measured: Measured) -> dict:
     """{tables: keys, methods: [{label, run, cells: {table: run, no votes or not yet run}}]}, in the papers' order.
 
-    `run` is the first one that stands for a method, "" where none does.
+    `run` is the first one of a method, "" where it has none.
     """
     polls = read_polls(measured)
     tables, methods = [], []

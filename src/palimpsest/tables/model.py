@@ -21,9 +21,9 @@ class Cell:
     provenance: str = ""  # the part of the page that shows where the number comes from
 
 
-NOTHING = Cell("–", "none")
+NO_NUMBER = Cell("–", "none")
 
-LEGEND = {  # words and marks that stand in place of a number or beside it
+LEGEND = {  # words and marks in place of a number or beside it
     "bold": "the best number of {place}",
     "underlined": "the second best number of {place}",
     "not yet run": "the method has no results here yet",

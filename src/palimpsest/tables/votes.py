@@ -6,7 +6,7 @@ from functools import partial
 from palimpsest.papers.tables import Condition, Row, StudyTable
 from palimpsest.study.polls import MEASURES, SHARE, WINS, Poll, counted
 from palimpsest.study.tally import FEW, RESAMPLES, Tally
-from palimpsest.tables.columns import Column, fill
+from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import Context, stand_in
 from palimpsest.tables.model import Cell, Head, Table
 
@@ -34,7 +34,7 @@ def study_table(context: Context) -> Iterator[Table]:
     )
 
 
-def _columns(context: Context) -> Iterator[Column]:
+def _columns(context: Context) -> Iterator[FilledColumn]:
     """Of each measure published, then ours, in the paper's order of data."""
     layout: StudyTable = context.layout
     poll = context.poll
@@ -42,10 +42,10 @@ def _columns(context: Context) -> Iterator[Column]:
         metric = MEASURES[name]
         for condition in {condition.dataset: condition for condition in layout.data}.values():
             published = partial(_published, context, condition.dataset, name)
-            yield Column(Head(metric.head, f"published on {condition.label}"), published, metric)
+            yield FilledColumn(Head(metric.head, f"published on {condition.label}"), published, metric)
         for condition in poll.conditions:
             head = Head(metric.head, f"ours on {poll.measured.pictures(condition.slot).dataset}")
-            yield Column(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
+            yield FilledColumn(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
 
 
 def votes_table(context: Context) -> Table:
@@ -54,8 +54,8 @@ def votes_table(context: Context) -> Table:
     published = partial(_published, context, votes.dataset, votes.metric)
     ours = partial(_ours, poll, poll.whole, poll.conditions, "votes")
     columns = [
-        Column(Head(votes.label, "published"), published),
-        Column(Head(votes.label, f"ours on {poll.datasets}"), ours),
+        FilledColumn(Head(votes.label, "published"), published),
+        FilledColumn(Head(votes.label, f"ours on {poll.datasets}"), ours),
     ]
     return Table(
         key=f"{context.name}-votes",

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 
-from palimpsest.papers.tables import Column as ColumnSpec
-from palimpsest.papers.tables import WideTable
+from palimpsest.papers.tables import Column, WideTable
 from palimpsest.tables.cells import Cells
-from palimpsest.tables.columns import Column, fill
+from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import Head, Table
 from palimpsest.tables.notes import caption, notes, with_external
@@ -36,7 +35,7 @@ def wide_table(context: Context) -> Iterator[Table]:
     )
 
 
-def _parts(under: list[Cells], column: ColumnSpec) -> Iterator[list[Column]]:
+def _parts(under: list[Cells], column: Column) -> Iterator[list[FilledColumn]]:
     """One metric's columns, those of one slot together: for each kind of hole published, ours and the difference.
 
     A slot that stands in for several data sets has the published numbers of each beside ours.
@@ -51,11 +50,11 @@ def _parts(under: list[Cells], column: ColumnSpec) -> Iterator[list[Column]]:
             group, ours = f"{alike[0].condition.short} holes", alike[0]
             for cells in alike:
                 read = partial(cells.published, column.published)
-                found.append(Column(Head(group, cells.published_on), read, published))
+                found.append(FilledColumn(Head(group, cells.published_on), read, published))
             read = partial(ours.measured, column.metric)
-            found.append(Column(Head(group, ours.ours_on), read, metrics[column.metric]))
+            found.append(FilledColumn(Head(group, ours.ours_on), read, metrics[column.metric]))
             for cells in alike:
                 if cells.same:
                     head = Head(group, f"ours − published, {cells.condition.label}")
-                    found.append(Column(head, partial(cells.difference, column)))
+                    found.append(FilledColumn(head, partial(cells.difference, column)))
         yield found

@@ -37,7 +37,7 @@ def save(path: Path, model, origin: Origin) -> None:
 
 
 def save_nothing(path: Path) -> None:
-    """Writes a checkpoint without weights, which stands for the one that a run does not need."""
+    """Writes a checkpoint without weights, in place of the one that a run does not need."""
     with replacing(path) as temporary:
         temporary.write_bytes(serialise({}))
 

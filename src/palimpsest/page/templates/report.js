@@ -35,7 +35,7 @@ function load(name) {
 }
 
 /* Names, numbers and pictures. */
-const GIVEN = ["original", "input"];  // pictures that stand beside those of the runs
+const GIVEN = ["original", "input"];  // pictures shown beside those of the runs
 const holesOf = (measured) => measured.replace(/\/pieced$/, "");
 const nameOf = (run) => REPORT.runs[run]?.label ?? run;
 const inWords = (measured) => (measured === holesOf(measured) ? measured : `${holesOf(measured)}, pieced from reference patches`);

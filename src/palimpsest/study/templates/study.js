@@ -86,7 +86,7 @@ async function confirmChoice() {
     if (server) {
       const answer = await ask("POST", `raters/${rater.token}/votes`, { trial: name, ...given });
       if (!answer) return;
-      given.choice = answer.choice; // differs where an earlier vote stands
+      given.choice = answer.choice; // differs where an earlier vote counts
     }
     rater.votes[name] = given;
   }
