@@ -135,6 +135,7 @@ def test_a_spoilt_wide_table_or_figure_is_named(folder, old, new, said):
         ("deepfill-v1", "run: deepfill-v1-baseline}", "run: deepfill-v1, method: Base}", r"tables\.parameters\.rows"),
         ("crfill", "metric: seconds_cpu_2048", "metric: seconds_cpu", r"tables\.5\.published: found 'seconds_cpu'"),
         ("crfill", "method: CR loss", "method: CR", r"tables\.5\.rows: method: found 'CR'"),
+        ("crfill", "slot: scenes, mask: object", "slot: unseen, mask: object", r"tables\.1\.data: .*one data set"),
     ],
 )
 def test_a_spoilt_table_of_networks_is_named(folder, paper, old, new, said):
