@@ -337,8 +337,8 @@ def test_export_by_command(palimpsest):
 def test_export_refuses_in_one_line(exported, palimpsest, change, said):
     if "twice" in change:
         params = (exported / "params.yaml").read_text()
-        for dataset in ("bundled-photos,", "bundled-science,"):
-            params = params.replace(dataset, "twice,", 1)
+        for dataset in ("bundled-photos", "bundled-science"):
+            params = params.replace(f"dataset: {dataset}\n", "dataset: twice\n", 1)
         (exported / "params.yaml").write_text(params)
     status, _, error = palimpsest("export", "--holes", "brush", "--out", "more", *change)
     assert status == 1 and said in error and error.count("\n") == 1 and not (exported / "more").exists()
