@@ -6,16 +6,31 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from palimpsest.__main__ import main
 from palimpsest.config import runs
+from palimpsest.config.entry import in_one_line
 from palimpsest.models import create
 from palimpsest.training import checkpoints
 
 ROOT = Path(__file__).parents[1]
 
 
-def palimpsest(*arguments, cwd=ROOT):
-    command = [sys.executable, "-m", "palimpsest", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+@pytest.fixture
+def palimpsest(monkeypatch, capsys):
+    """(arguments, folder) → the exit status and all that `python -m palimpsest` prints there, in this process."""
+
+    def call(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *arguments])
+        status = 0
+        try:
+            in_one_line(main)
+        except SystemExit as end:  # of which Python prints the words, and then returns 1
+            print(end.code, file=sys.stderr)
+            status = 1
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture
@@ -35,14 +50,21 @@ def project(tmp_path, shipped):
     return tmp_path
 
 
-def inpaint(project, **changes):
+def inpaint(**changes: str) -> list[str]:
+    """The arguments that fill the hole in the project's picture."""
     options = {"run": "deepfill-v1", "image": "picture.png", "hole": "hole.png", "out": "result.png", **changes}
-    return palimpsest(
-        "inpaint", *(word for name, value in options.items() for word in (f"--{name}", value)), cwd=project
-    )
+    return ["inpaint", *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
-def test_models_prints_the_counts_of_the_paper():
+@pytest.mark.parametrize("arguments", [inpaint(), inpaint(run="deepfill-v9")])
+def test_a_process_of_its_own_ends_and_prints_as_a_call_does(project, palimpsest, arguments):
+    command = [sys.executable, "-m", "palimpsest", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=project, check=False)
+    called = palimpsest(*arguments, cwd=project)
+    assert (run.returncode, run.stdout, run.stderr) == (called.returncode, called.stdout, called.stderr)
+
+
+def test_models_prints_the_counts_of_the_paper(palimpsest):
     lines = palimpsest("models", "--profile", "paper").stdout.splitlines()
     start = lines.index("deepfill-v1  (profile paper, deepfill_v1.py, places2 at 256 px)")
     assert lines[start + 1].split() == ["generator", "3,601,542"]
@@ -52,15 +74,15 @@ def test_models_prints_the_counts_of_the_paper():
     assert first == "tmad-coarse  (profile tiny, tmad_coarse.py, bundled-photos at 64 px)"
 
 
-def test_models_refuses_an_unknown_profile():
+def test_models_refuses_an_unknown_profile(palimpsest):
     run = palimpsest("models", "--profile", "huge")
     assert run.returncode == 1
     assert run.stderr == "error: params.yaml: profiles.huge is missing; found here: tiny, photos, paper\n"
 
 
 @pytest.mark.parametrize("name", ["deepfill-v1", "constant-fill"])
-def test_inpaint_fills_the_hole_and_nothing_else(project, name):
-    run = inpaint(project, run=name)
+def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
+    run = palimpsest(*inpaint(run=name), cwd=project)
     assert (run.returncode, run.stderr) == (0, "")
     picture, hole, result = (np.asarray(Image.open(project / f"{n}.png")) for n in ("picture", "hole", "result"))
     assert (result[hole == 0] == picture[hole == 0]).all()
@@ -96,9 +118,9 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, name):
         ("out", lambda folder: "result.jpg", "result.jpg: accepted: .png, .tif or .bmp"),
     ],
 )
-def test_inpaint_refuses_in_one_line(project, option, make, said):
+def test_inpaint_refuses_in_one_line(project, palimpsest, option, make, said):
     (project / "result.png").write_bytes(b"what was there")
-    run = inpaint(project, **{option: make(project)})
+    run = palimpsest(*inpaint(**{option: make(project)}), cwd=project)
     assert run.returncode == 1
     assert run.stderr.startswith("error: ") and said in run.stderr and run.stderr.count("\n") == 1
     assert (project / "result.png").read_bytes() == b"what was there"
@@ -109,15 +131,15 @@ def save(folder, hole):
     return "other.png"
 
 
-def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project):
+def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project, palimpsest):
     path = project / "runs" / "deepfill-v1" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    run = inpaint(project)
+    run = palimpsest(*inpaint(), cwd=project)
     assert run.returncode == 1
     assert "weights.safetensors: not a whole checkpoint of this project" in run.stderr and run.stderr.count("\n") == 1
 
 
-def test_another_trees_package_is_refused(project):
+def test_another_trees_package_is_refused(project, palimpsest):
     (project / "src" / "palimpsest").mkdir(parents=True)
     run = palimpsest("models", cwd=project)
     assert run.returncode == 1
@@ -145,18 +167,8 @@ def test_a_large_picture_takes_memory_by_its_pixels(project, shipped, name):
     hole = np.zeros((height, width), np.uint8)
     hole[150:400, 250:500] = 255
     save(project, hole)
-    arguments = [
-        "inpaint",
-        "--run",
-        name,
-        "--image",
-        "picture.png",
-        "--hole",
-        "other.png",
-        "--out",
-        "result.png",
-    ]
-    run = subprocess.run([sys.executable, "-c", PEAK, *arguments], cwd=project, capture_output=True, check=True)
+    command = [sys.executable, "-c", PEAK, *inpaint(run=name, hole="other.png")]
+    run = subprocess.run(command, cwd=project, capture_output=True, check=True)
     assert int(run.stdout) * 1024 < 2**30
     result = np.asarray(Image.open(project / "result.png"))
     assert (result[hole == 0] == pixels[hole == 0]).all() and (result[hole > 0] != pixels[hole > 0]).any()

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ RANKS = [
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+SCRIPTS = sorted(path.stem for path in (ROOT / "stages").glob("*.py"))
 WITHOUT_TORCH = ["download", "split", "holes", "study", "tables", "figures", "gallery", "report"]
 BY_MODEL = ["pretrain", "train", "evaluate", "transfer"]
 EVERY_MODEL = ["check", "architectures", "benchmark"]
@@ -73,19 +75,31 @@ def climbs(package: Path) -> list[str]:
     return faults
 
 
-def loaded(root: Path, script: str, *models: str) -> set[str]:
-    """The modules in memory once a stage's script and its models' files are imported, in a process of their own."""
-    code = f"""
-import importlib, json, sys
-sys.path[:0] = [{str(root / "src")!r}, {str(root)!r}]
-importlib.import_module("stages.{script}")
-for model in {list(models)!r}:
-    importlib.import_module("palimpsest.models." + model)
-print(json.dumps(sorted(sys.modules)))
+LOAD = """
+import importlib, json, os, sys
+sys.path[:0] = [os.path.join(os.getcwd(), "src"), os.getcwd()]
+ahead, scripts = json.loads(sys.argv[1])
+for module in ahead:
+    importlib.import_module(module)
+for script, models in scripts.items():
+    if os.fork() == 0:
+        for module in [f"stages.{script}", *(f"palimpsest.models.{model}" for model in models)]:
+            importlib.import_module(module)
+        print(json.dumps([script, sorted(sys.modules)]))
+        break
+    assert os.wait()[1] == 0
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
+
+
+def loaded(root: Path, scripts: dict[str, list[str]], ahead: Sequence[str] = ()) -> dict[str, set[str]]:
+    """The modules in memory once a stage's script and its models' files are imported, each stage in its own process.
+
+    `ahead` are modules that all of them find loaded.
+    """
+    command = [sys.executable, "-c", LOAD, json.dumps([ahead, scripts])]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     assert run.returncode == 0, run.stderr
-    return set(json.loads(run.stdout.splitlines()[-1]))
+    return {script: set(modules) for script, modules in map(json.loads, run.stdout.splitlines())}
 
 
 def ours(modules: set[str]) -> set[str]:
@@ -96,15 +110,25 @@ def test_imports_follow_the_ranks():
     assert climbs(ROOT / "src" / "palimpsest") == []
 
 
+def models_of(script: str) -> list[str]:
+    return manifests.MODELS if script in EVERY_MODEL else ["deepfill_v1"] if script in BY_MODEL else []
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, set[str]]:
+    """What each stage loads."""
+    with_torch = {script: models_of(script) for script in SCRIPTS if script not in WITHOUT_TORCH}
+    return loaded(ROOT, {script: [] for script in WITHOUT_TORCH}) | loaded(ROOT, with_torch, ahead=["torch"])
+
+
 @pytest.mark.parametrize("script", WITHOUT_TORCH)
-def test_a_stage_that_computes_no_network_loads_without_torch(script):
-    assert "torch" not in loaded(ROOT, script)
+def test_a_stage_that_computes_no_network_loads_without_torch(stages, script):
+    assert "torch" not in stages[script]
 
 
-@pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "stages").glob("*.py")))
-def test_a_manifest_is_exactly_what_a_stage_loads(script):
-    models = manifests.MODELS if script in EVERY_MODEL else ["deepfill_v1"] if script in BY_MODEL else []
-    assert set(manifests.manifest(script, models)) == ours(loaded(ROOT, script, *models))
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_manifest_is_exactly_what_a_stage_loads(stages, script):
+    assert set(manifests.manifest(script, models_of(script))) == ours(stages[script])
 
 
 def metrics_of(stage: str) -> set[str]:
@@ -151,9 +175,9 @@ def test_a_linked_environment_is_no_file_of_the_project(tmp_path):
 
 def test_torch_in_the_report_is_found(house):
     plant(house, "src/palimpsest/tables/cost.py", "import torch")
-    assert "torch" in loaded(house, "tables")
+    assert "torch" in loaded(house, {"tables": []})["tables"]
 
 
 def test_an_import_that_the_manifest_does_not_see_is_found(house):
     plant(house, "stages/holes.py", "import importlib; importlib.import_module('palimpsest.' + 'learning')")
-    assert ours(loaded(house, "holes")) - set(manifests.manifest("holes")) == {"palimpsest.learning"}
+    assert ours(loaded(house, {"holes": []})["holes"]) - set(manifests.manifest("holes")) == {"palimpsest.learning"}

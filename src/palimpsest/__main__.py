@@ -29,15 +29,13 @@ def models(arguments: argparse.Namespace) -> None:
     from palimpsest.config import runs
     from palimpsest.config.yaml import part
     from palimpsest.data.crops import Crops
-    from palimpsest.evaluation.counting import count_parameters
-    from palimpsest.models import create, without_values
+    from palimpsest.settings.networks import counted
 
     params = read_yaml("params.yaml")
     for name in runs.trained(params):
         run = runs.resolve(params, name, arguments.profile)
         crops = part(params, Crops, "profiles", run.profile, "slots", run.slot)
-        with without_values():
-            counts = count_parameters(create(run, crops.size))
+        counts = counted(run, crops.size)["parameters"]
         print(f"{name}  (profile {run.profile}, {run.model}.py, {crops.dataset} at {crops.size} px)")
         for network, count in counts.items():
             print(f"  {network:<44}{count:>12,}")

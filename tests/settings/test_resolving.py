@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -172,35 +170,20 @@ def test_a_stage_holds_no_setting_that_it_does_not_read(before):
     assert "profiles" not in before["train@tmad"] and "needs" not in before["train@tmad"]
 
 
-RESOLVE = """
-import json, os, sys
-sys.path[:0] = [os.getcwd(), os.path.join(os.getcwd(), "src")]
-from palimpsest.manifests import manifest
-print(json.dumps({stage: manifest(stage, [model] if model else []) for stage, model in json.loads(sys.argv[1])}))
-"""
-
-
 @pytest.fixture
-def house(tmp_path) -> Path:
+def house(tmp_path, monkeypatch) -> Path:
     """A copy of the project's code, to be edited."""
     for part in ("src", "stages"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    monkeypatch.setattr(manifests, "ROOT", tmp_path)
     return tmp_path
 
 
-def manifests_of(house: Path) -> dict[str, dict[str, str]]:
-    """The manifests of the stages that an edit may touch."""
-    wanted = [
-        ["split", ""],
-        ["train", "deepfill_v1"],
-        ["pretrain", "tmad_coarse"],
-        ["evaluate", "tmad"],
-        ["tables", ""],
-    ]
-    command = [sys.executable, "-c", RESOLVE, json.dumps(wanted)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=house, check=False)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+def manifests_now() -> dict[str, dict[str, str]]:
+    """The manifests of the stages that an edit may touch, read as by a new process."""
+    manifests._read.cache_clear()
+    models = {"split": [], "train": ["deepfill_v1"], "pretrain": ["tmad_coarse"], "evaluate": ["tmad"], "tables": []}
+    return {stage: manifests.manifest(stage, used) for stage, used in models.items()}
 
 
 @pytest.mark.parametrize(
@@ -215,11 +198,11 @@ def manifests_of(house: Path) -> dict[str, dict[str, str]]:
     ],
 )
 def test_an_edit_changes_the_manifests_of_the_stages_that_run_it(house, file, stages):
-    before, path = manifests_of(house), house / "src" / "palimpsest" / file
+    before, path = manifests_now(), house / "src" / "palimpsest" / file
     path.write_text(f"# Words.\n{path.read_text()}")
-    assert manifests_of(house) == before
+    assert manifests_now() == before
     path.write_text(f"{path.read_text()}\nCODE = 1\n")
-    after = manifests_of(house)
+    after = manifests_now()
     assert {stage for stage in before if after[stage] != before[stage]} == stages
 
 

@@ -4,13 +4,16 @@ DistributedDataParallel averages in its own backward pass, which does not suppor
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def average_gradients(fabric: Fabric, optimisers: Iterable[torch.optim.Optimizer]) -> None:
+
+def average_gradients(fabric: "Fabric", optimisers: Iterable[torch.optim.Optimizer]) -> None:
     """From now on, each optimiser averages its gradients over all processes before it steps."""
 
     def average_its_gradients(optimiser: torch.optim.Optimizer, *_) -> None:
@@ -21,7 +24,7 @@ def average_gradients(fabric: Fabric, optimisers: Iterable[torch.optim.Optimizer
         optimiser.register_step_pre_hook(average_its_gradients)
 
 
-def average(fabric: Fabric, tensors: list[Tensor]) -> None:
+def average(fabric: "Fabric", tensors: list[Tensor]) -> None:
     """Replaces each tensor by its mean over all processes, in one message."""
     if fabric.world_size == 1 or not tensors:
         return

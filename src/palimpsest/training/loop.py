@@ -7,11 +7,10 @@ its last resume point therefore ends in the same bytes as one that was not.
 import math
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch.utils.data import DataLoader
 
@@ -23,6 +22,9 @@ from palimpsest.training.batches import Batches
 from palimpsest.training.display import Display
 from palimpsest.training.resume import Progress, ResumePoint
 from palimpsest.training.sample_grids import SampleGrid
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class TrainingConfig(Settings):
@@ -40,7 +42,7 @@ def train(
     batches: Batches,
     grid: SampleGrid | None,
     config: TrainingConfig,
-    fabric: Fabric,
+    fabric: "Fabric",
     folder: Path,
     runtime: Runtime,
 ) -> Progress:
