@@ -121,7 +121,9 @@ def trained(params: Tree) -> list[str]:
         _own_name(params, "pretrained", name)
     found = [*first, *names(params)]
     if NOTHING in found:
-        raise InputError(f"params.yaml: a run is called {NOTHING!r}, which stands for no need; accepted: another name")
+        raise InputError(
+            f"params.yaml: a run is called {NOTHING!r}, which means that nothing is needed; accepted: another name"
+        )
     return found
 
 

@@ -157,10 +157,15 @@ def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> 
         one_of(name, (other for other, entry in datasets.items() if entry.terms), "params.yaml: accepted_terms")
 
 
+def names_of_photographs(datasets: Mapping[str, Dataset]) -> list[str]:
+    """The datasets that can fill a slot: all but masks and stamps."""
+    return [name for name, entry in datasets.items() if not isinstance(entry, Unpacked)]
+
+
 def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
     """A slot filled with a dataset; InputError if that cannot be, or its terms are not accepted."""
     if name not in datasets:
-        photographs = [other for other, entry in datasets.items() if not isinstance(entry, Unpacked)]
+        photographs = names_of_photographs(datasets)
         raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(photographs)}")
     datasets[name].check(name, accepted)
     return Slot(dataset=name, entry=datasets[name])

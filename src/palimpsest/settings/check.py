@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, Tree, build
-from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot
+from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
@@ -65,7 +65,7 @@ def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]
         for slot, crops in scale.slots.items():
             if crops.dataset not in datasets:
                 found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
-                raise InputError(f"params.yaml: {found}; accepted: {', '.join(datasets)}")
+                raise InputError(f"params.yaml: {found}; accepted: {', '.join(names_of_photographs(datasets))}")
 
 
 def _check_holes(holes: Holes, size: int) -> None:
