@@ -122,7 +122,7 @@ def trained(params: Tree) -> list[str]:
     found = [*first, *names(params)]
     if NOTHING in found:
         raise InputError(
-            f"params.yaml: a run is called {NOTHING!r}, which means that nothing is needed; accepted: another name"
+            f"params.yaml: a run is called {NOTHING!r}, the name of no need; accepted: another name"
         )
     return found
 
