@@ -1,7 +1,10 @@
 """What several tests share: the shipped settings, the bundled photographs as shards, the feature networks' weights."""
 
-import copy
 import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["PALIMPSEST_THREADS"] = "1"  # waiting threads cost more than they bring
+
+import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +34,6 @@ pytest_plugins = ["reported"]
 ROOT = Path(__file__).parents[1]
 
 os.environ["PYTHONPATH"] = str(ROOT / "src")  # a process that a test starts runs this tree, whatever is installed
-os.environ["PALIMPSEST_THREADS"] = "1"  # threads that wait for one another cost more than they bring at these sizes
-torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -85,8 +85,8 @@ for script, models in scripts.items():
     if os.fork() == 0:
         for module in [f"stages.{script}", *(f"palimpsest.models.{model}" for model in models)]:
             importlib.import_module(module)
-        print(json.dumps([script, sorted(sys.modules)]))
-        break
+        print(json.dumps([script, sorted(sys.modules)]), flush=True)
+        os._exit(0)
     assert os.wait()[1] == 0
 """
 
