@@ -6,7 +6,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["PALIMPSEST_THREADS"] = "1"  # waitin
 
 import copy
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from unittest.mock import patch
@@ -18,6 +19,8 @@ from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
 from palimpsest import weights
+from palimpsest.__main__ import main
+from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Dataset, filled_slot, read_catalogue
 from palimpsest.data.crops import Crops
@@ -86,6 +89,24 @@ def four(shards) -> tuple[np.ndarray, np.ndarray]:
     holes = np.zeros((4, 64, 64), bool)
     holes[:, 20:44, 20:44] = True
     return np.stack([shard[i] for i in (0, 5, 13, 20)]), holes
+
+
+@pytest.fixture
+def palimpsest(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """(folder, *arguments) → exit status, standard output and error of the command line there, within this process."""
+
+    def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *arguments])
+        status = 0
+        try:
+            in_one_line(main)
+        except SystemExit as refusal:
+            print(refusal.code, file=sys.stderr)
+            status = 1
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palimpsest.__main__ import main
-from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.exchange import export, score_folders
@@ -132,22 +130,6 @@ def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
     assert min(means[name].mean for name in ("lpips_alex", "lpips_vgg", "lpips_alex_raw", "fd_vgg16")) > 0.01
 
 
-@pytest.fixture
-def palimpsest(exported, monkeypatch, capsys):
-    """Runs a command in the project, within this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.chdir(exported)
-        monkeypatch.setattr(sys, "argv", ["palimpsest", *map(str, arguments)])
-        try:
-            in_one_line(main)
-        except SystemExit as refusal:
-            return 1, capsys.readouterr().out, f"{refusal.code}\n"
-        return 0, *capsys.readouterr()
-
-    return run
-
-
 def test_originals_may_stand_as_their_own_results(exported, weights_folder):
     (_, images, holes), _ = few(exported)
     scores, left_out = score_folders(images, images, holes, weights_folder, "cpu")
@@ -170,7 +152,7 @@ def test_the_command_prints_the_means_and_writes_every_value(exported, palimpses
     assert tree["summary"]["psnr"]["mean"] == "inf" and tree["summary"]["ssim"]["count"] == 4
     assert len(tree["pictures"]) == 4 and tree["left_out"] == {} and "fid" in tree["missing"]
 
-    assert palimpsest(*folders, "--out", "scores.csv") == (0, run.stdout, "")
+    assert palimpsest(exported, *folders, "--out", "scores.csv") == (0, run.stdout, "")
     rows = list(csv.DictReader((exported / "scores.csv").open()))
     assert [row["image"] for row in rows[4:]] == ["(mean)", "(low)", "(high)", "(count)"]
     assert {float(row["l1_hole"]) for row in rows[:4]} == {0.0} and rows[4]["psnr"] == "inf"
@@ -188,7 +170,9 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
     (results / ".hidden.png").write_text("no picture")
     (results / "notes.txt").write_text("no picture")
     Image.fromarray(image).save(results / "stray.png")
-    status, printed, error = palimpsest("score", "--results", "results", "--images", "images", "--holes", "holes")
+    status, printed, error = palimpsest(
+        exported, "score", "--results", "results", "--images", "images", "--holes", "holes"
+    )
     assert status == 1 and error.startswith("error: 2 pictures were scored, 7 left out:\n")
     for name, said in {
         names[0]: "asked for one picture of this name, found none",
@@ -217,16 +201,18 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
 def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
     few(exported, 2)
     options = {"--results": "results", "--images": "images", "--holes": "holes", **change}
-    status, _, error = palimpsest("score", *(word for pair in options.items() for word in pair))
+    status, _, error = palimpsest(exported, "score", *(word for pair in options.items() for word in pair))
     assert status == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1
 
 
-def test_export_by_command(palimpsest):
-    status, printed, error = palimpsest("export", "--slot", "scenes", "--holes", "rectangle", "--out", "for-them")
+def test_export_by_command(exported, palimpsest):
+    status, printed, error = palimpsest(
+        exported, "export", "--slot", "scenes", "--holes", "rectangle", "--out", "for-them"
+    )
     assert (status, error) == (0, "") and printed.startswith("24 pictures in for-them/images")
-    status, _, error = palimpsest("export", "--slot", "faces", "--holes", "rectangle", "--out", "more")
+    status, _, error = palimpsest(exported, "export", "--slot", "faces", "--holes", "rectangle", "--out", "more")
     assert status == 1 and "profiles.tiny.slots.faces is missing; found here: scenes" in error
-    status, _, error = palimpsest("export", "--slot", "scenes", "--holes", "star", "--out", "more")
+    status, _, error = palimpsest(exported, "export", "--slot", "scenes", "--holes", "star", "--out", "more")
     assert status == 1 and "asked for holes of kind 'star'; accepted: rectangle, " in error
 
 
