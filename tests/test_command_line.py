@@ -43,6 +43,7 @@ def test_a_process_of_its_own_ends_and_prints_as_a_call_does(project, palimpsest
     assert (run.returncode, run.stdout, run.stderr) == palimpsest(project, *arguments)
 
 
+@pytest.mark.slow
 def test_models_prints_the_counts_of_the_paper(palimpsest):
     _, printed, _ = palimpsest(ROOT, "models", "--profile", "paper")
     lines = printed.splitlines()

@@ -16,6 +16,7 @@ from palimpsest.evaluation.architectures import architectures, sketch
 from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _peak, _times, measure
 
 
+@pytest.mark.slow
 def test_what_is_written_of_every_architecture(params, monkeypatch):
     for name in ("deepfill-v2", "crfill"):
         params["runs"][name]["settings"]["generator"]["width"] = 2
@@ -40,6 +41,7 @@ def crfill(params):
     return partial(sketch, runs.resolve(params, "crfill", "paper"), idle)
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_picture(crfill):
     small, large = (_apart(partial(_peak, crfill, size, "cpu", 1)) for size in (64, 256))
     bytes_of_one_map = 24 * 256 * 256 * 4

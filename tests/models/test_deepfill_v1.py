@@ -199,6 +199,7 @@ def test_without_a_weight_no_features_are_read(params):
     assert not made(params, "deepfill-v1", "tiny", 64).reads_features
 
 
+@pytest.mark.slow
 def test_perceptual_and_style_loss_compare_the_result(params, four, features):
     """The generator's loss is the sum of its terms, and a result that is the picture costs nothing."""
     weights = {"perceptual": 0.5, "style": 2.0}

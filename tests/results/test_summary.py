@@ -47,6 +47,7 @@ def test_the_tree_holds_every_mean_and_is_valid_json(fake):
     assert (row["mean"], row["low"], row["count"], row["undefined"]) == ("", "", "0", "24")
 
 
+@pytest.mark.slow
 def test_dvc_shows_and_compares_the_means(fake, tmp_path_factory):
     project = tmp_path_factory.mktemp("dvc")
     (project / ".dvc").mkdir()
