@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
 from palimpsest import weights
@@ -31,6 +31,9 @@ from palimpsest.storage import sha256
 from palimpsest.weights import origins
 from palimpsest.workspace import SlotFiles
 from server import NAME, Handler, Server, Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["reported"]
 
@@ -153,8 +156,10 @@ def folder_with_inception(random_inception, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """The headless browser of the machine; what needs it is skipped where there is none."""
+    from playwright.sync_api import sync_playwright
+
     if not (program := shutil.which("chromium")):
         pytest.skip("Chromium is not installed")
     quiet = ["disable-gpu", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"]
