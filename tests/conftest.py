@@ -6,18 +6,21 @@ os.environ["OMP_NUM_THREADS"] = os.environ["PALIMPSEST_THREADS"] = "1"  # waitin
 
 import copy
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, sync_playwright
 from pytest import MonkeyPatch
 
 from palimpsest import weights
+from palimpsest.__main__ import main
+from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Dataset, filled_slot, read_catalogue
 from palimpsest.data.crops import Crops
@@ -28,6 +31,9 @@ from palimpsest.storage import sha256
 from palimpsest.weights import origins
 from palimpsest.workspace import SlotFiles
 from server import NAME, Handler, Server, Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["reported"]
 
@@ -88,6 +94,24 @@ def four(shards) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([shard[i] for i in (0, 5, 13, 20)]), holes
 
 
+@pytest.fixture
+def palimpsest(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """(folder, *arguments) → exit status, standard output and error of the command line there, within this process."""
+
+    def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["palimpsest", *arguments])
+        status = 0
+        try:
+            in_one_line(main)
+        except SystemExit as refusal:
+            print(refusal.code, file=sys.stderr)
+            status = 1
+        return status, *capsys.readouterr()
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def weights_folder(tmp_path_factory) -> Path:
     """AlexNet and VGG16; nothing else is to be had."""
@@ -132,8 +156,10 @@ def folder_with_inception(random_inception, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """The headless browser of the machine; what needs it is skipped where there is none."""
+    from playwright.sync_api import sync_playwright
+
     if not (program := shutil.which("chromium")):
         pytest.skip("Chromium is not installed")
     quiet = ["disable-gpu", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"]

@@ -6,31 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palimpsest.__main__ import main
 from palimpsest.config import runs
-from palimpsest.config.entry import in_one_line
 from palimpsest.models import create
 from palimpsest.training import checkpoints
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def palimpsest(monkeypatch, capsys):
-    """(arguments, folder) → the exit status and all that `python -m palimpsest` prints there, in this process."""
-
-    def call(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["palimpsest", *arguments])
-        status = 0
-        try:
-            in_one_line(main)
-        except SystemExit as end:  # of which Python prints the words, and then returns 1
-            print(end.code, file=sys.stderr)
-            status = 1
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -60,30 +40,29 @@ def inpaint(**changes: str) -> list[str]:
 def test_a_process_of_its_own_ends_and_prints_as_a_call_does(project, palimpsest, arguments):
     command = [sys.executable, "-m", "palimpsest", *arguments]
     run = subprocess.run(command, capture_output=True, text=True, cwd=project, check=False)
-    called = palimpsest(*arguments, cwd=project)
-    assert (run.returncode, run.stdout, run.stderr) == (called.returncode, called.stdout, called.stderr)
+    assert (run.returncode, run.stdout, run.stderr) == palimpsest(project, *arguments)
 
 
+@pytest.mark.slow
 def test_models_prints_the_counts_of_the_paper(palimpsest):
-    lines = palimpsest("models", "--profile", "paper").stdout.splitlines()
+    _, printed, _ = palimpsest(ROOT, "models", "--profile", "paper")
+    lines = printed.splitlines()
     start = lines.index("deepfill-v1  (profile paper, deepfill_v1.py, places2 at 256 px)")
     assert lines[start + 1].split() == ["generator", "3,601,542"]
     start = lines.index("deepfill-v1-baseline  (profile paper, deepfill_v1.py, places2 at 256 px)")
     assert lines[start + 1].split() == ["generator", "2,896,454"]
-    first = palimpsest("models").stdout.splitlines()[0]
-    assert first == "tmad-coarse  (profile tiny, tmad_coarse.py, bundled-photos at 64 px)"
+    _, printed, _ = palimpsest(ROOT, "models")
+    assert printed.startswith("tmad-coarse  (profile tiny, tmad_coarse.py, bundled-photos at 64 px)\n")
 
 
 def test_models_refuses_an_unknown_profile(palimpsest):
-    run = palimpsest("models", "--profile", "huge")
-    assert run.returncode == 1
-    assert run.stderr == "error: params.yaml: profiles.huge is missing; found here: tiny, photos, paper\n"
+    said = "error: params.yaml: profiles.huge is missing; found here: tiny, photos, paper\n"
+    assert palimpsest(ROOT, "models", "--profile", "huge") == (1, "", said)
 
 
 @pytest.mark.parametrize("name", ["deepfill-v1", "constant-fill"])
 def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
-    run = palimpsest(*inpaint(run=name), cwd=project)
-    assert (run.returncode, run.stderr) == (0, "")
+    assert palimpsest(project, *inpaint(run=name)) == (0, "", "")
     picture, hole, result = (np.asarray(Image.open(project / f"{n}.png")) for n in ("picture", "hole", "result"))
     assert (result[hole == 0] == picture[hole == 0]).all()
     assert (result[hole == 255] != picture[hole == 255]).any()
@@ -120,9 +99,9 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
 )
 def test_inpaint_refuses_in_one_line(project, palimpsest, option, make, said):
     (project / "result.png").write_bytes(b"what was there")
-    run = palimpsest(*inpaint(**{option: make(project)}), cwd=project)
-    assert run.returncode == 1
-    assert run.stderr.startswith("error: ") and said in run.stderr and run.stderr.count("\n") == 1
+    status, _, error = palimpsest(project, *inpaint(**{option: make(project)}))
+    assert status == 1
+    assert error.startswith("error: ") and said in error and error.count("\n") == 1
     assert (project / "result.png").read_bytes() == b"what was there"
 
 
@@ -134,17 +113,17 @@ def save(folder, hole):
 def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project, palimpsest):
     path = project / "runs" / "deepfill-v1" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    run = palimpsest(*inpaint(), cwd=project)
-    assert run.returncode == 1
-    assert "weights.safetensors: not a whole checkpoint of this project" in run.stderr and run.stderr.count("\n") == 1
+    status, _, error = palimpsest(project, *inpaint())
+    assert status == 1
+    assert "weights.safetensors: not a whole checkpoint of this project" in error and error.count("\n") == 1
 
 
 def test_another_trees_package_is_refused(project, palimpsest):
     (project / "src" / "palimpsest").mkdir(parents=True)
-    run = palimpsest("models", cwd=project)
-    assert run.returncode == 1
-    assert run.stderr.startswith(f"error: asked to run {project / 'src' / 'palimpsest'}, found {ROOT}")
-    assert run.stderr.count("\n") == 1
+    status, _, error = palimpsest(project, "models")
+    assert status == 1
+    assert error.startswith(f"error: asked to run {project / 'src' / 'palimpsest'}, found {ROOT}")
+    assert error.count("\n") == 1
 
 
 PEAK = """

@@ -173,6 +173,7 @@ def test_a_linked_environment_is_no_file_of_the_project(tmp_path):
     assert run.stdout.split() == [".gitignore"]
 
 
+@pytest.mark.slow
 def test_torch_in_the_report_is_found(house):
     plant(house, "src/palimpsest/tables/cost.py", "import torch")
     assert "torch" in loaded(house, {"tables": []})["tables"]

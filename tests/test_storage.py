@@ -53,6 +53,7 @@ def test_a_failure_keeps_what_was_there(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
     targets = [tmp_path / name / name for name in ("text", "shard.npy", "weights.safetensors", "state.pt")]
     for target in targets:

@@ -216,6 +216,7 @@ def test_a_run_killed_between_any_two_steps_ends_in_the_same_bytes(tmp_path, pro
             assert max(left) < 1000, where  # of what was downloaded, at most a note
 
 
+@pytest.mark.slow
 def test_many_kills_in_a_row_end_in_the_same_bytes(tmp_path, project, unbroken, fork):
     folder, draw = copied(project, tmp_path / "killed"), np.random.default_rng(0)
     kills = {"download": 0, "split": 0}
@@ -231,6 +232,7 @@ def test_many_kills_in_a_row_end_in_the_same_bytes(tmp_path, project, unbroken, 
     assert visible(folder) == unbroken
 
 
+@pytest.mark.slow
 def test_a_user_kills_a_download_in_the_middle(project, unbroken, site: Site):
     site.cut, site.stall = None, 2 * CHUNK
     part = project / "archives" / f".{TRAIN}.part"
@@ -266,6 +268,7 @@ def test_an_archive_that_is_another_ends_in_one_line_and_nothing_else(project, s
     assert set(visible(project)) == {f"archives/{TEST}"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_in_one_line_and_the_next_run_in_the_same_bytes(project, unbroken):
     """Files of more than 2,000 bytes cannot be written: the first shard stops in its middle."""
     finish(project, "download")

@@ -57,6 +57,7 @@ def places(archive: str, folder: str) -> list[str]:
     return [f"{archive}/{folder}/{category}/{n:08}.jpg" for category, size in places for n in range(1, size + 1)]
 
 
+@pytest.mark.slow
 def test_places2_has_1803460_to_train_and_36500_to_test(catalogue):
     train = places("train_large_places365standard.tar", "data_large")
     test = numbered("val_large.tar/val_large/Places365_val_%08d.jpg", 36_500)

@@ -48,6 +48,7 @@ def test_the_cost_of_one_convolution_in_closed_form():
     assert cost.multiply_adds == 32 * 32 * 8 * 3 * 25
 
 
+@pytest.mark.slow
 def test_runs_that_differ_in_training_alone_are_one_architecture(params, small):
     """A loss weight makes no architecture; a width and the attention's fusion do."""
     names = [name for group in ALIKE.values() for name in group]
@@ -62,6 +63,7 @@ def test_runs_that_differ_in_training_alone_are_one_architecture(params, small):
     assert after["crfill"] == {**before["crfill"], "runs": ["crfill"]}
 
 
+@pytest.mark.slow
 def test_networks_that_fill_no_hole_are_idle_within_a_model_too(params, small):
     timed = at_paper_scale(params, "crfill", "deepfill-v2-psnet", "patchmatch")
     found = architectures(timed)
@@ -73,6 +75,7 @@ def test_networks_that_fill_no_hole_are_idle_within_a_model_too(params, small):
     assert list(left) == ["coarse", "correspondence", "psnet"] and list(left["coarse"]) == ["generator"]
 
 
+@pytest.mark.slow
 def test_attention_costs_what_its_products_cost(params):
     """One network with attention and without: the difference is two products of all pairs of positions."""
     costs, timed = {}, at_paper_scale(params, "deepfill-v2", "crfill")

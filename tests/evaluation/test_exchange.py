@@ -14,8 +14,6 @@ import pytest
 from PIL import Image
 
 from data import write_shard
-from palimpsest.__main__ import main
-from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError, build, part, read_yaml
 from palimpsest.data.crops import Crops
 from palimpsest.data.shards import Shard
@@ -215,22 +213,6 @@ def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
     assert min(means[name].mean for name in ("lpips_alex", "lpips_vgg", "lpips_alex_raw", "fd_vgg16")) > 0.01
 
 
-@pytest.fixture
-def palimpsest(exported, monkeypatch, capsys):
-    """Runs a command in the project, within this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.chdir(exported)
-        monkeypatch.setattr(sys, "argv", ["palimpsest", *map(str, arguments)])
-        try:
-            in_one_line(main)
-        except SystemExit as refusal:
-            return 1, capsys.readouterr().out, f"{refusal.code}\n"
-        return 0, *capsys.readouterr()
-
-    return run
-
-
 def test_originals_may_be_their_own_results(exported, weights_folder):
     (_, images, holes), _ = few(exported)
     scores, left_out = score_folders(images, images, holes, weights_folder, "cpu")
@@ -253,7 +235,7 @@ def test_the_command_prints_the_means_and_writes_every_value(exported, palimpses
     assert tree["summary"]["psnr"]["mean"] == "inf" and tree["summary"]["ssim"]["count"] == 4
     assert len(tree["pictures"]) == 4 and tree["left_out"] == {} and "fid" in tree["missing"]
 
-    assert palimpsest(*folders, "--out", "scores.csv") == (0, run.stdout, "")
+    assert palimpsest(exported, *folders, "--out", "scores.csv") == (0, run.stdout, "")
     rows = list(csv.DictReader((exported / "scores.csv").open()))
     assert [row["image"] for row in rows[4:]] == ["(mean)", "(low)", "(high)", "(count)"]
     assert {float(row["l1_hole"]) for row in rows[:4]} == {0.0} and rows[4]["psnr"] == "inf"
@@ -271,7 +253,9 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
     (results / ".hidden.png").write_text("no picture")
     (results / "notes.txt").write_text("no picture")
     Image.fromarray(image).save(results / "stray.png")
-    status, printed, error = palimpsest("score", "--results", "results", "--images", "images", "--holes", "holes")
+    status, printed, error = palimpsest(
+        exported, "score", "--results", "results", "--images", "images", "--holes", "holes"
+    )
     assert status == 1 and error.startswith("error: 2 pictures were scored, 7 left out:\n")
     for name, said in {
         names[0]: "asked for one picture of this name, found none",
@@ -302,7 +286,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
 def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
     few(exported, 2)
     options = {"--results": "results", "--images": "images", "--holes": "holes", **change}
-    status, _, error = palimpsest("score", *(word for pair in options.items() for word in pair))
+    status, _, error = palimpsest(exported, "score", *(word for pair in options.items() for word in pair))
     assert status == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1
 
 
@@ -312,13 +296,13 @@ def test_folders_are_looked_at_before_weights(exported, monkeypatch):
         score_folders(exported / "out/images", exported / "out/images", exported / "none", exported, "cpu")
 
 
-def test_export_by_command(palimpsest):
+def test_export_by_command(exported, palimpsest):
     status, printed, error = palimpsest(
-        "export", "--slot", "scenes", "--holes", "rectangle", "square", "--out", "theirs"
+        exported, "export", "--slot", "scenes", "--holes", "rectangle", "square", "--out", "theirs"
     )
     said = "theirs: 24 pictures in images, and a hole for each (255 = missing) in holes/rectangle, holes/square\n"
     assert (status, printed, error) == (0, said, "")
-    added = palimpsest("export", "--dataset", "bundled-photos", "--holes", "brush", "--out", "theirs")
+    added = palimpsest(exported, "export", "--dataset", "bundled-photos", "--holes", "brush", "--out", "theirs")
     assert added == (0, said.replace("\n", ", holes/brush\n"), "")
 
 
@@ -340,7 +324,7 @@ def test_export_refuses_in_one_line(exported, palimpsest, change, said):
         for dataset in ("bundled-photos", "bundled-science"):
             params = params.replace(f"dataset: {dataset}\n", "dataset: twice\n", 1)
         (exported / "params.yaml").write_text(params)
-    status, _, error = palimpsest("export", "--holes", "brush", "--out", "more", *change)
+    status, _, error = palimpsest(exported, "export", "--holes", "brush", "--out", "more", *change)
     assert status == 1 and said in error and error.count("\n") == 1 and not (exported / "more").exists()
 
 

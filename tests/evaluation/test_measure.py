@@ -177,6 +177,7 @@ class Damage:
         return Filled(ids, pictures, holes, (pictures + np.array(grown)).clip(0, 255).astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_the_worst_pictures_of_each_kind_are_kept_the_worst_first(shard, weights_folder):
     holes = np.zeros((24, 64, 64), bool)
     holes[:, 8:56, 8:56] = True

@@ -18,6 +18,7 @@ from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _peak, _ti
 RUNTIME = read_runtime()
 
 
+@pytest.mark.slow
 def test_what_is_written_of_every_architecture(params, monkeypatch, tmp_path):
     for name in ("deepfill-v2", "crfill"):
         params["runs"][name]["settings"]["generator"]["width"] = 2
@@ -49,6 +50,7 @@ def crfill(params):
     return partial(sketch, runs.resolve(params, "crfill", "paper"), idle)
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_picture(crfill):
     small, large = (_apart(partial(_peak, crfill, size, "cpu", 1)) for size in (64, 256))
     bytes_of_one_map = 24 * 256 * 256 * 4

@@ -45,6 +45,7 @@ def test_each_kind_of_figure_has_a_function():
     assert {get_args(spec.model_fields["kind"].annotation)[0] for spec in specs} == KINDS.keys()
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_and_equal_inputs_give_equal_bytes(fake):
     for folder in ("one", "two"):
         drawings = draw_all(fake.root, fake.measured, fake.root / folder)

@@ -143,6 +143,7 @@ library.impl("nms", lambda dets, scores, iou_threshold: scores + 1, "CPU")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [

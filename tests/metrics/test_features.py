@@ -251,6 +251,7 @@ def test_a_reference_that_is_not_there_or_damaged_is_refused(tmp_path):
         read_reference(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_stages_make_weights_and_reference(tmp_path, shards, monkeypatch):
     shutil.copytree(shards, tmp_path / "data" / "scenes" / "shards")
     shutil.copy(ROOT / "runtime.yaml", tmp_path)
@@ -282,6 +283,7 @@ def darker(pictures: np.ndarray) -> np.ndarray:
     return np.roll(pictures, 7, axis=2) // 2
 
 
+@pytest.mark.slow
 def test_inception_features_are_those_of_pytorch_fid(folder_with_inception, pictures, two_folders):
     from pytorch_fid.fid_score import compute_statistics_of_path
 
@@ -295,6 +297,7 @@ def test_inception_features_are_those_of_pytorch_fid(folder_with_inception, pict
     np.testing.assert_array_equal(pooled["inception"].mean(0), ours.mean)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning", "ignore:Matrix is singular")
 def test_fid_is_that_of_pytorch_fid(folder_with_inception, pictures):
     """On 256 of the 2,048 features, as pytorch-fid takes minutes for the root of the whole matrix."""

@@ -192,6 +192,7 @@ def test_features_are_read_for_a_loss_with_a_weight(params, name):
     assert made(params, "deepfill-v1", "tiny", 64).reads_features
 
 
+@pytest.mark.slow
 def test_perceptual_and_style_loss_compare_the_result(params, four, features):
     """The generator's loss is the sum of its terms, and a result that is the picture costs nothing."""
     weights = {"perceptual": 0.5, "style": 2.0}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +33,9 @@ def made(name):
     return create(runs.resolve(SHIPPED, name, "tiny"), SIZE)
 
 
+@cache
 def filling(name):
+    """One model for all tests that fill holes, which leave it as it is."""
     model = made(name)
     model.networks.eval()
     return model
@@ -88,8 +91,8 @@ def test_one_sample_does_not_touch_another(name, four):
 @pytest.mark.parametrize("name", [name for name in FILLING if hasattr(find(MODELS[name]).Model, "inspect")])
 def test_inspecting_fills_a_hole_as_inpainting_does_in_one_pass(name, four):
     image, hole = (pad(tensor, (0, 32)) for tensor in to_tensors(*four))
-    model, ran = filling(name), []
-    for network in model.networks.modules():
+    model, ran = made(name), []
+    for network in model.networks.eval().modules():
         network.register_forward_hook(lambda module, *_: ran.append(module))
     with torch.no_grad():
         wanted, needed = model.inpaint(image, hole), Counter(ran)
@@ -122,7 +125,10 @@ def test_pictures_of_any_size(name, shape):
     assert (results[~hole] == picture[~hole]).all()
 
 
-@pytest.mark.parametrize("name", [name for name in FILLING if learns(name)])
+@pytest.mark.parametrize(
+    "name",
+    [name if name in BASES else pytest.param(name, marks=pytest.mark.slow) for name in FILLING if learns(name)],
+)
 def test_a_step_of_each_phase_changes_every_network_and_logs_finite_losses(name, four, features):
     model = made(name)
     fixed = {key for key, network in model.networks.items() if not any(p.requires_grad for p in network.parameters())}

@@ -10,6 +10,8 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.workspace import Workspace
 from reported import CODE, RUNS, SAMPLES, SPREAD, value
 
+pytestmark = pytest.mark.slow
+
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 

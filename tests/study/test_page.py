@@ -7,6 +7,8 @@ import pytest
 from palimpsest.workspace import Workspace
 from study.conftest import STUDY, study
 
+pytestmark = pytest.mark.slow
+
 COUNT = 9  # pictures of the study
 PHONE = {"width": 390, "height": 844}
 

@@ -123,6 +123,7 @@ def test_browsers_vote_through_a_killed_server_and_the_database_is_tallied(serve
     assert len(lines) == 1 + 27 and {line.split(",")[1] for line in lines[1:]} == {"Ada", "Eve", "Zoe"}
 
 
+@pytest.mark.slow
 def test_a_vote_is_final_in_every_window_of_a_rater(served, chromium):
     context = chromium.new_context()
     page = context.new_page()

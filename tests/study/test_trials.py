@@ -73,6 +73,7 @@ def test_equal_results_build_equal_pages_and_another_seed_only_other_orders(root
     assert data_in(root)["sequences"] != orders
 
 
+@pytest.mark.slow
 def test_the_stage_writes_what_the_settings_say(root):
     before = {path.name: path.read_bytes() for path in Workspace(root).reports.study.iterdir()}
     shutil.rmtree(Workspace(root).reports.study)

@@ -106,7 +106,13 @@ OFTEN, ONCE = (1, 3, 6, 7), (3,)  # iterations after which a run is killed
 
 @pytest.mark.parametrize(
     ("job", "kills"),
-    [("deepfill-v1", OFTEN), ("crfill", OFTEN), ("tmad", ONCE), ("gm-srm", ONCE), ("gm-srm-memory", ONCE)],
+    [
+        ("crfill", OFTEN),
+        pytest.param("deepfill-v1", OFTEN, marks=pytest.mark.slow),
+        pytest.param("tmad", ONCE, marks=pytest.mark.slow),
+        pytest.param("gm-srm", ONCE, marks=pytest.mark.slow),
+        pytest.param("gm-srm-memory", ONCE, marks=pytest.mark.slow),
+    ],
     indirect=["job"],
 )
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kills):
@@ -123,6 +129,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kills):
         assert all((rest.grids[i] == whole.grids[i]).all() for i in whole.grids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", ["tmad"], indirect=True)
 def test_every_iteration_has_its_own_rate(job):
     model, _, _, _ = job(watch=True)

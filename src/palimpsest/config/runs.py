@@ -121,9 +121,7 @@ def trained(params: Tree) -> list[str]:
         _own_name(params, "pretrained", name)
     found = [*first, *names(params)]
     if NOTHING in found:
-        raise InputError(
-            f"params.yaml: a run is called {NOTHING!r}, the name of no need; accepted: another name"
-        )
+        raise InputError(f"params.yaml: a run is called {NOTHING!r}, the name of no need; accepted: another name")
     return found
 
 
