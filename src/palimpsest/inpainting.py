@@ -31,8 +31,9 @@ def continued(model, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
 def checked(model, image: Tensor, output: Tensor) -> Tensor:
     """The raw output of a model for `image`; InputError unless it is a picture of that size, finite and in [0, 1]."""
     asked = f"{type(model).__module__}: asked for an output of {tuple(image.shape)}, finite and in [0, 1]"
-    if output.shape != image.shape:
-        raise InputError(f"{asked}, found {tuple(output.shape)}; see the contract in palimpsest/models/__init__.py")
+    found = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    if found != tuple(image.shape):
+        raise InputError(f"{asked}, found {found}; see the contract in palimpsest/models/__init__.py")
     least, largest = (value.item() for value in output.aminmax())
     if not (least >= -BEYOND and largest <= 1 + BEYOND):
         raise InputError(f"{asked}, found values from {least:.4g} to {largest:.4g}, so nothing is recorded")

@@ -238,7 +238,7 @@ def test_a_truncated_picture_is_a_reason(tmp_path, kind, share):
 
 @pytest.mark.parametrize("file", [b"", b"not a picture", b"<html>", b"\xff\xd8"], ids=repr)
 def test_a_file_that_is_no_picture_is_a_reason(tmp_path, file):
-    assert why_not(file, tmp_path) == "no picture inside"
+    assert why_not(file, tmp_path) == "not a readable picture"
 
 
 def test_a_bomb_is_a_reason(tmp_path, monkeypatch):
@@ -264,7 +264,7 @@ def test_no_damage_ends_the_run():
             photo = packing._prepare("a.x", each, "a", config(), True)[0]
             outcomes.add(photo.why)
             assert bool(photo.pictures) == (photo.why == "")
-    assert outcomes >= {"", "cut short or damaged", "no picture inside"}
+    assert outcomes >= {"", "cut short or damaged", "not a readable picture"}
 
 
 def test_an_exif_that_cannot_be_written_again_still_turns(tmp_path):
@@ -541,7 +541,7 @@ def test_an_index_is_an_npy_file_like_numpys(tmp_path):
 
 def test_a_split_without_a_picture_is_refused_with_its_reasons(tmp_path):
     files = {"test": {"1.x": b"", "2.x": encoded(noise(1, 8, 8))}}
-    found = r"test: asked for photographs that can be used, found none among 2 \(no picture inside; smaller than 16 x 1"
+    found = r"test: asked for photographs that can be used, found none among 2 \(not a readable picture; smaller"
     with pytest.raises(InputError, match=found):
         packed(tmp_path, files)
     assert not (tmp_path / "shards").exists()

@@ -123,7 +123,7 @@ def test_nothing_of_anyone_else_s_is_lost(exported, change, said):
     change(out)
     before = sorted(path for path in exported.rglob("*")), files_in(exported)
     with pytest.raises(
-        InputError, match=rf"out: asked to export to it, {said}.*; accepted: a new or empty folder, or one"
+        InputError, match=rf"out: asked to export to it, {said}.*; accepted: a new or empty folder, or an unmod"
     ):
         export(exported, "scenes", CROPS, ["rectangle"], out)
     assert (sorted(path for path in exported.rglob("*")), files_in(exported)) == before

@@ -221,6 +221,8 @@ class Faulty(Grey):
 @pytest.mark.parametrize(
     ("output", "said"),
     [
+        (lambda image: None, r"finite and in \[0, 1\], found a NoneType; see the contract"),
+        (lambda image: image.numpy(), r"finite and in \[0, 1\], found a ndarray; see the contract"),
         (lambda image: image * math.nan, r"found values from nan to nan, so nothing is recorded"),
         (lambda image: image.index_fill(2, torch.tensor(3), math.inf), r"found values from 0 to inf"),
         (lambda image: image * 0 + 255, r"found values from 255 to 255, so nothing is recorded"),
@@ -237,7 +239,7 @@ def test_an_output_that_is_no_picture_is_refused(shard, blind, output, said):
     config = EvaluationConfig(batch_size=8, samples=2, worst=2)
     with pytest.raises(InputError, match=said):
         evaluate(TrainedModel(Faulty(output), "cpu"), shard, {"square": holes}, blind, {}, config)
-    with pytest.raises(InputError, match=r"found (values|\()"):
+    with pytest.raises(InputError, match=r"found (values|\(|a )"):
         inpaint(Faulty(output), np.stack([shard[0]]), holes[:1])
 
 

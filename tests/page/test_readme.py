@@ -51,7 +51,7 @@ def test_the_readme_shows_the_newest_record():
 def test_a_record_is_put_between_the_markers():
     lines = shown(Published("18.91", True, "")).splitlines()
     assert [lines[0], lines[1], *lines[-2:]] == ["before", "<!-- record -->", "<!-- end of record -->", "after"]
-    assert lines[2].startswith("Profile `small`, 2027-05-01, on A processor, 2 threads. A published number")
+    assert lines[2].startswith("Profile `small`, 2027-05-01, on A processor, 2 threads. Compare a published number")
     assert "| Mine | 18.91 on Places2 | 17.47 | ∞ | bundled-photos: square, hole only |" in lines
     assert "| Mine | 18.91 on Places2 | not run | ∞ | bundled-photos: square, hole only |" in lines
     assert lines[-3] == "![Results](records/2027-05-01-small/picture.png)"

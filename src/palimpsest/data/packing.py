@@ -280,7 +280,7 @@ def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
             ]
             return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError as error:
-        raise RejectedError("no picture inside") from error
+        raise RejectedError("not a readable picture") from error
     except Image.DecompressionBombError as error:
         raise RejectedError("too many pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:

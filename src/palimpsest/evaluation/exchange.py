@@ -77,7 +77,7 @@ def _exported(out: Path, slot: str) -> list[str]:
     """The kinds of holes that earlier exports left in a folder; InputError where it holds anything else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return []
-    accepted = "accepted: a new or empty folder, or one that an export of the same slot made and nobody changed"
+    accepted = "accepted: a new or empty folder, or an unmodified earlier export of the same slot"
     try:
         about = build(Exported, read_json(out / ABOUT, dict), "", ABOUT)
     except InputError as error:

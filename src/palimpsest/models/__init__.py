@@ -58,7 +58,10 @@ def find(model: str) -> ModuleType:
     """The method's module; InputError if there is none of that name."""
     if model not in available():
         raise InputError(f"no method {model!r}; accepted: {', '.join(available())}")
-    return import_module(f"{__name__}.{model}")
+    module = import_module(f"{__name__}.{model}")
+    if absent := [name for name in ("Config", "Model") if not hasattr(module, name)]:
+        raise InputError(f"{module.__name__} has no {absent[0]}; accepted: what the contract in {__name__} asks of it")
+    return module
 
 
 def is_prior(model: str) -> bool:

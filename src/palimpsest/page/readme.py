@@ -27,7 +27,7 @@ def about(record: Record) -> str:
     smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
     return (
         f"Profile `{record.profile}`, {record.date[:10]}, on {record.device}.{smoke} "
-        "A published number and ours compare only where both are measured on the same data."
+        "Compare a published number with ours only where both were measured on the same data."
     )
 
 

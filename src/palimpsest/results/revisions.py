@@ -1,7 +1,7 @@
 """Comparisons with what the pipeline made at another time: files of commits, out of Git and DVC's cache."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.index import DataIndexError
 
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.results.comparison import Comparison, changed_runs, compare
@@ -16,6 +17,7 @@ from palimpsest.results.measured import read_results
 from palimpsest.workspace import Workspace
 
 SETTINGS = "params.yaml"
+REMEDY = "`dvc repro`, then `git commit dvc.lock`, put what is made here on record"
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,18 @@ class Revision:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             try:
                 self.files.get_file(name, str(self.folder / name))
-            except (DvcException, OSError) as error:
-                found = f"found it neither in Git nor in DVC's cache ({error})"
-                raise InputError(f"{self.name}: asked for {name}, {found}") from error
+            except (DvcException, DataIndexError, OSError) as error:
+                found = "found it neither in Git nor in DVC's cache"
+                raise InputError(f"{self.name}: asked for {name}, {found}; {REMEDY}") from error
 
     def copy_means(self) -> None:
-        """All but the values of single pictures, which take most room."""
-        self.copy(SETTINGS, str(Workspace().resolved("runs")), *self.files.glob("results/*/metrics.json"))
+        """All but the values of single pictures, which take most room; a run whose means are lost counts as absent."""
+        self.copy(SETTINGS, str(Workspace().resolved("runs")))
+        with _in_one_line(f"{self.name}: its results"):
+            means = self.files.glob("results/*/metrics.json")
+        for name in means:
+            with suppress(InputError):
+                self.copy(name)
 
     def copy_values(self, runs: list[str]) -> None:
         self.copy(*(str(Workspace().results(run).per_image) for run in runs))
@@ -92,5 +99,5 @@ def _in_one_line(asked: str) -> Iterator[None]:
     """InputError for one of DVC's own errors."""
     try:
         yield
-    except DvcException as error:
-        raise InputError(f"asked for {asked}, found none that DVC can read ({error})") from error
+    except (DvcException, DataIndexError) as error:
+        raise InputError(f"{asked}: found nothing that DVC can read ({error}); {REMEDY}") from error

@@ -451,7 +451,7 @@ function cost({ cost: found }) {
   ]));
   const line = (tag, cells) => element("tr", {}, cells.map((text) => element(tag, {}, text)));
   const table = element("table", {}, element("thead", {}, line("th", ["device", "picture", "seconds", "peak memory"])), element("tbody", {}, rows.map((row) => line("td", row))));
-  const about = `Median of ${found.rounds} passes at the paper’s widths (dvc repro --force --single-item benchmark measures it again). These runs cost the same: ${found.alike.join(", ")}.`;
+  const about = `Median of ${found.rounds} passes at the paper’s widths (to measure it again, delete scratch/benchmark, then dvc repro --force --single-item benchmark). These runs cost the same: ${found.alike.join(", ")}.`;
   const scroll = element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Speed and memory" }, table);
   return [element("details", {}, element("summary", {}, "Speed and memory"), element("p", { className: "source" }, about), scroll)];
 }
