@@ -138,12 +138,14 @@ def compare(arguments: argparse.Namespace) -> None:
     from palimpsest.metrics.registry import MAIN
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.results.comparison import to_text
-    from palimpsest.results.revisions import compare_revisions, experiments, is_stale
+    from palimpsest.results.revisions import compare_revisions, experiments, is_stale, last_commit
 
     known, asked = experiments(Path()), arguments.experiments
     for name in asked:
         one_of(name, list(known) or ["none, before `dvc exp run` makes one"], "experiment")
-    compared = [(known[name].start, known[name].commit, name) for name in asked] or [("HEAD", None, "workspace")]
+    compared = [(known[name].start, known[name].commit, name) for name in asked] or [
+        (last_commit(Path()), None, "workspace")
+    ]
     for before, after, name in compared:
         found = compare_revisions(Path(), before, after, list(read_metrics()) if arguments.all else MAIN)
         print(f"{name} against {before[:7]}", to_text(found), sep="\n")

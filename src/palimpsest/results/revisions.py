@@ -67,6 +67,12 @@ def experiments(project: Path) -> dict[str, Experiment]:
     return {name: Experiment(name, commit, start) for start, named in listed.items() for name, commit in named}
 
 
+def last_commit(project: Path) -> str:
+    """Its full hash: DVC reads HEAD of a clone as that of its origin."""
+    with _in_one_line("the last commit"):
+        return Repo(str(project)).scm.get_rev()
+
+
 def is_stale(project: Path) -> bool:
     """Whether settings or code have changed since `check` last ran."""
     with _in_one_line("the state of the pipeline"):
