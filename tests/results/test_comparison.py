@@ -145,8 +145,6 @@ def test_experiments_and_the_workspace_are_read_from_git_and_the_cache(fake):
         done("dvc", "commit", "-q", "-f")
 
     done("git", "init", "-q")
-    done("git", "commit", "-q", "--allow-empty", "-m", "empty")
-    done("git", "update-ref", "refs/remotes/origin/HEAD", "HEAD")  # as in a clone
     assert call("palimpsest", "compare").stderr.startswith("error: experiments: found nothing that DVC can read")
     done("dvc", "init", "-q")
     (fake.root / "dvc.yaml").write_text(STAGES)

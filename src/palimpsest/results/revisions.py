@@ -68,7 +68,7 @@ def experiments(project: Path) -> dict[str, Experiment]:
 
 
 def last_commit(project: Path) -> str:
-    """Its full hash: DVC reads HEAD of a clone as that of its origin."""
+    """Its full hash: by the name HEAD, DVC has read an older commit of a clone."""
     with _in_one_line("the last commit"):
         return Repo(str(project)).scm.get_rev()
 
