@@ -143,9 +143,8 @@ def compare(arguments: argparse.Namespace) -> None:
     known, asked = experiments(Path()), arguments.experiments
     for name in asked:
         one_of(name, list(known) or ["none, before `dvc exp run` makes one"], "experiment")
-    compared = [(known[name].start, known[name].commit, name) for name in asked] or [
-        (last_commit(Path()), None, "workspace")
-    ]
+    workspace = (last_commit(Path()), None, "workspace")
+    compared = [(known[name].start, known[name].commit, name) for name in asked] or [workspace]
     for before, after, name in compared:
         found = compare_revisions(Path(), before, after, list(read_metrics()) if arguments.all else MAIN)
         print(f"{name} against {before[:7]}", to_text(found), sep="\n")

@@ -34,8 +34,10 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
         yield target.stage, target.name, _evaluation(tree, params, target)
     for name, entry in params.external.items():
         yield "external", name, _external(params, name, entry)
-    yield "architectures", "", _architectures(tree, params)
-    yield "benchmark", "", _benchmark(tree, params)
+    timed = _timed(tree, params)
+    architectures = {name: asdict(run) for name, run in timed.items()}
+    yield "architectures", "", {"code": manifest("architectures", MODELS), "runs": architectures}
+    yield "benchmark", "", _benchmark(params, timed)
     published = published_hash()
     yield "study", "", {"code": manifest("study"), "published": published, "study": active.study.model_dump()}
     yield from ((stage, "", {"code": manifest(stage), "published": published}) for stage in ONCE)
@@ -93,15 +95,13 @@ def _external(params: Params, name: str, entry: runs.External) -> Tree:
     }
 
 
-def _architectures(tree: Tree, params: Params) -> Tree:
+def _timed(tree: Tree, params: Params) -> dict[str, Run]:
     """Every run that some table or figure times, at the paper's scale."""
-    timed = {name: asdict(runs.resolve(tree, name, FULL_SCALE)) for name in benchmarked() if name in params.runs}
-    return {"code": manifest("architectures", MODELS), "runs": timed}
+    return {name: runs.resolve(tree, name, FULL_SCALE) for name in benchmarked() if name in params.runs}
 
 
-def _benchmark(tree: Tree, params: Params) -> Tree:
+def _benchmark(params: Params, timed: Mapping[str, Run]) -> Tree:
     """How speed is measured, and the code that fills the holes of each run that is timed."""
-    timed = {name: runs.resolve(tree, name, FULL_SCALE) for name in benchmarked() if name in params.runs}
     return {
         "code": manifest("benchmark", MODELS),
         "benchmark": params.active.benchmark.model_dump(),
