@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: repro test quick lint release
 
 repro: .venv/complete  ## regenerate every table and figure
-	$(BIN)/dvc repro
+	$(BIN)/python -m palimpsest repro
 	@echo "Look at reports/index.html"
 
 release: repro  ## regenerate all, put it on record and show it in README.md

@@ -36,6 +36,7 @@ RANKS = [
     ["figures"],
     ["page"],
     ["settings"],
+    ["pipeline"],
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

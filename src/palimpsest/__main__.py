@@ -3,11 +3,16 @@
 
 import argparse
 import os
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from palimpsest.config.entry import in_one_line
-from palimpsest.config.yaml import InputError, Tree, read_yaml
+from palimpsest.config.yaml import InputError, Tree, read_yaml, section
 from palimpsest.workspace import Workspace
+
+if TYPE_CHECKING:
+    import torch
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -50,7 +55,6 @@ def inpaint(arguments: argparse.Namespace) -> None:
 
     from palimpsest import inpainting
     from palimpsest.config import runs
-    from palimpsest.config.runtime import choose_device, read_runtime
     from palimpsest.data.pictures import read_hole, read_picture
     from palimpsest.holes.bank import check_hole
     from palimpsest.models import is_prior
@@ -65,16 +69,23 @@ def inpaint(arguments: argparse.Namespace) -> None:
         raise InputError(f"{arguments.out}: accepted: .png, .tif or .bmp, which keep the known pixels as they are")
     picture = read_picture(arguments.image)
     hole = check_hole(read_hole(arguments.hole), picture.shape[:2], str(arguments.hole))
-    device = choose_device(read_runtime())
+    device = _device()
     model, _ = checkpoints.load(Workspace().run(arguments.run).weights, device)
     results, _ = inpainting.inpaint(model, np.stack([picture]), np.stack([hole]), device)
     with replacing(arguments.out) as temporary:
         Image.fromarray(results[0]).save(temporary)
 
 
+def _device() -> "torch.device":
+    """The device of a command, which has all cores to itself: runtime.yaml's threads are for stages side by side."""
+    from palimpsest.config.runtime import choose_device, read_runtime
+
+    return choose_device(read_runtime().model_copy(update={"threads": None}))
+
+
 def export(arguments: argparse.Namespace) -> None:
     """Writes the test pictures of a slot and their holes of some kinds as PNG."""
-    from palimpsest.config.yaml import part, section
+    from palimpsest.config.yaml import part
     from palimpsest.data.crops import Crops
     from palimpsest.evaluation import exchange
     from palimpsest.holes.kinds import Holes
@@ -92,7 +103,7 @@ def export(arguments: argparse.Namespace) -> None:
 
 def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
     """The slot that a dataset fills; InputError where it fills none, or several."""
-    from palimpsest.config.yaml import part, section
+    from palimpsest.config.yaml import part
     from palimpsest.data.crops import Crops
 
     filled_with = {slot: part(params, Crops, *slots, slot).dataset for slot in section(params, *slots)}
@@ -108,7 +119,6 @@ def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
 def score(arguments: argparse.Namespace) -> None:
     """Scores a folder of results by every metric and prints the means."""
     from palimpsest import weights
-    from palimpsest.config.runtime import choose_device, read_runtime
     from palimpsest.evaluation import exchange
     from palimpsest.evaluation.score_files import to_csv, to_json, to_text
     from palimpsest.papers.metrics import read_metrics
@@ -122,8 +132,7 @@ def score(arguments: argparse.Namespace) -> None:
             f"{arguments.out}: asked to write scores there; accepted: a file in a folder that can be written"
         )
     folders = (arguments.results, arguments.images, arguments.holes)
-    device = choose_device(read_runtime())
-    scores, left_out = exchange.score_folders(*folders, weights.FOLDER, device)
+    scores, left_out = exchange.score_folders(*folders, weights.FOLDER, _device())
     print(to_text(scores, read_metrics()))
     if arguments.out:
         write_text(arguments.out, formats[arguments.out.suffix.lower()](scores, left_out))
@@ -150,6 +159,43 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"{name} against {before[:7]}", to_text(found), sep="\n")
     if not asked and is_stale(Path()):
         print("settings or code have changed since these results were made; `dvc repro` makes them anew")
+
+
+def repro(arguments: argparse.Namespace) -> None:
+    """Reproduces what has changed, several stages at a time."""
+    from palimpsest.config.runtime import read_runtime
+    from palimpsest.pipeline.graph import Pipeline
+
+    runtime, root = read_runtime(), Path()
+    scratch = Path(runtime.scratch)
+    pipeline = Pipeline(root, scratch)
+    pipeline.mend()
+    stages = pipeline.stages(arguments.targets)
+    due = pipeline.due(stages)
+    if not due and not arguments.plan:
+        print("nothing has changed")
+        return
+
+    from palimpsest.pipeline import batch_jobs, plan, pool, running  # Dask takes half a second to import
+    from palimpsest.pipeline.times import Times
+
+    if arguments.plan:
+        print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
+        return
+    shared = not arguments.no_shared_storage
+    if arguments.print_sbatch:
+        print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, runtime.store, shared)))
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if arguments.cluster:
+        opened = pool.of_cluster(root, scratch, runtime.store, arguments.cluster, shared)
+    elif arguments.scheduler:
+        opened = pool.of_scheduler(root, scratch, runtime.store, arguments.scheduler, shared)
+    else:
+        needs = [stage.needs for stage in stages.values()]
+        opened = pool.on_this_machine(root, scratch, *pool.room(runtime, arguments.workers, needs))
+    with opened as workers:
+        running.run_all(pipeline, stages, Times(root, scratch), workers)
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -182,9 +228,13 @@ def record(arguments: argparse.Namespace) -> None:
     """Puts what the pipeline made on record."""
     from datetime import UTC, datetime
 
+    from palimpsest.config.runtime import read_runtime
     from palimpsest.page.records import write_record
+    from palimpsest.pipeline.times import Times
 
-    print(f"{write_record(Path(), datetime.now(UTC), arguments.name)} is written")
+    folder = write_record(Path(), datetime.now(UTC), arguments.name)
+    Times(Path(), Path(read_runtime().scratch)).put_on_record(folder)
+    print(f"{folder} is written")
 
 
 def readme(arguments: argparse.Namespace) -> None:
@@ -250,6 +300,23 @@ def main() -> None:
     command.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="the workspace when left out")
     command.add_argument("--all", action="store_true", help="every metric, not only the main ones")
     command.set_defaults(run_command=compare)
+
+    command = commands.add_parser("repro", help="reproduce what has changed, several stages at a time")
+    command.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; all when left out")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--plan", action="store_true", help="say what would run and how long it takes, and run nothing")
+    where.add_argument("--print-sbatch", action="store_true", help="print a script that submits a SLURM job a stage")
+    where.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as cores when left out")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers are to be used")
+    where.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="start workers as jobs of a cluster: see docs/scale.md"
+    )
+    command.add_argument(
+        "--no-shared-storage",
+        action="store_true",
+        help="workers see neither this folder nor DVC's cache, but its remote",
+    )
+    command.set_defaults(run_command=repro)
 
     command = commands.add_parser("study", help="let raters vote on the methods' results, and count their votes")
     steps = command.add_subparsers(required=True, metavar="STEP")

@@ -13,7 +13,7 @@ from palimpsest.config.runtime import read_runtime
 from palimpsest.config.yaml import InputError
 from palimpsest.evaluation import speed
 from palimpsest.evaluation.architectures import architectures, sketch
-from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _peak, _times, measure
+from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _cost, _times, measure
 
 RUNTIME = read_runtime()
 
@@ -52,9 +52,10 @@ def crfill(params):
 
 @pytest.mark.slow
 def test_memory_grows_with_the_picture(crfill):
-    small, large = (_apart(partial(_peak, crfill, size, "cpu", 1)) for size in (64, 256))
+    small, large = (_apart(partial(_cost, crfill, size, "cpu", 1)) for size in (64, 256))
     bytes_of_one_map = 24 * 256 * 256 * 4
-    assert large - small > bytes_of_one_map / 2**20
+    assert large["peak_mib"] - small["peak_mib"] > bytes_of_one_map / 2**20
+    assert large["multiply_adds"] == 16 * small["multiply_adds"]
 
 
 class Hoarder:
@@ -67,7 +68,7 @@ class Hoarder:
 
 
 def test_a_size_without_room_is_a_result():
-    assert _apart(partial(_peak, Hoarder, 64, "cpu", 1)) == NO_ROOM
+    assert _apart(partial(_cost, Hoarder, 64, "cpu", 1)) == NO_ROOM
 
 
 def _killed():
@@ -102,5 +103,13 @@ def test_times_are_taken_in_turns(monkeypatch):
     order = []
     monkeypatch.setattr(speed, "_pass", lambda name, *_: lambda: order.append(name))
     times = _times({"a": lambda: "a", "b": lambda: "b"}, 64, 3, "cpu", 1)
-    assert order == ["a", "b"] * 4  # the first of each warms up
+    assert order == ["a", "b"] * 3
     assert set(times) == {"a", "b"}
+
+
+def test_a_case_that_has_taken_long_enough_is_not_timed_again(monkeypatch):
+    order = []
+    monkeypatch.setattr(speed, "_pass", lambda name, *_: lambda: order.append(name))
+    monkeypatch.setattr(speed, "ENOUGH", 1e-9)
+    _times({"a": lambda: "a", "b": lambda: "b"}, 64, 3, "cpu", 1)
+    assert order == ["a", "b"]

@@ -30,6 +30,7 @@ from palimpsest.storage import read_json, write_json
 
 MIB = 2**20
 NO_ROOM = "does not fit"
+ENOUGH = 5.0  # s of timed passes: a case that has taken longer takes no part in further rounds
 MMAP_THRESHOLD = -3  # parameter of mallopt(3): a block larger than its value is mapped on its own
 
 Size = Annotated[int, Field(ge=32, le=8192, multiple_of=8)]
@@ -39,7 +40,7 @@ class SpeedConfig(Settings):
     """A profile's `benchmark`."""
 
     sizes: Annotated[list[Size], Field(min_length=1), AfterValidator(each_once)]  # px, sides of square pictures
-    rounds: PositiveInt  # timed passes of each case, after one that warms up
+    rounds: PositiveInt  # timed passes of each case at most; see ENOUGH
 
 
 def measure(
@@ -50,13 +51,14 @@ def measure(
     `code` is {run: hash of the source files that fill its holes}. What was measured before, of the same code and
     structure on the same device, is taken from scratch and not measured again.
     """
+    threads = torch.get_num_threads()  # all cores: nothing runs beside a benchmark
     measured = {name: {**about, "multiply_adds": {}, "measured": {}} for name, about in found.items()}
     models = {name: partial(sketch, runs[name], about["idle"]) for name, about in found.items()}
     devices = {"cpu": _processor()}
     if choose_device(runtime).type == "cuda":
         devices["cuda"] = torch.cuda.get_device_name()
     machine = {
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "rounds": config.rounds,
     }
@@ -67,7 +69,7 @@ def measure(
             }
             kept = {name: Path(runtime.scratch) / "benchmark" / f"{origin}.json" for name, origin in made_from.items()}
             missing = {name: model for name, model in models.items() if not kept[name].is_file()}
-            for name, values in _measure_size(missing, size, config.rounds, device, runtime.threads).items():
+            for name, values in _measure_size(missing, size, config.rounds, device, threads).items():
                 write_json(kept[name], {"values": values})
             for name, path in kept.items():
                 values = read_json(path, dict)["values"]
@@ -86,14 +88,14 @@ def _processor() -> str:
 Models = Mapping[str, Callable[[], Any]]  # name → makes its sketch
 
 
-def _measure_size(models: Models, size: int, rounds: int, device: str, threads: int | None) -> dict[str, Tree | str]:
+def _measure_size(models: Models, size: int, rounds: int, device: str, threads: int) -> dict[str, Tree | str]:
     """{name: seconds, multiply-adds and peak memory at one size, or that it does not fit}."""
-    peaks = {name: _apart(partial(_peak, model, size, device, threads)) for name, model in models.items()}
-    fitting = {name: model for name, model in models.items() if peaks[name] != NO_ROOM}
+    costs = {name: _apart(partial(_cost, model, size, device, threads)) for name, model in models.items()}
+    fitting = {name: model for name, model in models.items() if costs[name] != NO_ROOM}
     times = _apart(partial(_times, fitting, size, rounds, device, threads)) if fitting else {}
     if times == NO_ROOM:  # each fits alone, but not all side by side
         return dict.fromkeys(models, NO_ROOM)
-    return {name: {**times[name], "peak_mib": round(peaks[name], 1)} if name in times else NO_ROOM for name in models}
+    return {name: times[name] | costs[name] if name in times else NO_ROOM for name in models}
 
 
 def _apart(work: Callable[[], Any]) -> Any:
@@ -127,8 +129,8 @@ def _answer(work: Callable[[], Any], send) -> None:
         send.send(error)
 
 
-def _peak(model: Callable[[], Any], size: int, device: str, threads: int | None) -> float | str:
-    """MiB that the weights and one pass take at most, or that they do not fit."""
+def _cost(model: Callable[[], Any], size: int, device: str, threads: int) -> Tree | str:
+    """Multiply-adds of one pass, and MiB that it and the weights take at most; or that they do not fit."""
     sketched = model()  # before measuring, as torch imports more for it
     ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 2**16)  # freed tensors are returned at once: the peak is of what is held
     before = _held()
@@ -137,14 +139,17 @@ def _peak(model: Callable[[], Any], size: int, device: str, threads: int | None)
             room = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024
             addressed = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (addressed + room, resource.RLIM_INFINITY))
-        _pass(sketched, size, device, threads)()
+        with FlopCounterMode(display=False) as counter:
+            _pass(sketched, size, device, threads)()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         return NO_ROOM
     if device == "cuda":
-        return torch.cuda.max_memory_allocated() / MIB
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / MIB
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    return {"multiply_adds": counter.get_total_flops() // 2, "peak_mib": round(peak / MIB, 1)}
 
 
 def _held() -> int:
@@ -152,34 +157,25 @@ def _held() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def _times(models: Models, size: int, rounds: int, device: str, threads: int | None) -> dict[str, Tree]:
-    """{name: median and least seconds of a pass, and its multiply-adds}; one warm-up each, then in turns."""
+def _times(models: Models, size: int, rounds: int, device: str, threads: int) -> dict[str, Tree]:
+    """{name: median and least seconds of a pass}, taken in turns; the median leaves out the first, which warms up."""
     passes = {name: _pass(model(), size, device, threads) for name, model in models.items()}
-    counted = {}
-    for name, run in passes.items():
-        with FlopCounterMode(display=False) as counter:
-            run()
-        counted[name] = counter.get_total_flops() // 2
     times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(rounds):
         for name, run in passes.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
+            if sum(times[name]) < ENOUGH:
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
     return {
-        name: {
-            "seconds": round(statistics.median(values), 5),
-            "fastest": round(min(values), 5),
-            "multiply_adds": counted[name],
-        }
+        name: {"seconds": round(statistics.median(values), 5), "fastest": round(min(values), 5)}
         for name, values in times.items()
     }
 
 
-def _pass(sketched, size: int, device: str, threads: int | None) -> Callable[[], None]:
+def _pass(sketched, size: int, device: str, threads: int) -> Callable[[], None]:
     """Fills one picture, and waits for it."""
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     model = with_random_weights(sketched, device)
     inputs = [tensor.to(device) for tensor in picture(size)]
 

@@ -1,0 +1,61 @@
+"""What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from palimpsest.config.runs import PROFILES
+from palimpsest.config.yaml import InputError, read_yaml
+from palimpsest.pipeline.agenda import Stages, critical_path, forecast
+from palimpsest.pipeline.display import in_words
+from palimpsest.pipeline.estimates import trainings
+from palimpsest.pipeline.graph import Pipeline
+from palimpsest.pipeline.times import Times
+from palimpsest.storage import read_json
+from palimpsest.workspace import Workspace
+
+WORKERS = (1, 2, 4, 8, 16, 64)
+FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
+
+Seconds = Mapping[str, float]
+
+
+def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:
+    """Of what has changed, of the whole of this profile, and of the others at their own scale; `check` runs for it."""
+    if FIRST in pipeline.changed({FIRST}):
+        pipeline.reproduce(FIRST)
+    due, expected = pipeline.due(stages), times.expected(stages)
+    parts = [what_would_run(stages, due, times.took)]
+    if due:
+        parts.append(on_workers("What would run", stages, due, expected))
+    parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
+    return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in PROFILES if each != times.profile])
+
+
+def of_profile(root: Path, stages: Stages, expected: Seconds, profile: str) -> str:
+    """Of another profile on GPUs, its trainings estimated and all other stages as they are here."""
+    title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+    try:
+        counted = read_json(Workspace(root).architectures, dict)
+    except InputError as error:
+        return f"{title}: {error}"
+    seconds = {**expected, **trainings(read_yaml(root / "params.yaml"), counted, profile)}
+    return on_workers(title, stages, stages, seconds)
+
+
+def what_would_run(stages: Stages, due: Collection[str], took: Seconds) -> str:
+    """A line for each stage that is due, with the seconds that it took the last time."""
+    names = [name for name in stages if name in due]
+    if not names:
+        return "Nothing has changed"
+    width = max(map(len, names))
+    lines = [f"  {name:{width}}  {in_words(took[name]) if name in took else 'not known'}" for name in names]
+    return "\n".join([f"{len(names)} stages would run; the last time, they took", *lines])
+
+
+def on_workers(title: str, stages: Stages, due: Collection[str], seconds: Seconds) -> str:
+    """How long `due` takes on so many workers, how busy they are, and the chain of stages that no worker shortens."""
+    chain = critical_path({name: stages[name] for name in stages if name in due}, seconds)
+    found = [forecast(stages, due, seconds, workers) for workers in WORKERS]
+    lines = [f"  {each.workers:>2} workers  {in_words(each.seconds):>14}  {each.busy:>4.0%} busy" for each in found]
+    longest = in_words(sum(seconds[name] for name in chain))
+    return "\n".join([f"{title}:", *lines, f"  the longest chain takes {longest}: {', '.join(chain)}"])

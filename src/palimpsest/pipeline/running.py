@@ -1,0 +1,127 @@
+"""Reproduces what has changed, as many stages at a time as there are workers."""
+
+import queue
+from collections.abc import Collection, Mapping
+from concurrent.futures import CancelledError
+
+from distributed import Future, KilledWorker
+from dvc.exceptions import DvcException
+
+from palimpsest.config.yaml import InputError
+from palimpsest.pipeline.agenda import Agenda, Stages, forecast
+from palimpsest.pipeline.display import Display
+from palimpsest.pipeline.graph import Pipeline, followers
+from palimpsest.pipeline.pool import GPU, Pool
+from palimpsest.pipeline.times import Times
+from palimpsest.pipeline.worker import TOPIC, Outcome, reproduce
+
+TICK = 1.0  # s between two looks at the pool when nothing happens
+
+
+def run_all(pipeline: Pipeline, stages: Stages, times: Times, pool: Pool) -> None:
+    """Reproduces what has changed, and leaves dvc.lock as `dvc repro` does.
+
+    InputError says why stages failed; those that do not depend on them are made. A killed process may leave a dvc.lock
+    that lacks stages which have run, so what has changed is asked for again at the end.
+    """
+    pipeline.keep()
+    errors: dict[str, str] = {}
+    due = pipeline.due(stages)
+    try:
+        while due and not errors:
+            errors = Running(pipeline, stages, due, times, pool).run()
+            due = pipeline.due(stages, again=True)
+    finally:
+        pipeline.tidy(stages)
+    if errors:
+        lost = len(followers(stages, errors.keys())) - len(errors)
+        left = f"; {lost} stages that depend on it are left out" if lost else ""
+        raise InputError("\n".join(f"{name}: {error}" for name, error in errors.items()) + left)
+
+
+class Running:
+    """Hands out stages until all are done or lost."""
+
+    def __init__(self, pipeline: Pipeline, stages: Stages, due: Collection[str], times: Times, pool: Pool):
+        self.pipeline, self.stages, self.times, self.pool = pipeline, stages, times, pool
+        self.expected = times.expected(stages)
+        self.agenda = Agenda(stages, due, self.expected)
+        self.asked: set[str] = set()  # stages of which DVC has said whether they have changed
+        self.errors: dict[str, str] = {}
+        self.happened: queue.Queue[Future | Mapping[str, str]] = queue.Queue()
+        self.workers = 1
+        self.display = Display(len(due), self.left)
+
+    def run(self) -> dict[str, str]:
+        """{stage: what went wrong} of those that failed."""
+        self.pool.client.subscribe_topic(TOPIC, lambda event: self.happened.put(event[1]))
+        with self.display:
+            while self.agenda.waiting or self.agenda.running:
+                self.hand_out()
+                self.listen()
+        return self.errors
+
+    def hand_out(self) -> None:
+        """Gives the most urgent stages to free workers, and leaves out those that have not changed."""
+        while len(new := [name for name in self.agenda.ready() if name not in self.asked]) > 1:
+            self.asked.update(new)
+            unchanged = set(new) - self.pipeline.changed(new)
+            self.display.skip(len(unchanged))
+            for name in unchanged:
+                self.agenda.skip(name)
+        workers = self.pool.client.scheduler_info(n_workers=-1)["workers"].values()
+        self.workers = max(1, len(workers))
+        gpus = sum(GPU in worker["resources"] for worker in workers)
+        for name in self.agenda.ready():
+            with_gpu = bool(gpus) and self.stages[name].needs.gpu
+            computing = sum(self.stages[each].needs.gpu for each in self.agenda.running)
+            if len(self.agenda.running) < len(workers) and not (with_gpu and computing == gpus):
+                self.agenda.start(name)
+                lock = self.pipeline.lock.read_text(encoding="utf-8") if self.pool.origin else ""
+                resources = {GPU: 1} if with_gpu else None
+                future = self.pool.client.submit(reproduce, name, lock, key=name, pure=False, resources=resources)
+                future.add_done_callback(self.happened.put)
+
+    def listen(self) -> None:
+        """Waits until a stage begins, prints a line or ends; not for long."""
+        try:
+            event = self.happened.get(timeout=TICK)
+        except queue.Empty:
+            self.check()
+            return
+        if isinstance(event, Future):
+            self.end(event)
+        elif event["line"]:
+            self.display.line(event["stage"], event["line"])
+        else:
+            self.display.start(event["stage"])
+
+    def check(self) -> None:
+        """InputError if the scheduler is gone."""
+        if self.pool.client.status != "running":
+            raise InputError("the scheduler is gone; what was made is kept, and the same command goes on from there")
+
+    def end(self, future: Future) -> None:
+        """Books how a stage ended."""
+        name = future.key
+        try:
+            outcome = future.result()
+            if self.pool.origin and not outcome.error:
+                self.pipeline.take_over(name, through_remote=not self.pool.origin.cache)
+        except (KilledWorker, CancelledError, DvcException) as error:
+            self.check()
+            outcome = Outcome(name, 0.0, ran=False, error=" ".join(str(error).split()))
+        self.display.end(outcome)
+        if outcome.error:
+            self.errors[name] = outcome.error
+            self.agenda.fail(name)
+            return
+        self.agenda.end(name)
+        if outcome.ran:
+            self.times.keep(name, outcome.seconds)
+
+    def left(self) -> float:
+        """Forecast of the seconds to the end, as if every stage that waits had changed."""
+        rest = {name: max(0.0, self.expected[name] - self.display.elapsed(name)) for name in self.agenda.running}
+        due = [*self.agenda.running, *self.agenda.waiting]
+        return forecast(self.stages, due, self.expected | rest, self.workers).seconds

@@ -1,0 +1,187 @@
+"""`python -m palimpsest repro` against `dvc repro`, undisturbed and killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.toy import NAMES, Toy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> dict[str, bytes]:
+    """What `dvc repro` makes."""
+    toy = Toy(tmp_path_factory.mktemp("plain") / "toy")
+    toy.call("dvc", "repro")
+    return toy.made()
+
+
+@pytest.fixture
+def toy(tmp_path) -> Iterator[Toy]:
+    toy = Toy(tmp_path / "a toy")
+    yield toy
+    assert processes(toy) == []
+
+
+def processes(toy: Toy) -> list[psutil.Process]:
+    """Those that work for the toy, found by their folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(toy.root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
+            pass
+    return found
+
+
+def wait_for(condition, seconds: float = 30.0) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def logged(toy: Toy) -> set[str]:
+    """The stages that workers took up."""
+    return {path.stem for path in (toy.root / "scratch" / "logs").glob("*.log")}
+
+
+def test_it_makes_the_bytes_and_the_lock_of_dvc_and_then_nothing_is_left_to_do(toy, expected):
+    run = toy.parallel()
+    assert toy.made() == expected
+    assert "10/10 report" in run.stderr and "left" in run.stderr
+    assert toy.repro() == set()
+    assert toy.parallel().stdout == "nothing has changed\n"
+    assert not (toy.root / "scratch" / "dvc.lock").exists()
+
+
+def test_only_what_changed_runs_again_and_the_lock_keeps_its_order(toy):
+    toy.parallel("double@a", "count@c")
+    assert logged(toy) == {"check", "count@a", "double@a", "count@c"}
+    toy.call("dvc", "repro", "-q")
+    before = toy.made()
+    (toy.root / "scratch" / "logs").rename(toy.root / "scratch" / "first")
+    settings = toy.settings()
+    toy.set({**settings, "b": {"steps": 5, "factor": 7}})
+    toy.parallel()
+    assert logged(toy) == {"check", "count@b", "double@b", "report"}
+    toy.set(settings)
+    run = toy.parallel()
+    assert toy.made() == before
+    assert "count@b: as in the cache" in run.stderr
+
+
+def test_a_failed_stage_takes_with_it_what_depends_on_it_and_ends_in_one_line(toy, expected):
+    settings = toy.settings()
+    toy.set({**settings, "b": {**settings["b"], "fails": 7}})
+    run = toy.parallel(check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == "error: count@b: b fails at 7; 2 stages that depend on it are left out"
+    assert "Traceback" not in run.stderr
+    assert set(toy.files("results")) == {"results/a", "results/c", "results/d"}
+    toy.set(settings)
+    toy.parallel()
+    assert toy.made() == expected | {"dvc.lock": toy.made()["dvc.lock"]}  # whose new stages come last, as DVC has it
+    assert toy.starts("b") == [0, 7] and toy.starts("a") == [0]
+
+
+def begun(toy: Toy, *arguments: str) -> subprocess.Popen:
+    """The command, once a count has gone three steps."""
+    started = toy.start(*toy.command(*arguments))
+    progress = [toy.root / "scratch" / f"{name}.json" for name in NAMES]
+    wait_for(lambda: any(gone(path) >= 3 for path in progress))
+    return started
+
+
+def gone(progress: Path) -> int:
+    try:
+        return json.loads(progress.read_text())[0]
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_ends_in_seconds_and_goes_on_from_there(tmp_path, expected, number):
+    toy = Toy(tmp_path / "toy", steps=20)
+    started = begun(toy)
+    asked = time.monotonic()
+    os.killpg(started.pid, number) if number == signal.SIGINT else started.send_signal(number)
+    output, _ = started.communicate(timeout=20)
+    assert time.monotonic() - asked < 10
+    assert started.returncode == 130
+    assert output.splitlines()[-1].startswith("stopped; what was made is kept") and "Traceback" not in output
+    wait_for(lambda: processes(toy) == [], 5)
+    toy.parallel()
+    assert toy.made() == expected
+    assert any(len(toy.starts(name)) == 2 and toy.starts(name)[1] >= 3 for name in NAMES)
+
+
+def worker(command: int) -> psutil.Process:
+    """The one that runs a stage, and so has most processes below it."""
+    children = psutil.Process(command).children(recursive=True)
+    workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+    return max(workers, key=lambda each: len(each.children(recursive=True)))
+
+
+def test_a_stage_goes_on_elsewhere_when_its_worker_is_killed(toy, expected):
+    started = begun(toy)
+    worker(started.pid).kill()
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 0, output
+    assert toy.made() == expected
+    assert any(len(toy.starts(name)) == 2 and toy.starts(name)[1] >= 3 for name in NAMES)
+
+
+def test_a_killed_command_leaves_no_process_and_the_next_goes_on(toy, expected):
+    started = begun(toy)
+    started.kill()
+    started.communicate()
+    wait_for(lambda: processes(toy) == [], 10)
+    toy.parallel()
+    assert toy.made() == expected
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"runs/a"', "schema: '2.0'\nstages:\n  check:\n    cmd: pyt", "[]\n"])
+def test_what_a_killed_dvc_left_half_written_is_mended(toy, expected, left):
+    started = begun(toy)
+    started.kill()
+    started.communicate()
+    wait_for(lambda: processes(toy) == [], 10)
+    (toy.root / ".dvc" / "tmp" / "rwlock").write_text(left)
+    (toy.root / "dvc.lock").write_text(left)
+    toy.parallel()
+    assert toy.made() == expected
+
+
+def test_twenty_random_kills_end_in_the_same_bytes(tmp_path, expected):
+    """Of the command, of workers, of the processes that serve them and of stages' own."""
+    toy, chance = Toy(tmp_path / "toy", steps=20), random.Random(1)
+    killed = 0
+    while killed < 20:
+        started = toy.start(*toy.command())
+        time.sleep(chance.uniform(1.5, 4.0))
+        while started.poll() is None and killed < 20:
+            victims = [started.pid, *(process.pid for process in processes(toy))]
+            try:
+                os.kill(chance.choice(victims), signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                pass
+            time.sleep(chance.uniform(0.3, 1.5))
+        started.kill()
+        started.communicate()
+        wait_for(lambda: processes(toy) == [], 10)
+        if (toy.root / "report.txt").exists():
+            (toy.root / "report.txt").unlink()
+    toy.parallel()
+    assert toy.made() == expected
