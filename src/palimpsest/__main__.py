@@ -2,6 +2,7 @@
 `study`, `record` and `readme`."""
 
 import argparse
+import logging
 import os
 import signal
 from pathlib import Path
@@ -186,7 +187,9 @@ def repro(arguments: argparse.Namespace) -> None:
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, runtime.store, shared)))
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if arguments.cluster:
         opened = pool.of_cluster(root, scratch, runtime.store, arguments.cluster, shared)
     elif arguments.scheduler:

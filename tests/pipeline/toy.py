@@ -35,7 +35,7 @@ def count(name):
         write(progress, json.dumps([step + 1, total]))
         print(f"{step + 1}/{settings['steps']}: total {total}", flush=True)
     write(Path("runs", name), str(total))
-    progress.unlink()
+    progress.unlink(missing_ok=True)
 
 
 def double(name):

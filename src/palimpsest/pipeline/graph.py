@@ -101,7 +101,8 @@ class Pipeline:
 
         What may not be pushed, such as photographs, a clone without a common cache makes for itself.
         """
-        write_text(self.lock, lock)
+        if lock:
+            write_text(self.lock, lock)
         if through_remote:
             self.repo.pull([name], with_deps=True, allow_missing=True, force=True)
         else:
@@ -147,20 +148,26 @@ class Pipeline:
         except DvcException:
             return False
 
+    def recorded(self) -> str:
+        """The text of dvc.lock; "" before there is one."""
+        with self.repo.lock:
+            return self.lock.read_text(encoding="utf-8") if self.lock.is_file() else ""
+
     def keep(self) -> None:
         """Keeps dvc.lock as it is before a command changes it; an unfinished command before this one has done so."""
         if not self.kept.is_file():
-            write_text(self.kept, self.lock.read_text(encoding="utf-8") if self.lock.is_file() else "")
+            write_text(self.kept, self.recorded())
 
     def tidy(self, names: Iterable[str]) -> None:
         """Puts dvc.lock in the order of `dvc repro`: the stages that were there before, then new ones as in `names`."""
         with self.repo.lock:
-            lock = parse_yaml_for_update(self.lock.read_text(encoding="utf-8"), str(self.lock))
-            now, before = lock.get("stages", {}), load_yaml(str(self.kept)).get("stages", {})
-            order = [name for name in dict.fromkeys([*before, *names, *now]) if name in now]
-            if order != list(now):
-                lock["stages"] = {name: now[name] for name in order}
-                write_text(self.lock, dumps_yaml(lock))
+            if self.lock.is_file():
+                lock = parse_yaml_for_update(self.lock.read_text(encoding="utf-8"), str(self.lock))
+                now, before = lock.get("stages", {}), load_yaml(str(self.kept)).get("stages", {})
+                order = [name for name in dict.fromkeys([*before, *names, *now]) if name in now]
+                if order != list(now):
+                    lock["stages"] = {name: now[name] for name in order}
+                    write_text(self.lock, dumps_yaml(lock))
             self.kept.unlink()
 
 

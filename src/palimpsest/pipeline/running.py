@@ -77,7 +77,7 @@ class Running:
             computing = sum(self.stages[each].needs.gpu for each in self.agenda.running)
             if len(self.agenda.running) < len(workers) and not (with_gpu and computing == gpus):
                 self.agenda.start(name)
-                lock = self.pipeline.lock.read_text(encoding="utf-8") if self.pool.origin else ""
+                lock = self.pipeline.recorded() if self.pool.origin else ""
                 resources = {GPU: 1} if with_gpu else None
                 future = self.pool.client.submit(reproduce, name, lock, key=name, pure=False, resources=resources)
                 future.add_done_callback(self.happened.put)
