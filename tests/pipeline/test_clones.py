@@ -36,7 +36,6 @@ def test_clones_with_a_common_cache_make_the_same_bytes(toy, expected):
     toy.parallel("--cluster", "../cluster.yaml")
     assert toy.made() == expected
     assert toy.repro() == set()
-    assert not any(Path("/tmp").glob("palimpsest-*/clone/toy.py"))
 
 
 def test_a_stage_goes_on_in_another_clone_when_its_worker_is_killed(toy, expected):
@@ -148,7 +147,6 @@ def test_a_worker_whose_connection_breaks_is_replaced_and_its_stage_goes_on_else
         assert started.returncode == 0, output
         assert toy.made() == expected
         assert any(len(toy.starts(name)) == 2 for name in NAMES)
-        stopped.resume()
     finally:
         scheduler.stop()
 

@@ -149,4 +149,8 @@ def _seconds(walltime: str | None) -> int:
 def _connected(cluster: Cluster | str, root: Path, scratch: Path, origin: Origin | None) -> Iterator[Pool]:
     with Client(cluster, set_as_default=False) as client:
         client.register_plugin(Workplace(root.absolute(), scratch.absolute(), ENVIRONMENT, origin))
-        yield Pool(client, origin)
+        try:
+            yield Pool(client, origin)
+        finally:
+            if client.status == "running":
+                client.unregister_worker_plugin(Workplace.name)  # which ends the stages that still run

@@ -73,7 +73,7 @@ class Workplace(WorkerPlugin):
         os.environ.update(KEEP_MEMORY)
         self.folder = mkdtemp(prefix="palimpsest-")
         if self.origin:
-            self.root = Path(self.folder, "clone")
+            self.root = Path(worker.local_directory, "clone")
             clone(self.origin, self.root)
             os.environ["PALIMPSEST_ARCHIVES"] = self.origin.archives
             os.environ["PALIMPSEST_SCRATCH"] = str(self.scratch)
