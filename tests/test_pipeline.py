@@ -197,6 +197,36 @@ def test_two_reproductions_at_once_lose_nothing(clean):
     assert clean.repro("train") == set()
 
 
+def side_by_side(project: Project, *arguments: str) -> str:
+    """What `repro` of the command line says."""
+    return project.call("env", "PYTHONPATH=src", "python", "-m", "palimpsest", "repro", *arguments).stderr
+
+
+def test_stages_side_by_side_make_the_bytes_of_dvc_and_run_no_other(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 11.0
+    clean.write(settings)
+    said = side_by_side(clean)
+    expected = {"check", "architectures"} | OF_DEEPFILL | REPORTED
+    assert {line.split()[1].rstrip(":") for line in said.splitlines()} == expected
+    made = clean.outputs()
+    clean.call("dvc", "repro", "-q", "--force", "--single-item", "check", *sorted(OF_DEEPFILL))
+    assert clean.outputs() == made
+    assert clean.repro() == set()
+
+
+def test_a_training_uses_the_processes_of_runtime_yaml_side_by_side_too(clean):
+    settings = clean.settings()
+    settings["runs"]["deepfill-v1"]["settings"]["schedule"]["batch_size"] = 2
+    clean.write(settings)
+    clean.environment["PALIMPSEST_DEVICES"] = "2"
+    side_by_side(clean, "train@deepfill-v1")
+    del clean.environment["PALIMPSEST_DEVICES"]
+    said = (clean.root / "scratch" / "logs" / "train@deepfill-v1.log").read_text()
+    assert "distributed_backend=gloo" in said and "MEMBER: 2/2" in said
+    assert clean.repro("train@deepfill-v1") == set()
+
+
 def test_a_wrong_setting_stops_everything_at_the_start(clean):
     settings = clean.settings()
     settings["runs"]["deepfill-v1"]["settings"]["loss"]["l1_hloe"] = 1.0

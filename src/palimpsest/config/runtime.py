@@ -54,7 +54,7 @@ def _value(variable: str, text: str) -> Any:
         raise InputError(f"{variable}: found {text!r}; accepted: a value as in runtime.yaml") from error
 
 
-def _prepare(runtime: Runtime) -> None:
+def prepare(runtime: Runtime) -> None:
     """Sets how many threads this process computes with; InputError where the device is missing."""
     import torch  # seconds to import, and a stage that computes no network reads runtime.yaml too
 
@@ -68,7 +68,7 @@ def choose_device(runtime: Runtime) -> "torch.device":
     """The one device of a process that works alone, made ready."""
     import torch
 
-    _prepare(runtime)
+    prepare(runtime)
     if runtime.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(runtime.device)
@@ -78,7 +78,7 @@ def launch(runtime: Runtime) -> "Fabric":
     """The processes of a training, on as many devices and nodes as runtime.yaml says."""
     from lightning_fabric import Fabric  # a second to import, and only training needs it
 
-    _prepare(runtime)
+    prepare(runtime)
     fabric = Fabric(
         accelerator=runtime.device, devices=runtime.devices, num_nodes=runtime.num_nodes, precision=runtime.precision
     )

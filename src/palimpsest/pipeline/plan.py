@@ -31,15 +31,22 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
     return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in PROFILES if each != times.profile])
 
 
-def of_profile(root: Path, stages: Stages, expected: Seconds, profile: str) -> str:
-    """Of another profile on GPUs, its trainings estimated and all other stages as they are here."""
+def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
+    """Of another profile, on GPUs."""
     title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
     try:
-        counted = read_json(Workspace(root).architectures, dict)
+        return on_workers(title, stages, stages, of_another_profile(root, here, profile))
     except InputError as error:
         return f"{title}: {error}"
-    seconds = {**expected, **trainings(read_yaml(root / "params.yaml"), counted, profile)}
-    return on_workers(title, stages, stages, seconds)
+
+
+def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
+    """{stage: seconds} with estimated trainings, and all other stages as `here`.
+
+    InputError before `architectures` has run.
+    """
+    counted = read_json(Workspace(root).architectures, dict)
+    return {**here, **trainings(read_yaml(root / "params.yaml"), counted, profile)}
 
 
 def what_would_run(stages: Stages, due: Collection[str], took: Seconds) -> str:

@@ -51,7 +51,7 @@ class Pool:
 
 
 def room(runtime: Runtime, workers: int | None, needs: Iterable[Needs]) -> tuple[int, int]:
-    """(workers, GPUs) of this machine: a worker for each core, fewer where the memory would not hold their stages.
+    """(workers, GPUs) of this machine: a worker for as many cores as a stage has threads, if memory holds their stages.
 
     InputError where none was asked for.
     """
@@ -59,8 +59,9 @@ def room(runtime: Runtime, workers: int | None, needs: Iterable[Needs]) -> tuple
         raise InputError(f"--workers: found {workers}; accepted: 1 or more")
     largest = max(each.memory for each in needs)
     fitting = int(psutil.virtual_memory().total / GIB / largest)
+    cores = psutil.cpu_count()
     gpus = 0 if runtime.device == "cpu" else _gpus()
-    return workers or max(1, min(psutil.cpu_count(), fitting)), gpus
+    return workers or max(1, min(cores // (runtime.threads or cores), fitting)), gpus
 
 
 def _gpus() -> int:

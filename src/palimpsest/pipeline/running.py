@@ -2,10 +2,8 @@
 
 import queue
 from collections.abc import Collection, Mapping
-from concurrent.futures import CancelledError
 
-from distributed import Future, KilledWorker
-from dvc.exceptions import DvcException
+from distributed import Future
 
 from palimpsest.config.yaml import InputError
 from palimpsest.pipeline.agenda import Agenda, Stages, forecast
@@ -108,9 +106,9 @@ class Running:
             outcome = future.result()
             if self.pool.origin and not outcome.error:
                 self.pipeline.take_over(name, through_remote=not self.pool.origin.cache)
-        except (KilledWorker, CancelledError, DvcException) as error:
+        except Exception as error:  # of a worker, or of DVC here
             self.check()
-            outcome = Outcome(name, 0.0, ran=False, error=" ".join(str(error).split()))
+            outcome = Outcome(name, 0.0, ran=False, error=" ".join(f"{type(error).__name__}: {error}".split()))
         self.display.end(outcome)
         if outcome.error:
             self.errors[name] = outcome.error

@@ -16,6 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.stage.exceptions import StageCmdFailedError
 
+from palimpsest.config.yaml import InputError
 from palimpsest.pipeline import interpreter
 from palimpsest.pipeline.graph import Pipeline
 from palimpsest.pipeline.output import Output
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
 TOPIC = "palimpsest"  # under which workers say what they do
 PATIENCE = 60.0  # s for another process to let go of the files of a stage
 PAUSE = 0.5  # s between two tries
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
-}  # for glibc: fewer page faults
+# glibc keeps memory that is freed: a training has a tenth of the page faults
+KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,14 @@ def reproduce(name: str, lock: str) -> Outcome:
 
 
 def clone(origin: Origin, folder: Path) -> None:
-    """Clones the project at a commit, with its DVC cache where all machines find it."""
+    """Clones the project at a commit, with its DVC cache where all machines find it; InputError if Git cannot."""
     git = ["git", "-c", "advice.detachedHead=false"]
-    subprocess.run([*git, "clone", "--quiet", "--no-checkout", origin.repository, folder], check=True)
-    subprocess.run([*git, "checkout", "--quiet", origin.commit], check=True, cwd=folder)
+    fetch = [*git, "clone", "--quiet", "--no-checkout", origin.repository, folder]
+    take = [*git, "-C", folder, "checkout", "--quiet", origin.commit]
+    for step in (fetch, take):
+        done = subprocess.run(step, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InputError(f"a worker cannot clone {origin.repository} at {origin.commit}: {done.stderr.strip()}")
     if origin.cache:
         local = folder / ".dvc" / "config.local"
         local.write_text(f"[cache]\n    dir = {origin.cache}\n", encoding="utf-8")

@@ -1,0 +1,41 @@
+"""Draws docs/scale.svg: the time of the whole pipeline against workers, from measured and estimated times of stages.
+
+Run it in a reproduced tree: `python benchmarks/scale.py`. The numbers are those of `python -m palimpsest repro --plan`.
+"""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from palimpsest.config.runs import PROFILES
+from palimpsest.config.runtime import read_runtime
+from palimpsest.pipeline.agenda import critical_path, forecast
+from palimpsest.pipeline.graph import Pipeline
+from palimpsest.pipeline.plan import WORKERS, of_another_profile
+from palimpsest.pipeline.times import Times
+
+HOUR = 3600  # s
+
+
+def main() -> None:
+    root = Path()
+    scratch = Path(read_runtime().scratch)
+    stages, times = Pipeline(root, scratch).stages(), Times(root, scratch)
+    here = times.expected(stages)
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    for axes, profile in zip(figure.subplots(1, 3), PROFILES, strict=True):
+        seconds = here if profile == times.profile else of_another_profile(root, here, profile)
+        unit, per = ("minutes", 60) if profile == times.profile else ("hours", HOUR)
+        hours = [forecast(stages, stages, seconds, workers).seconds / per for workers in WORKERS]
+        axes.plot(WORKERS, hours, "o-", color="#2b6cb0")
+        chain = sum(seconds[name] for name in critical_path(stages, seconds)) / per
+        axes.axhline(chain, color="#888888", linestyle=":", label="the longest chain")
+        axes.set(xscale="log", yscale="log", xlabel="workers", ylabel=unit, xticks=WORKERS, xticklabels=WORKERS)
+        axes.set_title(f"{profile}, {'measured times' if profile == times.profile else 'estimated'}", fontsize=9)
+        axes.minorticks_off()
+        axes.legend(fontsize=8)
+    figure.savefig("docs/scale.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

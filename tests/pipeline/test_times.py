@@ -1,0 +1,86 @@
+"""How long stages took, and what a plan makes of it."""
+
+import json
+
+import pytest
+
+from palimpsest.pipeline.display import in_words
+from palimpsest.pipeline.estimates import BATCH, CRITIC_STEPS, FORWARD_AND_BACKWARD, STEPS_A_SECOND, trainings
+from palimpsest.pipeline.graph import Needs, Stage
+from palimpsest.pipeline.plan import on_workers, what_would_run
+from palimpsest.pipeline.times import UNKNOWN, Times
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "params.yaml").write_text("profile: tiny\n")
+    return tmp_path
+
+
+def put_on_record(project, name, profile, seconds):
+    folder = project / "records" / name
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text(json.dumps({"profile": profile, "date": name}))
+    (folder / "stages.csv").write_text(f"stage,seconds\ntrain@a,{seconds}\n")
+
+
+def test_an_unknown_stage_takes_the_median_of_its_kind_and_then_of_all(project):
+    times = Times(project, project / "scratch")
+    assert times.expected(["train@a"]) == {"train@a": UNKNOWN}
+    for name, seconds in {"train@a": 2.0, "train@b": 4.0, "train@c": 9.0, "split@a": 1.0}.items():
+        times.keep(name, seconds)
+    again = Times(project, project / "scratch")
+    assert again.expected(["train@b", "train@new", "other"]) == {"train@b": 4.0, "train@new": 4.0, "other": 3.0}
+
+
+def test_before_a_first_run_the_newest_record_of_the_profile_counts(project):
+    put_on_record(project, "2026-01-01", "tiny", 5)
+    put_on_record(project, "2026-02-01", "tiny", 7)
+    put_on_record(project, "2026-03-01", "photos", 900)
+    times = Times(project, project / "scratch")
+    assert times.took == {"train@a": 7.0}
+    times.keep("train@a", 8.0)
+    assert Times(project, project / "scratch").took == {"train@a": 8.0}
+
+
+def test_times_go_on_record_and_come_back(project):
+    times = Times(project, project / "scratch")
+    times.keep("train@a", 2.5)
+    (project / "records" / "new").mkdir(parents=True)
+    (project / "records" / "new" / "record.json").write_text(json.dumps({"profile": "tiny", "date": "2026"}))
+    times.put_on_record(project / "records" / "new")
+    assert Times(project, project / "elsewhere").took == {"train@a": 2.5}
+
+
+def test_times_in_words():
+    assert [in_words(seconds) for seconds in (0.4, 59.6, 200, 18600)] == [
+        "0 s",
+        "1 min 0 s",
+        "3 min 20 s",
+        "5 h 10 min",
+    ]
+
+
+def test_an_estimate_gives_its_own_rate_back(params):
+    """DeepFill v1's own time is what its authors report: steps over steps a second."""
+    counted = {"deepfill-v1": {"runs": ["deepfill-v1"], "multiply_adds": 10**9}}
+    seconds = trainings(params, counted, "paper")
+    (phase,) = params["runs"]["deepfill-v1"]["settings"]["schedule"]["phases"]["paper"]
+    batch = params["runs"]["deepfill-v1"]["settings"]["schedule"]["batch_size"]["paper"]
+    assert batch == BATCH and params["runs"]["deepfill-v1"]["settings"]["critic_steps"]["paper"] == CRITIC_STEPS
+    assert seconds["train@deepfill-v1"] == pytest.approx(phase["iterations"] / STEPS_A_SECOND)
+    twice = trainings(params, {**counted, "x": {"runs": ["crfill"], "multiply_adds": 2 * 10**9}}, "paper")
+    crfill = params["runs"]["crfill"]["settings"]["schedule"]
+    iterations = sum(phase["iterations"] for phase in crfill["phases"]["paper"])
+    fills = iterations * crfill["batch_size"]["paper"] * (FORWARD_AND_BACKWARD + 1)
+    of_deepfill = phase["iterations"] * batch * (FORWARD_AND_BACKWARD + CRITIC_STEPS)
+    assert twice["train@crfill"] == pytest.approx(seconds["train@deepfill-v1"] * 2 * fills / of_deepfill)
+    assert seconds["train@patchmatch"] == 0
+
+
+def test_a_plan_names_what_would_run_and_the_longest_chain():
+    stages = {"a": Stage("a", frozenset(), Needs()), "b": Stage("b", frozenset("a"), Needs())}
+    assert what_would_run(stages, {"a", "b"}, {"a": 4.0}).splitlines()[1:] == ["  a  4 s", "  b  not known"]
+    assert what_would_run(stages, set(), {}) == "Nothing has changed"
+    lines = on_workers("All", stages, stages, {"a": 4.0, "b": 6.0}).splitlines()
+    assert "10 s" in lines[1] and lines[-1] == "  the longest chain takes 10 s: a, b"
