@@ -36,9 +36,8 @@ def main(stages: int = 200, workers: int = 8) -> None:
             start = time.perf_counter()
             subprocess.run(command, cwd=project, check=True, capture_output=True)
             took = time.perf_counter() - start
-            print(
-                f"{' '.join(command[-4:])}: {took:.1f} s, {(took - ideal) / stages * 1000:.0f} ms a stage beyond sleeping"
-            )
+            beyond = (took - ideal) / stages * 1000
+            print(f"{' '.join(command[-4:])}: {took:.1f} s, {beyond:.0f} ms a stage beyond sleeping")
 
 
 if __name__ == "__main__":

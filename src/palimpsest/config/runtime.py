@@ -57,11 +57,13 @@ def _value(variable: str, text: str) -> Any:
 def prepare(runtime: Runtime) -> None:
     """Sets how many threads this process computes with; InputError where the device is missing."""
     import torch  # seconds to import, and a stage that computes no network reads runtime.yaml too
+    from threadpoolctl import threadpool_limits
 
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.yaml: device is cuda, but there is no CUDA device; accepted: auto, cpu")
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
+        threadpool_limits(runtime.threads)  # of numpy's and scipy's libraries
 
 
 def choose_device(runtime: Runtime) -> "torch.device":
