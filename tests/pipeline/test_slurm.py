@@ -34,7 +34,7 @@ SlurmctldPort=16817
 SlurmdPort=16818
 ReturnToService=2
 MpiDefault=none
-NodeName={host} CPUs=4 RealMemory=4000 State=UNKNOWN
+NodeName={host} CPUs={cores} RealMemory=4000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 CGROUP = "CgroupPlugin=cgroup/v1\nIgnoreSystemd=yes\n"
@@ -46,7 +46,7 @@ def slurm(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "state").mkdir()
     (folder / "spool").mkdir()
-    (folder / "slurm.conf").write_text(CONFIG.format(host=socket.gethostname(), folder=folder))
+    (folder / "slurm.conf").write_text(CONFIG.format(host=socket.gethostname(), folder=folder, cores=os.cpu_count()))
     (folder / "cgroup.conf").write_text(CGROUP)
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     Path("/run/munge").mkdir(exist_ok=True)
