@@ -26,13 +26,23 @@ def main() -> None:
     for axes, profile in zip(figure.subplots(1, 3), PROFILES, strict=True):
         seconds = here if profile == times.profile else of_another_profile(root, here, profile)
         unit, per = ("minutes", 60) if profile == times.profile else ("hours", HOUR)
-        hours = [forecast(stages, stages, seconds, workers).seconds / per for workers in WORKERS]
-        axes.plot(WORKERS, hours, "o-", color="#2b6cb0")
+        found = [forecast(stages, stages, seconds, workers).seconds / per for workers in WORKERS]
+        axes.plot(WORKERS, found, "o-", color="#2b6cb0")
+        for workers, time in zip(WORKERS, found, strict=True):
+            axes.annotate(
+                f"{time:.0f}" if time >= 100 else f"{time:.1f}",
+                (workers, time),
+                (4, 5),
+                textcoords="offset points",
+                fontsize=8,
+            )
         chain = sum(seconds[name] for name in critical_path(stages, seconds)) / per
         axes.axhline(chain, color="#888888", linestyle=":", label="the longest chain")
         axes.set(xscale="log", yscale="log", xlabel="workers", ylabel=unit, xticks=WORKERS, xticklabels=WORKERS)
         axes.set_title(f"{profile}, {'measured times' if profile == times.profile else 'estimated'}", fontsize=9)
+        axes.tick_params("y", which="both", left=False, labelleft=False)
         axes.minorticks_off()
+        axes.margins(x=0.12, y=0.15)
         axes.legend(fontsize=8)
     figure.savefig("docs/scale.svg", metadata={"Date": None})
 

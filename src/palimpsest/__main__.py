@@ -1,5 +1,5 @@
 """The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `compare`,
-`study`, `record` and `readme`."""
+`repro`, `study`, `record` and `readme`."""
 
 import argparse
 import logging
@@ -180,14 +180,16 @@ def repro(arguments: argparse.Namespace) -> None:
     from palimpsest.pipeline import batch_jobs, plan, pool, running  # Dask takes half a second to import
     from palimpsest.pipeline.times import Times
 
+    logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     if arguments.plan:
         print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
         return
     shared = not arguments.no_shared_storage
+    if arguments.print_sbatch and not shared:
+        raise InputError("--print-sbatch: its jobs need shared storage; accepted: without --no-shared-storage")
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, runtime.store, shared)))
         return
-    logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     if arguments.cluster:
@@ -307,7 +309,7 @@ def main() -> None:
     command = commands.add_parser("repro", help="reproduce what has changed, several stages at a time")
     command.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; all when left out")
     where = command.add_mutually_exclusive_group()
-    where.add_argument("--plan", action="store_true", help="say what would run and how long it takes, and run nothing")
+    where.add_argument("--plan", action="store_true", help="run `check`, and say what else would run and for how long")
     where.add_argument("--print-sbatch", action="store_true", help="print a script that submits a SLURM job a stage")
     where.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as cores when left out")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers are to be used")

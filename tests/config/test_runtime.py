@@ -47,9 +47,9 @@ def test_a_process_computes_with_the_threads_it_is_given(use, threads, monkeypat
     runtime = read_runtime(SHIPPED)
     assert threads == []
     use(runtime)
-    assert threads == [2]
+    assert threads == [1]
     use(runtime.model_copy(update={"threads": None}))
-    assert threads == [2]
+    assert threads == [1]
 
 
 @pytest.mark.parametrize("use", [choose_device, launch])
@@ -66,7 +66,7 @@ def test_a_device_that_is_missing_is_refused(use, monkeypatch):
     [
         ("device: auto", "device: gpu", r"runtime\.yaml: device is 'gpu'; accepted: 'auto', 'cpu' or 'cuda'"),
         ("workers: 0", "wokers: 0", r"runtime\.yaml: workers is missing"),
-        ("threads: 2", "threads: 0", r"runtime\.yaml: threads.* is 0; accepted: a number above 0"),
+        ("threads: 1", "threads: 0", r"runtime\.yaml: threads.* is 0; accepted: a number above 0"),
         ("num_nodes: 1", "num_nodes: many", r"runtime\.yaml: num_nodes is 'many'"),
     ],
 )

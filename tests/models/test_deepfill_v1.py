@@ -101,6 +101,7 @@ def test_refinement_without_l1_gets_no_gradient_from_it(params, four):
 
 
 def test_a_step_is_five_of_the_critics_and_one_of_the_generator(params, four):
+    params["runs"]["deepfill-v1"]["settings"]["critic_steps"] = 5
     model = made(params, "deepfill-v1", "tiny", 64)
     taken = []
     for name, optimiser in model.optimisers.items():

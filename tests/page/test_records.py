@@ -1,6 +1,7 @@
 """A record holds what the pipeline made, small and whole; the latest is found by its date."""
 
 import csv
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,12 +104,16 @@ def test_what_is_missing_is_named(made):
 def test_two_commands_put_a_record_into_the_readme(made, monkeypatch, capsys):
     monkeypatch.chdir(made.root)
     Path("README.md").write_text("<!-- record -->\n<!-- end of record -->\n")
+    for name in ("params.yaml", "runtime.yaml"):
+        shutil.copy(ROOT / name, name)
+    write_json("scratch/stages.json", {"tiny": {"train@a": 2.5}})
     for words in (["record", "--name", "night"], ["readme"]):
         monkeypatch.setattr(sys, "argv", ["palimpsest", *words])
         command_line.main()
     folder, _ = newest(Path())
     assert capsys.readouterr().out == f"{folder} is written\nREADME.md shows {folder}\n"
     assert f"]({folder}/picture.png)" in Path("README.md").read_text()
+    assert (folder / "stages.csv").read_text() == "stage,seconds\ntrain@a,2.5\n"
 
 
 def test_a_large_picture_is_made_smaller(tmp_path, monkeypatch):

@@ -111,6 +111,26 @@ def test_a_command_without_a_server_gets_an_interpreter_of_its_own(warm):
     assert run.returncode == 0 and "hello" in run.stdout
 
 
+@pytest.mark.parametrize("variable", ["PYTHONPATH", "OMP_NUM_THREADS"])
+def test_a_command_with_variables_that_a_fork_would_not_read_gets_an_interpreter_of_its_own(warm, variable):
+    (warm.folder / "lib").mkdir()
+    (warm.folder / "lib" / "apart.py").write_text("import os; print(os.getppid())")
+    environment = warm.environment | {"PYTHONPATH": "lib", variable: "lib" if variable == "PYTHONPATH" else "7"}
+    command = ["python", "-m", "apart"]
+    run = subprocess.run(command, cwd=warm.folder, env=environment, capture_output=True, text=True, check=True)
+    assert int(run.stdout) == os.getpid()
+
+
+def test_two_commands_in_a_pipe_do_not_wait_for_each_other(warm):
+    (warm.folder / "much.py").write_text("print('x' * 1_000_000)")
+    (warm.folder / "length.py").write_text("import sys; print(len(sys.stdin.read()))")
+    command = "python -m much | python -m length"
+    run = subprocess.run(
+        command, shell=True, cwd=warm.folder, env=warm.environment, capture_output=True, text=True, timeout=30
+    )
+    assert run.stdout == "1000001\n"
+
+
 @pytest.mark.parametrize("dies", ["caller", "worker", "server", "stage"])
 def test_a_stage_ends_with_its_caller_and_with_its_worker(warm, dies):
     """The worker holds the server's standard input."""

@@ -57,7 +57,7 @@ def test_a_loss_weight_is_of_its_models_runs_alone(params, changed):
 
 
 def test_a_variants_difference_is_its_own(params, changed):
-    params["runs"]["deepfill-v1-baseline"]["settings"]["critic_steps"] = 1
+    params["runs"]["deepfill-v1-baseline"]["settings"]["critic_steps"] = 2
     assert changed() == {"train@deepfill-v1-baseline", "evaluate@deepfill-v1-baseline"} | ALWAYS
 
 

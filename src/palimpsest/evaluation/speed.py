@@ -158,7 +158,7 @@ def _held() -> int:
 
 
 def _times(models: Models, size: int, rounds: int, device: str, threads: int) -> dict[str, Tree]:
-    """{name: median and least seconds of a pass}, taken in turns; the median leaves out the first, which warms up."""
+    """{name: median and least seconds of a pass}, taken in turns. The first pass warms up, and counts as the others."""
     passes = {name: _pass(model(), size, device, threads) for name, model in models.items()}
     times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(rounds):

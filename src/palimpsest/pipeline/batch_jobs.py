@@ -36,7 +36,7 @@ dvc repro '"$1"
 
 {stages}
 submit gather {last} "" 'cd "$ROOT"
-dvc repro'
+dvc repro {targets}'
 """
 
 
@@ -60,6 +60,7 @@ def script(stages: Stages, due: Collection[str], root: Path, scratch: Path, orig
         programs=shlex.quote(str(Path(sys.executable).parent)),
         stages="\n".join(lines),
         last=_numbers(jobs, ends),
+        targets=" ".join(name for name in jobs if name in ends),
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dvc.lock
 from dvc.dvcfile import Lockfile
@@ -18,6 +19,9 @@ from pydantic import NonNegativeFloat
 
 from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import write_text
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage as DvcStage
 
 dvc.lock.DEFAULT_TIMEOUT = 0.3  # s; DVC tries a lock six times in it, and waits for as long as the lock is held
 
@@ -77,12 +81,12 @@ class Pipeline:
     def changed(self, names: Collection[str], again: bool = False) -> set[str]:
         """Those whose command, dependencies or outputs are not as dvc.lock has them.
 
-        Asked `again`, it leaves out the stages that dvc.yaml says change always.
+        Asked `again`, it leaves out the stages that always count as changed.
         """
         try:
             with self._locked():
                 asked = [stage for stage in self.repo.index.stages if stage.addressing in names and not stage.frozen]
-                return {stage.addressing for stage in asked if stage.changed() and not (again and stage.always_changed)}
+                return {stage.addressing for stage in asked if stage.changed() and not (again and _always(stage))}
         except InputError:
             if not self.mend():
                 raise
@@ -169,6 +173,11 @@ class Pipeline:
                     lock["stages"] = {name: now[name] for name in order}
                     write_text(self.lock, dumps_yaml(lock))
             self.kept.unlink()
+
+
+def _always(stage: "DvcStage") -> bool:
+    """Whether it counts as changed even when it has just run."""
+    return stage.always_changed or stage.is_callback
 
 
 def _names_the_living(in_use: Path) -> bool:

@@ -5,9 +5,10 @@
 puts a program named `python` into FOLDER and serves it. A shell with FOLDER first in PATH, such as those in which DVC
 runs a worker's stages, then runs the same command in the same environment, with the same output and exit status, and
 saves the seconds that libraries take to import. No source of the project is imported ahead. A command of another form
-gets an interpreter of its own, and so does every command once this process is gone.
+gets an interpreter of its own; so does one with other variables for Python or its libraries, one beside another, and
+every command once this process is gone.
 
-One command runs at a time. It ends, with its process group, when its caller does or when standard input closes: so a
+A command ends, with its process group, when its caller does or when standard input closes: so a
 stage ends with the worker that runs it.
 """
 
@@ -19,6 +20,7 @@ import json
 import os
 import runpy
 import select
+import shlex
 import signal
 import socket
 import sys
@@ -35,22 +37,29 @@ LIBRARIES += ["lightning_fabric", "cv2", "scipy.ndimage"]
 LENGTH = 8  # bytes before a request that say how long it is
 LIFE = 0  # standard input: closes when the process that started this one is gone
 
-PROGRAM = f"""#!{{python}} -IS
-import json, os, socket, sys
+DECISIVE = ("PYTHON", "OMP_", "MKL_", "OPENBLAS_", "MALLOC_", "LD_")  # variables that are read when a process starts
 
-arguments = sys.argv[1:]
-if arguments[:1] == ["-m"]:
-    request = json.dumps([arguments[1:], dict(os.environ), os.getcwd()]).encode()
-    server = socket.socket(socket.AF_UNIX)
+PROGRAM = """#!/bin/sh
+exec {python} -IS {client} "$@"
+"""
+CLIENT = f"""import json, os, socket, sys
+
+arguments, accepted = sys.argv[1:], b""
+decisive = {{{{name: value for name, value in os.environ.items() if name.startswith({DECISIVE})}}}}
+server = socket.socket(socket.AF_UNIX)
+if arguments[:1] == ["-m"] and decisive == {{decisive}}:
     try:
         server.connect({{address!r}})
+        accepted = server.recv(1)
     except OSError:
         pass
-    else:
-        socket.send_fds(server, [len(request).to_bytes({LENGTH})], [0, 1, 2])
-        server.sendall(request)
-        sys.exit(int.from_bytes(server.recv(1) or bytes([1])))
-os.execv({{python!r}}, [{{python!r}}, *arguments])
+if not accepted:
+    os.execv({{python!r}}, [{{python!r}}, *arguments])
+request = json.dumps([arguments[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(server, [len(request).to_bytes({LENGTH}, "big")], [0, 1, 2])
+server.sendall(request)
+ended = server.recv(1)
+sys.exit(ended[0] if ended else "error: the interpreter of this worker has died")
 """
 
 
@@ -99,10 +108,12 @@ class Server:
         self.awake, self.alarm = socket.socketpair()  # readable when a child ends
         self.listener = socket.socket(socket.AF_UNIX)
         self.missing: list[str] = []  # libraries to import
-        address, program = folder / "socket", folder / "python"
+        address, client, program = folder / "socket", folder / "client.py", folder / "python"
         self.listener.bind(str(address))
         self.listener.listen()
-        program.write_text(PROGRAM.format(python=sys.executable, address=str(address)))
+        decisive = {name: value for name, value in os.environ.items() if name.startswith(DECISIVE)}
+        client.write_text(CLIENT.format(python=sys.executable, address=str(address), decisive=decisive))
+        program.write_text(PROGRAM.format(python=shlex.quote(sys.executable), client=shlex.quote(str(client))))
         program.chmod(0o755)
 
     def next(self) -> Command:
@@ -115,7 +126,12 @@ class Server:
             if LIFE in self.wait(LIFE, self.listener):
                 sys.exit()
             caller, _ = self.listener.accept()
-            command = Command.receive(caller)
+            try:
+                caller.sendall(b"y")
+                command = Command.receive(caller)
+            except (OSError, ValueError):  # it has gone
+                caller.close()
+                continue
             gc.freeze()  # no collection in a fork touches, and so copies, what is there
             with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # numpy's threads allow a fork
                 child = os.fork()
@@ -140,9 +156,13 @@ class Server:
     def watch(self, child: int, caller: socket.socket) -> None:
         """Waits for a command to end, or ends it, and tells its caller how it ended."""
         while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if {LIFE, caller}.intersection(self.wait(LIFE, caller, self.awake)):
+            ready = self.wait(LIFE, caller, self.awake, self.listener)
+            if LIFE in ready or caller in ready:
                 break
-            self.awake.recv(1)
+            if self.awake in ready:
+                self.awake.recv(1)
+            if self.listener in ready:  # another command, which is not accepted beside this one
+                self.listener.accept()[0].close()
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # all that it has started
         _, status = os.waitpid(child, 0)

@@ -4,7 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -50,7 +50,8 @@ class Output:
                     self.ended.set()
                 elif line and self.name:
                     self.lines.append(line)
-                    print(line, file=self.log, flush=True)
+                    with suppress(OSError):  # a full disk is the stage's to report
+                        print(line, file=self.log, flush=True)
                     if time.monotonic() - said > INTERVAL:
                         self.passed_on(self.name, line)
                         said = time.monotonic()

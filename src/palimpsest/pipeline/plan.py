@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from dvc.exceptions import DvcException
+
 from palimpsest.config.runs import PROFILES
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.pipeline.agenda import Stages, critical_path, forecast
@@ -22,7 +24,10 @@ Seconds = Mapping[str, float]
 def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:
     """Of what has changed, of the whole of this profile, and of the others at their own scale; `check` runs for it."""
     if FIRST in pipeline.changed({FIRST}):
-        pipeline.reproduce(FIRST)
+        try:
+            pipeline.reproduce(FIRST)
+        except DvcException as error:
+            raise InputError(f"{FIRST}: fails, so no plan can be made: {error}") from error
     due, expected = pipeline.due(stages), times.expected(stages)
     parts = [what_would_run(stages, due, times.took)]
     if due:

@@ -26,6 +26,7 @@ GIB = 2**30
 GPU = "gpu"  # resource of a worker
 FAILURES = 10  # workers that may die under one stage before it is given up
 MARGIN = 300  # s between the end of a worker's life and that of its job
+HERE = {"host": "127.0.0.1"}
 QUIET = {"silence_logs": logging.CRITICAL}
 SET_BY_DASK = dask.config.get("distributed.nanny.pre-spawn-environ")  # environment variables, here and in workers
 ENVIRONMENT = {name: os.environ.get(name) for name in SET_BY_DASK}  # before it has set them
@@ -57,7 +58,7 @@ def room(runtime: Runtime, workers: int | None, needs: Iterable[Needs]) -> tuple
     """
     if workers is not None and workers < 1:
         raise InputError(f"--workers: found {workers}; accepted: 1 or more")
-    largest = max(each.memory for each in needs)
+    largest = max(each.memory for each in needs) or 1.0
     fitting = int(psutil.virtual_memory().total / GIB / largest)
     cores = psutil.cpu_count()
     gpus = 0 if runtime.device == "cpu" else _gpus()
@@ -117,9 +118,16 @@ def _local(environments: list[Mapping[str, str]], gpus: int) -> SpecCluster:
     """A scheduler and a worker for each environment, the first `gpus` of them with a GPU."""
     workers = {}
     for number, environment in enumerate(environments):
-        options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "env": environment, **QUIET}
+        options = {
+            "host": "127.0.0.1",
+            "nthreads": 1,
+            "memory_limit": 0,
+            "dashboard": False,
+            "env": environment,
+            **QUIET,
+        }
         workers[number] = {"cls": Nanny, "options": options | {"resources": {GPU: 1} if number < gpus else {}}}
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": {**HERE, "port": 0, "dashboard": False}}
     return SpecCluster(workers=workers, scheduler=scheduler, **QUIET)
 
 
@@ -133,22 +141,32 @@ def _started(file: ClusterFile) -> Cluster:
     extra = [*options.pop("worker_extra_args", []), "--lifetime", f"{_seconds(options.get('walltime')) - MARGIN}s"]
     if file.gpu:
         extra += ["--resources", f"{GPU}=1"]
-    cluster = getattr(dask_jobqueue, f"{file.kind.upper()}Cluster")(**options, worker_extra_args=extra)
+    try:
+        cluster = getattr(dask_jobqueue, f"{file.kind.upper()}Cluster")(**options, worker_extra_args=extra)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"options: {error}") from error
     cluster.scale(jobs=file.workers)
     return cluster
 
 
 def _seconds(walltime: str | None) -> int:
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?", walltime or "")
-    if not found:
-        raise InputError(f"options.walltime: asked for the time of a job, found {walltime!r}; accepted: hh:mm:ss")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", str(walltime))
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    time = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if time <= 2 * MARGIN:
+        raise InputError(
+            f"options.walltime: asked for the time of a job, found {walltime!r}; accepted: hh:mm:ss, over ten minutes"
+        )
+    return time
 
 
 @contextmanager
 def _connected(cluster: Cluster | str, root: Path, scratch: Path, origin: Origin | None) -> Iterator[Pool]:
-    with Client(cluster, set_as_default=False) as client:
+    try:
+        client = Client(cluster, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--scheduler {cluster}: asked for a Dask scheduler, found none ({error})") from error
+    with client:
         client.register_plugin(Workplace(root.absolute(), scratch.absolute(), ENVIRONMENT, origin))
         try:
             yield Pool(client, origin)

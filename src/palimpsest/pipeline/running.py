@@ -1,19 +1,22 @@
 """Reproduces what has changed, as many stages at a time as there are workers."""
 
 import queue
+import time
 from collections.abc import Collection, Mapping
 
 from distributed import Future
 
 from palimpsest.config.yaml import InputError
 from palimpsest.pipeline.agenda import Agenda, Stages, forecast
-from palimpsest.pipeline.display import Display
+from palimpsest.pipeline.display import Display, in_words
 from palimpsest.pipeline.graph import Pipeline, followers
 from palimpsest.pipeline.pool import GPU, Pool
 from palimpsest.pipeline.times import Times
 from palimpsest.pipeline.worker import TOPIC, Outcome, reproduce
 
 TICK = 1.0  # s between two looks at the pool when nothing happens
+PATIENCE = 3600.0  # s without a worker; jobs may wait in a queue
+GOES_ON = "what was made is kept, and the same command goes on from there"
 
 
 def run_all(pipeline: Pipeline, stages: Stages, times: Times, pool: Pool) -> None:
@@ -24,13 +27,11 @@ def run_all(pipeline: Pipeline, stages: Stages, times: Times, pool: Pool) -> Non
     """
     pipeline.keep()
     errors: dict[str, str] = {}
-    due = pipeline.due(stages)
-    try:
-        while due and not errors:
-            errors = Running(pipeline, stages, due, times, pool).run()
-            due = pipeline.due(stages, again=True)
-    finally:
-        pipeline.tidy(stages)
+    for again in (False, True, True):
+        if errors or not (due := pipeline.due(stages, again)):
+            break
+        errors = Running(pipeline, stages, due, times, pool).run()
+    pipeline.tidy(stages)
     if errors:
         lost = len(followers(stages, errors.keys())) - len(errors)
         left = f"; {lost} stages that depend on it are left out" if lost else ""
@@ -47,7 +48,7 @@ class Running:
         self.asked: set[str] = set()  # stages of which DVC has said whether they have changed
         self.errors: dict[str, str] = {}
         self.happened: queue.Queue[Future | Mapping[str, str]] = queue.Queue()
-        self.workers = 1
+        self.workers, self.seen = 1, time.monotonic()  # how many there are, and when there was one last
         self.display = Display(len(due), self.left)
 
     def run(self) -> dict[str, str]:
@@ -69,6 +70,8 @@ class Running:
                 self.agenda.skip(name)
         workers = self.pool.client.scheduler_info(n_workers=-1)["workers"].values()
         self.workers = max(1, len(workers))
+        if workers:
+            self.seen = time.monotonic()
         gpus = sum(GPU in worker["resources"] for worker in workers)
         for name in self.agenda.ready():
             with_gpu = bool(gpus) and self.stages[name].needs.gpu
@@ -95,9 +98,11 @@ class Running:
             self.display.start(event["stage"])
 
     def check(self) -> None:
-        """InputError if the scheduler is gone."""
+        """InputError if nothing can run any more: the scheduler is gone, or there has been no worker for too long."""
         if self.pool.client.status != "running":
-            raise InputError("the scheduler is gone; what was made is kept, and the same command goes on from there")
+            raise InputError(f"the scheduler is gone; {GOES_ON}")
+        if time.monotonic() - self.seen > PATIENCE:
+            raise InputError(f"there has been no worker for {in_words(PATIENCE)}; {GOES_ON}")
 
     def end(self, future: Future) -> None:
         """Books how a stage ended."""
@@ -120,6 +125,6 @@ class Running:
 
     def left(self) -> float:
         """Forecast of the seconds to the end, as if every stage that waits had changed."""
-        rest = {name: max(0.0, self.expected[name] - self.display.elapsed(name)) for name in self.agenda.running}
-        due = [*self.agenda.running, *self.agenda.waiting]
+        rest = {name: max(0.0, self.expected[name] - self.display.elapsed(name)) for name in list(self.agenda.running)}
+        due = [*rest, *self.agenda.waiting]
         return forecast(self.stages, due, self.expected | rest, self.workers).seconds

@@ -72,7 +72,7 @@ class Workplace(WorkerPlugin):
         os.environ.update(KEEP_MEMORY)
         self.folder = mkdtemp(prefix="palimpsest-")
         if self.origin:
-            self.root = Path(worker.local_directory, "clone")
+            self.root = Path(mkdtemp(dir=worker.local_directory), "clone")
             clone(self.origin, self.root)
             os.environ["PALIMPSEST_ARCHIVES"] = self.origin.archives
             os.environ["PALIMPSEST_SCRATCH"] = str(self.scratch)
@@ -86,7 +86,11 @@ class Workplace(WorkerPlugin):
         """Ends the stage that runs, if there is one."""
         self.interpreter.stdin.close()
         self.interpreter.wait()
+        os.environ["PATH"] = os.environ["PATH"].replace(f"{self.folder}{os.pathsep}", "")
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.origin:
+            os.chdir(worker.local_directory)
+            shutil.rmtree(self.root.parent, ignore_errors=True)
 
     def say(self, **what: str) -> None:
         self.worker.log_event(TOPIC, what)
@@ -99,7 +103,7 @@ class Workplace(WorkerPlugin):
         with self.output.of(name, log) as lines:
             error = self._reproduce(name, lock)
         with log.open(encoding="utf-8") as printed:
-            ran = next(printed, "").startswith("Running stage")
+            ran = any(line.startswith(f"Running stage '{name}'") for line in printed)
         return Outcome(name, time.monotonic() - began, ran, in_one_line(error, lines) if error else "")
 
     def _reproduce(self, name: str, lock: str) -> BaseException | None:
