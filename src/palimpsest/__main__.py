@@ -200,7 +200,7 @@ def repro(arguments: argparse.Namespace) -> None:
         needs = [stage.needs for stage in stages.values()]
         opened = pool.on_this_machine(root, scratch, *pool.room(runtime, arguments.workers, needs))
     with opened as workers:
-        running.run_all(pipeline, stages, Times(root, scratch), workers)
+        running.run_all(pipeline, stages, due, Times(root, scratch), workers)
 
 
 def serve(arguments: argparse.Namespace) -> None:

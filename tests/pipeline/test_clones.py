@@ -17,14 +17,6 @@ pytestmark = pytest.mark.slow
 CLUSTER = "kind: local\nworkers: 2\ngpu: false\noptions: {}\n"
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory) -> dict[str, bytes]:
-    """What `dvc repro` makes."""
-    toy = Toy(tmp_path_factory.mktemp("plain") / "toy")
-    toy.call("dvc", "repro")
-    return toy.made()
-
-
 @pytest.fixture
 def toy(tmp_path) -> Toy:
     toy = Toy(tmp_path / "a toy")

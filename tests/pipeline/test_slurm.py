@@ -71,13 +71,6 @@ def slurm(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def expected(tmp_path) -> dict[str, bytes]:
-    toy = Toy(tmp_path / "plain")
-    toy.call("dvc", "repro")
-    return toy.made()
-
-
-@pytest.fixture
 def toy(tmp_path, slurm) -> Toy:
     toy = Toy(tmp_path / "a toy")
     toy.environment["SLURM_CONF"] = slurm

@@ -13,10 +13,10 @@ SCRIPT = """#!/bin/sh
 # SBATCH_OPTIONS: options of sbatch for every job. SBATCH_GPU: of those that compute networks, in place of --gpus=1.
 set -e
 export {variables} PATH={programs}:"$PATH"
-mkdir -p "$ROOT/scratch/jobs"
+mkdir -p "$PALIMPSEST_SCRATCH/jobs"
 
 submit() {{ # name, numbers of the jobs that it waits for, options, commands
-    sbatch --parsable --export=ALL --job-name="$1" --output="$ROOT/scratch/jobs/$1.log" \\
+    sbatch --parsable --export=ALL --job-name="$1" --output="$PALIMPSEST_SCRATCH/jobs/$1.log" \\
         ${{2:+--dependency=afterok:$2 --kill-on-invalid-dep=yes}} $SBATCH_OPTIONS $3 <<JOB
 #!/bin/sh
 set -e

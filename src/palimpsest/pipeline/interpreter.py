@@ -8,8 +8,8 @@ saves the seconds that libraries take to import. No source of the project is imp
 gets an interpreter of its own; so does one with other variables for Python or its libraries, one beside another, and
 every command once this process is gone.
 
-A command ends, with its process group, when its caller does or when standard input closes: so a
-stage ends with the worker that runs it.
+A command ends, with its process group, when its caller does or when standard input closes: so a stage ends with the
+worker that runs it.
 """
 
 import atexit

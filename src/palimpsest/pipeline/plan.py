@@ -1,13 +1,13 @@
 """What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 
 from palimpsest.config.runs import PROFILES
 from palimpsest.config.yaml import InputError, read_yaml
-from palimpsest.pipeline.agenda import Stages, critical_path, forecast
+from palimpsest.pipeline.agenda import Seconds, Stages, critical_path, forecast
 from palimpsest.pipeline.display import in_words
 from palimpsest.pipeline.estimates import trainings
 from palimpsest.pipeline.graph import Pipeline
@@ -17,8 +17,6 @@ from palimpsest.workspace import Workspace
 
 WORKERS = (1, 2, 4, 8, 16, 64)
 FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
-
-Seconds = Mapping[str, float]
 
 
 def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:

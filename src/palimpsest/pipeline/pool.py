@@ -90,7 +90,7 @@ def of_scheduler(root: Path, scratch: Path, archives: Path, address: str, shared
 def of_cluster(root: Path, scratch: Path, archives: Path, path: Path, shared: bool) -> Iterator[Pool]:
     """The workers that a cluster file asks for."""
     file = build(ClusterFile, read_yaml(path), "", str(path))
-    with _started(file) as cluster, _connected(cluster, root, scratch, origin(root, archives, shared)) as pool:
+    with _started(file, scratch) as cluster, _connected(cluster, root, scratch, origin(root, archives, shared)) as pool:
         yield pool
 
 
@@ -131,13 +131,13 @@ def _local(environments: list[Mapping[str, str]], gpus: int) -> SpecCluster:
     return SpecCluster(workers=workers, scheduler=scheduler, **QUIET)
 
 
-def _started(file: ClusterFile) -> Cluster:
+def _started(file: ClusterFile, scratch: Path) -> Cluster:
     """Workers here, or jobs of a batch system, one a worker, that end on their own before their time is up."""
     if file.kind == "local":
         return _local([{}] * file.workers, file.workers if file.gpu else 0)
     import dask_jobqueue
 
-    options = {"cores": 1, "processes": 1, "log_directory": "scratch/jobs", **file.options}
+    options = {"cores": 1, "processes": 1, "log_directory": str(scratch / "jobs"), **file.options}
     extra = [*options.pop("worker_extra_args", []), "--lifetime", f"{_seconds(options.get('walltime')) - MARGIN}s"]
     if file.gpu:
         extra += ["--resources", f"{GPU}=1"]

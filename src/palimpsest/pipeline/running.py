@@ -14,28 +14,29 @@ from palimpsest.pipeline.pool import GPU, Pool
 from palimpsest.pipeline.times import Times
 from palimpsest.pipeline.worker import TOPIC, Outcome, reproduce
 
+PASSES = 3  # at most; more than one only where a killed process has left a torn dvc.lock
 TICK = 1.0  # s between two looks at the pool when nothing happens
 PATIENCE = 3600.0  # s without a worker; jobs may wait in a queue
 GOES_ON = "what was made is kept, and the same command goes on from there"
 
 
-def run_all(pipeline: Pipeline, stages: Stages, times: Times, pool: Pool) -> None:
-    """Reproduces what has changed, and leaves dvc.lock as `dvc repro` does.
+def run_all(pipeline: Pipeline, stages: Stages, due: Collection[str], times: Times, pool: Pool) -> None:
+    """Reproduces what is due, and leaves dvc.lock as `dvc repro` does.
 
     InputError says why stages failed; those that do not depend on them are made. A killed process may leave a dvc.lock
     that lacks stages which have run, so what has changed is asked for again at the end.
     """
     pipeline.keep()
     errors: dict[str, str] = {}
-    for again in (False, True, True):
-        if errors or not (due := pipeline.due(stages, again)):
-            break
-        errors = Running(pipeline, stages, due, times, pool).run()
-    pipeline.tidy(stages)
+    for _ in range(PASSES):
+        if due and not errors:
+            errors = Running(pipeline, stages, due, times, pool).run()
+            due = pipeline.due(stages, again=True)
     if errors:
         lost = len(followers(stages, errors.keys())) - len(errors)
         left = f"; {lost} stages that depend on it are left out" if lost else ""
         raise InputError("\n".join(f"{name}: {error}" for name, error in errors.items()) + left)
+    pipeline.tidy(stages)
 
 
 class Running:

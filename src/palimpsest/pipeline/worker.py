@@ -104,7 +104,7 @@ class Workplace(WorkerPlugin):
             error = self._reproduce(name, lock)
         with log.open(encoding="utf-8") as printed:
             ran = any(line.startswith(f"Running stage '{name}'") for line in printed)
-        return Outcome(name, time.monotonic() - began, ran, in_one_line(error, lines) if error else "")
+        return Outcome(name, time.monotonic() - began, ran, reason(error, lines) if error else "")
 
     def _reproduce(self, name: str, lock: str) -> BaseException | None:
         """What goes wrong; waits where another process holds the files of the stage."""
@@ -130,8 +130,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def in_one_line(error: BaseException, lines: Collection[str]) -> str:
-    """Why a stage failed: the last line that its command printed, or what DVC says."""
+def reason(error: BaseException, lines: Collection[str]) -> str:
+    """Why a stage failed, in one line: the last that its command printed, or what DVC says."""
     *_, last = ["", *lines]
     if isinstance(error, StageCmdFailedError) and last and not last.startswith("> "):
         status = str(error).rpartition(" ")[2]
