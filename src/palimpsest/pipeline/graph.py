@@ -158,7 +158,7 @@ class Pipeline:
             return self.lock.read_text(encoding="utf-8") if self.lock.is_file() else ""
 
     def keep(self) -> None:
-        """Keeps dvc.lock as it is before a command changes it; one before this that was killed or failed has done so."""
+        """Keeps dvc.lock as it was before the first of the commands that were killed or failed, until one succeeds."""
         if not self.kept.is_file():
             write_text(self.kept, self.recorded())
 
