@@ -20,7 +20,7 @@ quick: .venv/complete  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
 lint: .venv/complete
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
 .venv/complete: requirements.txt pyproject.toml

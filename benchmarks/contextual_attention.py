@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-import project as project
+import checkout as checkout
 import torch
 from torch import Tensor
 

@@ -15,8 +15,8 @@ import sys
 from functools import partial
 
 import torch
+from checkout import ROOT
 from contextual_attention import compare
-from project import ROOT
 
 from layers.textbook_attention import textbook_attention
 from palimpsest.config import runs

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from project import ROOT
+from checkout import ROOT
 
 from palimpsest.config.yaml import build, read_yaml
 from palimpsest.holes.bins import bin_counts

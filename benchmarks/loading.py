@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+import checkout as checkout
 import numpy as np
-import project as project
 from PIL import Image
 
 from palimpsest.config.yaml import build

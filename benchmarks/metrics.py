@@ -9,9 +9,9 @@ import argparse
 import statistics
 import time
 
+import checkout as checkout
 import cv2
 import numpy as np
-import project as project
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from metrics import vectors
