@@ -21,7 +21,7 @@ quick: .venv/complete  ## the tests but the slow ones
 
 lint: .venv/complete
 	$(BIN)/ruff check --no-cache .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check --no-cache .
 
 .venv/complete: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Python 3.11 or newer is needed, found %s at %s; try make PYTHON=python3.11" % (sys.version.split()[0], sys.executable))'

@@ -26,7 +26,7 @@ RANKS = [
     ["holes", "weights", "learning"],
     ["layers"],
     ["losses", "metrics"],
-    ["models"],
+    ["models", "released"],
     ["inpainting"],
     ["training"],
     ["evaluation"],

@@ -1,0 +1,58 @@
+"""The files that authors released: which of their keys holds which tensor of ours.
+
+One YAML file here for each released file: the settings that its network has, and rules that turn its keys into ours.
+"""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, read_yaml
+
+FOLDER = Path(__file__).parent
+NEVER_NEEDED = "num_batches_tracked"  # a count that only training without momentum reads
+
+
+class Layout(Settings):
+    """How a released file is laid out."""
+
+    run: Name  # whose settings it has at profile `paper`
+    settings: Tree  # what is set otherwise
+    networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
+    kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out)
+    ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
+    rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
+
+    def place(self, key: str) -> str | None:
+        """The name in `Model.networks.state_dict()` of what a released key holds; None if nothing of ours needs it."""
+        if any(re.fullmatch(pattern, key) for pattern in self.ignored):
+            return None
+        for pattern, name in self.rules.items():
+            key = re.sub(pattern, name, key)
+        return re.sub(r"<(?:(\d+)\*)?(\d+)-(\d+)>", _computed, key)
+
+    def shape(self, released: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a tensor of the file has in ours."""
+        if self.kernels == "tensorflow" and len(released) == 4:
+            height, width, inputs, outputs = released
+            return outputs, inputs, height, width
+        return released
+
+
+def _computed(found: re.Match) -> str:
+    factor, number, less = (int(part or 1) for part in found.groups())
+    return str(factor * number - less)
+
+
+def available() -> list[str]:
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def read(name: str) -> Layout:
+    """The layout of a released file; InputError if none is known by that name."""
+    if name not in available():
+        raise InputError(f"no released file {name!r}; accepted: {', '.join(available())}")
+    file = FOLDER / f"{name}.yaml"
+    return build(Layout, read_yaml(file), "", file.name)
