@@ -12,8 +12,12 @@ from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError, Tree, read_yaml, section
 from palimpsest.workspace import Workspace
 
+IN_USE = "another `repro` works in this folder; wait for it, or stop it, and what it made is kept"
+
 if TYPE_CHECKING:
     import torch
+
+    from palimpsest.config.runtime import Runtime
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -165,16 +169,23 @@ def compare(arguments: argparse.Namespace) -> None:
 def repro(arguments: argparse.Namespace) -> None:
     """Reproduces what has changed, several stages at a time."""
     from palimpsest.config.runtime import read_runtime
+    from palimpsest.storage import alone
+
+    runtime = read_runtime()
+    with alone(Path(runtime.scratch, "repro"), IN_USE):
+        _repro(arguments, runtime)
+
+
+def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     from palimpsest.pipeline.graph import Pipeline
 
-    runtime, root = read_runtime(), Path()
-    scratch = Path(runtime.scratch)
+    root, scratch = Path(), Path(runtime.scratch)
     pipeline = Pipeline(root, scratch)
     pipeline.mend()
     stages = pipeline.stages(arguments.targets)
     due = pipeline.due(stages)
     if not due and not arguments.plan:
-        print("nothing has changed")
+        print("# nothing has changed" if arguments.print_sbatch else "nothing has changed")
         return
 
     from palimpsest.pipeline import batch_jobs, plan, pool, running  # Dask takes half a second to import
@@ -188,17 +199,18 @@ def repro(arguments: argparse.Namespace) -> None:
     if arguments.print_sbatch and not shared:
         raise InputError("--print-sbatch: its jobs need shared storage; accepted: without --no-shared-storage")
     if arguments.print_sbatch:
-        print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, runtime.store, shared)))
+        print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
         return
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    if arguments.cluster or arguments.scheduler:
+        source = pool.origin(root, pipeline.cache, runtime.store, shared)
     if arguments.cluster:
-        opened = pool.of_cluster(root, scratch, runtime.store, arguments.cluster, shared)
+        opened = pool.of_cluster(root, scratch, source, arguments.cluster)
     elif arguments.scheduler:
-        opened = pool.of_scheduler(root, scratch, runtime.store, arguments.scheduler, shared)
+        opened = pool.of_scheduler(root, scratch, source, arguments.scheduler)
     else:
-        needs = [stage.needs for stage in stages.values()]
-        opened = pool.on_this_machine(root, scratch, *pool.room(runtime, arguments.workers, needs))
+        opened = pool.on_this_machine(root, scratch, *pool.room(runtime, arguments.workers))
     with opened as workers:
         running.run_all(pipeline, stages, due, Times(root, scratch), workers)
 

@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed into it."""
 
+import fcntl
 import hashlib
 import json
 import math
@@ -43,6 +44,18 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path, refusal: str = "") -> Iterator[None]:
+    """One process at a time for each path: waits for another, or raises `refusal` as an InputError if there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError as error:
+            raise InputError(refusal) from error
+        yield
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -593,6 +593,6 @@ def test_what_cannot_be_the_file_is_never_pinned(tmp_path, site, name, content, 
 def test_a_store_that_cannot_be_written_to_serves_what_is_in_it(tmp_path, monkeypatch):
     (tmp_path / NAME).write_bytes(CONTENT)
     published = Remote(url=None, bytes=None, hash=sha256(CONTENT), how="by hand")
-    monkeypatch.setattr(fetching, "_alone", lambda path: pytest.fail("a lock was asked for"))
+    monkeypatch.setattr(fetching, "alone", lambda path: pytest.fail("a lock was asked for"))
     assert fetch(NAME, published, tmp_path, None).checked == "published"
     assert [path.name for path in tmp_path.iterdir()] == [NAME]

@@ -27,6 +27,7 @@ def toy(tmp_path) -> Toy:
 def test_clones_with_a_common_cache_make_the_same_bytes(toy, expected):
     toy.parallel("--cluster", "../cluster.yaml")
     assert toy.made() == expected
+    assert [toy.starts(name) for name in NAMES] == [[0]] * 4
     assert toy.repro() == set()
 
 
@@ -45,6 +46,7 @@ def test_clones_that_see_only_a_remote_make_the_same_bytes(toy, expected, tmp_pa
     toy.commit()
     toy.parallel("--cluster", "../cluster.yaml", "--no-shared-storage")
     assert toy.made() == expected
+    assert [toy.starts(name) for name in NAMES] == [[0]] * 4
     assert toy.repro() == set()
 
 
@@ -141,6 +143,64 @@ def test_a_worker_whose_connection_breaks_is_replaced_and_its_stage_goes_on_else
         assert any(len(toy.starts(name)) == 2 for name in NAMES)
     finally:
         scheduler.stop()
+
+
+def test_a_scheduler_serves_one_command_at_a_time(toy, expected, tmp_path):
+    scheduler = Scheduler(toy, tmp_path)
+    try:
+        started = begun(toy, "--scheduler", scheduler.address())
+        other = Toy(tmp_path / "other")
+        refused = other.parallel("--scheduler", scheduler.address(), check=False)
+        assert refused.returncode == 1 and "another `repro` uses its workers" in refused.stderr
+        output, _ = started.communicate(timeout=60)
+        assert started.returncode == 0, output
+        assert toy.made() == expected
+    finally:
+        scheduler.stop()
+
+
+QUEUE = """#!/bin/sh
+# In place of SLURM's sbatch: starts the job in the background, and prints its number.
+[ -e {folder}/closed ] && {{ echo "sbatch: error: invalid partition" >&2; exit 1; }}
+echo job >> {folder}/jobs
+number=$(wc -l < {folder}/jobs)
+cp "$1" {folder}/$number.sh
+setsid sh {folder}/$number.sh > {folder}/$number.log 2>&1 < /dev/null &
+echo $! > {folder}/$number.pid
+echo Submitted batch job $number
+"""
+CANCEL = """#!/bin/sh
+kill -- -$(cat {folder}/$1.pid)
+"""
+
+
+@pytest.fixture
+def queue(toy, tmp_path) -> Path:
+    """The folder of a batch system with one command to submit a job and one to cancel it; `slurm.yaml` uses it."""
+    folder = tmp_path / "queue"
+    folder.mkdir()
+    for name, text in (("sbatch", QUEUE), ("scancel", CANCEL)):
+        (folder / name).write_text(text.format(folder=folder))
+        (folder / name).chmod(0o755)
+    toy.environment["PATH"] = f"{folder}:{toy.environment['PATH']}"
+    (tmp_path / "slurm.yaml").write_text(
+        'kind: slurm\nworkers: 1\ngpu: false\noptions: {cores: 1, memory: 1GB, walltime: "00:20:00", '
+        'worker_extra_args: ["--lifetime", "4s"]}\n'
+    )
+    return folder
+
+
+def test_a_new_job_takes_the_place_of_one_whose_time_is_up(toy, expected, tmp_path, queue):
+    toy.parallel("--cluster", "../slurm.yaml")
+    assert toy.made() == expected
+    assert len((queue / "jobs").read_text().split()) > 1
+
+
+def test_a_job_that_the_queue_refuses_ends_the_command_in_one_line(toy, tmp_path, queue):
+    (queue / "closed").touch()
+    run = toy.parallel("--cluster", "../slurm.yaml", check=False)
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "slurm: the queue refuses a job" in run.stderr and "invalid partition" in run.stderr
 
 
 SBATCH = """#!/bin/sh

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from palimpsest.__main__ import IN_USE
 from pipeline.toy import NAMES, Toy
 
 pytestmark = pytest.mark.slow
@@ -117,6 +118,27 @@ def test_stopped_it_ends_in_seconds_and_goes_on_from_there(tmp_path, expected, n
     toy.parallel()
     assert toy.made() == expected
     assert all(toy.starts(name)[1] == steps for name, steps in left.items() if steps)
+
+
+def test_two_commands_in_one_folder_do_not_disturb_each_other(toy, expected):
+    started = begun(toy)
+    run = toy.parallel(check=False)
+    assert run.returncode == 1
+    assert run.stderr == f"error: {IN_USE}\n"
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 0, output
+    assert toy.made() == expected
+
+
+def test_queued_experiments_run_side_by_side(toy):
+    """As DVC's own queue does: each in a copy of the project."""
+    toy.parallel()
+    for steps in (3, 5):
+        toy.call("dvc", "exp", "run", "--queue", "--name", f"steps-{steps}", "-S", f"settings.json:a.steps={steps}")
+    toy.call("dvc", "queue", "start", "-j", "2")
+    wait_for(lambda: toy.call("dvc", "queue", "status").stdout.count("Success") == 2, 60)
+    assert len(toy.call("dvc", "exp", "list", "--name-only").stdout.split()) == 2
+    wait_for(lambda: processes(toy) == [])
 
 
 def worker(command: int) -> psutil.Process:

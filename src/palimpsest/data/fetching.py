@@ -1,11 +1,9 @@
 """Files that do not come with the project: found in place or downloaded, and checked before anything reads them."""
 
-import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,7 @@ from tqdm import tqdm
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.data import archives
 from palimpsest.data.downloading import CHUNK, NotThereError, begins_a_page, download
-from palimpsest.storage import sha256, write_text
+from palimpsest.storage import alone, sha256, write_text
 
 
 class Remote(Settings):
@@ -71,7 +69,7 @@ def fetch(name: str, remote: Remote, store: Path, mirror: str | None) -> Fetched
         check = partial(_Expected.of(name, remote.bytes, remote.hash, path).check, shown=url)
         return replace(download(url, path, remote.bytes, f"{name} in {store}", check), path=path)
 
-    with _alone(path):
+    with alone(path):
         if found := _checked_at_hand(name, remote, store, mirror):  # another process fetched it meanwhile
             return found
         if is_address(mirror):
@@ -127,14 +125,6 @@ def folders(store: Path, mirror: str | None) -> list[Path]:
 
 def is_address(mirror: str | None) -> bool:
     return mirror is not None and mirror.startswith(("http://", "https://"))
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process is fetching the same file."""
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _at_hand(name: str, store: Path, mirror: str | None) -> Path | None:

@@ -1,7 +1,8 @@
 """The pipeline as DVC knows it: the stages, what each one waits for and needs, and which of them have to run."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 import dvc.lock
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage.exceptions import StageCmdFailedError
 from dvc.utils.serialize import dumps_yaml, load_yaml, parse_yaml_for_update
 from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from pydantic import NonNegativeFloat
@@ -23,6 +26,9 @@ from palimpsest.storage import write_text
 if TYPE_CHECKING:
     from dvc.stage import Stage as DvcStage
 
+PATIENCE = 60.0  # s for another process to let go of the files of a stage
+PAUSE = 0.5  # s between two tries
+
 dvc.lock.DEFAULT_TIMEOUT = 0.3  # s; DVC tries a lock six times in it, and waits for as long as the lock is held
 
 
@@ -30,7 +36,7 @@ class Needs(Settings):
     """`meta.needs` of a stage in dvc.yaml, which DVC keeps and does not read."""
 
     gpu: bool = False  # computes networks, so it gets a GPU where there are any
-    memory: NonNegativeFloat = 1.0  # GiB of its processes
+    memory: NonNegativeFloat = 1.0  # GiB that its processes take at most
     alone: bool = False  # measures times, so nothing may run beside it
 
 
@@ -60,6 +66,11 @@ class Pipeline:
         except DvcException as error:
             raise InputError(f"{root}: asked for a DVC pipeline, found none ({error})") from error
         self.lock, self.kept = root / "dvc.lock", scratch / "dvc.lock"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of DVC's cache."""
+        return Path(self.repo.cache.local_cache_dir).absolute()
 
     def stages(self, targets: Iterable[str] = ()) -> dict[str, Stage]:
         """{name: stage} of targets and of all that they depend on, in the order of `dvc repro`.
@@ -119,6 +130,23 @@ class Pipeline:
         """Records a stage that a clone has reproduced, with what it has made; raises what DVC raises."""
         self.repo.reproduce([name], single_item=True, pull=through_remote)
 
+    def patiently(self, step: Callable[[], None]) -> BaseException | None:
+        """What goes wrong in one of the steps above.
+
+        Waits where another process holds the files of the stage, and mends what killed ones have left.
+        """
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                step()
+                return None
+            except DvcException as error:
+                *_, cause = _causes(error)
+                if isinstance(cause, LockError) and time.monotonic() < until:
+                    time.sleep(PAUSE)
+                elif isinstance(cause, StageCmdFailedError) or not self.mend():
+                    return cause
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
@@ -173,6 +201,12 @@ class Pipeline:
                     lock["stages"] = {name: now[name] for name in order}
                     write_text(self.lock, dumps_yaml(lock))
             self.kept.unlink()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__
 
 
 def _always(stage: "DvcStage") -> bool:

@@ -1,11 +1,12 @@
 """Where stages run: workers on this machine, those of a scheduler, or those that a cluster's queue starts."""
 
 import logging
+import math
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,11 @@ from pydantic import PositiveInt
 
 from palimpsest.config.runtime import Runtime
 from palimpsest.config.yaml import InputError, Settings, build, read_yaml
-from palimpsest.pipeline.graph import Needs
 from palimpsest.pipeline.worker import Origin, Workplace
 
 GIB = 2**30
 GPU = "gpu"  # resource of a worker
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 FAILURES = 10  # workers that may die under one stage before it is given up
 MARGIN = 300  # s between the end of a worker's life and that of its job
 HERE = {"host": "127.0.0.1"}
@@ -31,7 +32,7 @@ QUIET = {"silence_logs": logging.CRITICAL}
 SET_BY_DASK = dask.config.get("distributed.nanny.pre-spawn-environ")  # environment variables, here and in workers
 ENVIRONMENT = {name: os.environ.get(name) for name in SET_BY_DASK}  # before it has set them
 
-dask.config.set({"distributed.scheduler.allowed-failures": FAILURES})
+dask.config.set({"distributed.scheduler.allowed-failures": FAILURES, "distributed.deploy.lost-worker-timeout": "5s"})
 
 
 class ClusterFile(Settings):
@@ -45,64 +46,71 @@ class ClusterFile(Settings):
 
 @dataclass(frozen=True)
 class Pool:
-    """Workers, and whether they work in clones of their own."""
+    """Workers, and what they have."""
 
     client: Client
-    origin: Origin | None
+    origin: Origin | None  # of the clones that they work in; None in the working tree itself
+    gpus: bool  # whether stages that compute networks wait for a worker with a GPU
+    memory: float = math.inf  # GiB that all of them share
+    replace_lost: Callable[[], object] = lambda: None  # starts workers in place of those that have ended
 
 
-def room(runtime: Runtime, workers: int | None, needs: Iterable[Needs]) -> tuple[int, int]:
-    """(workers, GPUs) of this machine: a worker for as many cores as a stage has threads, if memory holds their stages.
+def room(runtime: Runtime, workers: int | None) -> tuple[int, list[str]]:
+    """(workers, the CUDA devices of each that has some) of this machine: a worker for as many cores as threads.
 
     InputError where none was asked for.
     """
     if workers is not None and workers < 1:
         raise InputError(f"--workers: found {workers}; accepted: 1 or more")
-    largest = max(each.memory for each in needs) or 1.0
-    fitting = int(psutil.virtual_memory().total / GIB / largest)
     cores = psutil.cpu_count()
-    gpus = 0 if runtime.device == "cpu" else _gpus()
-    return workers or max(1, min(cores // (runtime.threads or cores), fitting)), gpus
+    return workers or max(1, cores // (runtime.threads or cores)), _devices(runtime)
 
 
-def _gpus() -> int:
-    """CUDA devices of this machine, without importing torch."""
-    return len(_said(Path(), "nvidia-smi", "--list-gpus")) if shutil.which("nvidia-smi") else 0
-
-
-@contextmanager
-def on_this_machine(root: Path, scratch: Path, count: int, gpus: int) -> Iterator[Pool]:
-    """So many workers in the working tree itself; the first `gpus` of them have one each."""
-    seen = [str(number) if number < gpus else "" for number in range(count)]
-    environments = [{"CUDA_VISIBLE_DEVICES": number} if gpus else {} for number in seen]
-    with _local(environments, gpus) as cluster, _connected(cluster, root, scratch, None) as pool:
-        yield pool
+def _devices(runtime: Runtime) -> list[str]:
+    """CUDA devices as `CUDA_VISIBLE_DEVICES` names them, as many together as one training takes; torch is not asked."""
+    if runtime.device == "cpu" or not shutil.which("nvidia-smi"):
+        return []
+    there = [str(number) for number in range(len(_said(Path(), "nvidia-smi", "--list-gpus")))]
+    visible = os.environ.get(VISIBLE, ",".join(there))
+    devices = visible.split(",") if visible else []
+    together = 1 if runtime.devices == "auto" else min(runtime.devices, len(devices) or 1)
+    return [",".join(group) for group in zip(*[iter(devices)] * together, strict=False)]
 
 
 @contextmanager
-def of_scheduler(root: Path, scratch: Path, archives: Path, address: str, shared: bool) -> Iterator[Pool]:
-    """The workers of a scheduler that runs already."""
-    with _connected(address, root, scratch, origin(root, archives, shared)) as pool:
-        yield pool
+def on_this_machine(root: Path, scratch: Path, count: int, devices: Sequence[str]) -> Iterator[Pool]:
+    """So many workers in the working tree itself; the first have `devices`, see `room`."""
+    seen = [*devices, *[""] * count][:count]
+    environments = [{VISIBLE: each} if devices else {} for each in seen]
+    memory = psutil.virtual_memory().total / GIB
+    with _local(environments, sum(map(bool, seen))) as cluster, _connected(cluster, root, scratch, None) as client:
+        yield Pool(client, None, bool(devices), memory)
 
 
 @contextmanager
-def of_cluster(root: Path, scratch: Path, archives: Path, path: Path, shared: bool) -> Iterator[Pool]:
+def of_scheduler(root: Path, scratch: Path, source: Origin, address: str) -> Iterator[Pool]:
+    """The workers of a scheduler that runs already; if one has a GPU now, networks are computed on GPUs alone."""
+    with _connected(address, root, scratch, source) as client:
+        there = client.scheduler_info(n_workers=-1)["workers"].values()
+        yield Pool(client, source, any(GPU in worker["resources"] for worker in there))
+
+
+@contextmanager
+def of_cluster(root: Path, scratch: Path, source: Origin, path: Path) -> Iterator[Pool]:
     """The workers that a cluster file asks for."""
     file = build(ClusterFile, read_yaml(path), "", str(path))
-    with _started(file, scratch) as cluster, _connected(cluster, root, scratch, origin(root, archives, shared)) as pool:
-        yield pool
+    with _started(file, scratch) as cluster, _connected(cluster, root, scratch, source) as client:
+        yield Pool(client, source, file.gpu, replace_lost=lambda: cluster.scale(file.workers))
 
 
-def origin(root: Path, archives: Path, shared: bool) -> Origin:
+def origin(root: Path, cache: Path, archives: Path, shared: bool) -> Origin:
     """What clones are made from; InputError where the last commit is not all that a clone needs."""
     changed = [line[3:] for line in _said(root, "git", "status", "--porcelain", "-uno") if line[3:] != "dvc.lock"]
     if changed:
         raise InputError(f"{changed[0]}: has changed, but a worker in a clone sees what is committed; commit it first")
     (commit,) = _said(root, "git", "rev-parse", "HEAD")
     if shared:
-        (cache,) = _said(root, "dvc", "cache", "dir")
-        return Origin(str(root.absolute()), commit, str((root / cache).absolute()), str(archives.absolute()))
+        return Origin(str(root.absolute()), commit, str(cache), str(archives.absolute()))
     address = _said(root, "git", "config", "remote.origin.url")
     if not address:
         raise InputError("git remote origin: asked for an address that workers can clone, found none")
@@ -138,15 +146,29 @@ def _started(file: ClusterFile, scratch: Path) -> Cluster:
     import dask_jobqueue
 
     options = {"cores": 1, "processes": 1, "log_directory": str(scratch / "jobs"), **file.options}
-    extra = [*options.pop("worker_extra_args", []), "--lifetime", f"{_seconds(options.get('walltime')) - MARGIN}s"]
+    extra = ["--lifetime", f"{_seconds(options.get('walltime')) - MARGIN}s", *options.pop("worker_extra_args", [])]
     if file.gpu:
         extra += ["--resources", f"{GPU}=1"]
     try:
         cluster = getattr(dask_jobqueue, f"{file.kind.upper()}Cluster")(**options, worker_extra_args=extra)
     except (TypeError, ValueError) as error:
         raise InputError(f"options: {error}") from error
-    cluster.scale(jobs=file.workers)
+
+    if refused := cluster.sync(_submitted, cluster, file.workers):
+        cluster.scale(0)
+        cluster.close()
+        raise InputError(f"{file.kind}: the queue refuses a job: {refused}")
     return cluster
+
+
+async def _submitted(cluster: SpecCluster, jobs: int) -> str:
+    """Why the queue refuses jobs, which `scale` alone only logs; "" where it takes them."""
+    cluster.scale(jobs)
+    try:
+        await cluster._correct_state()
+    except RuntimeError as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def _seconds(walltime: str | None) -> int:
@@ -161,15 +183,24 @@ def _seconds(walltime: str | None) -> int:
 
 
 @contextmanager
-def _connected(cluster: Cluster | str, root: Path, scratch: Path, origin: Origin | None) -> Iterator[Pool]:
+def _connected(cluster: Cluster | str, root: Path, scratch: Path, origin: Origin | None) -> Iterator[Client]:
     try:
         client = Client(cluster, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"--scheduler {cluster}: asked for a Dask scheduler, found none ({error})") from error
     with client:
+        if client.run_on_scheduler(_others, client.id):
+            raise InputError(f"--scheduler {cluster}: another `repro` uses its workers; accepted: one that is free")
         client.register_plugin(Workplace(root.absolute(), scratch.absolute(), ENVIRONMENT, origin))
         try:
-            yield Pool(client, origin)
+            yield client
         finally:
             if client.status == "running":
                 client.unregister_worker_plugin(Workplace.name)  # which ends the stages that still run
+
+
+def _others(client: str, dask_scheduler: Scheduler) -> bool:
+    """Whether another command reproduces stages on a scheduler; run there."""
+    return Workplace.name in dask_scheduler.worker_plugins and any(
+        name.startswith("Client-") and name != client for name in dask_scheduler.clients
+    )

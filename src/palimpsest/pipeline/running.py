@@ -17,6 +17,7 @@ from palimpsest.pipeline.worker import TOPIC, Outcome, reproduce
 PASSES = 3  # at most; more than one only where a killed process has left a torn dvc.lock
 TICK = 1.0  # s between two looks at the pool when nothing happens
 PATIENCE = 3600.0  # s without a worker; jobs may wait in a queue
+BETWEEN = 60.0  # s between two words about there being no worker
 GOES_ON = "what was made is kept, and the same command goes on from there"
 
 
@@ -50,6 +51,7 @@ class Running:
         self.errors: dict[str, str] = {}
         self.happened: queue.Queue[Future | Mapping[str, str]] = queue.Queue()
         self.workers, self.seen = 1, time.monotonic()  # how many there are, and when there was one last
+        self.told = self.seen  # when it was last said that there is none
         self.display = Display(len(due), self.left)
 
     def run(self) -> dict[str, str]:
@@ -75,9 +77,10 @@ class Running:
             self.seen = time.monotonic()
         gpus = sum(GPU in worker["resources"] for worker in workers)
         for name in self.agenda.ready():
-            with_gpu = bool(gpus) and self.stages[name].needs.gpu
-            computing = sum(self.stages[each].needs.gpu for each in self.agenda.running)
-            if len(self.agenda.running) < len(workers) and not (with_gpu and computing == gpus):
+            needs, running = self.stages[name].needs, [self.stages[each].needs for each in self.agenda.running]
+            with_gpu = self.pool.gpus and needs.gpu
+            fits = not running or sum(each.memory for each in running) + needs.memory <= self.pool.memory
+            if len(running) < len(workers) and fits and not (with_gpu and sum(each.gpu for each in running) >= gpus):
                 self.agenda.start(name)
                 lock = self.pipeline.recorded() if self.pool.origin else ""
                 resources = {GPU: 1} if with_gpu else None
@@ -102,16 +105,21 @@ class Running:
         """InputError if nothing can run any more: the scheduler is gone, or there has been no worker for too long."""
         if self.pool.client.status != "running":
             raise InputError(f"the scheduler is gone; {GOES_ON}")
-        if time.monotonic() - self.seen > PATIENCE:
+        without = time.monotonic() - self.seen
+        if without > PATIENCE:
             raise InputError(f"there has been no worker for {in_words(PATIENCE)}; {GOES_ON}")
+        self.pool.replace_lost()
+        if time.monotonic() - max(self.told, self.seen) > BETWEEN:
+            self.told = time.monotonic()
+            self.display.print(f"no worker for {in_words(without)}; jobs may still wait in the queue")
 
     def end(self, future: Future) -> None:
         """Books how a stage ended."""
         name = future.key
         try:
             outcome = future.result()
-            if self.pool.origin and not outcome.error:
-                self.pipeline.take_over(name, through_remote=not self.pool.origin.cache)
+            if self.pool.origin and not outcome.error and (error := self.take_over(name)):
+                raise error
         except Exception as error:  # of a worker, or of DVC here
             self.check()
             outcome = Outcome(name, 0.0, ran=False, error=" ".join(f"{type(error).__name__}: {error}".split()))
@@ -123,6 +131,11 @@ class Running:
         self.agenda.end(name)
         if outcome.ran:
             self.times.keep(name, outcome.seconds)
+
+    def take_over(self, name: str) -> BaseException | None:
+        """What goes wrong when a stage that a clone has reproduced is recorded here."""
+        through_remote = not self.pool.origin.cache
+        return self.pipeline.patiently(lambda: self.pipeline.take_over(name, through_remote))
 
     def left(self) -> float:
         """Forecast of the seconds to the end, as if every stage that waits had changed."""

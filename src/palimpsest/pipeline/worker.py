@@ -2,18 +2,17 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from distributed import WorkerPlugin, get_worker
-from dvc.exceptions import DvcException
-from dvc.lock import LockError
 from dvc.stage.exceptions import StageCmdFailedError
 
 from palimpsest.config.yaml import InputError
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 TOPIC = "palimpsest"  # under which workers say what they do
-PATIENCE = 60.0  # s for another process to let go of the files of a stage
-PAUSE = 0.5  # s between two tries
 # glibc keeps memory that is freed: a training has a tenth of the page faults
 KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
 
@@ -101,33 +98,16 @@ class Workplace(WorkerPlugin):
         began = time.monotonic()
         log = self.scratch / "logs" / f"{name}.log"
         with self.output.of(name, log) as lines:
-            error = self._reproduce(name, lock)
+            error = self.pipeline.patiently(lambda: self._reproduce(name, lock))
         with log.open(encoding="utf-8") as printed:
             ran = any(line.startswith(f"Running stage '{name}'") for line in printed)
         return Outcome(name, time.monotonic() - began, ran, reason(error, lines) if error else "")
 
-    def _reproduce(self, name: str, lock: str) -> BaseException | None:
-        """What goes wrong; waits where another process holds the files of the stage."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                if self.origin:
-                    self.pipeline.reproduce_apart(name, lock, through_remote=not self.origin.cache)
-                else:
-                    self.pipeline.reproduce(name)
-                return None
-            except DvcException as error:
-                *_, cause = _causes(error)
-                if isinstance(cause, LockError) and time.monotonic() < until:
-                    time.sleep(PAUSE)
-                elif isinstance(cause, StageCmdFailedError) or not self.pipeline.mend():
-                    return cause
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__
+    def _reproduce(self, name: str, lock: str) -> None:
+        if self.origin:
+            self.pipeline.reproduce_apart(name, lock, through_remote=not self.origin.cache)
+        else:
+            self.pipeline.reproduce(name)
 
 
 def reason(error: BaseException, lines: Collection[str]) -> str:
@@ -141,8 +121,11 @@ def reason(error: BaseException, lines: Collection[str]) -> str:
 
 
 def reproduce(name: str, lock: str) -> Outcome:
-    """The task that Dask gives to a worker."""
-    return get_worker().plugins[Workplace.name].reproduce(name, lock)
+    """The task that Dask gives to a worker; InputError where one that came late could not be made ready."""
+    workplace = get_worker().plugins.get(Workplace.name)
+    if workplace is None:
+        raise InputError(f"the worker on {socket.gethostname()} could not clone the project; its own log says why")
+    return workplace.reproduce(name, lock)
 
 
 def clone(origin: Origin, folder: Path) -> None:
