@@ -52,17 +52,19 @@ class LightGatedConv(nn.Module):
     ):
         super().__init__()
         self.features = same_conv(inputs, outputs, kernel, stride, dilation, padding)
+        self.step = stride if gate == "pixelwise" else 1
         match gate:
             case "single-channel":
                 self.gate = same_conv(inputs, 1, kernel, stride, dilation, padding)
             case "pixelwise":
-                self.gate = same_conv(inputs, outputs, 1, stride, padding=padding)
+                self.gate = nn.Conv2d(inputs, outputs, 1)  # at stride 2 its backward pass crashes in PyTorch 2.13
             case "depth-separable":
                 depthwise = same_conv(inputs, inputs, kernel, stride, dilation, padding, groups=inputs)
                 self.gate = nn.Sequential(depthwise, nn.Conv2d(inputs, outputs, 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return elu(self.features(inputs)) * self.gate(inputs).sigmoid()
+        gate = self.gate(inputs[..., :: self.step, :: self.step])
+        return elu(self.features(inputs)) * gate.sigmoid()
 
 
 def gated_up(inputs: int, outputs: int) -> nn.Sequential:
