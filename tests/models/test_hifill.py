@@ -16,7 +16,6 @@ from palimpsest.models.hifill import Outputs
 
 ROOT = Path(__file__).parents[2]
 JOINT = Phase(name="joint", iterations=1, learning_rate=1e-3)
-BUDGET = 1024  # MiB
 
 
 def tiny(params, **changes):
@@ -210,22 +209,26 @@ from pathlib import Path
 import torch
 from building import made
 from palimpsest.config.yaml import read_yaml
+
+def held(line):
+    return int(re.search(rf"{line}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024
+
 height, width = map(int, sys.argv[1:])
 model = made(read_yaml("params.yaml"), "cra", size=512)
-model.networks.eval()
 image, hole = torch.rand(1, 3, height, width), torch.zeros(1, 1, height, width)
 hole[..., height // 4 : height // 2, width // 4 : width // 2] = 1
+before = held("VmRSS")
 with torch.inference_mode():
     assert model.inpaint(image, hole).isfinite().all()
-print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
+print(held("VmHWM") - before)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("height, width", [(1080, 1920), (2000, 3000)])
-def test_peak_memory_of_large_pictures(height, width):
-    """Of the whole process, in MiB, at the paper's widths."""
+@pytest.mark.parametrize("height, width, budget", [(1080, 1920, 384), (2000, 3000, 768)])
+def test_peak_memory_of_large_pictures(height, width, budget):
+    """In MiB, at the paper's widths; a process that has loaded PyTorch and holds the picture is not counted."""
     command = [sys.executable, "-c", MEASURE, str(height), str(width)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
-    assert int(run.stdout) < BUDGET
+    assert int(run.stdout) < budget
