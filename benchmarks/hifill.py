@@ -1,6 +1,6 @@
 """HiFill's attention, computed once and pasted at three scales, against patches as convolution kernels, on the CPU.
 
-    python benchmarks/attention_transfer.py [--size 512] [--threads 2] [--rounds 5]
+    python benchmarks/hifill.py [--size 512] [--threads 2] [--rounds 5]
 
 Both forms take turns in one process on the same features and scores: 128, 64 and 32 channels at an eighth, a quarter
 and half of the picture's size. Then the peak memory of the whole process in which HiFill, at the paper's widths, fills
