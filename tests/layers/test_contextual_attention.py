@@ -7,7 +7,13 @@ import torch
 
 from layers.textbook_attention import textbook_attention
 from palimpsest.layers import contextual_attention as module
-from palimpsest.layers.contextual_attention import Matching, attention, contextual_attention, patch_sum
+from palimpsest.layers.contextual_attention import (
+    Matching,
+    attention,
+    attention_weights,
+    contextual_attention,
+    patch_sum,
+)
 from palimpsest.layers.pasting import Canvas
 
 SWITCHES = [
@@ -108,6 +114,32 @@ def test_gradients_equal_those_of_the_textbook_form(switches, chunk_bytes, chunk
 
     ours, expected = gradients(contextual_attention, chunk_bytes=chunk_bytes), gradients(textbook_attention)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("masking", ["exclude", "multiply"])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_weights_that_are_computed_once_paste_the_same(fuse, masking):
+    features, _, hole = random_features(2, 5, 10, 14)
+    expected, offsets = contextual_attention(features, features, hole, softmax_scale=0.5, fuse=fuse, masking=masking)
+    weights = attention_weights(
+        features[..., ::2, ::2], valid_patches(hole), softmax_scale=0.5, fuse=fuse, masking=masking
+    )
+    canvas = Canvas(features, 2)
+    canvas.paste(weights, 0, 5)
+    torch.testing.assert_close(canvas.picture("counted"), expected, rtol=0, atol=1e-5)
+    best = weights.argmax(2).view(2, 5, 7)
+    assert torch.equal(offsets[:, 0], best // 7 - torch.arange(5)[:, None])
+    assert torch.equal(offsets[:, 1], best % 7 - torch.arange(7))
+
+
+def test_norms_below_the_smallest_count_as_the_smallest():
+    features = random_features(1, 4, 6, 6)[0] * 1e-6
+    valid = torch.ones(1, 1, 6, 6, dtype=torch.bool)
+    options = {"softmax_scale": 1e6, "fuse": False, "masking": "exclude"}
+    found = attention_weights(features, valid, **options, smallest_norm=1e-8)
+    larger = attention_weights(features * 1e6, valid, **options | {"softmax_scale": 1.0}, smallest_norm=1e-8)
+    torch.testing.assert_close(found, larger, rtol=1e-3, atol=1e-5)
+    assert (found - attention_weights(features, valid, **options)).abs().max() > 0.1
 
 
 def test_gradcheck():

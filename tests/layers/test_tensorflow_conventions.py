@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, pad
 
-from palimpsest.layers.tensorflow_conventions import aligned_indices, same_conv, subsample
+from palimpsest.layers.tensorflow_conventions import aligned_indices, enlarge, same_conv, subsample, truncated_normal
 
 
 def impulse_conv(kernel: int, at: int, padding: str):
@@ -91,3 +91,29 @@ def test_rows_and_columns_are_sampled_each_for_themselves():
     assert torch.equal(subsample(x, 2, "strided"), x[..., ::2, ::2])
     wanted = torch.tensor([[12 * y + x for x in aligned(12, 6)] for y in aligned(8, 4)])
     assert torch.equal(subsample(x, 2, "aligned")[0, 0], wanted)
+
+
+@pytest.mark.parametrize("rate", [2, 3, 4])
+def test_enlarging_puts_each_pixel_on_a_multiple_of_the_rate(rate):
+    """Source i · n / m, its fraction between the pixel and the next; beyond the last one it is repeated."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 7)
+    found = enlarge(x, rate)
+    torch.testing.assert_close(found[..., ::rate, ::rate], x)
+    row = [
+        x[0, 0, 2, min(i // rate + 1, 6)] * (i % rate / rate) + x[0, 0, 2, i // rate] * (1 - i % rate / rate)
+        for i in range(7 * rate)
+    ]
+    torch.testing.assert_close(found[0, 0, 2 * rate], torch.stack(row))
+    assert found.shape == (2, 3, 5 * rate, 7 * rate)
+
+
+def test_a_truncated_normal_distribution_has_no_value_beyond_two_deviations():
+    torch.manual_seed(0)
+    conv, linear = torch.nn.Conv2d(16, 64, 3), torch.nn.Linear(4, 4)
+    before = linear.weight.clone()
+    for module in (conv, linear):
+        truncated_normal(0.05)(module)
+    assert conv.weight.abs().max() <= 0.1 and not conv.bias.any()
+    assert conv.weight.std().item() == pytest.approx(0.05 * 0.8796, rel=0.02)
+    assert torch.equal(linear.weight, before)

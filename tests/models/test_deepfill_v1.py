@@ -8,9 +8,10 @@ from torch.nn.functional import pad
 
 from building import counts, made, shapes
 from palimpsest.inpainting import to_tensors
+from palimpsest.layers.strided_critic import Critic
 from palimpsest.learning.schedule import Phase
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
-from palimpsest.models.deepfill_v1 import FEATURES, AppearanceFlow, Critic, SpatialTransformer, crop_about
+from palimpsest.models.deepfill_v1 import FEATURES, AppearanceFlow, SpatialTransformer, crop_about
 
 
 def test_parameters_of_the_full_model(params):

@@ -32,7 +32,7 @@ def test_every_key_is_one_of_our_tensors_and_every_tensor_has_its_key(name):
     layout = read(name)
     run = runs.resolve(SHIPPED, layout.run, "paper")
     with without_values():
-        model = create(replace(run, settings=merge(run.settings, layout.settings, run.at)), SIZE)
+        model = create(replace(run, settings=merge(run.settings, layout.settings, run.at)), layout.size or SIZE)
     ours = {
         f"{network}.{key}": tuple(value.shape)
         for network in layout.networks

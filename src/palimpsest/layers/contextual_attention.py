@@ -47,7 +47,7 @@ class Options(Settings):
     softmax_scale: PositiveFloat  # λ of section 3.1
     fuse: bool  # attention propagation
     masking: Masking  # of hole patches: their score becomes -inf, or is multiplied by 0
-    overlap: Overlap  # pasted patches are divided by their count, or by 4
+    overlap: Overlap  # pasted patches are divided by their count, by 4, or not at all
     sampling: Sampling  # of features and holes at a lower resolution, see layers/tensorflow_conventions.py
     normalise_foreground: bool  # cosine on both sides
 
@@ -112,6 +112,24 @@ def contextual_attention(
     return torch.cat(outputs), torch.cat(offsets)
 
 
+def attention_weights(
+    features: Tensor,
+    valid: Tensor,
+    *,
+    softmax_scale: float,
+    fuse: bool,
+    masking: Masking,
+    smallest_norm: float = SMALLEST_NORM,
+) -> Tensor:
+    """(B, N, N): what each patch of a map takes from each other, for pasting at several scales with one set of weights.
+
+    features (B, C, h, w), N = h * w; valid, bool (B, 1, h, w), says from which patches may be taken.
+    """
+    h = features.shape[2]
+    matching = Matching.of(features, features, softmax_scale, False, smallest_norm)
+    return attention(matching.fused(0, h) if fuse else matching.scores(0, h), valid, masking)
+
+
 def check(foreground: Tensor, background: Tensor, hole: Tensor, rate: int, **switches: str) -> None:
     """ValueError unless `contextual_attention` accepts these shapes and switches."""
     if foreground.dim() != 4 or foreground.shape != background.shape:
@@ -147,10 +165,10 @@ def patch_sum(grid: Tensor) -> Tensor:
     return F.avg_pool2d(grid, 3, stride=1, padding=1, divisor_override=1)
 
 
-def inverse_patch_norm(features: Tensor) -> Tensor:
-    """(B, 1, h, w): 1 / the norm of each 3x3 patch, at most 1 / SMALLEST_NORM."""
+def inverse_patch_norm(features: Tensor, smallest: float) -> Tensor:
+    """(B, 1, h, w): 1 / the norm of each 3x3 patch, at most 1 / `smallest`."""
     energy = patch_sum(features.square().sum(1, keepdim=True))
-    return energy.clamp_min(SMALLEST_NORM**2).rsqrt()
+    return energy.clamp_min(smallest**2).rsqrt()
 
 
 def framed(grid: Tensor) -> Tensor:
@@ -168,10 +186,20 @@ class Matching:
     key_scale: Tensor  # (B, 1, 1, h, w)
 
     @classmethod
-    def of(cls, foreground: Tensor, background: Tensor, scale: float, normalise_foreground: bool) -> "Matching":
-        """Scores are `scale` times <f, b> / ||b||, with `normalise_foreground` times <f, b> / (||f|| ||b||)."""
-        query_scale = inverse_patch_norm(foreground)[:, 0, :, :, None, None] if normalise_foreground else None
-        key_scale = scale * inverse_patch_norm(background)[:, :, None]
+    def of(
+        cls,
+        foreground: Tensor,
+        background: Tensor,
+        scale: float,
+        normalise_foreground: bool,
+        smallest: float = SMALLEST_NORM,
+    ) -> "Matching":
+        """Scores are `scale` times <f, b> / ||b||, with `normalise_foreground` times <f, b> / (||f|| ||b||).
+
+        Norms count as `smallest` at least.
+        """
+        query_scale = inverse_patch_norm(foreground, smallest)[:, 0, :, :, None, None] if normalise_foreground else None
+        key_scale = scale * inverse_patch_norm(background, smallest)[:, :, None]
         return cls(framed(foreground), framed(background), query_scale, key_scale)
 
     def scores(self, top: int, bottom: int) -> Tensor:

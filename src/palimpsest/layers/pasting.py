@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Overlap = Literal["counted", "constant"]
+Overlap = Literal["counted", "constant", "summed"]
 
 
 def diagonal_sum(matrix: Tensor, step: int, terms: int) -> Tensor:
@@ -50,7 +50,7 @@ class Canvas:
         self.total[..., top * across : (bottom + 1) * across] += self.blocks @ table.mT
 
     def picture(self, overlap: Overlap) -> Tensor:
-        """(B, C, H, W): the sum divided by the number of patches at each pixel, or by the constant 4."""
+        """(B, C, H, W): the sum divided by the number of patches at each pixel, by the constant 4, or not at all."""
         total = self.total.unflatten(2, self.grid)
         margin = self.rate // 2
         picture = F.pixel_shuffle(total / patches_met(total, overlap), self.rate)
@@ -59,8 +59,35 @@ class Canvas:
 
 def patches_met(total: Tensor, overlap: Overlap) -> Tensor | float:
     """How many patches meet at each place of the grid: 4 inside, 2 along the sides, 1 in the corners."""
-    if overlap == "constant":
-        return 4.0
+    if overlap != "counted":
+        return 4.0 if overlap == "constant" else 1.0
     down, across = (torch.full((size,), 2.0, dtype=total.dtype, device=total.device) for size in total.shape[2:])
     down[[0, -1]] = across[[0, -1]] = 1.0
     return down[:, None] * across
+
+
+def paste_three(source: Tensor, weights: Tensor) -> Tensor:
+    """Sums of weighted patches of 3 x 3 pixels at a stride of 2: (B, C, H, W), weights (B, N, N) → (B, C, H, W).
+
+    The first patch starts at the first pixel; beyond the last one there are zeros. Of the first 2 x 2 pixels of a patch
+    the first row belongs to the patch above too, and the first column to the patch before.
+    """
+    h, w = (size // 2 for size in source.shape[2:])
+    own = weights.view(-1, h, w, h, w)
+    above = own + F.pad(own[:, :-1, :, :-1], (0, 0, 1, 0, 0, 0, 1, 0))
+    of_pixels = torch.stack([_and_before(above), above, _and_before(own), own], 1).flatten(4).flatten(2, 3)
+    pixels = F.pixel_unshuffle(source, 2).unflatten(1, (-1, 4)).flatten(3).transpose(1, 2)
+    pasted = (pixels @ of_pixels.mT).transpose(1, 2).flatten(1, 2)
+    return F.pixel_shuffle(pasted.unflatten(2, (h, w)), 2)
+
+
+def _and_before(weights: Tensor) -> Tensor:
+    """Each weight (B, h, w, h, w) and that of the places one column before."""
+    return weights + F.pad(weights[:, :, :-1, :, :-1], (1, 0, 0, 0, 1, 0))
+
+
+def paste_blocks(source: Tensor, weights: Tensor, side: int) -> Tensor:
+    """Weighted blocks of `side` px, which do not overlap: (B, C, H, W), weights (B, N, N) → (B, C, H, W)."""
+    blocks = F.pixel_unshuffle(source, side)
+    pasted = blocks.flatten(2) @ weights.mT
+    return F.pixel_shuffle(pasted.unflatten(2, blocks.shape[2:]), side)

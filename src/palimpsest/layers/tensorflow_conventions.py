@@ -1,20 +1,27 @@
-"""What TensorFlow does differently from PyTorch: padding, nearest-neighbour sampling, initial weights.
+"""What TensorFlow does differently from PyTorch: padding, resizing, initial weights.
 
-The released weights of DeepFill v1 and v2 need all three; they were trained with TensorFlow 1.
+The released weights of DeepFill v1, DeepFill v2 and HiFill need it; they were trained with TensorFlow 1.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 Padding = Literal["zeros", "reflect", "tensorflow"]
 Sampling = Literal["strided", "aligned"]
 
 
 def same_conv(
-    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1, padding: Padding = "zeros"
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: Padding = "zeros",
+    groups: int = 1,
 ) -> nn.Conv2d:
     """A convolution that keeps the size, or divides it by its stride: (B, inputs, H, W) → (B, outputs, H/s, W/s).
 
@@ -22,9 +29,9 @@ def same_conv(
     size are one fewer before than after.
     """
     if padding == "tensorflow" and stride > 1:
-        return SameConv2d(inputs, outputs, kernel, stride, dilation=dilation)
-    mode = "zeros" if padding == "tensorflow" else padding
-    return nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel - 1) // 2, dilation, padding_mode=mode)
+        return SameConv2d(inputs, outputs, kernel, stride, dilation=dilation, groups=groups)
+    mode, margin = "zeros" if padding == "tensorflow" else padding, dilation * (kernel - 1) // 2
+    return nn.Conv2d(inputs, outputs, kernel, stride, margin, dilation, groups, padding_mode=mode)
 
 
 class SameConv2d(nn.Conv2d):
@@ -57,6 +64,27 @@ def aligned_indices(size: int, count: int) -> Tensor:
     """floor(i (size - 1) / (count - 1) + 1 / 2) for i = 0 … count - 1: TensorFlow's `align_corners=True`."""
     steps = max(count - 1, 1)
     return (2 * torch.arange(count) * (size - 1) + steps) // (2 * steps)
+
+
+def enlarge(x: Tensor, rate: int) -> Tensor:
+    """Bilinear interpolation that puts pixel i on pixel rate · i: (B, C, H, W) → (B, C, rate · H, rate · W).
+
+    TensorFlow 1 resizes so, from i · n / m; the last pixel is repeated.
+    """
+    height, width = (rate * size + 1 for size in x.shape[-2:])
+    beyond = pad(x, (0, 1, 0, 1), mode="replicate")
+    return interpolate(beyond, (height, width), mode="bilinear", align_corners=True)[..., :-1, :-1]
+
+
+def truncated_normal(deviation: float) -> Callable[[nn.Module], None]:
+    """Convolutions start normally distributed, without values beyond two deviations, and with biases of 0."""
+
+    def initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d):
+            nn.init.trunc_normal_(module.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+            nn.init.zeros_(module.bias)
+
+    return initialise
 
 
 def glorot(module: nn.Module) -> None:

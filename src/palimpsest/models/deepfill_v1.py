@@ -30,7 +30,6 @@ Departures
 """
 
 from functools import cached_property
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
@@ -41,6 +40,7 @@ from torch.nn import functional as F
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
+from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import Padding, glorot, same_conv, subsample
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
@@ -255,18 +255,6 @@ class Generator(nn.Module):
             return x1, self.refinement(inputs), None
         x2, offsets = self.refinement(inputs, hole)
         return x1, x2, offsets
-
-
-class Critic(nn.Sequential):
-    """(B, 3, size, size) → scores (B, 1); `widths` in units of the first layer's channels. Appendix D."""
-
-    def __init__(self, size: int, width: int, widths: list[int], padding: Padding = "zeros"):
-        channels = [3, *(width * w for w in widths)]
-        layers = []
-        for inputs, outputs in pairwise(channels):
-            layers += [conv(inputs, outputs, 5, stride=2, padding=padding, activation=lambda: nn.LeakyReLU(0.2))]
-            size = (size + 1) // 2
-        super().__init__(*layers, nn.Flatten(), nn.Linear(channels[-1] * size * size, 1))
 
 
 def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:

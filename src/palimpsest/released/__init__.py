@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, read_yaml
 
@@ -20,8 +20,9 @@ class Layout(Settings):
 
     run: Name  # whose settings it has at profile `paper`
     settings: Tree  # what is set otherwise
+    size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
-    kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out)
+    kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
     rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
 
@@ -35,9 +36,9 @@ class Layout(Settings):
 
     def shape(self, released: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that a tensor of the file has in ours."""
-        if self.kernels == "tensorflow" and len(released) == 4:
-            height, width, inputs, outputs = released
-            return outputs, inputs, height, width
+        if self.kernels == "tensorflow" and len(released) in (2, 4):
+            *sides, inputs, outputs = released
+            return outputs, inputs, *sides
         return released
 
 
