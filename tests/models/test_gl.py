@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import batch_norm, conv2d, conv_transpose2d
 
 from building import counts, made, shapes
 from palimpsest.config.yaml import InputError
@@ -10,7 +11,9 @@ from palimpsest.inpainting import to_tensors
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.gl import MeanColour, Unit, completion_loss
+from palimpsest.released import read
 
+PARTS = ("weight", "bias", "running_mean", "running_var")
 BOTH = Phase(name="both", iterations=1, learning_rate=1.0)
 
 
@@ -45,6 +48,37 @@ def test_shapes_of_every_layer(params):
     assert found == [*down, *[(256, 64)] * 9, *up]
     assert everywhere == [(64, 128), (128, 64), (256, 32), (512, 16), (512, 8), (512, 4)]
     assert local == [(64, 64), (128, 32), (256, 16), (512, 8), (512, 4)]
+
+
+def textbook(state, x):
+    """otenim's completion network, by the names of its own keys: convolution, ReLU, batch normalisation."""
+    for k in range(1, 17):
+        if k in (13, 15):
+            x = conv_transpose2d(x, state[f"deconv{k}.weight"], state[f"deconv{k}.bias"], stride=2, padding=1)
+        else:
+            dilation = {7: 2, 8: 4, 9: 8, 10: 16}.get(k, 1)
+            stride, padding = 2 if k in (2, 4) else 1, 2 if k == 1 else dilation
+            x = conv2d(x, state[f"conv{k}.weight"], state[f"conv{k}.bias"], stride, padding, dilation)
+        statistics = (state[f"bn{k}.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
+        x = batch_norm(x.relu(), *statistics, eps=1e-5)
+    return conv2d(x, state["conv17.weight"], state["conv17.bias"], padding=1).sigmoid()
+
+
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    layout = read("gl-otenim")
+    params["runs"]["gl"]["settings"] |= layout.settings
+    model = made(params, "gl", size=128)
+    completion = model.networks["completion"].eval()
+    names = {name: value for name, value in completion.state_dict().items() if value.is_floating_point()}
+    for name, value in names.items():
+        if "norm" in name:
+            value.uniform_(0.5, 1.5)
+    keys = [f"{kind}{k}.{part}" for k in range(1, 18) for kind in ("conv", "deconv", "bn") for part in PARTS]
+    state = {key: names[place] for key in keys if (place := layout.place(key).removeprefix("completion.")) in names}
+    image, hole = to_tensors(*four)
+    colour = torch.tensor([0.5, 0.25, 0.75])[:, None, None]
+    wanted = textbook(state, torch.cat([image - image * hole + colour * hole, hole], 1))
+    torch.testing.assert_close(completion(image, hole, colour), wanted)
 
 
 def test_normalisation_and_activation_come_in_the_order_that_is_asked_for():
