@@ -131,7 +131,8 @@ def test_pictures_of_any_size(name, shape):
 )
 def test_a_step_of_each_phase_changes_every_network_and_logs_finite_losses(name, four, features):
     model = made(name)
-    fixed = {key for key, network in model.networks.items() if not any(p.requires_grad for p in network.parameters())}
+    parameters = {key: list(network.parameters()) for key, network in model.networks.items()}
+    fixed = {key for key, values in parameters.items() if values and not any(value.requires_grad for value in values)}
     before = {key: value.clone() for key, value in model.networks.state_dict().items()}
     pictures, holes = (np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four)
     for phase in model.config.schedule.phases:

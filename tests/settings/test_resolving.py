@@ -113,7 +113,7 @@ def test_a_hole_that_no_run_trains_on_is_of_holes_alone(params, changed):
 def test_a_hole_that_runs_train_on_retrains_them(params, changed):
     params["holes"]["kinds"]["rectangle"]["max_shrink"] = 8
     trained = {stage for stage in OF_DEEPFILL_V1 | OF_TMAD if stage.startswith("train@")} - {"train@tmad-free-form"}
-    of_unions = {"train@deepfill-v2", "train@deepfill-v2-cr"}  # brush and rectangle
+    of_unions = {"train@deepfill-v2", "train@deepfill-v2-cr", "train@gl"}  # brush and, or, rectangle
     holes = {f"holes@{slot}" for slot in SCENES}
     assert changed() == trained | of_unions | {"pretrain@tmad-coarse"} | holes | ALWAYS
 

@@ -1,4 +1,4 @@
-"""What the optimisation steps of all methods share: Adam, a phase's learning rates, one step of descent."""
+"""What methods' optimisation steps share: Adam and Adadelta, a phase's learning rates, one step of descent."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -15,6 +15,11 @@ Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2,
 def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
     """Adam with a learning rate of 0, until a phase sets it."""
     return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
+
+
+def adadelta(parameters: Iterable[nn.Parameter], decay: float) -> torch.optim.Adadelta:
+    """Adadelta (M. Zeiler 2012) with a learning rate of 0, until a phase sets it; the paper's own rule has 1."""
+    return torch.optim.Adadelta(parameters, lr=0.0, rho=decay)
 
 
 def set_rates(optimisers: dict[str, torch.optim.Optimizer], phase: Phase, **shares: float) -> None:

@@ -40,6 +40,7 @@ from torch.nn import functional as F
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
+from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import Padding, glorot, same_conv, subsample
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
@@ -255,21 +256,6 @@ class Generator(nn.Module):
             return x1, self.refinement(inputs), None
         x2, offsets = self.refinement(inputs, hole)
         return x1, x2, offsets
-
-
-def crop_about(hole: Tensor, side: int, *pictures: Tensor) -> list[Tensor]:
-    """P: a square of `side` px from each picture, centred on each sample's hole but kept inside the picture."""
-    starts = [_first(hole.amax(axis)[:, 0], side) for axis in (3, 2)]
-    rows, columns = (start[:, None] + torch.arange(side, device=hole.device) for start in starts)
-    sample = torch.arange(len(hole), device=hole.device)[:, None, None]
-    return [p.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2) for p in pictures]
-
-
-def _first(line: Tensor, side: int) -> Tensor:
-    """The start of a window of `side` centred on the ones in each row of `line`, (B, L)."""
-    length = line.shape[1]
-    first, last = line.argmax(1), length - 1 - line.flip(1).argmax(1)
-    return ((first + last + 1 - side) // 2).clamp(0, length - side)
 
 
 class Model:
