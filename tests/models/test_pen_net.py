@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from torch.nn.functional import conv2d, conv_transpose2d, interpolate, unfold
+from torch.nn.functional import interpolate
 
 from building import counts, made
+from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
@@ -26,21 +27,6 @@ def test_shapes_of_all_levels(params):
         assert output.shape == (2, 3, 256, 256)
         assert [picture.shape for picture in pyramid] == [(2, 3, side, side) for side in (8, 16, 32, 64, 128)]
         assert model.networks["critic"](torch.empty(2, 3, 256, 256)).shape == (2, 1, 27, 27)
-
-
-def textbook_transfer(shallow, deep, hole, kernel):
-    """Attention transfer as released code spells it out: patches as convolution kernels, one sample at a time."""
-    outputs = []
-    for f, b, missing in zip(shallow.split(1), deep.split(1), hole.split(1), strict=True):
-        (_, channels, h, w), padding = b.shape, kernel // 2
-        kernels = unfold(b, kernel, padding=padding)[0].T.reshape(h * w, channels, kernel, kernel)
-        kernels = kernels / kernels.flatten(1).norm(dim=1).clamp_min(1e-4).view(-1, 1, 1, 1)
-        reduced = interpolate(missing, (h, w), mode="bilinear", align_corners=True)
-        valid = (unfold(reduced, kernel, padding=padding)[0].mean(0) == 0).view(1, -1, 1, 1)
-        scores = (conv2d(b, kernels, padding=padding) * valid * 10).softmax(1) * valid
-        patches = unfold(f, 4, stride=2, padding=1)[0].T.reshape(h * w, f.shape[1], 4, 4)
-        outputs.append(conv_transpose2d(scores.clamp(min=1e-8), patches, stride=2, padding=1) / 4)
-    return torch.cat(outputs)
 
 
 @pytest.mark.parametrize(("deepest", "kernel"), [(True, 1), (False, 3)])
