@@ -1,12 +1,11 @@
 """PEN-Net: Y. Zeng et al., "Learning Pyramid-Context Encoder Network for High-Quality Image Inpainting", CVPR 2019.
 
 Sections 3.1 (pyramid-context encoder, attention transfer), 3.2 (multi-scale decoder) and 3.3 (losses) of arXiv
-1904.07475; "released code" is the authors' PyTorch version, whose readme says that it differs slightly from what they
-trained for the paper.
+1904.07475; "released code" is the authors' PyTorch version, which by its readme differs slightly from the paper's.
 
-    x, z          picture in [-1, 1] and hole; the network sees the picture with its hole white
+    x             picture in [-1, 1]; the network sees it with its hole white, and the hole beside it
     φ^l, ψ^l      features of the encoder's level l, and what attention makes of them
-    x_l           picture that the decoder says at level l; the last is the output
+    x_l           picture that the decoder makes of level l
 
 ψ^l is pieced from patches of φ^l. Which patch goes where is learned from ψ^(l+1), half as large, in which the hole is
 filled already: attention goes from the deepest level to the shallowest.
@@ -14,10 +13,10 @@ filled already: attention goes from the deepest level to the shallowest.
 Departures
 - Layers, losses and their weights are the released code's, which has no perceptual and no style loss either.
 - As in the released code, attention at all levels takes patches only from outside the hole, although the deeper level
-  is filled, and the hole counts as 0 in the softmax instead of being left out.
-- Attention scores come from the core of contextual attention, rows at a time; the released code goes sample by sample.
-- The generator and the critic start as in the released code. In the released code spectral normalisation undoes what
-  is drawn for the critic, and PyTorch's own initial weights remain; only the shape of the distribution matters there.
+  is filled; scores of the hole are 0 in the softmax instead of being left out; and a place counts as known where the
+  hole, reduced bilinearly, is 0, so that a hole narrower than a step of the smaller map can slip through.
+- The released code draws the critic's weights as the generator's, but spectral normalisation keeps PyTorch's own. Here
+  they are drawn; only the shape of the distribution matters.
 - Training holes are upright squares; the released code also turns them by up to 45° and widens them by a pixel.
 - Colours are not jittered by 5 %.
 - The rate falls once, to a tenth; the second fall in the released settings comes after its own limit.
@@ -138,7 +137,7 @@ def pixel_scores(features: Tensor, top: int, bottom: int) -> Tensor:
 
 
 class Level(nn.Module):
-    """One level of the decoder: what comes up at twice its size, joined with ψ^l, and the picture that they say."""
+    """One level of the decoder: what comes up at twice its size, joined with ψ^l, and the picture that they make."""
 
     def __init__(self, below: int, channels: int, deepest: bool):
         super().__init__()
