@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import batch_norm, interpolate, leaky_relu
 
-from building import made
+from building import as_released, made
+from layers.textbook_partial_convolution import textbook_partial_conv
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, merge
 from palimpsest.evaluation.counting import count_parameters
@@ -42,6 +44,46 @@ def test_shapes_of_all_levels(params):
         assert sizes == [(64, 128), (128, 64), (256, 32), (512, 16), (512, 8), (512, 4), (512, 2)]
         assert all(stream.valid.shape == (2, 1, *stream.features.shape[2:]) for stream in streams)
         assert generator(torch.empty(2, 3, 256, 256), torch.empty(2, 1, 256, 256)).shape == (2, 3, 256, 256)
+
+
+def textbook(state, name, x, valid, normalisation, stride, slope):
+    """A layer by the names of a released file's keys, without its activation if `slope` is 1."""
+    weight = next(value for key, value in state.items() if key.startswith(f"{name}.conv.") and value.ndim == 4)
+    bias = next((value for key, value in state.items() if key.startswith(f"{name}.conv.") and value.ndim == 1), None)
+    x, valid = textbook_partial_conv(x, valid, weight, bias, stride, normalisation)
+    if f"{name}.bn.weight" in state:
+        parts = ("running_mean", "running_var", "weight", "bias")
+        x = batch_norm(x, *(state[f"{name}.bn.{part}"] for part in parts), eps=1e-5)
+    return leaky_relu(x, slope), valid
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "decoder", "normalisation"),
+    [
+        ("pconv", "enc_", "dec_", "sum"),
+        ("mmagic-pconv", "generator.encoder.enc", "generator.decoder.dec", "ratio"),
+    ],
+)
+def test_a_released_state_fills_as_its_own_code_does(params, name, encoder, decoder, normalisation):
+    model, state = as_released(params, name)
+    for key, value in state.items():
+        if key.endswith((".running_var", "bn.weight", "bias")):
+            value.uniform_(0.5, 1.5)
+        elif value.ndim == 4 and normalisation == "sum":
+            value.mul_(value[0].numel())
+    hole = torch.zeros(1, 1, 128, 128)
+    hole[..., 20:100, 30:120] = 1
+    x = torch.randn(1, 3, 128, 128)
+    levels = [(x * (1 - hole), (1 - hole).expand_as(x))]
+    for level in range(1, 8):
+        levels.append(textbook(state, f"{encoder}{level}", *levels[-1], normalisation, stride=2, slope=0.0))
+    below = levels.pop()
+    for level in range(7, 0, -1):
+        joined = [torch.cat([interpolate(a, scale_factor=2), b], 1) for a, b in zip(below, levels.pop(), strict=True)]
+        slope = 0.2 if level > 1 else 1.0
+        below = textbook(state, f"{decoder}{level}", *joined, normalisation, stride=1, slope=slope)
+    wanted = below[0]
+    assert (model.generator(x, hole) - wanted).abs().max() < 1e-4 * wanted.std()
 
 
 def statistics(model, network):

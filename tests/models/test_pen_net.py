@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate, leaky_relu
 
-from building import counts, made
+from building import as_released, counts, made
 from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
@@ -27,6 +27,46 @@ def test_shapes_of_all_levels(params):
         assert output.shape == (2, 3, 256, 256)
         assert [picture.shape for picture in pyramid] == [(2, 3, side, side) for side in (8, 16, 32, 64, 128)]
         assert model.networks["critic"](torch.empty(2, 3, 256, 256)).shape == (2, 1, 27, 27)
+
+
+def textbook(state, x, hole):
+    """The released generator, by the names of its own keys."""
+
+    def conv(name, x, **switches):
+        return conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], **switches)
+
+    def double(x):
+        return interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+
+    maps = [torch.cat([x * (1 - hole) + hole, hole], 1)]
+    for level in range(1, 7):
+        slope = 0.2 if level < 6 else 0.0
+        maps.append(leaky_relu(conv(f"dw_conv0{level}.0", maps[-1], stride=2, padding=1), slope))
+    joined = attended = maps[6]
+    for level in range(5, 0, -1):
+        attended = textbook_transfer(maps[level], attended, hole, kernel=1 if level == 5 else 3)
+        if level < 5:
+            branches = enumerate((1, 2, 4, 8))
+            names = [(f"at_conv0{level}.conv0{branch}.0", {"padding": d, "dilation": d}) for branch, d in branches]
+            attended = torch.cat([conv(name, attended, **switches).relu() for name, switches in names], 1)
+        joined = torch.cat([conv(f"up_conv0{level}.0", double(joined), padding=1).relu(), attended], 1)
+        yield conv(f"torgb{level}.0", joined).tanh()
+    yield conv("decoder.2", conv("decoder.0", double(joined), padding=1).relu(), padding=1).tanh()
+
+
+def test_a_released_state_fills_as_its_own_code_does(params):
+    model, state = as_released(params, "pennet", size=128)
+    for value in state.values():
+        value.mul_(2.5)  # as it starts, the signal fades out
+    hole = torch.zeros(2, 1, 128, 128)
+    hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
+    x = torch.rand(2, 3, 128, 128) * 2 - 1
+    output, pyramid = model.generator(x, hole)
+    *pictures, wanted = textbook(state, x, hole)
+    assert wanted.std() > 0.1
+    torch.testing.assert_close(output, wanted, atol=1e-4, rtol=0)
+    for found, expected in zip(pyramid, pictures, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("deepest", "kernel"), [(True, 1), (False, 3)])
