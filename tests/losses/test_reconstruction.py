@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
+from palimpsest.losses.reconstruction import (
+    discounted_l1,
+    hole_variation,
+    known_l1,
+    spatial_discount,
+    total_variation,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,14 @@ def test_total_variation_of_stripes():
     stripes = torch.tensor([0.0, 1.0]).repeat(4).expand(1, 3, 8, 8)
     assert total_variation(stripes).item() == 1
     assert total_variation(torch.full((1, 3, 8, 8), 0.3)).item() == 0
+
+
+def test_variation_about_the_hole_counts_neighbours_within_a_pixel_of_it():
+    """A hole of 2 x 2 reaches 4 x 4: twelve neighbours side by side, twelve above one another."""
+    steps, hole = torch.arange(8.0).expand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    hole[..., 3:5, 3:5] = 1
+    assert hole_variation(steps, hole).item() == pytest.approx(12 / 64)
+    assert hole_variation(steps + 2 * steps.mT, hole).item() == pytest.approx(3 * 12 / 64)
+    far = steps.clone()
+    far[..., 6:] += 100
+    assert hole_variation(far, hole) == hole_variation(steps, hole)

@@ -166,6 +166,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
         0.0007,
     ),
     "gm-srm": ({}, 0.002),
+    "pconv": ({"levels": 4}, None),
 }
 
 

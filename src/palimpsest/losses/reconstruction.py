@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 
 def discounted_l1(prediction: Tensor, image: Tensor, weight: Tensor) -> Tensor:
@@ -28,3 +29,14 @@ def spatial_discount(side: int, gamma: float, device: torch.device | None = None
 def total_variation(result: Tensor) -> Tensor:
     """mean|∂x| + mean|∂y|."""
     return result.diff(dim=-1).abs().mean() + result.diff(dim=-2).abs().mean()
+
+
+def hole_variation(result: Tensor, hole: Tensor) -> Tensor:
+    """Total variation over neighbours that both lie within 1 px of the hole, divided by the number of all elements.
+
+    G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV 2018, equation 6.
+    """
+    region = max_pool2d(hole, 3, stride=1, padding=1)
+    across = result.diff(dim=-1).abs() * region[..., 1:] * region[..., :-1]
+    down = result.diff(dim=-2).abs() * region[..., 1:, :] * region[..., :-1, :]
+    return (across.sum() + down.sum()) / result.numel()

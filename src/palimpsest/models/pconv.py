@@ -1,0 +1,228 @@
+"""PConv: G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV 2018.
+
+Sections 3.1 (partial convolution, `layers/partial_convolution.py`), 3.2 (network) and 3.3 (losses) of arXiv 1804.07723.
+The authors released the layer alone (NVIDIA/partialconv); "released code" is others', naoto0804's and mmagic's, who
+released weights too.
+
+    I_gt, M       picture, and where it is known: 1 - hole
+    I_out         output of the network
+    I_comp        result: I_out in the hole, I_gt elsewhere
+
+A U-Net of partial convolutions, whose masks travel beside the features; its last skip connection is the picture itself.
+
+Departures
+- Seven levels for pictures of 256 px, as in the released code; the paper has eight, for 512 px (`levels: 8`).
+- Windows count as equation 1 has it; naoto0804's code leaves sum(1) out (`normalisation: sum`).
+- Colours are normalised by ImageNet's mean and deviation, as in naoto0804's code, and the l1 losses and total variation
+  are measured in them. mmagic's are in [-1, 1], and BGR (`colours: signed`).
+- The first layer has no bias, as in naoto0804's code; in mmagic's it has one (`first_bias: true`).
+- Fine-tuning freezes the statistics of the encoder's batch normalisation, as the released code does. Its scales and
+  shifts go on learning.
+- Total variation is that of equation 6, within 1 px of the hole; the released code takes all of I_comp.
+- Perceptual and style losses read the pooled maps of the network that all methods share, VGG19 or else VGG16; the paper
+  reads VGG16.
+- 500,000 iterations and as many of fine-tuning, in batches of 16, as in naoto0804's code.
+- Training holes are our own (`holes/binned.py`), evenly of all hole ratios up to 60 %; the paper's 55,116 masks are not
+  among the data.
+- The output has no bounds; it is clipped where a hole is filled.
+"""
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.compositing import paste
+from palimpsest.layers.partial_convolution import Normalisation, PartialConv, Stream
+from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.perceptual import perceptual_and_style_l1
+from palimpsest.losses.reconstruction import hole_variation
+
+FEATURES = ("pool1", "pool2", "pool3")
+PHASES = ("training", "fine-tuning")
+COLOURS = {  # mean and deviation of red, green and blue in [0, 1]
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "signed": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+class Loss(Settings):
+    """Weights of equation 7."""
+
+    known: NonNegativeFloat
+    hole: NonNegativeFloat
+    perceptual: NonNegativeFloat
+    style: NonNegativeFloat
+    total_variation: NonNegativeFloat
+
+
+class Config(Settings):
+    width: PositiveInt  # channels of the first layer
+    levels: Annotated[int, Field(ge=3)]  # each halves the size
+    normalisation: Normalisation  # of a window by what is valid in it
+    first_bias: bool  # of the first layer
+    colours: Literal["imagenet", "signed"]
+    betas: Betas
+    loss: Loss
+    schedule: Schedule
+
+
+class Block(nn.Module):
+    """Partial convolution, batch normalisation, activation."""
+
+    def __init__(self, conv: PartialConv, norm: nn.Module, activation: nn.Module):
+        super().__init__()
+        self.conv = conv
+        self.norm = norm
+        self.activation = activation
+
+    def forward(self, *streams: Stream) -> Stream:
+        features, valid = self.conv(*streams)
+        return Stream(self.activation(self.norm(features)), valid)
+
+
+class Encoder(nn.ModuleList):
+    """Blocks of stride 2: a stream of the picture's size → those of all levels, from the largest to the smallest."""
+
+    def __init__(self, channels: list[int], first_bias: bool, normalisation: Normalisation):
+        kernels = [7, 5, 5, *[3] * (len(channels) - 3)]
+        blocks = []
+        for kernel, (inputs, outputs) in zip(kernels, pairwise([3, *channels]), strict=True):
+            first = not blocks
+            conv = PartialConv(inputs, outputs, kernel, 2, first and first_bias, normalisation)
+            blocks.append(Block(conv, nn.Identity() if first else nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)))
+        super().__init__(blocks)
+        self.keeps_statistics = False  # of batch normalisation, also while it trains
+
+    def train(self, mode: bool = True) -> "Encoder":
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(mode and not self.keeps_statistics)
+        return self
+
+    def forward(self, stream: Stream) -> list[Stream]:
+        streams = []
+        for block in self:
+            stream = block(stream)
+            streams.append(stream)
+        return streams
+
+
+class Decoder(nn.ModuleList):
+    """Blocks that join a stream at twice its size with the one beside it, from the smallest level to the picture."""
+
+    def __init__(self, channels: list[int], normalisation: Normalisation):
+        *skips, deepest = channels
+        blocks = []
+        for below, beside in pairwise([deepest, *reversed(skips)]):
+            conv = PartialConv(below + beside, beside, normalisation=normalisation)
+            blocks.append(Block(conv, nn.BatchNorm2d(beside), nn.LeakyReLU(0.2, inplace=True)))
+        last = PartialConv(channels[0] + 3, 3, bias=True, normalisation=normalisation)
+        super().__init__([*blocks, Block(last, nn.Identity(), nn.Identity())])
+
+    def forward(self, stream: Stream, skips: list[Stream]) -> Tensor:
+        for block, skip in zip(self, reversed(skips), strict=True):
+            doubled = Stream(*(interpolate(part, scale_factor=2) for part in stream))
+            stream = block(doubled, skip)
+        return stream.features
+
+
+class Generator(nn.Module):
+    """I_gt (B, 3, H, W) and holes (B, 1, H, W) → I_out (B, 3, H, W), in the colours of I_gt. Section 3.2."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        channels = [config.width * min(2**level, 8) for level in range(config.levels)]
+        self.encoder = Encoder(channels, config.first_bias, config.normalisation)
+        self.decoder = Decoder(channels, config.normalisation)
+
+    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        picture = Stream(x, 1 - hole)
+        *skips, deepest = self.encoder(picture)
+        return self.decoder(deepest, [picture, *skips])
+
+
+def kaiming(module: nn.Module) -> None:
+    """Convolutions start as He et al. 2015 have it, with biases of 0."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class Model:
+    batches = 1
+
+    def __init__(self, config: Config, size: int):
+        phases = [phase.name for phase in config.schedule.phases]
+        if strange := [name for name in phases if name not in PHASES]:
+            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
+        self.size_divisor = 2**config.levels
+        if size % self.size_divisor or size == self.size_divisor:
+            found = f"levels is {config.levels} for pictures of {size} px"
+            raise InputError(f"{found}; accepted: multiples of {self.size_divisor} px, from twice that up")
+        self.config = config
+        self.networks = nn.ModuleDict({"generator": Generator(config).apply(kaiming)})
+
+    @property
+    def reads_features(self) -> bool:
+        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
+
+    @cached_property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"generator": adam(self.generator.parameters(), self.config.betas)}
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks["generator"]
+
+    def begin(self, phase: Phase) -> None:
+        """Fine-tuning no longer lets holes into the statistics of the encoder's batch normalisation; section 4.2."""
+        set_rates(self.optimisers, phase)
+        encoder = self.generator.encoder
+        encoder.keeps_statistics = phase.name == "fine-tuning"
+        encoder.train(encoder.training)
+
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        x = self.coloured(image)
+        output = self.generator(x, hole)
+        terms = self.terms(output, x, image, hole)
+        loss = sum(getattr(self.config.loss, name) * term for name, term in terms.items())
+        descend(self.optimisers["generator"], loss)
+        return {**terms, "generator": loss}
+
+    def terms(self, output: Tensor, x: Tensor, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
+        """Section 3.3, without the terms of weight 0 that read features."""
+        result = paste(output, x, hole)
+        error = (output - x).abs()
+        terms = {
+            "known": (error * (1 - hole)).mean(),
+            "hole": (error * hole).mean(),
+            "total_variation": hole_variation(result, hole),
+        }
+        if self.reads_features:
+            pictures = self.picture(output), self.picture(result)
+            terms["perceptual"], terms["style"] = perceptual_and_style_l1(pictures, image, FEATURES)
+        return terms
+
+    def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
+        return self.picture(self.generator(self.coloured(image), hole)).clamp(0, 1)
+
+    def coloured(self, image: Tensor) -> Tensor:
+        mean, deviation = self._colours(image)
+        return (image - mean) / deviation
+
+    def picture(self, output: Tensor) -> Tensor:
+        mean, deviation = self._colours(output)
+        return output * deviation + mean
+
+    def _colours(self, like: Tensor) -> Tensor:
+        """Mean and deviation, each (1, 3, 1, 1)."""
+        return torch.tensor(COLOURS[self.config.colours], device=like.device).view(2, 1, 3, 1, 1)
