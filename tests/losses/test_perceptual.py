@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import l1_loss
 
 from palimpsest.layers.feature_networks import perceptual
-from palimpsest.losses.perceptual import gram, perceptual_l1, style_loss
+from palimpsest.losses.perceptual import gram, perceptual_and_style_l1, perceptual_l1, style_loss
 
 LAYERS = ("relu1_1", "conv3_1")
 
@@ -49,3 +49,20 @@ def test_the_style_loss_is_the_squared_distance_of_the_gram_matrices(features):
 def test_gram_matrices_ignore_where_features_lie():
     one = pictures(0)
     torch.testing.assert_close(gram(one.flip(3)), gram(one))
+
+
+def test_perceptual_and_style_losses_come_from_one_pass_for_several_predictions(features):
+    trunk, image, predictions = perceptual(features), pictures(0), [pictures(1), pictures(2).requires_grad_()]
+    found = perceptual_and_style_l1(predictions, image, LAYERS)
+    maps = [[trunk(picture, LAYERS)[name] for name in LAYERS] for picture in (image, *predictions)]
+    wanted = [
+        sum(
+            l1_loss(kind(one), kind(other)).item()
+            for other in maps[1:]
+            for one, other in zip(maps[0], other, strict=True)
+        )
+        for kind in (lambda x: x, gram)
+    ]
+    assert [loss.item() for loss in found] == pytest.approx(wanted, rel=1e-5)
+    sum(found).backward()
+    assert predictions[1].grad.abs().sum() > 0

@@ -27,6 +27,22 @@ def style_loss(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> Tens
     return sum((found - wanted).square().sum((1, 2)).mean() for found, wanted in grams)
 
 
+def perceptual_and_style_l1(
+    predictions: Sequence[Tensor], image: Tensor, layers: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """Sums over predictions and layers of mean|φ(p) - φ(image)| and of mean|G(p) - G(image)|, from one pass of φ.
+
+    G is the Gram matrix of φ. G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV
+    2018, equations 3 to 5, for the raw output and the result.
+    """
+    pairs = [
+        (found, wanted)
+        for together, wanted in _features(torch.cat(list(predictions)), image, layers)
+        for found in together.chunk(len(predictions))
+    ]
+    return sum(l1_loss(*pair) for pair in pairs), sum(l1_loss(*map(gram, pair)) for pair in pairs)
+
+
 def gram(features: Tensor) -> Tensor:
     """Products of channels, summed over positions and divided by C · h · w: (B, C, h, w) → (B, C, C)."""
     flat = features.flatten(2)
