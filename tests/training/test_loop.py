@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from building import shrink
 from palimpsest.config import runs
@@ -206,6 +208,25 @@ def test_processes_must_divide_the_batch(shards, crops, params):
     schedule = create(runs.resolve(params, "deepfill-v1"), 64).config.schedule
     with pytest.raises(InputError, match="accepted: a multiple of 3 processes"):
         Batches(Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)
+
+
+def test_the_loaders_workers_derive_what_a_step_reads_beside_its_batch(shards, crops, params):
+    holes = build(Holes, params["holes"], "")
+    model = create(runs.resolve(params, "edge-connect"), 64)
+    batches = Batches(
+        Shard(shards / "train"), crops, holes, model.config.schedule, model.batches, 1, derive=in_which_process
+    )
+    loader = DataLoader(batches, batch_size=None, sampler=[0, 1], num_workers=1)
+    for image, hole, process in loader:
+        assert image.shape[2:] == hole.shape[2:] and process.item() != os.getpid()
+    batches.derive = model.derive
+    image, hole, *derived = batches[5]
+    for found, wanted in zip(derived, model.derive(image, hole), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def in_which_process(image, hole):
+    return (torch.tensor(os.getpid()),)
 
 
 def test_processes_agree_on_gradients_and_buffers():
