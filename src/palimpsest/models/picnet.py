@@ -25,11 +25,11 @@ Departures
 - Spectral normalisation keeps its vectors when a hole is filled; the released code iterates on.
 - The released critics store the second half of an attention layer that they never run.
 - Deviations of z_c are at least 1e-6.
-- Both critics step on the batch and outputs of the generator's step, as in the released code.
 - One network is trained for each kind of hole, and one set of pictures serves all methods of a profile, at one scale.
 - Below 256 px there are fewer levels, attention stays at an eighth of the size, and outputs at that size and above.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated
@@ -253,6 +253,10 @@ class Critic(nn.Module):
                 x = self.attention(x)
         return self.score(activation(self.last(x)))
 
+    def compare(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores of real and fake pictures, from one pass."""
+        return self(torch.cat([real, fake])).chunk(2)
+
 
 def scaled(x: Tensor, like: Tensor) -> Tensor:
     """Bilinear, with corners aligned: (B, C, H, W) → (B, C, h, w)."""
@@ -297,12 +301,12 @@ class Model:
         weight, d1, d2 = self.config.loss, self.networks["reconstruction_critic"], self.networks["critic"]
         x, valid = image * 2 - 1, 1 - hole
         posterior, prior, rec, gen = self.both_paths(x, hole)
-        critic = GAN_LOSS.critic(*scores(d2, x, gen[-1].detach()))
-        reconstruction_critic = GAN_LOSS.critic(*scores(d1, x, rec[-1].detach()))
+        critic = GAN_LOSS.critic(*d2.compare(x, gen[-1].detach()))
+        reconstruction_critic = GAN_LOSS.critic(*d1.compare(x, rec[-1].detach()))
         descend(self.optimisers["critics"], critic + reconstruction_critic)
 
         with torch.no_grad():
-            wanted = d1(x)
+            real = d1(x)
         fixed = Normal(posterior.mean.detach(), posterior.stddev.detach(), validate_args=False)
         pyramid = [(r, g, scaled(x, r), scaled(valid, r)) for r, g in zip(rec, gen, strict=True)]
         divergences = {
@@ -314,7 +318,7 @@ class Model:
             "appearance_gen": sum(l1_loss(g * known, wanted * known) for _, g, wanted, known in pyramid),
         }
         adversarials = {
-            "adversarial_rec": mse_loss(d1(rec[-1]), wanted),
+            "adversarial_rec": mse_loss(d1(rec[-1]), real),
             "adversarial_gen": 2 * GAN_LOSS.generator(d2(gen[-1])),  # without the half
         }
         loss = weight.divergence * sum(divergences.values())
@@ -334,7 +338,7 @@ class Model:
         pairs = [picture.chunk(2) for picture in self.networks["generator"](z, *twice)]
         return posterior, prior, [rec for rec, _ in pairs], [gen for _, gen in pairs]
 
-    def drawn(self, image: Tensor, hole: Tensor):
+    def drawn(self, image: Tensor, hole: Tensor) -> Iterator[Tensor]:
         """`samples` outputs of the generative path, one after the other, each (B, 3, H, W) in [-1, 1]."""
         valid, noise = 1 - hole, torch.Generator().manual_seed(SEED)
         at_eighth, deepest = self.networks["encoder"]((image * 2 - 1) * valid)
@@ -352,8 +356,3 @@ class Model:
             best = output if best is None else torch.where(score > highest, output, best)
             highest = score if highest is None else torch.maximum(score, highest)
         return (best + 1) / 2
-
-
-def scores(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Of real and fake pictures, from one pass."""
-    return critic(torch.cat([real, fake])).chunk(2)
