@@ -51,6 +51,10 @@ def test_gram_matrices_ignore_where_features_lie():
     torch.testing.assert_close(gram(one.flip(3)), gram(one))
 
 
+def test_vgg16s_last_convolution_of_a_block_stands_in_for_vgg19s(features):
+    assert perceptual_l1(pictures(0), pictures(1), ["relu3_4"]) == perceptual_l1(pictures(0), pictures(1), ["relu3_3"])
+
+
 def test_perceptual_and_style_losses_come_from_one_pass_for_several_predictions(features):
     trunk, image, predictions = perceptual(features), pictures(0), [pictures(1), pictures(2).requires_grad_()]
     found = perceptual_and_style_l1(predictions, image, LAYERS)

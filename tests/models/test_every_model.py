@@ -41,6 +41,12 @@ def filling(name):
     return model
 
 
+def taken(model, image, hole):
+    """What a step takes, as the loader makes it."""
+    derive = getattr(model, "derive", None)
+    return image, hole, *(derive(image, hole) if derive else ())
+
+
 def learns(name):
     return hasattr(made(name), "step")
 
@@ -137,7 +143,7 @@ def test_a_step_of_each_phase_changes_every_network_and_logs_finite_losses(name,
     pictures, holes = (np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four)
     for phase in model.config.schedule.phases:
         model.begin(phase)
-        log = model.step(*to_tensors(pictures, holes))
+        log = model.step(*taken(model, *to_tensors(pictures, holes)))
         assert log and all(torch.isfinite(value) for value in log.values())
     after = model.networks.state_dict()
     assert {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])} == set(
@@ -150,7 +156,8 @@ def test_a_step_may_compute_in_half_the_bits(name, four, features):
     """As with `precision: bf16-mixed`."""
     model = made(name)
     model.begin(model.config.schedule.phases[-1])
-    batch = to_tensors(*(np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four))
+    pictures, holes = (np.repeat(part, 2 * model.batches, 0)[: 2 * model.batches] for part in four)
+    batch = taken(model, *to_tensors(pictures, holes))
     with torch.autocast("cpu", torch.bfloat16):
         log = model.step(*batch)
     assert log and all(torch.isfinite(value) for value in log.values())
@@ -167,6 +174,8 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     ),
     "gm-srm": ({}, 0.002),
     "pconv": ({"levels": 4}, None),
+    "edge-connect": ({}, 0.003),
+    "picnet": ({"critic_levels": 3}, 0.003),
 }
 
 
@@ -186,7 +195,7 @@ def test_four_pictures_can_be_learned_by_heart(name, four, features, monkeypatch
     torch.manual_seed(0)
     model = create(replace(run, settings=merge(run.settings, changes, run.at)), 32)
     model.networks.to(memory_format=torch.channels_last)
-    batch = [part.repeat(model.batches, 1, 1, 1) for part in (image, hole)]
+    batch = taken(model, *(part.repeat(model.batches, 1, 1, 1) for part in (image, hole)))
     phase = model.config.schedule.phases[-1]
     model.begin(phase.model_copy(update={"learning_rate": rate or phase.learning_rate}))
     for step in range(400):

@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from building import shrink
 from palimpsest.config import runs
@@ -38,6 +40,8 @@ class KilledError(Exception):
 SMALL = {
     "deepfill-v1": {"width": 2, "critic_width": 2},
     "crfill": {"generator": {"width": 2}, "critic": {"width": 2, "layers": 4}},
+    "edge-connect": {"width": 2, "critic_width": 2, "residual_blocks": 1},
+    "picnet": {"width": 2},
     "tmad": {"width": 2, "critic_width": 2, "patches": 3},
     "gm-srm": {"width": 2, "embedding_width": 2, "critic": {"width": 2, "layers": 4}},
     "gm-srm-memory": {"width": {"base": 64, "most": 4}, "latent": 8, "deviation_group": 2},
@@ -46,6 +50,8 @@ COSINE = {"highest": 1e-3, "lowest": 1e-5, "periods": 2}
 PHASES = {
     "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
     "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
+    "edge-connect": [("edges", 2, 1e-3), ("painting", 3, 1e-3), ("joint", 3, 1e-3)],
+    "picnet": [("first", 5, 1e-3), ("last", 3, 1e-4)],
     "tmad": [("first", 5, COSINE), ("last", 3, 1e-4)],
     "gm-srm": [("first", 5, 1e-3), ("last", 3, {"highest": 1e-3, "lowest": 0.0})],
     "gm-srm-memory": [("prior", 8, 2e-3)],
@@ -67,18 +73,19 @@ def job(request, params, crops, shards, tmp_path, features):
         model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
 
-        def watched(image, hole):
+        def watched(*batch):
             calls.append(1)
             if kill is not None and len(calls) > kill:
                 raise KilledError
             if watch:
                 model.rates = [*getattr(model, "rates", []), model.optimisers["generator"].param_groups[0]["lr"]]
-            losses = step(image, hole)
+            losses = step(*batch)
             return {**losses, "generator": losses["generator"] * math.nan} if len(calls) - 1 == spoil else losses
 
         model.step = watched
         schedule = model.config.schedule
-        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed)
+        derive = getattr(model, "derive", None)
+        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed, derive=derive)
         if is_prior(runs.resolve(params, name).model):
             grid = PriorSamples.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
         else:
@@ -109,6 +116,8 @@ OFTEN, ONCE = (1, 3, 6, 7), (3,)  # iterations after which a run is killed
     [
         ("crfill", OFTEN),
         pytest.param("deepfill-v1", OFTEN, marks=pytest.mark.slow),
+        pytest.param("edge-connect", ONCE, marks=pytest.mark.slow),
+        pytest.param("picnet", ONCE, marks=pytest.mark.slow),
         pytest.param("tmad", ONCE, marks=pytest.mark.slow),
         pytest.param("gm-srm", ONCE, marks=pytest.mark.slow),
         pytest.param("gm-srm-memory", ONCE, marks=pytest.mark.slow),
@@ -206,6 +215,25 @@ def test_processes_must_divide_the_batch(shards, crops, params):
     schedule = create(runs.resolve(params, "deepfill-v1"), 64).config.schedule
     with pytest.raises(InputError, match="accepted: a multiple of 3 processes"):
         Batches(Shard(shards / "train"), crops, holes, schedule, 6, 1, 0, 3)
+
+
+def test_the_loaders_workers_derive_what_a_step_reads_beside_its_batch(shards, crops, params):
+    holes = build(Holes, params["holes"], "")
+    model = create(runs.resolve(params, "edge-connect"), 64)
+    batches = Batches(
+        Shard(shards / "train"), crops, holes, model.config.schedule, model.batches, 1, derive=in_which_process
+    )
+    loader = DataLoader(batches, batch_size=None, sampler=[0, 1], num_workers=1)
+    for image, hole, process in loader:
+        assert image.shape[2:] == hole.shape[2:] and process.item() != os.getpid()
+    batches.derive = model.derive
+    image, hole, *derived = batches[5]
+    for found, wanted in zip(derived, model.derive(image, hole), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def in_which_process(image, hole):
+    return (torch.tensor(os.getpid()),)
 
 
 def test_processes_agree_on_gradients_and_buffers():

@@ -52,9 +52,11 @@ def gram(features: Tensor) -> Tensor:
 def _features(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
     """φ of both pictures at each layer; φ(image) has no gradient.
 
-    φ is VGG19, or VGG16 where VGG19 is not available; `layers` are named as in feature_networks.Trunk.
+    φ is VGG19, or VGG16 where VGG19 is not available; `layers` are named as in feature_networks.Trunk. VGG16 has no
+    fourth convolution in a block: its third, the last, stands in.
     """
     trunk = _trunk(weights.FOLDER, prediction.device)
+    layers = [name if name in trunk.names else name.replace("_4", "_3") for name in layers]
     with torch.no_grad():
         wanted = trunk(image, layers)
     found = trunk(prediction, layers)

@@ -33,6 +33,9 @@ A method that learns has `schedule: Schedule` in its Config, and in its Model
 and may have
     inherits      names of the networks that start from the weights of the run in `needs.start`
     reads_features            whether a step reads the network of perceptual losses
+    derive(image, hole)       what its steps read beside a batch, such as edges: a tuple of tensors (B, …). The loader's
+                              worker processes call it, with the batch on the CPU, so it holds no networks; the step is
+                              then step(image, hole, *derived). `inpaint` derives its own, from known pixels alone
 """
 
 import inspect

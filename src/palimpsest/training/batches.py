@@ -1,5 +1,6 @@
 """Training batches, which depend on the seed and the iteration alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from palimpsest.learning.schedule import Schedule
 
 @dataclass
 class Batches(Dataset):
-    """`batches[iteration]` is (image, hole): the pictures of one process out of all the batches that a step takes."""
+    """`batches[iteration]` is (image, hole, *derived): one process's pictures out of all batches that a step takes."""
 
     shard: Shard
     crops: Crops
@@ -26,6 +27,7 @@ class Batches(Dataset):
     seed: int
     rank: int = 0
     world: int = 1  # processes
+    derive: Callable[[Tensor, Tensor], tuple[Tensor, ...]] | None = None  # the model's, if it has one
 
     def __post_init__(self) -> None:
         if self.schedule.batch_size % self.world:
@@ -35,12 +37,13 @@ class Batches(Dataset):
         for kind in self.schedule.holes:
             self.holes.kind(kind)
 
-    def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, iteration: int) -> tuple[Tensor, ...]:
         batch = self.schedule.batch_size
         first = iteration * self.a_step * batch
         mine = [n for n in range(first, first + self.a_step * batch) if n % self.world == self.rank]
         numbers = [n // batch * batch if self.schedule.one_hole_a_batch else n for n in mine]
-        return to_tensors(np.stack([self.crop(n) for n in mine]), np.stack([self.hole(n) for n in numbers]))
+        image, hole = to_tensors(np.stack([self.crop(n) for n in mine]), np.stack([self.hole(n) for n in numbers]))
+        return image, hole, *(self.derive(image, hole) if self.derive else ())
 
     def crop(self, number: int) -> np.ndarray:
         """The training crop with this running number, uint8 (size, size, 3)."""

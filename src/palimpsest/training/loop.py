@@ -63,7 +63,7 @@ def train(
     highest_rates: list[tuple[dict[str, Any], float]] = []  # of each group of parameters
     recent: list[dict[str, float]] = []  # losses that no row of the log holds yet
     saved = time.monotonic()
-    for image, hole in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
+    for batch in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
         phase, place = phases[progress.iteration]
         if phase is not current:
             current = phase
@@ -74,7 +74,7 @@ def train(
             group["lr"] = rate * current.share(place)
         torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
         with fabric.autocast():
-            losses = model.step(image.to(fabric.device), hole.to(fabric.device))
+            losses = model.step(*(part.to(fabric.device) for part in batch))
         average(fabric, buffers)
         recent.append({name: float(loss.detach()) for name, loss in losses.items()})
         if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:

@@ -49,7 +49,8 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
     if hasattr(model, "step"):
         schedule = model.config.schedule
         share = (fabric.global_rank, fabric.world_size)
-        batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share)
+        derive = getattr(model, "derive", None)
+        batches = Batches(learn, crops, holes, schedule, model.batches, config.seed, *share, derive)
         if fabric.is_global_zero and is_prior(run.model):
             network = resolved.value("frechet_network")
             grid = imagine(config.samples, config.compared, network, workspace.weights, batches.crop, fabric.device)

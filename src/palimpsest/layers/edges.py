@@ -1,0 +1,29 @@
+"""Grey pictures and their edges, which some methods complete before they paint.
+
+Edges are J. Canny's ("A Computational Approach to Edge Detection", 1986), as scikit-image finds them.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# scikit-image's filters take long to import, so only the function that needs them does so
+
+LUMINANCE = (0.2125, 0.7154, 0.0721)  # of red, green and blue, as in scikit-image's rgb2gray
+
+
+def grey(image: Tensor) -> Tensor:
+    """(B, 3, H, W) → (B, 1, H, W), in the same range."""
+    return (image * image.new_tensor(LUMINANCE).view(3, 1, 1)).sum(1, keepdim=True)
+
+
+def canny(image: Tensor, hole: Tensor, sigma: float) -> Tensor:
+    """Edges of pictures in [0, 1] that known pixels alone show: 1 at an edge, else 0, (B, 1, H, W).
+
+    `sigma` is the blur's, in px. There is no edge in the hole, nor within 1 px of it or of the picture's border.
+    """
+    from skimage.feature import canny as detect
+
+    pictures, known = grey(image.double())[:, 0].cpu().numpy(), (hole[:, 0] == 0).cpu().numpy()
+    edges = [detect(picture, sigma, mask=mask) for picture, mask in zip(pictures, known, strict=True)]
+    return torch.from_numpy(np.stack(edges)[:, None]).to(image)
