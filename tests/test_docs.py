@@ -16,7 +16,7 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from palimpsest import __main__ as command_line
-from palimpsest import models
+from palimpsest import methods, models
 from palimpsest.config import runs
 from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Catalogue
@@ -25,7 +25,8 @@ from palimpsest.learning.schedule import Phase
 ROOT = Path(__file__).parents[1]
 README, METHOD = ROOT / "README.md", ROOT / "docs" / "adding-a-method.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-LONGEST = {README: 150}  # lines; of any other page 200
+METHODS = ROOT / "docs" / "methods.md"
+LONGEST = {README: 150, METHODS: 1000}  # lines; of any other page 200
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -184,3 +185,7 @@ def test_the_example_of_a_method_keeps_the_contract(shipped, tmp_path, monkeypat
     assert output.shape == image.shape
     assert output.min() >= 0 and output.max() <= 1
     torch.testing.assert_close(model.inpaint(image * (1 - hole), hole), output, rtol=0, atol=0)
+
+
+def test_the_page_of_the_methods_is_what_their_files_and_settings_say(shipped):
+    assert shown(METHODS) == methods.page(shipped)

@@ -36,7 +36,7 @@ RANKS = [
     ["figures"],
     ["page"],
     ["settings"],
-    ["pipeline"],
+    ["pipeline", "methods"],
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

@@ -255,7 +255,8 @@ def record(arguments: argparse.Namespace) -> None:
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Shows the newest record in README.md."""
+    """Shows the newest record in README.md, and every method in docs/methods.md."""
+    from palimpsest import methods
     from palimpsest.page.readme import refresh
     from palimpsest.page.records import newest
     from palimpsest.papers.values import read_values
@@ -264,7 +265,8 @@ def readme(arguments: argparse.Namespace) -> None:
     text = Path("README.md").read_text(encoding="utf-8")
     folder, shown = newest(Path())
     write_text("README.md", refresh(text, folder, shown, read_values()))
-    print(f"README.md shows {folder}")
+    write_text("docs/methods.md", methods.page(read_yaml("params.yaml")))
+    print(f"README.md shows {folder}, docs/methods.md the methods")
 
 
 def refuse_another_tree() -> None:
@@ -351,7 +353,7 @@ def main() -> None:
     command.add_argument("--name", help="of the record, after the date; the profile's when left out")
     command.set_defaults(run_command=record)
 
-    command = commands.add_parser("readme", help="show the newest record in README.md")
+    command = commands.add_parser("readme", help="show the newest record in README.md, the methods in docs/methods.md")
     command.set_defaults(run_command=readme)
 
     arguments = parser.parse_args()

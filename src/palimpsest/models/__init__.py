@@ -125,6 +125,7 @@ def inherit(model, start) -> None:
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Models created within have shapes but no values; spectral normalisation does not run its power method."""
-    with torch.device("meta"), patch.object(_SpectralNorm, "_power_method"):
+    """Models created within have shapes but no values; nothing is drawn, and no power method run."""
+    drawn = {name: lambda tensor, *_, **__: tensor for name in ("normal_", "uniform_")}
+    with torch.device("meta"), patch.multiple(torch.Tensor, **drawn), patch.object(_SpectralNorm, "_power_method"):
         yield

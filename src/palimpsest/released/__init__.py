@@ -18,6 +18,8 @@ NEVER_NEEDED = "num_batches_tracked"  # a count that only training without momen
 class Layout(Settings):
     """How a released file is laid out."""
 
+    origin: str  # who released it
+    licence: str  # of the weights, not of the code
     run: Name  # whose settings it has at profile `paper`
     settings: Tree  # what is set otherwise
     size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it

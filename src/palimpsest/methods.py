@@ -1,0 +1,99 @@
+"""docs/methods.md: every method with its paper, networks, losses, schedule, data and departures.
+
+All of it comes from the head of the method's file, the settings of its run and the layouts of released files.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from palimpsest import models, released
+from palimpsest.config import runs
+from palimpsest.config.yaml import Tree, part
+from palimpsest.data.crops import Crops
+from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.settings.networks import counted
+
+SCALE = "paper"
+PAGE = """# The methods
+
+Each method with the paper that it follows, its networks, how it trains at the paper's scale, and every known departure
+from the paper or from its authors' code. `python -m palimpsest readme` writes this page from the heads of the files in
+`src/palimpsest/models/`, from params.yaml and from `src/palimpsest/released/`.
+
+{index}
+
+{methods}
+"""
+METHOD = """## {name}
+
+{paper}
+
+{facts}
+
+{departures}"""
+
+
+def page(tree: Tree) -> str:
+    """The page, for the settings in params.yaml."""
+    first: dict[str, Method] = {}  # {model: its first run}
+    for name in runs.trained(tree):
+        method = Method(tree, name)
+        first.setdefault(method.run.model, method)
+    index = [f"- [{each.name}](#{each.anchor})" for each in first.values()]
+    return PAGE.format(index="\n".join(index), methods="\n\n".join(each.text() for each in first.values()))
+
+
+class Method:
+    """A run at the paper's scale, and what its model's file says of it."""
+
+    def __init__(self, tree: Tree, name: str):
+        self.run = runs.resolve(tree, name, SCALE)
+        self.crops = part(tree, Crops, "profiles", SCALE, "slots", self.run.slot)
+        self.counts = counted(self.run, self.crops.size)["parameters"]
+        file = Path(models.__file__).with_name(f"{self.run.model}.py")
+        head = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+        title, _, self.departures = head.partition("\n\nDepartures\n")
+        self.name, _, self.paper = " ".join(title.partition("\n\n")[0].split()).partition(": ")
+
+    @property
+    def anchor(self) -> str:
+        return re.sub(r"[^\w -]", "", self.name.lower()).replace(" ", "-")
+
+    def text(self) -> str:
+        facts = "\n".join(f"- {name}: {value}" for name, value in self.facts())
+        departures = f"Departures:\n\n{self.departures}" if self.departures else ""
+        paper = self.paper[:1].upper() + self.paper[1:]
+        return METHOD.format(name=self.name, paper=paper, facts=facts, departures=departures).strip()
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """What the settings say of it, each with its heading."""
+        yield "run", f"`{self.run.name}`, `models/{self.run.model}.py`"
+        if networks := [f"`{name}` {count:,}" for name, count in self.counts.items() if count and "." not in name]:
+            yield "parameters", ", ".join(networks)
+        if loss := self.run.settings.get("loss"):
+            yield "weights of the losses", ", ".join(f"`{name}` {_number(weight)}" for name, weight in loss.items())
+        schedule: Schedule | None = getattr(models.configure(self.run), "schedule", None)
+        if schedule:
+            holes = f", holes `{schedule.hole}`" if schedule.hole else ""
+            yield "trained on", f"{self.crops.dataset} at {self.crops.size} px, {schedule.batch_size} a batch{holes}"
+            yield "schedule", "; ".join(map(_phase, schedule.phases))
+        for name in released.available():
+            layout = released.read(name)
+            if layout.run == self.run.name:
+                yield "released", f"`{name}`, {layout.origin}; licence of the weights: {layout.licence}"
+
+
+def _phase(phase: Phase) -> str:
+    rate = phase.learning_rate
+    if isinstance(rate, float):
+        return f"{phase.name}, {phase.iterations:,} iterations at {_number(rate)}"
+    periods = f" in {rate.periods} periods" if hasattr(rate, "periods") else ""
+    return (
+        f"{phase.name}, {phase.iterations:,} iterations from {_number(rate.highest)} to {_number(rate.lowest)}{periods}"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
