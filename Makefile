@@ -12,6 +12,7 @@ repro: .venv/complete  ## regenerate every table and figure
 release: repro  ## regenerate all, put it on record and show it in README.md
 	$(BIN)/python -m palimpsest record
 	$(BIN)/python -m palimpsest readme
+	$(BIN)/python -m palimpsest methods
 
 test: .venv/complete  ## the whole test suite
 	$(PYTEST)

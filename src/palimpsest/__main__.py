@@ -255,8 +255,7 @@ def record(arguments: argparse.Namespace) -> None:
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Shows the newest record in README.md, and every method in docs/methods.md."""
-    from palimpsest import methods
+    """Shows the newest record in README.md."""
     from palimpsest.page.readme import refresh
     from palimpsest.page.records import newest
     from palimpsest.papers.values import read_values
@@ -265,8 +264,15 @@ def readme(arguments: argparse.Namespace) -> None:
     text = Path("README.md").read_text(encoding="utf-8")
     folder, shown = newest(Path())
     write_text("README.md", refresh(text, folder, shown, read_values()))
-    write_text("docs/methods.md", methods.page(read_yaml("params.yaml")))
-    print(f"README.md shows {folder}, docs/methods.md the methods")
+    print(f"README.md shows {folder}")
+
+
+def methods(arguments: argparse.Namespace) -> None:
+    """Writes docs/methods.md."""
+    from palimpsest.methods import page
+    from palimpsest.storage import write_text
+
+    write_text("docs/methods.md", page(read_yaml("params.yaml")))
 
 
 def refuse_another_tree() -> None:
@@ -353,8 +359,11 @@ def main() -> None:
     command.add_argument("--name", help="of the record, after the date; the profile's when left out")
     command.set_defaults(run_command=record)
 
-    command = commands.add_parser("readme", help="show the newest record in README.md, the methods in docs/methods.md")
+    command = commands.add_parser("readme", help="show the newest record in README.md")
     command.set_defaults(run_command=readme)
+
+    command = commands.add_parser("methods", help="write docs/methods.md: what each method follows and departs from")
+    command.set_defaults(run_command=methods)
 
     arguments = parser.parse_args()
     refuse_another_tree()

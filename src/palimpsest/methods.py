@@ -19,7 +19,7 @@ SCALE = "paper"
 PAGE = """# The methods
 
 Each method with the paper that it follows, its networks, how it trains at the paper's scale, and every known departure
-from the paper or from its authors' code. `python -m palimpsest readme` writes this page from the heads of the files in
+from the paper or from its authors' code. `python -m palimpsest methods` writes this page from the heads of the files in
 `src/palimpsest/models/`, from params.yaml and from `src/palimpsest/released/`.
 
 {index}

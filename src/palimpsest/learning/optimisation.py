@@ -36,3 +36,8 @@ def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     for value, gradient in zip(learning, torch.autograd.grad(loss, learning, allow_unused=True), strict=True):
         value.grad = gradient
     optimiser.step()
+
+
+def in_turn(count: int, *parts: Tensor) -> list[tuple[Tensor, ...]]:
+    """`count` batches out of one `count` times as large: what each step of critics and generators takes."""
+    return list(zip(*(part.chunk(count) for part in parts), strict=True))

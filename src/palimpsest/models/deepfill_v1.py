@@ -43,7 +43,7 @@ from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import Padding, glorot, same_conv, subsample
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, in_turn, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
@@ -302,9 +302,7 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""
-        *critic_batches, generator_batch = zip(
-            (image * 2 - 1).chunk(self.batches), hole.chunk(self.batches), strict=True
-        )
+        *critic_batches, generator_batch = in_turn(self.batches, image * 2 - 1, hole)
         log = {}
         for batch in critic_batches:
             log = self._step_critics(*batch)

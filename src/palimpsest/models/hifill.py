@@ -53,7 +53,7 @@ from palimpsest.layers.pasting import Canvas, paste_blocks, paste_three
 from palimpsest.layers.patches import relative_to_own
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import enlarge, glorot, truncated_normal
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam, descend, in_turn, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1
@@ -263,9 +263,7 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critic's steps, each on a batch of its own, then the generator's."""
-        *critic_batches, generator_batch = zip(
-            (image * 2 - 1).chunk(self.batches), hole.chunk(self.batches), strict=True
-        )
+        *critic_batches, generator_batch = in_turn(self.batches, image * 2 - 1, hole)
         log = {}
         for batch in critic_batches:
             log = self._step_critic(*batch)
