@@ -163,6 +163,25 @@ def test_a_step_may_compute_in_half_the_bits(name, four, features):
     assert log and all(torch.isfinite(value) for value in log.values())
 
 
+@pytest.mark.parametrize("name", [name for name in BASES if learns(name)])
+def test_training_pictures_that_a_network_cannot_divide_are_refused(name):
+    with models.without_values(), pytest.raises(InputError, match=r"accepted: |takes sides"):
+        create(runs.resolve(SHIPPED, name, "tiny"), SIZE + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("picnet", {"levels": 9}), ("picnet", {"critic_levels": 9}), ("cra", {"generator": {"levels": 7}})],
+)
+def test_more_levels_than_the_pictures_carry_are_refused(name, settings):
+    run = runs.resolve(SHIPPED, name, "tiny")
+    with (
+        models.without_values(),
+        pytest.raises(InputError, match=r"accepted: 256 px or more|takes sides"),
+    ):
+        create(replace(run, settings=merge(run.settings, settings, run.at)), SIZE)
+
+
 BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: settings, learning rate
     "deepfill-v1": ({"patch_size": 16, "critic_steps": 2}, 0.002),
     "deepfill-v2": ({}, 0.0015),

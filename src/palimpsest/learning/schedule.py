@@ -1,11 +1,12 @@
 """How a method trains: phases, learning rates, batches."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
 
-from palimpsest.config.yaml import Settings
+from palimpsest.config.yaml import InputError, Settings
 
 
 class Linear(Settings):
@@ -78,6 +79,11 @@ class Schedule(Settings):
     batch_size: PositiveInt  # pictures, over all processes
     augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.crops.random_crop
     phases: Annotated[list[Phase], Field(min_length=1)]
+
+    def check_phases(self, accepted: Sequence[str]) -> None:
+        """InputError where a phase is none of the method's own."""
+        if strange := [phase.name for phase in self.phases if phase.name not in accepted]:
+            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(accepted)}")
 
     @property
     def holes(self) -> list[str]:

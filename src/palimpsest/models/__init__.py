@@ -93,6 +93,9 @@ def create(run: Run, size: int):
     if absent := [name for name in _contract(run.model, config) if name not in dir(model)]:
         found = f"{kind.__module__}: its Model has no {absent[0]}"
         raise InputError(f"{found}; accepted: what the contract in palimpsest/models/__init__.py asks of it")
+    if hasattr(config, "schedule") and size % getattr(model, "size_divisor", 1):
+        found = f"{run.name}: with these settings {run.model} takes sides that are multiples of {model.size_divisor} px"
+        raise InputError(f"{found}; found training pictures of {size} px")
     if bool(inherited := getattr(model, "inherits", [])) != bool(run.start):
         found = f"needs.start is {run.start.name if run.start else 'nothing'}"
         taken = f"{run.model} starts from {', '.join(inherited) or 'none'} of its networks"

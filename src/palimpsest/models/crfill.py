@@ -172,10 +172,8 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        phases = [phase.name for phase in config.schedule.phases]
-        if strange := [name for name in phases if name not in PHASES]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
-        if config.loss.reconstruction and "reconstruction" not in phases:
+        config.schedule.check_phases(PHASES)
+        if config.loss.reconstruction and all(phase.name != "reconstruction" for phase in config.schedule.phases):
             raise InputError("loss.reconstruction has a weight and schedule.phases no phase 'reconstruction'")
         self.config = config
         width, gain = config.generator.width, config.initial_gain

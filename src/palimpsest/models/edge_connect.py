@@ -15,11 +15,11 @@ Sections 3.1 (edge generator), 3.2 (image completion network) and 4 (edges, trai
 
 Phases: `edges` trains G1 and its critic, `painting` G2 along C_gt, `joint` both generators end to end without the edge
 critic, as in section 4. In the released code `prediction`, G2 along C_comp with G1 fixed, takes the place of `joint`.
-Instance normalisation leaves little of how bright a flat picture is, so colours are learned late.
+Instance normalisation removes the mean level, so flat colours are learned slowly.
 
 Departures
 - C̃ is found with the hole excluded in training too. The released code does so at test only, and in training cuts the
-  hole out of C_gt, whose edges beside the hole know what is in it.
+  hole out of C_gt, whose edges beside the hole leak what is in it.
 - At test the released code hands all of C_pred to G2, its known part too (`known_edges: predicted`).
 - The released code's `joint` keeps the edge critic and stops at a second pass through freed gradients.
 - Features are VGG's of normalised pictures; the released code does not normalise them.
@@ -29,6 +29,7 @@ Departures
 - The paper trains until the losses stop falling; here 2,000,000 iterations in all, the released settings' cap.
 - One set of pictures serves all methods of a profile, at one scale. Training holes are PICNet's; the paper takes random
   squares and the holes of PConv's authors.
+- Sides are padded to multiples of 16 px; the released networks need multiples of 4.
 - Canny's blur is 1 px for pictures of 64 px.
 """
 
@@ -42,7 +43,7 @@ from torch.nn.functional import l1_loss
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from palimpsest.config.yaml import InputError, Settings
+from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.edges import canny, grey
 from palimpsest.layers.normed_residual import NormedResidualBlock
@@ -133,9 +134,7 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        phases = [phase.name for phase in config.schedule.phases]
-        if strange := [name for name in phases if name not in PHASES]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
+        config.schedule.check_phases(PHASES)
         self.config = config
         self.derive = partial(edges_of, sigma=config.sigma)
         edges = Generator(3, 1, config.width, config.residual_blocks, spectral=True)
@@ -148,7 +147,7 @@ class Model:
                 "critic": PatchCritic(3, config.critic_width),
             }
         )
-        self.phase = phases[0]
+        self.phase = config.schedule.phases[0].name
 
     @property
     def reads_features(self) -> bool:
@@ -232,7 +231,7 @@ class Model:
         return paste(predicted, known, hole) if self.config.known_edges == "detected" else predicted
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> Tensor:
-        """I_pred, (B, 3, H, W) in [0, 1]; equation 5. A white hole is all that tells G2 where it is."""
+        """I_pred, (B, 3, H, W) in [0, 1]; equation 5. The hole is white, and nothing else tells G2 where it is."""
         inputs = torch.cat([paste(torch.ones_like(hole), image, hole), edges], 1)
         return (self.networks["painter"](inputs).tanh() + 1) / 2
 

@@ -26,12 +26,13 @@ Departures
 - D sees the result, as in the paper and in mmagic; otenim's code shows it the raw output.
 - M_d is the hole of another sample of the batch; otenim's and the paper's are drawn anew.
 - D's last layer gives raw scores; the paper's sigmoid is part of the loss. Both terms of D's loss have weight 1 in all
-  phases; otenim's weigh 1/2, and α/2 at last, which Adadelta takes no notice of.
+  phases; otenim's weigh 1/2, and finally α/2, a scale to which Adadelta adapts.
 - Discriminators halve a picture until 4 to 7 px are left: six and five times at the paper's sizes, as in the paper.
 - Convolutions have a bias beside batch normalisation, as in otenim's code; mmagic's have none (`bias: false`).
 - Batch normalisation comes before ReLU, as mmagic has it; the paper leaves it open. otenim's comes after it
   (`normalised: after-relu`), and its weights need this.
 - mmagic's weights need pictures in [-1, 1], the last convolution clipped (`colours: signed`), and grey in the hole.
+  They take BGR.
 - While D is trained alone, batch normalisation's running statistics of the completion network go on, as in otenim's.
 - The authors' optional post-processing, fast marching and Poisson blending, is left out.
 """
@@ -187,9 +188,7 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        phases = [phase.name for phase in config.schedule.phases]
-        if strange := [name for name in phases if name not in PHASES]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
+        config.schedule.check_phases(PHASES)
         if config.patch_size > size:
             raise InputError(f"patch_size is {config.patch_size} px; accepted: at most the pictures' {size} px")
         self.config = config

@@ -20,7 +20,7 @@ Departures
   square of 512 px times a number that the user chooses, and cannot be built for less.
 - The coarse network works at half the size, which is the released code's 256 px where `size` is 512.
 - A pixel of the reduced picture is missing if one of its pixels is. The released code takes the hole's nearest pixel,
-  and averages over missing pixels too, so that what was there is seen.
+  and averages over missing pixels too, which leaks what was there.
 - R is what is lost by half-pixel bilinear interpolation, as in the released inference code; the training code's script
   interpolates as TensorFlow 1, which shifts pictures by up to half a block.
 - Results are pasted with sharp borders. The released code blurs the hole's border with a Gaussian or bilinearly, which
@@ -28,11 +28,13 @@ Departures
 - The refinement network's gates are pixelwise, as in the released code, which calls them depth-separable; the paper
   leaves the choice (`generator.refinement_gate: depth-separable`).
 - Attention excludes patches that are not known with -inf; the released code multiplies scores by 0
-  (`attention.masking: multiply`). As there, only P is normalised that is taken from, scores are fused as in DeepFill v1
+  (`attention.masking: multiply`). As there, only the source patches are normalised, scores are fused as in DeepFill v1
   before the softmax, and overlapping patches are summed and not averaged.
 - Each sample has its own hole; the released code shares one across a batch (`schedule.one_hole_a_batch: true`).
 - Training holes are CRFill's. The released code turns and scales a list of silhouettes, which is not among the data.
-- One set of pictures serves all methods of a profile: at 256 px, where the paper trains at 512 px.
+- One set of pictures serves all methods of a profile: at 256 px, where the paper trains at 512 px. Pictures of up to
+  512 px are filled as they are, as in the paper.
+- Pictures are RGB; the released weights take BGR.
 """
 
 from collections import OrderedDict
@@ -45,7 +47,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pad
 
-from palimpsest.config.yaml import Settings
+from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import Masking, attention_weights, patch_sum
 from palimpsest.layers.gated import Gate, LightGatedConv
@@ -243,6 +245,8 @@ class Model:
     def __init__(self, config: Config, size: int):
         self.config = config
         self.size_divisor = 2 ** (config.generator.levels + 1)
+        if config.size < self.size_divisor:
+            raise InputError(f"size is {config.size} px; accepted: {self.size_divisor} px or more")
         self.batches = config.critic_steps + 1
         generator = Generator(config.generator, config.attention)
         critic = Critic(size, config.critic.width, [1, 2, 4, 4, 4, 4][: config.critic.layers], "tensorflow")

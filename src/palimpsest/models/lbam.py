@@ -17,9 +17,10 @@ Departures
 - There is no batch normalisation and the output is (tanh + 1) / 2, as in the released network; the paper has
   normalisation and |tanh|.
 - The losses are the released code's, l1 everywhere with its weights: the paper's reconstruction and perceptual losses
-  are l2, and its weights others.
+  are l2, and its weights others. The perceptual loss weighs 0.005, as in the code's later revision, first 0.01.
 - In the released code the critic's loss lowers the scores of real and of fake pictures, and the generator lowers its
-  score too; a sigmoid bounds the critic; and the gradient penalty, which is a sample's own, meets batch normalisation.
+  score too; a sigmoid bounds the critic; and the gradient penalty is per sample, which batch
+  normalisation mixes.
   Here the critic is WGAN-GP's: it raises real scores and lowers fake ones, the generator raises its own, and the critic
   has neither sigmoid nor batch normalisation, 7,680 parameters fewer than the released code's 22,316,417.
 - The generator's score comes from the critic after its step; the released code takes it from before.

@@ -14,7 +14,7 @@ Departures
 - Seven levels for pictures of 256 px, as in the released code; the paper has eight, for 512 px (`levels: 8`).
 - Windows count as equation 1 has it; naoto0804's code leaves sum(1) out (`normalisation: sum`).
 - Colours are normalised by ImageNet's mean and deviation, as in naoto0804's code, and the l1 losses and total variation
-  are measured in them. mmagic's are in [-1, 1], and BGR (`colours: signed`).
+  are measured in them. mmagic's are in [-1, 1] (`colours: signed`), and BGR.
 - The first layer has no bias, as in naoto0804's code; in mmagic's it has one (`first_bias: true`).
 - Fine-tuning freezes the statistics of the encoder's batch normalisation, as the released code does. Its scales and
   shifts go on learning.
@@ -22,8 +22,8 @@ Departures
 - Perceptual and style losses read the pooled maps of the network that all methods share, VGG19 or else VGG16; the paper
   reads VGG16.
 - 500,000 iterations and as many of fine-tuning, in batches of 16, as in naoto0804's code.
-- Training holes are our own (`holes/binned.py`), evenly of all hole ratios up to 60 %; the paper's 55,116 masks are not
-  among the data.
+- Training holes are our own (`holes/binned.py`), spread evenly over all hole ratios up to 60 %; the paper's 55,116
+  masks are not among the data.
 - The output has no bounds; it is clipped where a hole is filled.
 """
 
@@ -161,9 +161,7 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        phases = [phase.name for phase in config.schedule.phases]
-        if strange := [name for name in phases if name not in PHASES]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(PHASES)}")
+        config.schedule.check_phases(PHASES)
         self.size_divisor = 2**config.levels
         if size % self.size_divisor or size == self.size_divisor:
             found = f"levels is {config.levels} for pictures of {size} px"

@@ -36,7 +36,6 @@ from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import (
     CHUNK_BYTES,
-    FEWEST_ROWS,
     SMALLEST_NORM,
     Matching,
     attention,
@@ -124,7 +123,7 @@ class AttentionTransfer(nn.Module):
         matching = None if self.deepest else Matching.of(deep, deep, SCALE, normalise_foreground=False)
         canvas = Canvas(shallow, RATE)
         row_bytes = len(deep) * width * height * width * deep.element_size()
-        for top, bottom in row_chunks(height, max(FEWEST_ROWS, CHUNK_BYTES // row_bytes)):
+        for top, bottom in row_chunks(height, max(1, CHUNK_BYTES // row_bytes)):
             scores = matching.scores(top, bottom) if matching else pixel_scores(deep, top, bottom)
             canvas.paste(attention(scores, valid, "multiply").clamp_min(LEAST), top, bottom)
         return self.mix(canvas.picture("constant"))

@@ -20,12 +20,13 @@ Departures
   at what is to be filled, so here D2 chooses.
 - KL_rec is KL(q_ψ ‖ N_m), as in the paper; the released code computes KL(N_m ‖ q_ψ).
 - KL terms are means over the maps and count once for each scale of the output, as in the released code.
-- Convolutions start orthogonal, as both say; in the released code spectral normalisation hides them from the
-  initialisation.
+- Convolutions start orthogonal, as paper and code both say; in the released code spectral normalisation hides them from
+  the initialisation.
 - Spectral normalisation keeps its vectors when a hole is filled; the released code iterates on.
 - The released critics store the second half of an attention layer that they never run.
 - Deviations of z_c are at least 1e-6.
-- One network is trained for each kind of hole, and one set of pictures serves all methods of a profile, at one scale.
+- The authors train one network for each kind of hole; here one fills both. One set of pictures serves all methods of
+  a profile, at one scale.
 - Below 256 px there are fewer levels, attention stays at an eighth of the size, and outputs at that size and above.
 """
 

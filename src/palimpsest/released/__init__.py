@@ -24,6 +24,7 @@ class Layout(Settings):
     settings: Tree  # what is set otherwise
     size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
+    channels: Literal["rgb", "bgr"]  # of the pictures that it takes and gives; ours are RGB
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
     rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
