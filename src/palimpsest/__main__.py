@@ -12,7 +12,7 @@ from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError, Tree, read_yaml, section
 from palimpsest.workspace import Workspace
 
-IN_USE = "another `repro` works in this folder; wait for it, or stop it, and what it made is kept"
+IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 if TYPE_CHECKING:
     import torch
@@ -171,6 +171,8 @@ def repro(arguments: argparse.Namespace) -> None:
     from palimpsest.config.runtime import read_runtime
     from palimpsest.storage import alone
 
+    if arguments.no_shared_storage and not (arguments.cluster or arguments.scheduler):
+        raise InputError("--no-shared-storage: found neither --cluster nor --scheduler; accepted: with one of the two")
     runtime = read_runtime()
     with alone(Path(runtime.scratch, "repro"), IN_USE):
         _repro(arguments, runtime)
@@ -196,8 +198,6 @@ def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
         print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
         return
     shared = not arguments.no_shared_storage
-    if arguments.print_sbatch and not shared:
-        raise InputError("--print-sbatch: its jobs need shared storage; accepted: without --no-shared-storage")
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
         return

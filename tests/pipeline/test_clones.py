@@ -185,7 +185,7 @@ def queue(toy, tmp_path) -> Path:
         (folder / name).chmod(0o755)
     toy.environment["PATH"] = f"{folder}:{toy.environment['PATH']}"
     (tmp_path / "slurm.yaml").write_text(
-        'kind: slurm\nworkers: 1\ngpu: false\noptions: {cores: 1, memory: 1GB, walltime: "00:20:00", '
+        'kind: slurm\nworkers: 1\ngpu: false\noptions: {cores: 2, memory: 1GB, walltime: "00:20:00", '
         'worker_extra_args: ["--lifetime", "8s"]}\n'
     )
     return folder
@@ -202,6 +202,12 @@ def test_a_job_that_the_queue_refuses_ends_the_command_in_one_line(toy, tmp_path
     run = toy.parallel("--cluster", "../slurm.yaml", check=False)
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "slurm: the queue refuses a job" in run.stderr and "invalid partition" in run.stderr
+
+
+def test_the_remote_is_for_workers_elsewhere(toy):
+    run = toy.parallel("--no-shared-storage", check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: --no-shared-storage: found neither --cluster nor --scheduler")
 
 
 SBATCH = """#!/bin/sh

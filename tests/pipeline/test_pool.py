@@ -46,6 +46,7 @@ def test_a_worker_for_as_many_cores_as_a_process_has_threads(machine, threads, w
         (2, "3,1", ["3,1"]),
         (1, "GPU-8f2", ["GPU-8f2"]),
         (1, "", []),
+        (1, "-1", []),
     ],
 )
 def test_each_training_has_the_devices_that_it_asks_for_of_those_that_the_user_lets_it_see(

@@ -72,7 +72,7 @@ def _devices(runtime: Runtime) -> list[str]:
         return []
     there = [str(number) for number in range(len(_said(Path(), "nvidia-smi", "--list-gpus")))]
     visible = os.environ.get(VISIBLE, ",".join(there))
-    devices = visible.split(",") if visible else []
+    devices = [device for device in visible.split(",") if device and not device.startswith("-")]
     together = 1 if runtime.devices == "auto" else min(runtime.devices, len(devices) or 1)
     return [",".join(group) for group in zip(*[iter(devices)] * together, strict=False)]
 
@@ -105,7 +105,9 @@ def of_cluster(root: Path, scratch: Path, source: Origin, path: Path) -> Iterato
 
 def origin(root: Path, cache: Path, archives: Path, shared: bool) -> Origin:
     """What clones are made from; InputError where the last commit is not all that a clone needs."""
-    changed = [line[3:] for line in _said(root, "git", "status", "--porcelain", "-uno") if line[3:] != "dvc.lock"]
+    edited = _said(root, "git", "status", "--porcelain", "-uno")
+    added = _said(root, "git", "status", "--porcelain", "-uall", "--", "src", "stages")
+    changed = [line[3:] for line in [*edited, *added] if line[3:] != "dvc.lock"]
     if changed:
         raise InputError(f"{changed[0]}: has changed, but a worker in a clone sees what is committed; commit it first")
     (commit,) = _said(root, "git", "rev-parse", "HEAD")
@@ -146,7 +148,8 @@ def _started(file: ClusterFile, scratch: Path) -> Cluster:
     import dask_jobqueue
 
     options = {"cores": 1, "processes": 1, "log_directory": str(scratch / "jobs"), **file.options}
-    extra = ["--lifetime", f"{_seconds(options.get('walltime')) - MARGIN}s", *options.pop("worker_extra_args", [])]
+    lifetime = f"{_seconds(options.get('walltime')) - MARGIN}s"
+    extra = ["--nthreads", "1", "--lifetime", lifetime, *options.pop("worker_extra_args", [])]
     if file.gpu:
         extra += ["--resources", f"{GPU}=1"]
     try:
