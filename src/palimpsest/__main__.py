@@ -1,5 +1,5 @@
 """The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `compare`,
-`repro`, `study`, `record` and `readme`."""
+`repro`, `study`, `record`, `readme` and `methods`."""
 
 import argparse
 import logging
@@ -12,12 +12,12 @@ from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError, Tree, read_yaml, section
 from palimpsest.workspace import Workspace
 
-IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
-
 if TYPE_CHECKING:
     import torch
 
     from palimpsest.config.runtime import Runtime
+
+IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 
 def fetch(arguments: argparse.Namespace) -> None:

@@ -37,12 +37,12 @@ METHOD = """## {name}
 
 def page(tree: Tree) -> str:
     """The page, for the settings in params.yaml."""
-    first: dict[str, Method] = {}  # {model: its first run}
+    first: dict[str, str] = {}  # {model: its first run}
     for name in runs.trained(tree):
-        method = Method(tree, name)
-        first.setdefault(method.run.model, method)
-    index = [f"- [{each.name}](#{each.anchor})" for each in first.values()]
-    return PAGE.format(index="\n".join(index), methods="\n\n".join(each.text() for each in first.values()))
+        first.setdefault(runs.resolve(tree, name, SCALE).model, name)
+    methods = [Method(tree, name) for name in first.values()]
+    index = [f"- [{each.name}](#{each.anchor})" for each in methods]
+    return PAGE.format(index="\n".join(index), methods="\n\n".join(each.text() for each in methods))
 
 
 class Method:
