@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from palimpsest.figures.draw import on_each_slot
 from palimpsest.figures.grids import PATCH, Boxed
 from palimpsest.figures.pictures import (
     MISSING,
@@ -36,31 +35,17 @@ def columns(monkeypatch):
     return drawn
 
 
-def test_a_figure_without_a_slot_is_drawn_for_each_slot_with_results(fake):
+def test_runs_without_results_are_left_out_and_named(fake):
+    fake.add("gm-bm", kinds=CENTRE)
     fake.add("gm-srm", kinds=CENTRE)
-    layout = figure("gm-srm", "ablation")
-    assert [name for name, _ in on_each_slot(fake.measured, "gm-srm-ablation", layout)] == ["gm-srm-ablation-scenes"]
-    fake.add("gm-srm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
-    fake.add("gm-bm-faces", kinds=CENTRE, slot="faces", dataset="celeba-hq-gm-srm")
-    layouts = dict(on_each_slot(fake.measured, "gm-srm-ablation", layout))
-    assert list(layouts) == ["gm-srm-ablation-scenes", "gm-srm-ablation-faces"]
-    faces = layouts["gm-srm-ablation-faces"]
-    assert faces.slot == "faces" and [column.run for column in faces.columns[1:]] == [
-        "gm-bm-faces",
-        "gm-csv-faces",
-        "gm-srm-faces",
-    ]
-    assert layouts["gm-srm-ablation-scenes"].columns[3].run == "gm-srm"
-    (fake.root / "data" / "faces").symlink_to(fake.root / "data" / "scenes")
-    drawn, absent = results(Studio(fake.root, fake.measured), faces)
+    drawn, absent = results(Studio(fake.root, fake.measured), figure("gm-srm", "ablation"))
     assert heads(drawn) == ["original", "input", "GM-BM", "GM-SRM"]
     assert [line.split(" is left out")[0] for line in absent] == ["GM-SRM base model", "GM-CSV"]
 
 
-def test_a_figure_without_results_on_any_slot_is_one_that_says_so(fake):
-    ((name, layout),) = on_each_slot(fake.measured, "gm-srm-noise", figure("gm-srm", "noise"))
-    drawn, absent = results(Studio(fake.root, fake.measured), layout)
-    assert name == "gm-srm-noise-scenes" and drawn is None
+def test_a_figure_without_results_says_so(fake):
+    drawn, absent = results(Studio(fake.root, fake.measured), figure("gm-srm", "noise"))
+    assert drawn is None
     assert [line.split(" is left out")[0] for line in absent] == ["conditional noise", "plain noise"]
 
 

@@ -174,7 +174,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
 @pytest.mark.parametrize(
     ("keys", "value", "said"),
     [
-        (("profile",), "huge", "profile is 'huge'; accepted: 'tiny', 'photos' or 'paper'"),
+        (
+            ("profile",),
+            "huge",
+            "profile is 'huge'; accepted: tiny, photos, paper, paper-streets, paper-",
+        ),
         (
             ("profile",),
             "paper",
@@ -365,11 +369,21 @@ def test_a_variant_may_differ_from_its_base_at_one_profile(params):
     assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (12, 10000)
 
 
-@pytest.mark.parametrize("profile", runs.PROFILES)
+@pytest.mark.parametrize("profile", [*runs.PROFILES, "paper-faces"])
 def test_a_plain_value_in_place_of_one_for_each_profile_holds_at_all(params, profile):
     params["runs"]["deepfill-v1"]["settings"]["width"] = 5
     for name in ("deepfill-v1", "deepfill-v1-dcgan"):
         assert runs.resolve(params, name, profile).settings["width"] == 5
+
+
+@pytest.mark.parametrize("profile", ["paper-streets", "paper-faces", "paper-pair"])
+def test_gm_srms_data_sets_differ_from_the_papers_scale_in_pictures_alone(params, profile):
+    own, papers = params["profiles"][profile], params["profiles"]["paper"]
+    assert {key for key in papers if own[key] != papers[key]} == {"slots"}
+    assert {slot for slot in papers["slots"] if own["slots"][slot] != papers["slots"][slot]} == {"scenes"}
+    assert own["slots"]["scenes"]["scale"] == 320
+    for name in ("gm-srm", "gm-srm-memory", "tmad"):
+        assert runs.resolve(params, name, profile).settings == runs.resolve(params, name, "paper").settings
 
 
 def test_what_is_left_out_of_a_variant_is_its_bases(params):

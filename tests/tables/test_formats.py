@@ -157,7 +157,6 @@ def tables(tmp_path_factory, shards, few_holes) -> list[Table]:
     fake = Fake(tmp_path_factory.mktemp("formats"), shards, few_holes)
     for run in MADE:
         fake.add(run, kinds=KINDS)
-    fake.add("gm-srm-faces", kinds=KINDS, slot="faces", dataset="celeba-hq")
     fake.write("patchmatch", psnr=float("inf"), tv_percent=float("nan"))
     fake.external("theirs", AWKWARD, kinds=KINDS)
     return all_tables(fake.measured)

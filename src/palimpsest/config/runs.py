@@ -8,16 +8,15 @@ starts from, and one whose model works inside its own. Networks that exist only 
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-ProfileName = Literal["tiny", "photos", "paper"]
-PROFILES = get_args(ProfileName)
-FULL_SCALE = "paper"  # the profile whose value holds where a setting has none of its own
+PROFILES = ("tiny", "photos", "paper")  # for which a setting may have values of their own
+FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
 
 

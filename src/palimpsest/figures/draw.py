@@ -16,7 +16,7 @@ from palimpsest.figures.pictures import failures, references, results, retrieval
 from palimpsest.figures.studio import Drawn, Studio
 from palimpsest.figures.timing import speed_against_quality, timing
 from palimpsest.figures.training import curves, progress, sample_grids
-from palimpsest.papers.figures import FigureSpec, OfPictures, ResultsFigure
+from palimpsest.papers.figures import FigureSpec, OfPictures
 from palimpsest.papers.paper import names, read_papers
 from palimpsest.results.measured import Measured
 from palimpsest.workspace import Workspace
@@ -67,22 +67,9 @@ def draw_paper(root: Path, measured: Measured, paper: str) -> Iterator[Drawing]:
     """The figures of one paper."""
     studio = Studio(root, measured)
     figures = read_papers()[paper].figures
-    for name, layout in chain.from_iterable(on_each_slot(measured, *each) for each in figures.items()):
+    for name, layout in figures.items():
         figure, absent = KINDS[layout.kind](studio, layout)
         scene = f"Profile {measured.profile}"
         if isinstance(layout, OfPictures) and figure is not None:
             scene = f"Test pictures of {measured.pictures(layout.slot).dataset}, {layout.hole} holes, {scene.lower()}"
         yield Drawing(f"{paper}-{name}", layout.title, f"{scene}. {layout.caption}", figure, absent)
-
-
-def on_each_slot(measured: Measured, name: str, layout: FigureSpec) -> list[tuple[str, FigureSpec]]:
-    """A figure's name and layout; where it names no slot, those for each slot on which one of its runs was measured."""
-    if not isinstance(layout, ResultsFigure) or layout.slot is not None:
-        return [(name, layout)]
-    layouts = {slot: layout.on(slot) for slot in measured.slots}
-    with_results = [
-        slot
-        for slot, each in layouts.items()
-        if any(column.run in measured.kept(slot, each.hole) for column in each.columns)
-    ]
-    return [(f"{name}-{slot}", layouts[slot]) for slot in with_results or measured.slots[:1]]

@@ -19,7 +19,7 @@ from palimpsest.page.commit import commit
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.papers.tables import Column, Comparison
 from palimpsest.papers.values import Place
-from palimpsest.results.measured import Measured, at_hand, read_results
+from palimpsest.results.measured import Measured, read_results
 from palimpsest.results.summary import summary
 from palimpsest.storage import read_json, replacing, write_json, write_text
 from palimpsest.workspace import Workspace
@@ -122,15 +122,15 @@ def rows(measured: Measured) -> Iterator[Row]:
 
 
 def _rows_of(measured: Measured, name: str, paper: Paper, number: str, table: Comparison) -> Iterator[Row]:
-    published, condition = table.data[0], at_hand(table, measured).data[0]
+    condition = table.data[0]
     region, column = _column(table)
     for row in table.rows:
         if name in row.runs:
             run, hole, metric = row.run_on(condition), condition.measured, column.metric
             yield Row(
                 method=paper.label,
-                published=[name, number, published.dataset, published.mask, published.ratio, row.method, METRIC],
-                published_on=published.label,
+                published=[name, number, condition.dataset, condition.mask, condition.ratio, row.method, METRIC],
+                published_on=condition.label,
                 dataset=measured.pictures(condition.slot).dataset,
                 hole=hole,
                 region=region,

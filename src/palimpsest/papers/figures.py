@@ -1,29 +1,18 @@
 """How a paper's figures are laid out."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from palimpsest.config.yaml import Settings
-from palimpsest.papers.tables import Row
 
 
 class Shown(Settings):
     """One run's column of a figure."""
 
-    run: str | dict[str, str]  # {slot of data: run} where it has one for each
+    run: str
     head: str
     map: bool  # whether a column with the map of its attention follows
-
-    @property
-    def runs(self) -> list[str]:
-        return [self.run] if isinstance(self.run, str) else list(self.run.values())
-
-    def on(self, slot: str) -> Self:
-        """The column with the run of one slot's pictures; with any other where it has none there."""
-        if isinstance(self.run, str):
-            return self
-        return self.model_copy(update={"run": self.run.get(slot, next(iter(self.run.values())))})
 
 
 class ResultsFigure(Settings):
@@ -32,15 +21,11 @@ class ResultsFigure(Settings):
     kind: Literal["results"]
     title: str
     caption: str
-    slot: str | None = None  # none: a figure for each slot with results
+    slot: str
     hole: str  # kind of hole
     pictures: PositiveInt  # rows, at most the samples that runs keep
     original: bool  # whether the original comes first
     columns: list[Shown]
-
-    def on(self, slot: str) -> Self:
-        """The figure of one slot's pictures."""
-        return self.model_copy(update={"slot": slot, "columns": [column.on(slot) for column in self.columns]})
 
 
 class CurvesFigure(Settings):
@@ -129,23 +114,22 @@ class AgainstRatio(Settings):
 
     title: str
     caption: str
+    slot: str
     holes: Annotated[list[str], Field(min_length=2)]  # kinds, from small to large
     metrics: Annotated[list[str], Field(min_length=1)]
+    columns: list[Mechanism]
 
 
 class GrowingFigure(AgainstRatio):
     """One test picture with growing holes, a row a run, and each run's metrics against the hole ratio."""
 
     kind: Literal["growing"]
-    slot: str
-    columns: list[Mechanism]
 
 
 class RatiosFigure(AgainstRatio):
-    """Each method's metrics against the hole ratio, a row of panels for each slot."""
+    """Each method's metrics against the hole ratio."""
 
     kind: Literal["ratios"]
-    rows: list[Row]
 
 
 OfPictures = ResultsFigure | ReferencesFigure | RetrievalFigure | FailuresFigure

@@ -4,7 +4,7 @@ A table's key in <paper>.yaml is the number that the paper prints; what it says 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, PositiveInt
 
@@ -62,7 +62,6 @@ class Condition(Settings):
     dataset: str  # the paper's
     label: str  # the paper's name for it
     slot: str  # whose pictures are used
-    stand_in: str | None = None  # the slot used in its place where nothing was measured on `slot`
     ours: str | None = None  # the name of the paper's data among our datasets, where it is not `dataset`
     mask: str  # the paper's
     ratio: str  # the paper's range of hole ratios; "" without ranges
@@ -89,14 +88,12 @@ class Row(Settings):
     """One method."""
 
     label: str
-    run: str | dict[str, str]  # its run; {slot or kind of hole: run} where several do
+    run: str | dict[str, str]  # its run; {kind of hole: run} where each has its own
     method: str | None = None  # its name in values.csv; none where the paper has no such row
 
     def run_on(self, condition: Condition) -> str | None:
         """The run under a condition; none where the method has none there."""
-        if isinstance(self.run, str):
-            return self.run
-        return self.run.get(condition.hole, self.run.get(condition.slot))
+        return self.run if isinstance(self.run, str) else self.run.get(condition.hole)
 
     @property
     def runs(self) -> list[str]:
@@ -113,16 +110,12 @@ class MethodTable(Layout):
     def methods(self, paper: str) -> list[MethodRow]:
         return [MethodRow(row.label, row.method, row.runs) for row in self.rows]
 
-    def on(self, data: list[Condition]) -> Self:
-        """The table under other conditions."""
-        return self.model_copy(update={"data": data})
-
     def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
-        slots_and_holes = {key for c in self.data for key in (c.slot, c.stand_in, c.hole) if key}
+        holes = {condition.hole for condition in self.data}
         for row in self.rows:
             one_of(row.method, [*sorted({place.method for place in places}), None], f"{at}.rows: method")
             for key in row.run if isinstance(row.run, dict) else ():
-                one_of(key, slots_and_holes, f"{at}.rows: run")
+                one_of(key, holes, f"{at}.rows: run")
 
 
 class Unstated(Settings):
@@ -174,6 +167,7 @@ class Comparison(MethodTable):
         for _, column in self.columns:
             one_of(column.metric, metrics, f"{at}.measured: metric")
             one_of(column.published, [*published, None], f"{at}.measured: published")
+        _refuse_several([condition.slot for condition in self.data], f"{at}.data: slot")
         for condition in self.data:
             found = {(place.dataset, place.mask, place.ratio) for place in places}
             one_of((condition.dataset, condition.mask, condition.ratio), found, f"{at}.data: dataset, mask, ratio")
@@ -186,12 +180,25 @@ def _explained(published: str | Unstated, metrics: Metrics) -> tuple[str, Metric
     return published.name, metrics[published.like].model_copy(update={"label": published.label})
 
 
+def _refuse_several(found: list[str], at: str) -> None:
+    if len(set(found)) > 1:
+        raise InputError(f"{at}: found {', '.join(dict.fromkeys(found))}; accepted: one for the whole table")
+
+
 class Study(MethodTable):
     """A user study: raters see the input and what several methods made of it, and pick one."""
 
     question: str  # what the page asks
     pictures: PositiveInt  # of each condition, in the paper
     raters: PositiveInt  # in the paper
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Each slot and kind of hole once, as one set of pictures may stand for several of the paper's."""
+        found: dict[tuple[str, str], Condition] = {}
+        for condition in self.data:
+            found.setdefault((condition.slot, condition.hole), condition)
+        return list(found.values())
 
 
 class Votes(Settings):
@@ -228,10 +235,7 @@ class ComparisonTable(Comparison):
 
     def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
         super().check(places, metrics, at)
-        slots = {(condition.dataset, condition.slot, condition.stand_in) for condition in self.data}
-        if len(slots) > 1:
-            found = ", ".join(sorted(condition.slot for condition in self.data))
-            raise InputError(f"{at}.data: asked for conditions on one data set and slot, found {found}; accepted: one")
+        _refuse_several([condition.dataset for condition in self.data], f"{at}.data: dataset")
         if votes := self.votes:
             found = {(place.dataset, place.metric) for place in places}
             one_of((votes.dataset, votes.metric), found, f"{at}.votes: dataset, metric")

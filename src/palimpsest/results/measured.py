@@ -4,20 +4,18 @@ import csv
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from pydantic import ConfigDict
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.metrics.aggregate import Aggregate
-from palimpsest.papers.tables import Condition, MethodTable, Study
+from palimpsest.papers.tables import Condition, Study
 from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `hole_ratio` is what is missing
-M = TypeVar("M", bound=MethodTable)
 
 
 class Result(Settings):
@@ -208,21 +206,6 @@ def read_results(root: Path) -> Measured:
     path = Workspace(root).benchmark
     benchmark = build(Benchmark, read_json(path, dict), "", str(path)) if path.is_file() else None
     return Measured(runs, results, absent, root, benchmark)
-
-
-def at_hand(layout: M, measured: Measured) -> M:
-    """The layout with substitutes for the slots on which nothing was measured."""
-    own = {condition.slot for condition in layout.data if measured.kept(condition.slot, condition.measured)}
-    data = [c.model_copy(update={"slot": c.stand_in}) if c.stand_in and c.slot not in own else c for c in layout.data]
-    return layout.on(data)
-
-
-def shown_conditions(study: Study, measured: Measured) -> list[Condition]:
-    """The conditions of a study, stand-ins put in, each slot and kind of hole once: a stand-in may serve several."""
-    found: dict[tuple[str, str], Condition] = {}
-    for condition in at_hand(study, measured).data:
-        found.setdefault((condition.slot, condition.hole), condition)
-    return list(found.values())
 
 
 def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:

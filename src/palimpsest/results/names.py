@@ -19,7 +19,7 @@ def method_names(measured: Measured) -> dict[str, str]:
                 in_tables |= {run: min(in_tables.get(run, each.label), each.label, key=len) for run in each.runs}
         for figure in paper.figures.values():
             for column in figure.columns if isinstance(figure, ResultsFigure) else ():
-                in_figures |= dict.fromkeys(column.runs, f"{paper.label}, {column.head}")
+                in_figures[column.run] = f"{paper.label}, {column.head}"
 
     def name(run: str) -> str:
         found = (in_tables.get(run), in_tables.get(measured.trained(run)), in_figures.get(run))

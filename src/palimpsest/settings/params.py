@@ -28,7 +28,7 @@ class Profile(Settings):
 class Params(Settings):
     """Every setting; `pretrained` and `runs` are read section by section, as each holds its method's own settings."""
 
-    profile: runs.ProfileName
+    profile: str
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
     profiles: dict[str, Profile]
     accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets

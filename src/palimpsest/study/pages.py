@@ -7,7 +7,7 @@ import numpy as np
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.tables import Study
 from palimpsest.rendering import template
-from palimpsest.results.measured import Measured, runs_shown, shown_conditions
+from palimpsest.results.measured import Measured, runs_shown
 from palimpsest.results.samples import read_samples
 from palimpsest.storage import write_json, write_text
 from palimpsest.study.design import Config
@@ -17,7 +17,7 @@ from palimpsest.study.trials import KEY, Shown, make_key, page_data
 def shown(root: Path, study: Study, measured: Measured, pictures: int) -> list[Shown]:
     """A study's pictures, at most `pictures` of each condition; none of a condition with fewer than two methods."""
     found = []
-    for condition in shown_conditions(study, measured):
+    for condition in study.conditions:
         runs = runs_shown(study, condition, measured).values()
         if len(runs) > 1:
             samples = read_samples(root, measured, condition.slot, condition.hole).evenly(min(pictures, study.pictures))
@@ -45,6 +45,6 @@ def build_all(root: Path, measured: Measured, config: Config, folder: Path) -> N
 
 def why_not(study: Study, measured: Measured) -> str:
     """Why a study cannot start, for those who open its page."""
-    runs = [row.run_on(condition) for condition in shown_conditions(study, measured) for row in study.rows]
+    runs = [row.run_on(condition) for condition in study.conditions for row in study.rows]
     waiting = dict.fromkeys(run for run in runs if run and run not in measured.results)
     return f"A study needs the results of at least two methods; not yet run: {', '.join(waiting) or 'none'}."

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from palimpsest.papers.metrics import Metric
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.tables import Condition, Study
-from palimpsest.results.measured import Measured, runs_shown, shown_conditions
+from palimpsest.results.measured import Measured, runs_shown
 from palimpsest.study.tally import Tally, tally
 from palimpsest.study.tally import Vote as Cast
 from palimpsest.study.trials import Key, read_key
@@ -36,10 +36,6 @@ class Poll:
     others: int  # votes on the study as it was built before
     outdated: bool = False  # whether it shows results that have been remade since
 
-    @property
-    def conditions(self) -> list[Condition]:
-        return shown_conditions(self.study, self.measured)
-
     def methods(self, condition: Condition) -> dict[str, str]:
         """{run: label} of what raters see of one condition."""
         seen = self.key.methods if self.key else {}
@@ -59,15 +55,15 @@ class Poll:
     @cached_property
     def whole(self) -> Tally | None:
         """Of all pictures."""
-        return self.tally(*self.conditions)
+        return self.tally(*self.study.conditions)
 
     @property
     def datasets(self) -> str:
-        return " and ".join(dict.fromkeys(self.measured.pictures(c.slot).dataset for c in self.conditions))
+        return " and ".join(dict.fromkeys(self.measured.pictures(c.slot).dataset for c in self.study.conditions))
 
     def same(self, condition: Condition) -> bool:
         """Whether our votes are on the paper's data."""
-        return condition.own in {self.measured.pictures(c.slot).dataset for c in self.conditions}
+        return condition.own in {self.measured.pictures(c.slot).dataset for c in self.study.conditions}
 
     @property
     def why(self) -> str:
@@ -107,7 +103,8 @@ def counted(on: str, found: Tally) -> str:
 
 def to_text(poll: Poll) -> str:
     """A tally for a terminal."""
-    tallies = [(f"{c.slot}, {c.hole} holes", poll.tally(c)) for c in poll.conditions if len(poll.conditions) > 1]
+    conditions = poll.study.conditions if len(poll.study.conditions) > 1 else []
+    tallies = [(f"{c.slot}, {c.hole} holes", poll.tally(c)) for c in conditions]
     lines = []
     for on, found in [*tallies, ("in all", poll.whole)]:
         if found is None:

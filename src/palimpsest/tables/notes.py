@@ -21,11 +21,10 @@ def with_external(measured: Measured, layout: Comparison, data: Sequence[Conditi
     """The rows, then one for each label of external results under one of the conditions, where they belong."""
     if not layout.external:
         return layout.rows
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, str] = {}
     for condition in data:
-        for label, name in measured.external(condition.slot, condition.measured).items():
-            found.setdefault(label, {})[condition.slot] = name
-    return [*layout.rows, *(Row(label=f"{label} (external)", run=runs) for label, runs in found.items())]
+        found |= measured.external(condition.slot, condition.measured)
+    return [*layout.rows, *(Row(label=f"{label} (external)", run=run) for label, run in found.items())]
 
 
 def caption(context: Context, under: Sequence[Cells]) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
-from palimpsest.papers.tables import Comparison
 from palimpsest.papers.values import read_values
-from palimpsest.results.measured import Measured, at_hand
+from palimpsest.results.measured import Measured
 from palimpsest.study.polls import read_polls
 from palimpsest.tables.compared import comparison_tables
 from palimpsest.tables.context import Context
@@ -38,7 +37,5 @@ def contexts(measured: Measured) -> Iterator[Context]:
     metrics, values, polls = read_metrics(), read_values(), read_polls(measured)
     for name, paper in read_papers().items():
         for key, layout in paper.tables.items():
-            if isinstance(layout, Comparison):
-                layout = at_hand(layout, measured)
             poll = polls.get(f"{name}-{key}")
             yield Context(name, paper.label, key, layout, values, metrics, measured, poll)

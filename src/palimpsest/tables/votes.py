@@ -43,7 +43,7 @@ def _columns(context: Context) -> Iterator[FilledColumn]:
         for condition in {condition.dataset: condition for condition in layout.data}.values():
             published = partial(_published, context, condition.dataset, name)
             yield FilledColumn(Head(metric.head, f"published on {condition.label}"), published, metric)
-        for condition in poll.conditions:
+        for condition in poll.study.conditions:
             head = Head(metric.head, f"ours on {poll.measured.pictures(condition.slot).dataset}")
             yield FilledColumn(head, partial(_ours, poll, poll.tally(condition), [condition], name), metric)
 
@@ -52,7 +52,7 @@ def votes_table(context: Context) -> Table:
     """Published votes and ours, all pictures together, of a table of other things."""
     poll, votes = context.poll, context.layout.votes
     published = partial(_published, context, votes.dataset, votes.metric)
-    ours = partial(_ours, poll, poll.whole, poll.conditions, "votes")
+    ours = partial(_ours, poll, poll.whole, poll.study.conditions, "votes")
     columns = [
         FilledColumn(Head(votes.label, "published"), published),
         FilledColumn(Head(votes.label, f"ours on {poll.datasets}"), ours),
@@ -95,7 +95,7 @@ def _ours(poll: Poll, found: Tally | None, conditions: Sequence[Condition], what
 
 def _notes(poll: Poll) -> Iterator[tuple[str, str]]:
     """The notes of a table of votes alone."""
-    for condition in poll.conditions:
+    for condition in poll.study.conditions:
         pictures = poll.measured.pictures(condition.slot)
         yield "Data", f"{pictures}; {condition.hole} holes; profile {poll.measured.profile}."
     for condition in poll.study.data:
@@ -111,10 +111,10 @@ def vote_notes(poll: Poll) -> Iterator[tuple[str, str]]:
     if poll.whole is None:
         yield "Votes", f"no votes: {poll.why}; {paper}."
         return
-    for condition in poll.conditions if len(poll.conditions) > 1 else []:
+    for condition in poll.study.conditions if len(poll.study.conditions) > 1 else []:
         if found := poll.tally(condition):
             yield "Votes", counted(f"{poll.measured.pictures(condition.slot).dataset}, {condition.hole} holes", found)
-    shown = dict.fromkeys(label for condition in poll.conditions for label in poll.methods(condition).values())
+    shown = dict.fromkeys(label for condition in poll.study.conditions for label in poll.methods(condition).values())
     yield "Votes", f"{counted('in all', poll.whole)} Shown: {', '.join(shown)}; {paper}."
     if poll.others:
         yield "Votes", f"{poll.others} more, on the study as it was built before, do not count."
