@@ -1,6 +1,6 @@
 """CTSDG: X. Guo et al., "Image Inpainting via Conditional Texture and Structure Dual Generation", ICCV 2021.
 
-Section 3 (generator, discriminator, loss functions) of arXiv 2108.09760; released code and weights.
+arXiv 2108.09760, generator, discriminator and loss functions; released code and weights.
 
     I_in, M_in    picture in [-1, 1], and where it is known: 1 - hole
     E, I_gray     edges, 1 or 0, and the grey picture, in [0, 1]: together the structure
@@ -19,14 +19,14 @@ Departures
 - Edges that the network sees are found with the hole excluded, in training too. The released code takes them from the
   complete picture and cuts the hole out, so that edges beside the hole leak what is in it.
 - The released code finds edges and grey after a turn through [-1, 1] to bytes, in which dark colours wrap around;
-  here they are the picture's own.
+  here they are the picture's own. Released weights were trained on the former.
 - In Bi-GFF structure takes from the texture that structure was added to already, in attention scores only the patches
   that are copied are normalised, and fine-tuning keeps the statistics of the whole generator, all as in the released
   code.
 - The losses and their weights are the released code's: all l1 and cross-entropies; scores of both branches of the
   critic are averaged, and the critic's edge detector learns from real and from painted pictures.
-- VGG sees pictures as it was trained on them, normalised, in [0, 1]; the released code passes them in [-1, 1]. It is
-  VGG19 where that is available, VGG16 in the paper.
+- VGG sees pictures as it was trained on them, normalised; the released code passes them as they are, in [-1, 1]. It is
+  VGG19 where that is available, VGG16 in the released code.
 - Convolutions with spectral normalisation start as PyTorch's do; only the shape of the distribution matters.
 - Fine-tuning takes as many iterations as training, for which the released settings name 300,000.
 - A picture of 256 px has seven levels, as published; halving the side takes one away.
