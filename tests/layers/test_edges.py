@@ -7,7 +7,7 @@ from skimage.color import rgb2gray
 from skimage.feature import canny as detect
 
 from palimpsest.inpainting import to_tensors
-from palimpsest.layers.edges import canny, grey
+from palimpsest.layers.edges import canny, edges_of, grey
 
 
 def test_grey_is_scikit_images(four):
@@ -44,3 +44,10 @@ def test_a_boundary_is_an_edge():
     wanted = torch.zeros(32, 32)
     wanted[1:-1, 15:17] = 1  # it lies between two columns, which are as steep
     assert torch.equal(found, wanted)
+
+
+def test_edges_of_the_whole_and_of_known_pixels(four):
+    image, hole = to_tensors(*four)
+    whole, known = edges_of(image, hole, 1.0)
+    assert torch.equal(whole, canny(image, torch.zeros_like(hole), 1.0))
+    assert torch.equal(known, canny(image, hole, 1.0))

@@ -71,7 +71,7 @@ def test_a_released_state_fills_as_its_own_code_does(params):
 
 @pytest.mark.parametrize(("deepest", "kernel"), [(True, 1), (False, 3)])
 def test_attention_transfer_is_the_textbook_form(deepest, kernel, monkeypatch):
-    monkeypatch.setattr("palimpsest.models.pen_net.CHUNK_BYTES", 1)  # several chunks
+    monkeypatch.setattr("palimpsest.layers.attention_transfer.CHUNK_BYTES", 1)  # several chunks
     torch.manual_seed(0)
     shallow, deep = torch.randn(2, 4, 24, 20).double(), 0.05 * torch.randn(2, 5, 12, 10).double()
     deep[0, :, 2, 3] = 0

@@ -27,3 +27,8 @@ def canny(image: Tensor, hole: Tensor, sigma: float) -> Tensor:
     pictures, known = grey(image.double())[:, 0].cpu().numpy(), (hole[:, 0] == 0).cpu().numpy()
     edges = [detect(picture, sigma, mask=mask) for picture, mask in zip(pictures, known, strict=True)]
     return torch.from_numpy(np.stack(edges)[:, None]).to(image)
+
+
+def edges_of(image: Tensor, hole: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """The edges of the whole pictures and those that known pixels alone show, each (B, 1, H, W)."""
+    return canny(image, torch.zeros_like(hole), sigma), canny(image, hole, sigma)

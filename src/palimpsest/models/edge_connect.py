@@ -45,7 +45,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
-from palimpsest.layers.edges import canny, grey
+from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.patchgan import PatchCritic
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
@@ -122,11 +122,6 @@ def initialised(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_parametrized(module):
         nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
         nn.init.zeros_(module.bias)
-
-
-def edges_of(image: Tensor, hole: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-    """C_gt and C̃, (B, 1, H, W)."""
-    return canny(image, torch.zeros_like(hole), sigma), canny(image, hole, sigma)
 
 
 class Model:

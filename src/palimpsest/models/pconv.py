@@ -8,7 +8,8 @@ released weights too.
     I_out         output of the network
     I_comp        result: I_out in the hole, I_gt elsewhere
 
-A U-Net of partial convolutions, whose masks travel beside the features; its last skip connection is the picture itself.
+A U-Net of partial convolutions, `layers/partial_unet.py`, whose masks travel beside the features; its last skip
+connection is the picture itself.
 
 Departures
 - Seven levels for pictures of 256 px, as in the released code; the paper has eight, for 512 px (`levels: 8`).
@@ -28,17 +29,16 @@ Departures
 """
 
 from functools import cached_property
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from palimpsest.config.yaml import InputError, Settings
+from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.partial_convolution import Normalisation, PartialConv, Stream
+from palimpsest.layers.partial_unet import Block, Decoder, Encoder, levels, size_divisor
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.perceptual import perceptual_and_style_l1
@@ -73,80 +73,20 @@ class Config(Settings):
     schedule: Schedule
 
 
-class Block(nn.Module):
-    """Partial convolution, batch normalisation, activation."""
-
-    def __init__(self, conv: PartialConv, norm: nn.Module, activation: nn.Module):
-        super().__init__()
-        self.conv = conv
-        self.norm = norm
-        self.activation = activation
-
-    def forward(self, *streams: Stream) -> Stream:
-        features, valid = self.conv(*streams)
-        return Stream(self.activation(self.norm(features)), valid)
-
-
-class Encoder(nn.ModuleList):
-    """Blocks of stride 2: a stream of the picture's size → those of all levels, from the largest to the smallest."""
-
-    def __init__(self, channels: list[int], first_bias: bool, normalisation: Normalisation):
-        kernels = [7, 5, 5, *[3] * (len(channels) - 3)]
-        blocks = []
-        for kernel, (inputs, outputs) in zip(kernels, pairwise([3, *channels]), strict=True):
-            first = not blocks
-            conv = PartialConv(inputs, outputs, kernel, 2, first and first_bias, normalisation)
-            blocks.append(Block(conv, nn.Identity() if first else nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)))
-        super().__init__(blocks)
-        self.keeps_statistics = False  # of batch normalisation, also while it trains
-
-    def train(self, mode: bool = True) -> "Encoder":
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train(mode and not self.keeps_statistics)
-        return self
-
-    def forward(self, stream: Stream) -> list[Stream]:
-        streams = []
-        for block in self:
-            stream = block(stream)
-            streams.append(stream)
-        return streams
-
-
-class Decoder(nn.ModuleList):
-    """Blocks that join a stream at twice its size with the one beside it, from the smallest level to the picture."""
-
-    def __init__(self, channels: list[int], normalisation: Normalisation):
-        *skips, deepest = channels
-        blocks = []
-        for below, beside in pairwise([deepest, *reversed(skips)]):
-            conv = PartialConv(below + beside, beside, normalisation=normalisation)
-            blocks.append(Block(conv, nn.BatchNorm2d(beside), nn.LeakyReLU(0.2, inplace=True)))
-        last = PartialConv(channels[0] + 3, 3, bias=True, normalisation=normalisation)
-        super().__init__([*blocks, Block(last, nn.Identity(), nn.Identity())])
-
-    def forward(self, stream: Stream, skips: list[Stream]) -> Tensor:
-        for block, skip in zip(self, reversed(skips), strict=True):
-            doubled = Stream(*(interpolate(part, scale_factor=2) for part in stream))
-            stream = block(doubled, skip)
-        return stream.features
-
-
 class Generator(nn.Module):
     """I_gt (B, 3, H, W) and holes (B, 1, H, W) → I_out (B, 3, H, W), in the colours of I_gt. Section 3.2."""
 
     def __init__(self, config: Config):
         super().__init__()
-        channels = [config.width * min(2**level, 8) for level in range(config.levels)]
-        self.encoder = Encoder(channels, config.first_bias, config.normalisation)
-        self.decoder = Decoder(channels, config.normalisation)
+        channels, normalisation = levels(config.width, config.levels), config.normalisation
+        self.encoder = Encoder(3, channels, config.first_bias, normalisation)
+        last = PartialConv(channels[0] + 3, 3, bias=True, normalisation=normalisation)
+        self.decoder = Decoder(channels, Block(last, nn.Identity(), nn.Identity()), "nearest", normalisation)
 
     def forward(self, x: Tensor, hole: Tensor) -> Tensor:
         picture = Stream(x, 1 - hole)
         *skips, deepest = self.encoder(picture)
-        return self.decoder(deepest, [picture, *skips])
+        return self.decoder(deepest, [picture, *skips]).features
 
 
 def kaiming(module: nn.Module) -> None:
@@ -162,10 +102,7 @@ class Model:
 
     def __init__(self, config: Config, size: int):
         config.schedule.check_phases(PHASES)
-        self.size_divisor = 2**config.levels
-        if size % self.size_divisor or size == self.size_divisor:
-            found = f"levels is {config.levels} for pictures of {size} px"
-            raise InputError(f"{found}; accepted: multiples of {self.size_divisor} px, from twice that up")
+        self.size_divisor = size_divisor(config.levels, size)
         self.config = config
         self.networks = nn.ModuleDict({"generator": Generator(config).apply(kaiming)})
 
@@ -184,9 +121,7 @@ class Model:
     def begin(self, phase: Phase) -> None:
         """Fine-tuning no longer lets holes into the statistics of the encoder's batch normalisation; section 4.2."""
         set_rates(self.optimisers, phase)
-        encoder = self.generator.encoder
-        encoder.keeps_statistics = phase.name == "fine-tuning"
-        encoder.train(encoder.training)
+        self.generator.encoder.keep_statistics(phase.name == "fine-tuning")
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         x = self.coloured(image)

@@ -29,29 +29,18 @@ from typing import Annotated
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, l1_loss, normalize
+from torch.nn.functional import interpolate, l1_loss
 from torch.nn.utils.parametrizations import spectral_norm
 
 from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
-from palimpsest.layers.contextual_attention import (
-    CHUNK_BYTES,
-    SMALLEST_NORM,
-    Matching,
-    attention,
-    patch_sum,
-    row_chunks,
-)
-from palimpsest.layers.pasting import Canvas
+from palimpsest.layers.contextual_attention import patch_sum
+from palimpsest.layers.dilated_branches import DILATIONS, DilatedBranches
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.reconstruction import known_l1
-
-RATE = 2  # between two levels
-SCALE = 10.0  # of scores before the softmax
-LEAST = 1e-8  # attention to any patch, those of the hole included
-DILATIONS = (1, 2, 4, 8)
 
 
 class CriticConfig(Settings):
@@ -90,18 +79,14 @@ def doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
-class DilatedMix(nn.ModuleList):
+class DilatedMix(DilatedBranches):
     """Four dilated convolutions side by side, each of a quarter of the channels; same shape."""
 
     def __init__(self, channels: int):
-        quarter = channels // len(DILATIONS)
-        super().__init__(
-            nn.Sequential(nn.Conv2d(channels, quarter, 3, padding=d, dilation=d), nn.ReLU(inplace=True))
-            for d in DILATIONS
-        )
+        super().__init__(channels, channels // len(DILATIONS))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self], 1)
+        return torch.cat(super().forward(x), 1)
 
 
 class AttentionTransfer(nn.Module):
@@ -117,22 +102,9 @@ class AttentionTransfer(nn.Module):
         self.mix = nn.Identity() if deepest else DilatedMix(channels)
 
     def forward(self, shallow: Tensor, deep: Tensor, hole: Tensor) -> Tensor:
-        height, width = deep.shape[2:]
-        missing = resized(hole, (height, width))
+        missing = resized(hole, deep.shape[2:])
         valid = (missing if self.deepest else patch_sum(missing)) == 0
-        matching = None if self.deepest else Matching.of(deep, deep, SCALE, normalise_foreground=False)
-        canvas = Canvas(shallow, RATE)
-        row_bytes = len(deep) * width * height * width * deep.element_size()
-        for top, bottom in row_chunks(height, max(1, CHUNK_BYTES // row_bytes)):
-            scores = matching.scores(top, bottom) if matching else pixel_scores(deep, top, bottom)
-            canvas.paste(attention(scores, valid, "multiply").clamp_min(LEAST), top, bottom)
-        return self.mix(canvas.picture("constant"))
-
-
-def pixel_scores(features: Tensor, top: int, bottom: int) -> Tensor:
-    """SCALE · <f, b> / ‖b‖ of the pixels in rows top … bottom, bottom excluded, with all others: (B, rows · w, N)."""
-    keys = normalize(features, dim=1, eps=SMALLEST_NORM).flatten(2)
-    return SCALE * features[:, :, top:bottom].flatten(2).mT @ keys
+        return self.mix(transfer(shallow, deep, valid, kernel=1 if self.deepest else 3))
 
 
 class Level(nn.Module):
