@@ -91,4 +91,5 @@ def glorot(module: nn.Module) -> None:
     """TensorFlow's default weights: uniform (Glorot and Bengio 2010), with biases of 0."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
