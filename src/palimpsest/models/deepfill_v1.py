@@ -197,9 +197,7 @@ class Refinement(nn.Module):
             *dilated(4 * w, unit),
         )
         self.attention_branch = AttentionBranch(w, p, attention)
-        self.decoder = nn.Sequential(
-            unit(8 * w, 4 * w), unit(4 * w, 4 * w), *to_full_size(w, unit), to_picture(w, p)
-        )
+        self.decoder = nn.Sequential(unit(8 * w, 4 * w), unit(4 * w, 4 * w), *to_full_size(w, unit), to_picture(w, p))
 
     def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         attended, offsets = self.attention_branch(inputs, hole)
