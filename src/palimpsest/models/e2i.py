@@ -3,7 +3,7 @@
 The networks and the four steps of inference are those of the released code, which only tests. Losses and training are
 not published with it: here they are EdgeConnect's, see learning/edge_phases.py and losses/edge_connect.py.
 
-    x             image in [-1, 1], the hole white
+    x             image in [-1, 1], the hole filled with one colour, `hole_colour`
     e             soft edges, 1 at an edge, (B, 1, H, W) in [0, 1]; networks see 1 - 2 e: white without edges
     D, G_e        detector, edge generator
     x1, x2        outputs of the painter's two stages
@@ -20,10 +20,14 @@ Departures
   pretrained, and people's drawings to learn from. This one is narrow, starts from random weights, and learns Canny's
   edges of whole pictures, with HED's loss (equation 2) at each of its five sides. As in E2I, the soft edges are the
   sigmoid of the sides' mean.
-- Training's known edges are those of the whole picture, cut out, as step 2 would take the painter into each step; filling
-  takes them from the rough fill.
+- Training's known edges are those of the whole picture, with the hole cut out; filling takes them from the rough fill,
+  which costs the painter a second pass.
 - In step 1 the painter sees no edges at all; the released code's sees those that G_e makes up from none. In training a
   share of the pictures is painted without edges (`edgeless`), else step 1 would be new to the painter.
+- Convolutions start as He et al. 2015 have it, the painter's last ones at 0, that is grey: from TensorFlow's start the
+  signal fades in 20 layers without normalisation, and what is left to learn from is the last layer's own view of x.
+- In the smoke run the hole has the mean colour of the known pixels (`hole_colour: mean`): so few steps do not unlearn
+  white.
 - The l1 is that of both stages, before they are clipped: clipped colours would have no gradient.
 - Convolutions of stride 2 pad both sides alike, and attention treats holes as in our DeepFill v1, whose layer it is:
   `attention` has the released code's choices.
@@ -32,7 +36,8 @@ Departures
 """
 
 from functools import cached_property, partial
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -45,7 +50,7 @@ from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.edges import canny, grey
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.layers.tensorflow_conventions import glorot, same_conv, subsample
+from palimpsest.layers.tensorflow_conventions import same_conv, subsample
 from palimpsest.learning import edge_phases
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
@@ -61,12 +66,21 @@ class Config(Settings):
     width: Annotated[int, Field(ge=2)]  # of the painter's
     critic_width: PositiveInt
     critic_rate: PositiveFloat  # learning rate, times the generators'
+    hole_colour: Literal["white", "mean"]  # of x: white, or the mean colour of the picture's known pixels
     sigma: PositiveFloat  # px, of Canny's blur, from which D learns
     edgeless: Annotated[float, Field(ge=0, le=1)]  # share of training pictures that are painted without edges
     attention: Options
     betas: Betas
     loss: Loss
     schedule: Schedule
+
+
+def initialised(module: nn.Module) -> None:
+    """He et al. 2015, for activations that are 0 or almost so below 0, with biases of 0."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class Detector(nn.Module):
@@ -78,7 +92,7 @@ class Detector(nn.Module):
         for wider, depth in STAGES:
             outputs = wider * width
             channels = [inputs, *[outputs] * depth]
-            layers = [conv(*pair, activation=nn.ReLU) for pair in zip(channels, channels[1:], strict=False)]
+            layers = [conv(*pair, activation=nn.ReLU) for pair in pairwise(channels)]
             self.stages.append(nn.Sequential(*layers))
             self.sides.append(nn.Conv2d(outputs, 1, 1))
             inputs = outputs
@@ -190,6 +204,9 @@ class Painter(nn.Module):
         super().__init__()
         self.coarse = Coarse(width)
         self.refinement = Refinement(width, attention)
+        self.apply(initialised)
+        for stage in (self.coarse, self.refinement):
+            nn.init.zeros_(stage.last.weight)  # grey
 
     def forward(self, x: Tensor, edges: Tensor, hole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         planes = torch.cat([torch.ones_like(hole), hole], 1)
@@ -213,10 +230,10 @@ class Model:
         self.derive = partial(true_edges, sigma=config.sigma)
         self.networks = nn.ModuleDict(
             {
-                "detector": Detector(config.detector_width).apply(glorot),
-                "edge_generator": EdgeGenerator(config.edge_width).apply(glorot),
+                "detector": Detector(config.detector_width).apply(initialised),
+                "edge_generator": EdgeGenerator(config.edge_width).apply(initialised),
                 "edge_critic": PatchCritic(2, config.critic_width),
-                "painter": Painter(config.width, config.attention).apply(glorot),
+                "painter": Painter(config.width, config.attention),
                 "critic": PatchCritic(3, config.critic_width),
             }
         )
@@ -267,15 +284,22 @@ class Model:
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x1 and x2 in units of the image, not yet clipped, and the attention's offsets."""
-        x = paste(torch.ones_like(hole), image * 2 - 1, hole)
+        x = paste(self._hole_colour(image, hole), image, hole) * 2 - 1
         x1, x2, offsets = self.networks["painter"](x, 1 - 2 * edges, hole)
         return (x1 + 1) / 2, (x2 + 1) / 2, offsets
+
+    def _hole_colour(self, image: Tensor, hole: Tensor) -> Tensor:
+        """(B, 3, 1, 1), or something that broadcasts to it."""
+        if self.config.hole_colour == "white":
+            return torch.ones_like(hole)
+        known = 1 - hole
+        return (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return self.inspect(image, hole)[0]
 
     def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The four steps; shows the rough fill, the edges, white on black, the coarse output, and where attention looks."""
+        """The four steps; shows the rough fill, the edges, white on black, x1, and where attention looks."""
         rough = paste(self.paint(image, hole, torch.zeros_like(hole))[1].clamp(0, 1), image, hole)
         edges = self.complete_edges(self.detect(rough), hole)
         x1, x2, flow = self.paint(image, hole, edges)
