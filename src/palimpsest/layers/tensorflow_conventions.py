@@ -91,5 +91,4 @@ def glorot(module: nn.Module) -> None:
     """TensorFlow's default weights: uniform (Glorot and Bengio 2010), with biases of 0."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.bias)
