@@ -194,7 +194,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "gm-srm": ({}, 0.002),
     "pconv": ({"levels": 4}, None),
     "edge-connect": ({}, 0.003),
-    "e2i": ({}, 0.005),
+    "e2i": ({}, 0.003),
     "picnet": ({"critic_levels": 3}, 0.003),
 }
 

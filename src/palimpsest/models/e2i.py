@@ -31,7 +31,8 @@ Departures
 - The l1 is that of both stages, before they are clipped: clipped colours would have no gradient.
 - Convolutions of stride 2 pad both sides alike, and attention treats holes as in our DeepFill v1, whose layer it is:
   `attention` has the released code's choices.
-- The number of iterations, critics, critics' inputs, weights and learning rates are EdgeConnect's.
+- Weights of the losses, learning rates, iterations, critics and what these see are EdgeConnect's; D learns before, for
+  100,000 iterations.
 - Sides are padded to multiples of 16 px, which D needs; the released code crops them to multiples of 8 px.
 """
 
@@ -42,7 +43,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, max_pool2d
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
@@ -84,7 +85,7 @@ def initialised(module: nn.Module) -> None:
 
 
 class Detector(nn.Module):
-    """D: pictures (B, 3, H, W) in [0, 1] → scores of its five sides, (B, 5, H, W). HED, figure 3."""
+    """D: pictures (B, 3, H, W) in [0, 1] → scores of its five sides, (B, 5, H, W), as in HED."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -100,7 +101,7 @@ class Detector(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         x, found = image * 2 - 1, []
         for number, (stage, side) in enumerate(zip(self.stages, self.sides, strict=True)):
-            x = stage(nn.functional.max_pool2d(x, 2) if number else x)
+            x = stage(max_pool2d(x, 2) if number else x)
             found.append(interpolate(side(x), image.shape[-2:], mode="bilinear", align_corners=False))
         return torch.cat(found, 1)
 
