@@ -29,7 +29,7 @@ Departures
   here the l1 of VGG's features, and Gram matrices as in Johnson et al. 2016, equations 3 and 4, of the result.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import torch
@@ -40,9 +40,10 @@ from torch.nn import functional as F
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
+from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
-from palimpsest.layers.tensorflow_conventions import Padding, glorot, same_conv, subsample
+from palimpsest.layers.tensorflow_conventions import Padding, glorot, subsample
 from palimpsest.learning.optimisation import Betas, adam, descend, in_turn, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
@@ -87,21 +88,6 @@ class Config(Settings):
     schedule: Schedule
 
 
-def conv(
-    inputs: int, outputs: int, kernel=3, stride=1, dilation=1, padding: Padding = "zeros", activation=nn.ELU
-) -> nn.Sequential:
-    """A convolution that keeps the size (over its stride), then its activation."""
-    return nn.Sequential(same_conv(inputs, outputs, kernel, stride, dilation, padding), activation())
-
-
-def up(inputs: int, outputs: int, padding: Padding) -> nn.Sequential:
-    return nn.Sequential(nn.Upsample(scale_factor=2), conv(inputs, outputs, padding=padding))
-
-
-def dilated(channels: int, padding: Padding) -> list[nn.Module]:
-    return [conv(channels, channels, dilation=d, padding=padding) for d in (2, 4, 8, 16)]
-
-
 def encoder(width: int, at_quarter: int, padding: Padding) -> list[nn.Module]:
     """The first five layers of a refinement encoder: 5 → 4 · width channels at a quarter of the size."""
     return [
@@ -113,34 +99,16 @@ def encoder(width: int, at_quarter: int, padding: Padding) -> list[nn.Module]:
     ]
 
 
-def to_picture(width: int, padding: Padding) -> list[nn.Module]:
-    """4 · width channels at a quarter of the size → 3 at full size, clipped."""
-    return [
-        up(4 * width, 2 * width, padding),
-        conv(2 * width, 2 * width, padding=padding),
-        up(2 * width, width, padding),
-        conv(width, width // 2, padding=padding),
-        conv(width // 2, 3, padding=padding, activation=lambda: nn.Hardtanh(-1, 1)),
-    ]
+def to_picture(width: int, padding: Padding) -> nn.Module:
+    """width / 2 channels → 3, clipped."""
+    return conv(width // 2, 3, padding=padding, activation=lambda: nn.Hardtanh(-1, 1))
 
 
 class Coarse(nn.Sequential):
     """Stage 1: (B, 5, H, W) → (B, 3, H, W). Appendix D."""
 
     def __init__(self, width: int, padding: Padding):
-        w, p = width, padding
-        super().__init__(
-            conv(5, w, kernel=5, padding=p),
-            conv(w, 2 * w, stride=2, padding=p),
-            conv(2 * w, 2 * w, padding=p),
-            conv(2 * w, 4 * w, stride=2, padding=p),
-            conv(4 * w, 4 * w, padding=p),
-            conv(4 * w, 4 * w, padding=p),
-            *dilated(4 * w, p),
-            conv(4 * w, 4 * w, padding=p),
-            conv(4 * w, 4 * w, padding=p),
-            *to_picture(w, p),
-        )
+        super().__init__(*trunk(5, width, partial(conv, padding=padding)), to_picture(width, padding))
 
 
 class SpatialTransformer(nn.Module):
@@ -222,14 +190,14 @@ class Refinement(nn.Module):
 
     def __init__(self, width: int, padding: Padding, attention: Attention):
         super().__init__()
-        w, p = width, padding
+        w, p, unit = width, padding, partial(conv, padding=padding)
         self.conv_branch = nn.Sequential(
             *encoder(w, 2 * w, p),
             conv(4 * w, 4 * w, padding=p),
-            *dilated(4 * w, p),
+            *dilated(4 * w, unit),
         )
         self.attention_branch = AttentionBranch(w, p, attention)
-        self.decoder = nn.Sequential(conv(8 * w, 4 * w, padding=p), conv(4 * w, 4 * w, padding=p), *to_picture(w, p))
+        self.decoder = nn.Sequential(unit(8 * w, 4 * w), unit(4 * w, 4 * w), *to_full_size(w, unit), to_picture(w, p))
 
     def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         attended, offsets = self.attention_branch(inputs, hole)

@@ -37,9 +37,8 @@ from functools import cached_property, partial
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
@@ -48,29 +47,13 @@ from palimpsest.layers.compositing import paste
 from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.edge_phases import PHASES, edges_to_paint, optimisers_of
+from palimpsest.learning.optimisation import Betas, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
-from palimpsest.losses.adversarial import GAN_LOSSES
-from palimpsest.losses.perceptual import perceptual_and_style_l1, perceptual_l1
+from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
-FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # of the perceptual loss
-STYLE_FEATURES = ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
-GAN_LOSS = GAN_LOSSES["dcgan"]
-PHASES = ("edges", "painting", "prediction", "joint")
 DILATION = 2
 INITIAL_DEVIATION = 0.02
-
-
-class Loss(Settings):
-    """Weights of equations 2 and 9; 0 switches a term off."""
-
-    edge_adversarial: NonNegativeFloat
-    feature_matching: NonNegativeFloat
-    l1: NonNegativeFloat
-    adversarial: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    critic: PositiveFloat  # of the critics' own losses
 
 
 class Config(Settings):
@@ -146,16 +129,11 @@ class Model:
 
     @property
     def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
+        return self.config.loss.reads_features
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """One for both generators, which `joint` trains with one loss, and one for both critics."""
-        pairs = {"generator": ("edge_generator", "painter"), "critic": ("edge_critic", "critic")}
-        return {
-            name: adam([value for network in pair for value in self.networks[network].parameters()], self.config.betas)
-            for name, pair in pairs.items()
-        }
+        return optimisers_of(self.networks, self.config.betas)
 
     def begin(self, phase: Phase) -> None:
         """A network that the phase's losses do not reach stays as it is."""
@@ -164,56 +142,11 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor, true: Tensor, known: Tensor) -> dict[str, Tensor]:
         """One step of the phase's networks; `true` is C_gt, `known` C̃."""
-        match self.phase:
-            case "edges":
-                return self._step_edges(image, hole, true, known)
-            case "painting":
-                return self._step_painting(image, hole, true)
-            case "prediction":
-                return self._step_painting(image, hole, self.complete_edges(image, hole, known).detach())
-            case "joint":
-                return self._step_painting(image, hole, self.complete_edges(image, hole, known))
-
-    def _step_edges(self, image: Tensor, hole: Tensor, true: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """The edge critic's step, equation 3, then G1's, equation 2."""
-        weight, critic, beside = self.config.loss, self.networks["edge_critic"], grey(image)
-        predicted = self.predict_edges(image, hole, known)
-        real, fake = torch.cat([beside, true], 1), torch.cat([beside, predicted], 1)
-        critic_loss = GAN_LOSS.critic(*critic.compare(real, fake.detach()))
-        descend(self.optimisers["critic"], weight.critic * critic_loss)
-
-        with torch.no_grad():
-            wanted = critic(real)
-        found = critic(fake)
-        adversarial = GAN_LOSS.generator(found[-1])
-        matching = sum(l1_loss(*maps) for maps in zip(found, wanted, strict=True))  # equation 4
-        loss = weight.edge_adversarial * adversarial + weight.feature_matching * matching
-        descend(self.optimisers["generator"], loss)
-        return {
-            "edge_critic": critic_loss,
-            "edge_adversarial": adversarial,
-            "feature_matching": matching,
-            "edge_generator": loss,
-        }
-
-    def _step_painting(self, image: Tensor, hole: Tensor, edges: Tensor) -> dict[str, Tensor]:
-        """The critic's step, equation 6, then that of G2 and of whatever made `edges`, equation 9."""
-        weight, critic = self.config.loss, self.networks["critic"]
-        output = self.paint(image, hole, edges)
-        critic_loss = GAN_LOSS.critic(*critic.compare(image, output.detach()))
-        descend(self.optimisers["critic"], weight.critic * critic_loss)
-
-        terms = {
-            "l1": l1_loss(output, image) / hole.mean(),
-            "adversarial": GAN_LOSS.generator(critic(output)[-1]),
-        }
-        if weight.perceptual:
-            terms["perceptual"] = perceptual_l1(output, image, FEATURES)  # equation 7
-        if weight.style:
-            _, terms["style"] = perceptual_and_style_l1([output * hole], image * hole, STYLE_FEATURES)  # equation 8
-        loss = sum(getattr(weight, name) * term for name, term in terms.items())
-        descend(self.optimisers["generator"], loss)
-        return {"critic": critic_loss, **terms, "generator": loss}
+        learning = self.networks, self.optimisers, self.config.loss
+        if self.phase == "edges":
+            return step_edges(*learning, grey(image), true, self.predict_edges(image, hole, known))
+        edges = edges_to_paint(self.phase, true, lambda: self.complete_edges(image, hole, known))
+        return step_painting(*learning, image, hole, [self.paint(image, hole, edges)])
 
     def predict_edges(self, image: Tensor, hole: Tensor, known: Tensor) -> Tensor:
         """C_pred, (B, 1, H, W) in [0, 1]; equation 1. The hole is white in the grey picture."""
