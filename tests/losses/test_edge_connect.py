@@ -69,5 +69,5 @@ def test_a_step_of_painting_counts_every_output_and_judges_the_last(learning):
 
 @pytest.mark.parametrize("name", ["perceptual", "style"])
 def test_a_weight_of_a_feature_loss_asks_for_features(name):
-    assert not WEIGHT.reads_features
-    assert WEIGHT.model_copy(update={name: 1.0}).reads_features
+    assert not WEIGHT.read_features
+    assert WEIGHT.model_copy(update={name: 1.0}).read_features

@@ -169,9 +169,9 @@ def test_an_appearance_flow_samples_where_it_points():
 
 @pytest.mark.parametrize("name", ["perceptual", "style"])
 def test_features_are_read_for_a_loss_with_a_weight(params, name):
-    assert not made(params, "deepfill-v1", "tiny", 64).reads_features
+    assert not made(params, "deepfill-v1", "tiny", 64).config.loss.read_features
     params["runs"]["deepfill-v1"]["settings"]["loss"][name] = 1.0
-    assert made(params, "deepfill-v1", "tiny", 64).reads_features
+    assert made(params, "deepfill-v1", "tiny", 64).config.loss.read_features
 
 
 @pytest.mark.slow
@@ -180,7 +180,7 @@ def test_perceptual_and_style_loss_compare_the_result(params, four, features):
     weights = {"perceptual": 0.5, "style": 2.0}
     params["runs"]["deepfill-v1"]["settings"]["loss"] |= weights
     model = made(params, "deepfill-v1", "tiny", 64)
-    assert model.reads_features
+    assert model.config.loss.read_features
     image, hole = to_tensors(*four)
     _, x2, _ = model.generator(image * 2 - 1, hole)
     result = (x2 * hole + (image * 2 - 1) * (1 - hole) + 1) / 2

@@ -159,8 +159,8 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(params, four, features):
 
 def test_features_are_read_only_where_they_count(params):
     with torch.device("meta"):
-        assert made(params, "lbam").reads_features
-    assert not without_features(params).reads_features
+        assert made(params, "lbam").config.loss.read_features
+    assert not without_features(params).config.loss.read_features
 
 
 @pytest.mark.parametrize("size", [8, 48])

@@ -124,7 +124,7 @@ def test_the_terms_are_those_of_section_3_3(params, four, features):
 
 def test_without_their_weights_features_are_not_read(params, four):
     model = changed(params, "tiny", 64, loss={"perceptual": 0.0, "style": 0.0})
-    assert not model.reads_features and made(params, "pconv", "paper").reads_features
+    assert not model.config.loss.read_features and made(params, "pconv", "paper").config.loss.read_features
     model.begin(TRAINING)
     assert set(model.step(*to_tensors(*four))) == {"known", "hole", "total_variation", "generator"}
 

@@ -1,6 +1,6 @@
 """What methods' optimisation steps share: Adam and Adadelta, a phase's learning rates, one step of descent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import torch
@@ -10,11 +10,17 @@ from torch import Tensor, nn
 from palimpsest.learning.schedule import Phase
 
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+Log = dict[str, Tensor]  # {name: scalar}
 
 
 def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
     """Adam with a learning rate of 0, until a phase sets it."""
     return torch.optim.Adam(parameters, lr=0.0, betas=tuple(betas))
+
+
+def adam_for_each(model) -> dict[str, torch.optim.Adam]:
+    """{network: Adam} of a Model; in its class, `optimisers = cached_property(adam_for_each)`."""
+    return {name: adam(network.parameters(), model.config.betas) for name, network in model.networks.items()}
 
 
 def adadelta(parameters: Iterable[nn.Parameter], decay: float) -> torch.optim.Adadelta:
@@ -38,6 +44,12 @@ def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.step()
 
 
-def in_turn(count: int, *parts: Tensor) -> list[tuple[Tensor, ...]]:
-    """`count` batches out of one `count` times as large: what each step of critics and generators takes."""
-    return list(zip(*(part.chunk(count) for part in parts), strict=True))
+def critics_first(
+    count: int, x: Tensor, hole: Tensor, step_critics: Callable[..., Log], step_generator: Callable[..., Log]
+) -> Log:
+    """Steps of the critics, each on a batch of its own, then one of the generator; x and hole are `count` batches."""
+    *critic_batches, generator_batch = zip(x.chunk(count), hole.chunk(count), strict=True)
+    log = {}
+    for batch in critic_batches:
+        log = step_critics(*batch)
+    return {**log, **step_generator(*generator_batch)}

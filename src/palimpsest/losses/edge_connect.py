@@ -12,10 +12,10 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from palimpsest.config.yaml import Settings
 from palimpsest.learning.optimisation import descend
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_and_style_l1, perceptual_l1
+from palimpsest.losses.weights import Weights
 
 FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # of the perceptual loss
 STYLE_FEATURES = ("relu2_2", "relu3_4", "relu4_4", "relu5_2")
@@ -24,7 +24,7 @@ GAN_LOSS = GAN_LOSSES["dcgan"]
 Optimisers = dict[str, torch.optim.Optimizer]
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of equations 2 and 9; 0 switches a term off."""
 
     edge_adversarial: NonNegativeFloat
@@ -34,10 +34,6 @@ class Loss(Settings):
     perceptual: NonNegativeFloat
     style: NonNegativeFloat
     critic: PositiveFloat  # of the critics' own losses
-
-    @property
-    def reads_features(self) -> bool:
-        return self.perceptual > 0 or self.style > 0
 
 
 def step_edges(
@@ -91,6 +87,6 @@ def step_painting(
         terms["perceptual"] = perceptual_l1(output, image, FEATURES)  # equation 7
     if weight.style:
         _, terms["style"] = perceptual_and_style_l1([output * hole], image * hole, STYLE_FEATURES)  # equation 8
-    loss = sum(getattr(weight, name) * term for name, term in terms.items())
+    loss = weight.total(terms)
     descend(optimisers["generator"], loss)
     return {"critic": critic_loss, **terms, "generator": loss}

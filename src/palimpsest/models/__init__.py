@@ -25,14 +25,14 @@ A prior fills no holes: other methods work with it. Instead of the above it has
 and may have
     memory        features that other methods recall level by level, a layers.style_synthesis.Synthesis
 
-A method that learns has `schedule: Schedule` in its Config, and in its Model
+A method that learns has `schedule: Schedule` in its Config, and the weights of its losses as `loss: Weights`. Its Model
+has
     optimisers    {name: optimiser}, created on first use, as inpainting needs none
     batches       how many of its schedule's batches one step takes
     begin(phase)              sets learning rates, freezes networks, switches losses on
     step(image, hole)         one optimisation step in the paper's own order → {log name: scalar tensor}
 and may have
     inherits      names of the networks that start from the weights of the run in `needs.start`
-    reads_features            whether a step reads the network of perceptual losses
     derive(image, hole)       what its steps read beside a batch, such as edges: a tuple of tensors (B, …). The loader's
                               worker processes call it, with the batch on the CPU, so it holds no networks; the step is
                               then step(image, hole, *derived). `inpaint` derives its own, from known pixels alone
@@ -51,6 +51,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Settings, build
+from palimpsest.losses.weights import Weights
 
 
 def available() -> list[str]:
@@ -110,9 +111,10 @@ def _contract(model: str, config: Settings) -> list[str]:
     return ["networks", *fills, *learns]
 
 
-def reads_features(model) -> bool:
-    """Whether a step reads the network of perceptual losses."""
-    return getattr(model, "reads_features", False)
+def reads_features(run: Run) -> bool:
+    """Whether training a run reads the network of perceptual losses."""
+    loss = getattr(configure(run), "loss", None)
+    return isinstance(loss, Weights) and loss.read_features
 
 
 def inherit(model, start) -> None:

@@ -59,6 +59,7 @@ from palimpsest.layers.sn_patchgan import Critic, CriticConfig
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.weights import Weights
 
 CHUNK = 1024  # patches whose references are searched for at once
 PHASES = ("coarse", "refinement", "all", "reconstruction")
@@ -72,7 +73,7 @@ class SimilarityConfig(Settings):
     scale: PositiveFloat  # α
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms; with `reconstruction: 0.0` this is the Baseline."""
 
     coarse: NonNegativeFloat  # l1 of the coarse output

@@ -53,11 +53,12 @@ from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.partial_convolution import Stream
 from palimpsest.layers.partial_unet import LEAK, Decoder, Encoder, KeepsStatistics, joining, levels, size_divisor
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_each, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_and_style_l1
 from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.weights import Weights
 
 FEATURES = ("pool1", "pool2", "pool3")
 PHASES = ("training", "fine-tuning")
@@ -65,7 +66,7 @@ GAN_LOSS = GAN_LOSSES["dcgan"]
 BOTTLENECK = 4  # how many times narrower the inner layer of a decoder's head is
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms, the released code's."""
 
     hole: NonNegativeFloat  # l1 in the hole, a mean over the picture
@@ -247,13 +248,7 @@ class Model:
         networks = {"generator": Generator(config.width, config.levels), "critic": Critic(config.critic)}
         self.networks = nn.ModuleDict(networks).apply(partial(initialised, deviation=config.initial_deviation))
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
-
-    @cached_property
-    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: adam(network.parameters(), self.config.betas) for name, network in self.networks.items()}
+    optimisers = cached_property(adam_for_each)
 
     def begin(self, phase: Phase) -> None:
         """Fine-tuning no longer lets holes into the statistics of the generator's batch normalisation."""
@@ -264,7 +259,7 @@ class Model:
         """The generator's step, then the critic's; `true` are all edges, `known` those that known pixels show."""
         output, picture, edges = self.generate(image, hole, known)
         terms = self.terms(output, picture, edges, image, hole, true)
-        loss = sum(getattr(self.config.loss, name) * term for name, term in terms.items())
+        loss = self.config.loss.total(terms)
         descend(self.optimisers["generator"], loss)
         critic_loss = self.critic_loss(image * 2 - 1, output.detach(), grey(image), true)
         descend(self.optimisers["critic"], critic_loss)
@@ -283,7 +278,7 @@ class Model:
             "adversarial": GAN_LOSS.generator(scores) + cross_entropy(detected, true),
             "intermediate": cross_entropy(edges, true) + l1_loss(picture, x),
         }
-        if self.reads_features:
+        if self.config.loss.read_features:
             pictures = (output + 1) / 2, (paste(output, x, hole) + 1) / 2
             terms["perceptual"], terms["style"] = perceptual_and_style_l1(pictures, image, FEATURES)
         return terms

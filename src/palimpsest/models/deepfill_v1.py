@@ -44,11 +44,12 @@ from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import Padding, glorot, subsample
-from palimpsest.learning.optimisation import Betas, adam, descend, in_turn, set_rates
+from palimpsest.learning.optimisation import Betas, adam, critics_first, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
 from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
+from palimpsest.losses.weights import Weights
 
 FEATURES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # of the perceptual and the style loss; Johnson et al. 2016
 
@@ -59,7 +60,7 @@ class Attention(Options):
     kind: Literal["contextual", "none", "spatial-transformer", "appearance-flow"]
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms; 0 switches a term off."""
 
     l1_hole: NonNegativeFloat
@@ -248,10 +249,6 @@ class Model:
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
@@ -270,11 +267,7 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""
-        *critic_batches, generator_batch = in_turn(self.batches, image * 2 - 1, hole)
-        log = {}
-        for batch in critic_batches:
-            log = self._step_critics(*batch)
-        return {**log, **self._step_generator(*generator_batch)}
+        return critics_first(self.batches, image * 2 - 1, hole, self._step_critics, self._step_generator)
 
     def _step_critics(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
         gan_loss = GAN_LOSSES[self.config.adversarial]
@@ -304,7 +297,7 @@ class Model:
         adversarial = adversarial + weight.global_critic * gan_loss.generator(self.networks["global_critic"](result))
         loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
         further = self._further_terms(result, x)
-        loss = loss + sum(getattr(weight, name) * term for name, term in further.items())
+        loss = loss + weight.total(further)
         descend(self.optimisers["generator"], loss)
         return {
             "l1_hole_coarse": hole_coarse,

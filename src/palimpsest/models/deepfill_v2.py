@@ -29,7 +29,6 @@ Departures
 from functools import cached_property
 from typing import Literal
 
-import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
@@ -40,12 +39,13 @@ from palimpsest.layers.contextual_attention import Options
 from palimpsest.layers.gated_generator import Generator, GeneratorConfig
 from palimpsest.layers.sn_patchgan import Critic, CriticConfig
 from palimpsest.layers.tensorflow_conventions import glorot
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_each, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.weights import Weights
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms."""
 
     coarse: NonNegativeFloat  # l1 of x1
@@ -73,9 +73,7 @@ class Model:
         generator = Generator(config.generator, config.attention).apply(glorot)
         self.networks = nn.ModuleDict({"generator": generator, "critic": Critic(config.critic)})
 
-    @cached_property
-    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: adam(network.parameters(), self.config.betas) for name, network in self.networks.items()}
+    optimisers = cached_property(adam_for_each)
 
     @property
     def generator(self) -> Generator:

@@ -240,10 +240,6 @@ class Model:
         )
         self.phase = config.schedule.phases[0].name
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.reads_features
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         detector = adam(self.networks["detector"].parameters(), self.config.betas)

@@ -52,6 +52,7 @@ from palimpsest.layers.local_crops import crop_about
 from palimpsest.learning.optimisation import adadelta, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.weights import Weights
 
 PHASES = ("completion", "critic", "both")
 LAST = 4  # px, side of a discriminator's last map, or up to 7
@@ -60,7 +61,7 @@ GAN_LOSS = GAN_LOSSES["dcgan"]
 Normalised = Literal["before-relu", "after-relu"]
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms."""
 
     hole: NonNegativeFloat  # squared error in the hole
@@ -232,7 +233,7 @@ class Model:
         terms = {"hole": completion_loss(output, image, hole)}
         if self.phase == "both":
             terms["adversarial"] = GAN_LOSS.generator(self.networks["critic"](result, hole))
-        loss = sum(getattr(self.config.loss, name) * term for name, term in terms.items())
+        loss = self.config.loss.total(terms)
         descend(self.optimisers["completion"], loss)
         return {**terms, "completion": loss}
 

@@ -51,6 +51,7 @@ from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_l1
+from palimpsest.losses.weights import Weights
 
 SEED = 1  # of the noise with which pictures are filled
 REDUCTION = 16
@@ -58,7 +59,7 @@ CELLS = 4  # along each side, to which f_c averages a map
 FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Equations 10 and 14."""
 
     hole: NonNegativeFloat  # γ
@@ -249,10 +250,6 @@ class Model:
             networks["noise"] = nn.ModuleList(NoiseHead(sum(pair), config.noise_width) for pair in pairs)
         self.networks = nn.ModuleDict(networks)
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         learning = [value for name, net in self.networks.items() if name != "critic" for value in net.parameters()]
@@ -279,7 +276,7 @@ class Model:
             terms["divergence"] = torch.stack(divergences).mean()
         if weight.perceptual:
             terms["perceptual"] = perceptual_l1((output + 1) / 2, image, FEATURES)
-        loss = sum(getattr(weight, name) * term for name, term in terms.items())
+        loss = weight.total(terms)
         descend(self.optimisers["generator"], loss)
         return {"critic": critic_loss, **terms, "generator": loss}
 

@@ -55,10 +55,11 @@ from palimpsest.layers.pasting import Canvas, paste_blocks, paste_three
 from palimpsest.layers.patches import relative_to_own
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import enlarge, glorot, truncated_normal
-from palimpsest.learning.optimisation import Betas, adam, descend, in_turn, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_each, critics_first, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.reconstruction import discounted_l1, known_l1
+from palimpsest.losses.weights import Weights
 
 SMALLEST_NORM = 1e-8  # of a patch
 FLOW_UNIT = 8  # px, see the contract in palimpsest/models/__init__.py
@@ -91,7 +92,7 @@ class CriticConfig(Settings):
     layers: Annotated[int, Field(ge=1, le=6)]  # each halves the size
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms."""
 
     hole: NonNegativeFloat  # α1, of L_in-hole
@@ -253,9 +254,7 @@ class Model:
         self.networks = nn.ModuleDict({"generator": generator, "critic": critic})
         self.networks.apply(glorot).apply(truncated_normal(config.generator.initial_deviation))
 
-    @cached_property
-    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: adam(network.parameters(), self.config.betas) for name, network in self.networks.items()}
+    optimisers = cached_property(adam_for_each)
 
     @property
     def generator(self) -> Generator:
@@ -267,11 +266,7 @@ class Model:
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """The critic's steps, each on a batch of its own, then the generator's."""
-        *critic_batches, generator_batch = in_turn(self.batches, image * 2 - 1, hole)
-        log = {}
-        for batch in critic_batches:
-            log = self._step_critic(*batch)
-        return {**log, **self._step_generator(*generator_batch)}
+        return critics_first(self.batches, image * 2 - 1, hole, self._step_critic, self._step_generator)
 
     def _step_critic(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """L_d; the penalty is on the gradient of the whole picture."""

@@ -49,6 +49,7 @@ from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_and_style_l1
 from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.weights import Weights
 
 FEATURES = ("pool1", "pool2", "pool3")
 LEAK = 0.2
@@ -59,7 +60,7 @@ REVERSE = {"a": 1.1, "mu": 1.0, "gamma_l": 0.5, "gamma_r": 0.5}  # and in the de
 GAN_LOSS = GAN_LOSSES["wgan-gp"]
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms, the released code's."""
 
     hole: NonNegativeFloat  # l1 in the hole, a mean over the picture
@@ -193,10 +194,6 @@ class Model:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         betas = {"generator": self.config.betas, "critic": self.config.critic.betas}
@@ -226,10 +223,10 @@ class Model:
             "known": discounted_l1(output, image, 1 - hole),
             "adversarial": GAN_LOSS.generator(self.networks["critic"](output, hole)),
         }
-        if self.reads_features:
+        if self.config.loss.read_features:
             pictures = [output, paste(output, image, hole)]
             terms["perceptual"], terms["style"] = perceptual_and_style_l1(pictures, image, FEATURES)
-        loss = sum(getattr(weight, name) * term for name, term in terms.items())
+        loss = weight.total(terms)
         descend(self.optimisers["generator"], loss)
         for module in self.networks["generator"].modules():
             if isinstance(module, AttentionMap):

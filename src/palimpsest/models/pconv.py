@@ -43,6 +43,7 @@ from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.perceptual import perceptual_and_style_l1
 from palimpsest.losses.reconstruction import hole_variation
+from palimpsest.losses.weights import Weights
 
 FEATURES = ("pool1", "pool2", "pool3")
 PHASES = ("training", "fine-tuning")
@@ -52,7 +53,7 @@ COLOURS = {  # mean and deviation of red, green and blue in [0, 1]
 }
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of equation 7."""
 
     known: NonNegativeFloat
@@ -106,10 +107,6 @@ class Model:
         self.config = config
         self.networks = nn.ModuleDict({"generator": Generator(config).apply(kaiming)})
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0 or self.config.loss.style > 0
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         return {"generator": adam(self.generator.parameters(), self.config.betas)}
@@ -127,7 +124,7 @@ class Model:
         x = self.coloured(image)
         output = self.generator(x, hole)
         terms = self.terms(output, x, image, hole)
-        loss = sum(getattr(self.config.loss, name) * term for name, term in terms.items())
+        loss = self.config.loss.total(terms)
         descend(self.optimisers["generator"], loss)
         return {**terms, "generator": loss}
 
@@ -140,7 +137,7 @@ class Model:
             "hole": (error * hole).mean(),
             "total_variation": hole_variation(result, hole),
         }
-        if self.reads_features:
+        if self.config.loss.read_features:
             pictures = self.picture(output), self.picture(result)
             terms["perceptual"], terms["style"] = perceptual_and_style_l1(pictures, image, FEATURES)
         return terms

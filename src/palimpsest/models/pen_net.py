@@ -37,10 +37,11 @@ from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import patch_sum
 from palimpsest.layers.dilated_branches import DILATIONS, DilatedBranches
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_each, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.reconstruction import known_l1
+from palimpsest.losses.weights import Weights
 
 
 class CriticConfig(Settings):
@@ -50,7 +51,7 @@ class CriticConfig(Settings):
     levels: PositiveInt  # layers that halve the size
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms."""
 
     hole: NonNegativeFloat
@@ -193,9 +194,7 @@ class Model:
         critic = Critic(config.critic, config.initial_deviation)
         self.networks = nn.ModuleDict({"generator": generator, "critic": critic})
 
-    @cached_property
-    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: adam(network.parameters(), self.config.betas) for name, network in self.networks.items()}
+    optimisers = cached_property(adam_for_each)
 
     @property
     def generator(self) -> Generator:
@@ -220,7 +219,7 @@ class Model:
             "pyramid": sum(l1_loss(picture, resized(x, picture.shape[2:])) for picture in pyramid),
             "adversarial": gan_loss.generator(critic(result)),
         }
-        loss = sum(getattr(weight, name) * term for name, term in terms.items())
+        loss = weight.total(terms)
         descend(self.optimisers["generator"], loss)
         return {"critic": critic_loss, **terms, "generator": loss}
 

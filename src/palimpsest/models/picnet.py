@@ -48,6 +48,7 @@ from palimpsest.layers.self_attention import attend
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.weights import Weights
 
 SEED = 1  # of the noise with which pictures are filled
 GAN_LOSS = GAN_LOSSES["lsgan"]
@@ -56,7 +57,7 @@ INFERENCE_BLOCKS = 6  # before the conditional prior
 SMALLEST_DEVIATION = 1e-6
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms, for both paths."""
 
     divergence: NonNegativeFloat  # for each scale of the output

@@ -39,6 +39,7 @@ from palimpsest.layers.style_synthesis import (
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.weights import Weights
 
 GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
 SHOWN = 1  # seed of the latent codes of sample pictures
@@ -46,7 +47,7 @@ SHOWN = 1  # seed of the latent codes of sample pictures
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Regularisation: each term is computed once in so many steps, and weighted by as many."""
 
     r1: NonNegativeFloat  # γ

@@ -69,6 +69,7 @@ from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
+from palimpsest.losses.weights import Weights
 
 SEED = 1  # of the memory of a picture that is filled
 CHUNK = 16  # patches synthesised at once when filling; training takes all
@@ -96,7 +97,7 @@ class RetrievalConfig(Settings):
     sampling: Literal["hard", "weighted-sum"]  # the N_c patches themselves, or the single patch S · T (table IV)
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of equations 8 and 9; table II."""
 
     l1: NonNegativeFloat
@@ -388,10 +389,6 @@ class Model:
     def inherits(self) -> list[str]:
         return list(self.config.inherits)
 
-    @property
-    def reads_features(self) -> bool:
-        return self.config.loss.perceptual > 0
-
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         parts = {"generator": self.config.trained, "critics": ["patch_critic", "global_critic"]}
@@ -420,7 +417,7 @@ class Model:
         terms |= {"l1": l1_loss(fake, wanted), "total_variation": hole_variation(result, hole)}
         if self.config.loss.perceptual:
             terms["perceptual"] = self.perceptual_loss(fake.flatten(0, 1), wanted.flatten(0, 1))
-        loss = reconstruction + sum(getattr(self.config.loss, name) * term for name, term in terms.items())
+        loss = reconstruction + self.config.loss.total(terms)
         descend(self.optimisers["generator"], loss)
         return {**log, "reconstruction": reconstruction, **terms, "generator": loss}
 

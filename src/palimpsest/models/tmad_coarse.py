@@ -26,11 +26,12 @@ from palimpsest.config.yaml import Settings
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
+from palimpsest.losses.weights import Weights
 
 RESIDUAL_BLOCKS, DILATION = 8, 2
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Equation 1."""
 
     hole: NonNegativeFloat  # λ_m

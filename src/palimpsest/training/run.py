@@ -59,7 +59,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
         progress = train(model, batches, grid, config, fabric, scratch, runtime)
     if fabric.is_global_zero:
         files = workspace.run(run.name)
-        origin = checkpoints.Origin(run, crops.dataset, crops.size, perceptual if reads_features(model) else "")
+        origin = checkpoints.Origin(run, crops.dataset, crops.size, perceptual if reads_features(run) else "")
         checkpoints.save(files.weights, model, origin)
         write(progress, grid, files)
         ResumePoint(scratch, model).remove()
