@@ -126,6 +126,14 @@ def test_the_critic_has_r1_in_every_step_that_trains_it(params, four):
     assert all(log["r1"] > 0 and log["critic"] > 0 for log in logs)
 
 
+def test_a_critic_may_learn_in_half_the_bits(params, four):
+    model = tiny(params, **WITH_CRITIC)
+    model.begin(phase("fine-tuning"))
+    with torch.autocast("cpu", torch.bfloat16):
+        log = model.step(*batch(model, four))
+    assert all(torch.isfinite(value) for value in log.values())
+
+
 def test_the_encoder_sees_the_known_pixels_their_mean_colour_and_their_edges(params, four):
     model, seen = tiny(params), []
     model.networks["encoder"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

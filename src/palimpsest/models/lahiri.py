@@ -20,8 +20,8 @@ Departures
   and without normalisation, which would mix the pictures of a batch.
 - E predicts a w for each layer, and not one z: a single code of a StyleGAN2 fits few pictures. G draws without noise,
   so that a code is one picture.
-- `fine-tuning` is ours. A frozen generator draws few pictures faithfully, and the results that GM-SRM publishes are
-  better than most U-Nets'. Without that phase in the schedule, G stays as it was.
+- `fine-tuning` is ours. A frozen generator draws few pictures faithfully, and what GM-SRM publishes of this method
+  mostly beats PConv. Without that phase in the schedule, G stays as it was.
 - The structure of a masked picture is the edges that its known pixels show. The paper takes facial landmarks, which
   scenes do not have. Its recurrent variant, for video, is left out.
 - Yeh et al. blend G's picture into the known pixels by solving a Poisson equation. Here each of its colours is shifted
@@ -31,7 +31,7 @@ Departures
   Yeh's of the adversarial loss; E sees the mean colour of the known pixels in the hole.
 - D learns in `fine-tuning` with StyleGAN2's R1 penalty in every step. Adam, rates and iterations are DCGAN's and
   GM-SRM's.
-- In profile tiny there is no D, which would take most of a step's time.
+- In profile tiny there is no D, which would take more than half of a step's time.
 """
 
 from functools import cached_property, partial
