@@ -6,6 +6,7 @@ from torch.nn.functional import conv2d
 
 from palimpsest.layers.style_synthesis import (
     Dense,
+    ScaledConv,
     StyledConv,
     Synthesis,
     ToPicture,
@@ -24,6 +25,8 @@ def drawn(*shape, seed=0):
 def test_scaled_weights_keep_the_variance():
     torch.manual_seed(0)
     assert Dense(4096, 2048)(drawn(8, 4096, seed=1)).std().item() == pytest.approx(1, rel=0.02)
+    conv3 = ScaledConv(256, 512, 3)
+    assert conv3(drawn(2, 256, 8, 8, seed=1))[..., 1:-1, 1:-1].square().mean().item() == pytest.approx(1.04, rel=0.05)
     slow = Dense(4096, 2048, rate=0.01)
     assert slow(drawn(8, 4096, seed=1)).std().item() == pytest.approx(1, rel=0.02)
     assert slow.weight.std().item() == pytest.approx(100, rel=0.02)
@@ -87,3 +90,12 @@ def test_a_memory_used_level_by_level_gives_the_synthesis_features():
         x = level(x, ws[:, place : place + len(level.convs)].unbind(1), noise)
         place += len(level.convs)
         assert torch.equal(x, wanted)
+
+
+def test_a_picture_grows_from_the_size_that_is_asked_for():
+    torch.manual_seed(0)
+    synthesis, ws = Synthesis(Width(base=64, most=8), 6, 16), drawn(2, 6, 6)
+    still = lambda x: x.new_zeros(1, 1, 1, 1)  # noqa: E731
+    with torch.no_grad():
+        assert torch.equal(synthesis(ws, still), synthesis(ws, still, 4, 4))
+        assert synthesis(ws, still, 2, 7).shape == (2, 3, 8, 28)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty, r1_penalty
 
 
 class Linear(nn.Module):
@@ -66,3 +66,10 @@ def test_the_games_in_closed_form(name, critic, generator):
 @pytest.mark.parametrize(("real", "fake", "critic"), [(2.0, -2.0, 0.0), (0.25, -2.0, 0.75), (2.0, 0.0, 1.0)])
 def test_a_hinge_leaves_scores_beyond_one_alone(name, real, fake, critic):
     assert GAN_LOSSES[name].critic(torch.full((2, 4, 3, 3), real), torch.full((2, 4, 3, 3), fake)).item() == critic
+
+
+def test_r1_of_a_linear_critic_is_the_norm_of_its_weights():
+    generator = torch.Generator().manual_seed(0)
+    weight, real = torch.randn(3 * 4 * 4, generator=generator), torch.rand(2, 3, 4, 4, generator=generator)
+    penalty = r1_penalty(lambda x: x.flatten(1) @ weight, real)
+    assert penalty.item() == pytest.approx(weight.square().sum().item(), rel=1e-5)

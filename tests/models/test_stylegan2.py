@@ -6,7 +6,7 @@ import torch
 from building import counts, made, shrink
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
-from palimpsest.models.stylegan2 import Mapping, r1_penalty, with_deviation
+from palimpsest.models.stylegan2 import Mapping, with_deviation
 
 RUN = "gm-srm-memory"
 
@@ -64,12 +64,6 @@ def test_the_deviation_is_that_of_each_group():
         assert seen[group::2, 3].flatten().tolist() == pytest.approx([wanted] * 16, rel=1e-4)
     alone = x[:3].std(0, correction=0).mean().item()
     assert with_deviation(x[:3], 4)[:, 3].mean().item() == pytest.approx(alone, rel=1e-4)
-
-
-def test_r1_of_a_linear_critic_is_the_norm_of_its_weights():
-    weight = drawn(3 * 4 * 4)
-    critic = lambda x: x.flatten(1) @ weight  # noqa: E731
-    assert r1_penalty(critic, drawn(2, 3, 4, 4)).item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
 
 
 def test_path_length_of_a_linear_generator(params):

@@ -1,7 +1,7 @@
 """StyleGAN2's synthesis network: T. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.
 
 Sections 2 (weight demodulation) and 4.1 (skip generator). `models/stylegan2.py` trains it; GM-SRM recalls features from
-it level by level.
+it level by level, and Lahiri et al.'s method draws pictures with it.
 
     w             a code from the mapping network
     s             styles: scales of a convolution's input channels, an affine map of w
@@ -70,6 +70,19 @@ def modulated_conv(x: Tensor, weight: Tensor, styles: Tensor, convolve: Callable
 
 def conv(x: Tensor, weight: Tensor) -> Tensor:
     return conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+
+class ScaledConv(nn.Module):
+    """Convolution with weights scaled at run time by √(1 / fan-in); `convolve` may also change the size."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, convolve=conv):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.gain, self.convolve = 1 / math.sqrt(inputs * kernel**2), convolve
+
+    def forward(self, x: Tensor) -> Tensor:
+        return activate(self.convolve(x, self.weight * self.gain) + self.bias[:, None, None])
 
 
 class StyledConv(nn.Module):
@@ -146,8 +159,9 @@ class Synthesis(nn.Module):
         same = (height, width) == (SMALLEST, SMALLEST)
         return x if same else interpolate(x, (height, width), mode="bilinear")
 
-    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
-        x, picture, place = self.start(len(ws)), None, 0
+    def forward(self, ws: Tensor, noise: Noise, height: int = SMALLEST, width: int = SMALLEST) -> Tensor:
+        """The picture grows from `height` x `width` px."""
+        x, picture, place = self.start(len(ws), height, width), None, 0
         for level in self.levels:
             count = len(level.convs)
             x = level(x, ws[:, place : place + count].unbind(1), noise)

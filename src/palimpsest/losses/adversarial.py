@@ -52,3 +52,10 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norm = ((gradient * hole).square().sum((1, 2, 3)) + 1e-24).sqrt()
     return (norm - 1).square().mean()
+
+
+def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """mean(‖∇D(x)‖²) at real pictures (Mescheder et al. 2018), without the factor γ / 2."""
+    real = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()

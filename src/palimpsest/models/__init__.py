@@ -2,7 +2,8 @@
 
 A file defines `Config`, its settings, and `Model(config, size)` for training pictures of `size` px. A method that works
 with the model of another run has `Model(config, size, inside)` instead, with `inside=None` if it can also work alone;
-the inner model's networks are then among its own.
+the inner model's networks, or those of them that it uses, are then among its own, and `inside` is the inner model,
+whose weights are loaded before training.
 
 Every Model has
     networks      ModuleDict of all that a checkpoint stores; empty for a method that learns nothing
@@ -23,7 +24,9 @@ and, if another method can train its networks as an inner model,
 A prior fills no holes: other methods work with it. Instead of the above it has
     sample(first, count, device)   its pictures numbered first, first + 1, …: (count, 3, size, size) in [0, 1]
 and may have
-    memory        features that other methods recall level by level, a layers.style_synthesis.Synthesis
+    memory        what draws its pictures or, level by level, features that other methods recall: a
+                  layers.style_synthesis.Synthesis
+    critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1)
 
 A method that learns has `schedule: Schedule` in its Config, and the weights of its losses as `loss: Weights`. Its Model
 has

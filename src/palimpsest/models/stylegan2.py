@@ -29,6 +29,7 @@ from palimpsest.layers.resampling import halve, halve_conv
 from palimpsest.layers.style_synthesis import (
     SMALLEST,
     Dense,
+    ScaledConv,
     Synthesis,
     Width,
     activate,
@@ -38,7 +39,7 @@ from palimpsest.layers.style_synthesis import (
 )
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
-from palimpsest.losses.adversarial import GAN_LOSSES
+from palimpsest.losses.adversarial import GAN_LOSSES, r1_penalty
 from palimpsest.losses.weights import Weights
 
 GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
@@ -94,19 +95,6 @@ class Generator(nn.Module):
     def styled(self, z: Tensor) -> Tensor:
         """w of every layer and of the last picture: (B, latent) → (B, layers + 1, latent)."""
         return self.mapping(z)[:, None].expand(-1, self.synthesis.layers + 1, -1)
-
-
-class ScaledConv(nn.Module):
-    """Convolution with weights scaled at run time by √(1 / fan-in); `convolve` may also change the size."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, convolve=conv):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.gain, self.convolve = 1 / math.sqrt(inputs * kernel**2), convolve
-
-    def forward(self, x: Tensor) -> Tensor:
-        return activate(self.convolve(x, self.weight * self.gain) + self.bias[:, None, None])
 
 
 class ResidualDown(nn.Module):
@@ -184,6 +172,10 @@ class Model:
         """The averaged generator without its mapping."""
         return self.networks["average"].synthesis
 
+    @property
+    def critic(self) -> Discriminator:
+        return self.networks["critic"]
+
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Adam]:
         """Section 3.1: rate and momenta make up for the extra steps of regularisation."""
@@ -258,10 +250,3 @@ class Model:
         z = torch.stack([torch.randn(self.config.latent, generator=each) for each in generators]).to(device)
         average = self.networks["average"]
         return ((average.synthesis(average.styled(z), fixed_noise(SHOWN)) + 1) / 2).clamp(0, 1)
-
-
-def r1_penalty(critic: nn.Module, real: Tensor) -> Tensor:
-    """mean(‖∇D(x)‖²) at real pictures (Mescheder et al. 2018), without the factor γ / 2."""
-    real = real.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
-    return gradient.square().sum((1, 2, 3)).mean()
