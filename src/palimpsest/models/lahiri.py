@@ -50,13 +50,14 @@ from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, r1_penalty
 from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.weights import Weights
 
 GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
 PHASES = ("latent", "fine-tuning")
 WINDOW = 7  # px, around a known pixel, in which its context weight counts missing ones
 
 
-class Loss(Settings):
+class Loss(Weights):
     """Weights of the terms."""
 
     context: NonNegativeFloat
@@ -158,7 +159,7 @@ class Model:
             if self.fine_tuning:
                 log = self._step_critic(x, output.detach())
             terms["adversarial"] = GAN_LOSS.generator(self.networks["critic"](output))
-        loss = sum(getattr(weight, name) * term for name, term in terms.items())
+        loss = weight.total(terms)
         descend(self.optimisers["generator"], loss)
         return {**log, **terms, "generator": loss}
 
