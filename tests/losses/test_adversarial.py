@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty, relativistic_average
 
 
 class Linear(nn.Module):
@@ -66,3 +66,11 @@ def test_the_games_in_closed_form(name, critic, generator):
 @pytest.mark.parametrize(("real", "fake", "critic"), [(2.0, -2.0, 0.0), (0.25, -2.0, 0.75), (2.0, 0.0, 1.0)])
 def test_a_hinge_leaves_scores_beyond_one_alone(name, real, fake, critic):
     assert GAN_LOSSES[name].critic(torch.full((2, 4, 3, 3), real), torch.full((2, 4, 3, 3), fake)).item() == critic
+
+
+def test_scores_are_measured_against_the_mean_of_the_others():
+    """Better by 1 on the average costs nothing; how scores scatter does."""
+    better, worse = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 3.0])
+    assert relativistic_average(better, worse).item() == ((1 + 1) / 2 + (1 + 1) / 2) / 2
+    assert relativistic_average(worse, better).item() == ((9 + 1) / 2 + (9 + 1) / 2) / 2
+    assert relativistic_average(torch.full((3,), 5.0), torch.full((2,), 4.0)).item() == 0

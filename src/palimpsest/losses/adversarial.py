@@ -52,3 +52,13 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norm = ((gradient * hole).square().sum((1, 2, 3)) + 1e-24).sqrt()
     return (norm - 1).square().mean()
+
+
+def relativistic_average(better: Tensor, worse: Tensor) -> Tensor:
+    """[mean((b - mean(w) - 1)²) + mean((w - mean(b) + 1)²)] / 2: what a critic minimises whose b are scores of real.
+
+    With real and fake exchanged, it is what the generator minimises.
+    A. Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", ICLR 2019, with
+    least squares.
+    """
+    return ((better - worse.mean() - 1).square().mean() + (worse - better.mean() + 1).square().mean()) / 2

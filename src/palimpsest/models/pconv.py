@@ -38,7 +38,7 @@ from torch.nn.functional import interpolate
 
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
-from palimpsest.layers.partial_convolution import Normalisation, PartialConv, Stream
+from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.perceptual import perceptual_and_style_l1
@@ -71,20 +71,6 @@ class Config(Settings):
     betas: Betas
     loss: Loss
     schedule: Schedule
-
-
-class Block(nn.Module):
-    """Partial convolution, batch normalisation, activation."""
-
-    def __init__(self, conv: PartialConv, norm: nn.Module, activation: nn.Module):
-        super().__init__()
-        self.conv = conv
-        self.norm = norm
-        self.activation = activation
-
-    def forward(self, *streams: Stream) -> Stream:
-        features, valid = self.conv(*streams)
-        return Stream(self.activation(self.norm(features)), valid)
 
 
 class Encoder(nn.ModuleList):
