@@ -195,6 +195,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "pconv": ({"levels": 4}, None),
     "edge-connect": ({}, 0.003),
     "picnet": ({"critic_levels": 3}, 0.003),
+    "medfe": ({"kernels": [3]}, None),
 }
 
 

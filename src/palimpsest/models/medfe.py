@@ -28,7 +28,7 @@ Departures
 - The local critic sees a random square, as in the released code, which never draws the last places.
 - Structure is that of the training crop; the released code smooths pictures before it resizes them.
 - Dilation in the middle is 2, as in the first released revision; a later one has 5, which maps of 4 px cannot mirror.
-- Training holes are our own (`holes/binned.py`), spread evenly over all hole ratios up to 60 %; the paper takes PConv's.
+- Training holes are our own (`holes/binned.py`), spread evenly over hole ratios up to 60 %; the paper takes PConv's.
 - 20 epochs at one rate and 40 of a falling one are of GM-SRM's 74,000 pictures.
 - In the smoke profile there is no instance normalisation (`normalised: false`): it hides how bright a picture is.
 """
