@@ -15,12 +15,13 @@ from torch.nn.functional import (
 )
 
 from building import as_released, counts, made, shrink
+from layers.textbook_neighbour_means import textbook_distance, textbook_resemblance
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.layers.structure import structure
 from palimpsest.learning.schedule import Phase
 from palimpsest.losses.adversarial import relativistic_average
-from palimpsest.models.medfe import BLUR, Equalisation, by_distance, by_resemblance
+from palimpsest.models.medfe import Equalisation
 
 PHASE = Phase(name="joint", iterations=1, learning_rate=1e-3)
 
@@ -135,26 +136,6 @@ class Textbook:
         return x.tanh()
 
 
-def textbook_distance(x):
-    """Every place weighs every other by a normal density, and the weights of each sum to 1."""
-    places = torch.cartesian_prod(torch.arange(x.shape[2]), torch.arange(x.shape[3])).to(x)
-    weight = torch.exp(-(places[:, None] - places).square().sum(2) / (2 * 1.5**2))
-    return (x.flatten(2) @ (weight / weight.sum(1, keepdim=True)).mT).view(x.shape)
-
-
-def textbook_resemblance(x):
-    """The nine neighbours one by one, of maps in a frame of zeros."""
-    height, width = x.shape[2:]
-    likeness, values = [], []
-    for dy in range(3):
-        for dx in range(3):
-            there = (..., slice(dy, dy + height), slice(dx, dx + width))
-            likeness.append((pad(x.sigmoid(), [1] * 4)[there] * x.sigmoid()).mean(1, keepdim=True))
-            values.append(pad(x, [1] * 4)[there])
-    weight = torch.stack(likeness).softmax(0)
-    return (weight * torch.stack(values)).sum(0)
-
-
 def test_a_released_state_fills_as_its_own_code_does(params):
     params["runs"]["medfe"]["settings"]["width"] = 8
     parts = [as_released(params, f"medfe-{name}") for name in ("EN", "DE", "MEDFE")]
@@ -178,16 +159,6 @@ def test_a_released_state_fills_as_its_own_code_does(params):
         torch.testing.assert_close(structures[one], wanted_structures)
         torch.testing.assert_close(textures[one], wanted_textures)
         torch.testing.assert_close(output[one], wanted, atol=1e-6, rtol=0)
-
-
-def test_means_over_neighbours_are_the_textbook_form():
-    x = torch.randn(2, 5, 9, 7, generator=torch.Generator().manual_seed(0)).double()
-    assert BLUR == 1.5
-    torch.testing.assert_close(by_distance(x), textbook_distance(x))
-    torch.testing.assert_close(by_resemblance(x), textbook_resemblance(x))
-    flat = torch.full((1, 2, 6, 6), 0.7)
-    torch.testing.assert_close(by_distance(flat), flat)
-    torch.testing.assert_close(by_resemblance(flat)[..., 1:-1, 1:-1], flat[..., 1:-1, 1:-1])
 
 
 def test_equalised_maps_stay_where_they_are():

@@ -40,12 +40,13 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, relu, unfold
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, relu
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
+from palimpsest.layers.neighbour_means import by_distance, by_resemblance
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
 from palimpsest.layers.structure import StructureConfig, structure
@@ -61,7 +62,6 @@ DILATION = 2
 DEEPEST = 4  # px, one side of the smallest map: mirroring 2 px takes 3
 FILL = (123 / 255, 104 / 255, 117 / 255)  # what the network sees in the hole
 SQUEEZE = 16
-BLUR = 1.5  # places of the grid, deviation of the means by distance
 
 
 class CriticConfig(Settings):
@@ -194,30 +194,6 @@ class Equalisation(nn.Module):
         if self.read == "as released":
             means = [mean.flatten(2).mT.reshape(x.shape) for mean in means]
         return self.join(torch.cat(means, 1))
-
-
-def by_distance(x: Tensor) -> Tensor:
-    """A Gaussian over the whole map, whose weights sum to 1 at its border too."""
-    down, across = (gaussian(side, x) for side in x.shape[2:])
-    return down @ x @ across.mT
-
-
-def gaussian(side: int, like: Tensor) -> Tensor:
-    """Weights of all places of a line (columns) in the mean at each (rows), (side, side)."""
-    places = torch.arange(side, device=like.device)
-    distance = (places[:, None] - places).float()
-    return (-distance.square() / (2 * BLUR**2)).softmax(1).to(like.dtype)
-
-
-def by_resemblance(x: Tensor) -> Tensor:
-    """Means over 3 x 3 places by the softmax of their likeness to the one in the middle.
-
-    Likeness is the mean over channels of products of sigmoids. Beyond the border both are 0.
-    """
-    around, own = unfold(x.sigmoid(), 3, padding=1).unflatten(1, (-1, 9)), x.sigmoid().flatten(2)[:, :, None]
-    likeness = (around * own).mean(1, keepdim=True)
-    values = unfold(x, 3, padding=1).unflatten(1, (-1, 9))
-    return (values * likeness.softmax(2)).sum(2).view(x.shape)
 
 
 class Core(nn.Module):
