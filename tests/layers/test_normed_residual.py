@@ -15,3 +15,8 @@ def test_a_block_is_the_textbook_form(dilation, spectral):
     hidden = relu(instance_norm(conv2d(framed, block.first.weight, block.first.bias, dilation=dilation)))
     ended = conv2d(pad(hidden, [1] * 4, mode="reflect"), block.second.weight, block.second.bias)
     torch.testing.assert_close(block(x), x + instance_norm(ended))
+
+
+def test_convolutions_can_do_without_a_bias():
+    block = NormedResidualBlock(4, 2, spectral=False, bias=False)
+    assert [tuple(value.shape) for value in block.parameters()] == [(4, 4, 3, 3)] * 2

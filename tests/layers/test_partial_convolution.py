@@ -1,9 +1,10 @@
 import pytest
 import torch
-from torch.nn.functional import conv2d
+from torch import nn
+from torch.nn.functional import conv2d, instance_norm
 
 from layers.textbook_partial_convolution import textbook_partial_conv
-from palimpsest.layers.partial_convolution import PartialConv, Stream
+from palimpsest.layers.partial_convolution import Block, PartialConv, Stream
 
 
 def drawn(*shape, seed=0):
@@ -77,3 +78,12 @@ def test_what_is_not_valid_has_no_say():
     assert torch.equal(features, other)
     features.sum().backward()
     assert (x.grad[(valid == 0).expand_as(x)] == 0).all() and (x.grad[(valid > 0).expand_as(x)] != 0).any()
+
+
+def test_a_block_normalises_and_activates_features_and_hands_the_mask_on():
+    block = Block(layer(3, 4, 3), nn.InstanceNorm2d(4), nn.ReLU())
+    stream = Stream(drawn(1, 3, 18, 16), holed(1, 1, 18, 16))
+    features, valid = block.conv(stream)
+    found = block(stream)
+    torch.testing.assert_close(found.features, instance_norm(features).relu())
+    assert torch.equal(found.valid, valid)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty, r1_penalty
+from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty, r1_penalty, relativistic_average
 
 
 class Linear(nn.Module):
@@ -73,3 +73,11 @@ def test_r1_of_a_linear_critic_is_the_norm_of_its_weights():
     weight, real = torch.randn(3 * 4 * 4, generator=generator), torch.rand(2, 3, 4, 4, generator=generator)
     penalty = r1_penalty(lambda x: x.flatten(1) @ weight, real)
     assert penalty.item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
+
+
+def test_scores_are_measured_against_the_mean_of_the_others():
+    """Better by 1 on the average costs nothing; how scores scatter does."""
+    better, worse = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 3.0])
+    assert relativistic_average(better, worse).item() == ((1 + 1) / 2 + (1 + 1) / 2) / 2
+    assert relativistic_average(worse, better).item() == ((9 + 1) / 2 + (9 + 1) / 2) / 2
+    assert relativistic_average(torch.full((3,), 5.0), torch.full((2,), 4.0)).item() == 0

@@ -197,6 +197,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "edge-connect": ({}, 0.003),
     "e2i": ({}, 0.003),
     "picnet": ({"critic_levels": 3}, 0.003),
+    "medfe": ({"kernels": [3]}, None),
 }
 
 

@@ -141,7 +141,7 @@ def test_other_pictures_change_what_they_fill_and_what_learns_or_is_measured_the
     params["profiles"]["tiny"]["slots"]["unseen"]["scale"] = 128
     assert changed() == {"split@unseen"}
     params["profiles"]["tiny"]["slots"]["unseen"]["dataset"] = "bundled-photos-large"
-    measured = {f"transfer@{run}-on-unseen" for run in ("deepfill-v2", "crfill", "cra", "pen-net")}
+    measured = {f"transfer@{run}-on-unseen" for run in ("deepfill-v2", "crfill", "cra", "pen-net", "medfe")}
     assert changed() == {"download@unseen", "split@unseen"} | measured
 
 

@@ -14,10 +14,10 @@ class NormedResidualBlock(nn.Module):
     With spectral normalisation the convolutions have no bias.
     """
 
-    def __init__(self, channels: int, dilation: int, spectral: bool):
+    def __init__(self, channels: int, dilation: int, spectral: bool, bias: bool = True):
         super().__init__()
         self.first, self.second = (
-            nn.Conv2d(channels, channels, 3, padding=d, dilation=d, bias=not spectral, padding_mode="reflect")
+            nn.Conv2d(channels, channels, 3, padding=d, dilation=d, bias=bias and not spectral, padding_mode="reflect")
             for d in (dilation, 1)
         )
         if spectral:

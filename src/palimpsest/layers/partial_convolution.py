@@ -74,3 +74,17 @@ class PartialConv(nn.Conv2d):
     def window_sum(self, count: Tensor) -> Tensor:
         """sum(M): (B, 1, H, W) → (B, 1, H/s, W/s)."""
         return avg_pool2d(count, self.kernel_size, self.stride, self.padding, divisor_override=1)
+
+
+class Block(nn.Module):
+    """Partial convolution, normalisation, activation."""
+
+    def __init__(self, conv: PartialConv, norm: nn.Module, activation: nn.Module):
+        super().__init__()
+        self.conv = conv
+        self.norm = norm
+        self.activation = activation
+
+    def forward(self, *streams: Stream) -> Stream:
+        features, valid = self.conv(*streams)
+        return Stream(self.activation(self.norm(features)), valid)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from palimpsest.config.yaml import InputError
-from palimpsest.layers.partial_convolution import Normalisation, PartialConv, Stream
+from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
 
 LEAK = 0.2
 
@@ -34,20 +34,6 @@ def size_divisor(count: int, size: int) -> int:
         found = f"levels is {count} for pictures of {size} px"
         raise InputError(f"{found}; accepted: multiples of {divisor} px, from twice that up")
     return divisor
-
-
-class Block(nn.Module):
-    """Partial convolution, batch normalisation, activation."""
-
-    def __init__(self, conv: PartialConv, norm: nn.Module, activation: nn.Module):
-        super().__init__()
-        self.conv = conv
-        self.norm = norm
-        self.activation = activation
-
-    def forward(self, *streams: Stream) -> Stream:
-        features, valid = self.conv(*streams)
-        return Stream(self.activation(self.norm(features)), valid)
 
 
 def joining(below: int, beside: int, outputs: int, normalisation: Normalisation) -> Block:

@@ -59,3 +59,13 @@ def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()
+
+
+def relativistic_average(better: Tensor, worse: Tensor) -> Tensor:
+    """[mean((b - mean(w) - 1)²) + mean((w - mean(b) + 1)²)] / 2: what a critic minimises whose b are scores of real.
+
+    With real and fake exchanged, it is what the generator minimises.
+    A. Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", ICLR 2019, with
+    least squares.
+    """
+    return ((better - worse.mean() - 1).square().mean() + (worse - better.mean() + 1).square().mean()) / 2

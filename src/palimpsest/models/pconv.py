@@ -37,8 +37,8 @@ from torch import Tensor, nn
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
-from palimpsest.layers.partial_convolution import Normalisation, PartialConv, Stream
-from palimpsest.layers.partial_unet import Block, Decoder, Encoder, levels, size_divisor
+from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
+from palimpsest.layers.partial_unet import Decoder, Encoder, levels, size_divisor
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.perceptual import perceptual_and_style_l1
