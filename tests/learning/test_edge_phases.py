@@ -1,9 +1,13 @@
+"""EdgeConnect's phases."""
+
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
-from palimpsest.learning.edge_phases import edges_to_paint, optimisers_of
-from palimpsest.learning.optimisation import descend
+from palimpsest.learning.edge_phases import GROUPS, edges_to_paint
+from palimpsest.learning.optimisation import adam_for_groups, descend
 
 
 def weighted():
@@ -33,7 +37,7 @@ def test_a_phase_that_does_not_paint_has_no_edges():
 def test_one_loss_moves_both_generators_and_no_critic():
     names = ("edge_generator", "edge_critic", "painter", "critic")
     networks = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in names})
-    optimisers = optimisers_of(networks, [0.5, 0.9])
+    optimisers = adam_for_groups(SimpleNamespace(networks=networks, config=SimpleNamespace(betas=[0.5, 0.9])), GROUPS)
     assert set(optimisers) == {"generator", "critic"}
     for optimiser in optimisers.values():
         assert optimiser.param_groups[0]["betas"] == (0.5, 0.9)

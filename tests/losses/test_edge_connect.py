@@ -1,12 +1,15 @@
 """The two steps against the equations; tests/models/test_edge_connect.py and test_e2i.py have them in their methods."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.learning.edge_phases import optimisers_of
+from palimpsest.learning.edge_phases import GROUPS
+from palimpsest.learning.optimisation import adam_for_groups
 from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
 WEIGHTS = {"edge_adversarial": 2.0, "feature_matching": 3.0, "l1": 4.0, "adversarial": 5.0, "critic": 0.5}
@@ -37,7 +40,8 @@ def learning():
         }
     )
     networks.eval()  # else each pass moves the spectral norms
-    return networks, optimisers_of(networks, [0.0, 0.9])
+    model = SimpleNamespace(networks=networks, config=SimpleNamespace(betas=[0.0, 0.9]))
+    return networks, adam_for_groups(model, GROUPS)
 
 
 def test_a_step_of_edges(learning):

@@ -6,21 +6,11 @@ place of `joint` in the released code.
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
-
-from palimpsest.learning.optimisation import Betas, adam
+from torch import Tensor
 
 PHASES = ("edges", "painting", "prediction", "joint")
-
-
-def optimisers_of(networks: nn.ModuleDict, betas: Betas) -> dict[str, torch.optim.Optimizer]:
-    """One for both generators, which `joint` trains with one loss, and one for both critics."""
-    pairs = {"generator": ("edge_generator", "painter"), "critic": ("edge_critic", "critic")}
-    return {
-        name: adam([value for network in pair for value in networks[network].parameters()], betas)
-        for name, pair in pairs.items()
-    }
+# One optimiser for both generators, which `joint` trains with one loss, and one for both critics.
+GROUPS = {"generator": ("edge_generator", "painter"), "critic": ("edge_critic", "critic")}
 
 
 def edges_to_paint(phase: str, true: Tensor, complete: Callable[[], Tensor]) -> Tensor:

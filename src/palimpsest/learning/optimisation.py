@@ -1,6 +1,6 @@
 """What methods' optimisation steps share: Adam and Adadelta, a phase's learning rates, one step of descent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 import torch
@@ -21,6 +21,15 @@ def adam(parameters: Iterable[nn.Parameter], betas: Betas) -> torch.optim.Adam:
 def adam_for_each(model) -> dict[str, torch.optim.Adam]:
     """{network: Adam} of a Model; in its class, `optimisers = cached_property(adam_for_each)`."""
     return {name: adam(network.parameters(), model.config.betas) for name, network in model.networks.items()}
+
+
+def adam_for_groups(model, groups: Mapping[str, Iterable[str]]) -> dict[str, torch.optim.Adam]:
+    """{group: Adam for the parameters of all its networks}, which `groups` names."""
+    found = {}
+    for group, names in groups.items():
+        parameters = [value for name in names for value in model.networks[name].parameters()]
+        found[group] = adam(parameters, model.config.betas)
+    return found
 
 
 def adadelta(parameters: Iterable[nn.Parameter], decay: float) -> torch.optim.Adadelta:

@@ -7,6 +7,7 @@ Departures: none known.
 from torch import Tensor, nn
 
 from palimpsest.config.yaml import Settings
+from palimpsest.layers.compositing import mean_colour
 
 
 class Config(Settings):
@@ -20,6 +21,4 @@ class Model:
         self.networks = nn.ModuleDict()
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        known = 1 - hole
-        mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
-        return mean.expand_as(image)
+        return mean_colour(image, 1 - hole).expand_as(image)

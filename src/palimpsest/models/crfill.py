@@ -56,7 +56,7 @@ from palimpsest.layers.gated_generator import Generator, GeneratorConfig
 from palimpsest.layers.pasting import Canvas
 from palimpsest.layers.patches import STRIDE, known_patches, quarter_patches, relative_to_own
 from palimpsest.layers.sn_patchgan import Critic, CriticConfig
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.weights import Weights
@@ -191,10 +191,10 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One for the critics, one for all other networks."""
-        networks = {"critics": [], "generator": []}
-        for network in self.networks.values():
-            networks["critics" if isinstance(network, Critic) else "generator"].extend(network.parameters())
-        return {name: adam(parameters, self.config.betas) for name, parameters in networks.items()}
+        groups = {"critics": [], "generator": []}
+        for name, network in self.networks.items():
+            groups["critics" if isinstance(network, Critic) else "generator"].append(name)
+        return adam_for_groups(self, groups)
 
     @property
     def generator(self) -> Generator:

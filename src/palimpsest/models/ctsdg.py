@@ -43,13 +43,13 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from torch.nn.functional import interpolate, l1_loss, leaky_relu
-from torch.nn.utils.parametrize import is_parametrized
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.dilated_branches import DILATIONS, DilatedBranches
 from palimpsest.layers.edges import canny, edges_of, grey
+from palimpsest.layers.initial_weights import normal
 from palimpsest.layers.partial_convolution import Stream
 from palimpsest.layers.partial_unet import LEAK, Decoder, Encoder, KeepsStatistics, joining, levels, size_divisor
 from palimpsest.layers.patchgan import PatchCritic
@@ -228,12 +228,9 @@ class Critic(nn.Module):
         return torch.cat([self.texture(picture)[-1], self.structure(torch.cat([edges, luminance], 1))[-1]], 1)
 
 
-def initialised(module: nn.Module, deviation: float) -> None:
-    if isinstance(module, nn.Conv2d) and not is_parametrized(module):
-        nn.init.normal_(module.weight, std=deviation)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
+def scattered(module: nn.Module, deviation: float) -> None:
+    """Scales of batch normalisation start about 1."""
+    if isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, deviation)
 
 
@@ -246,7 +243,8 @@ class Model:
         self.config = config
         self.derive = partial(edges_of, sigma=config.sigma)
         networks = {"generator": Generator(config.width, config.levels), "critic": Critic(config.critic)}
-        self.networks = nn.ModuleDict(networks).apply(partial(initialised, deviation=config.initial_deviation))
+        deviation = config.initial_deviation
+        self.networks = nn.ModuleDict(networks).apply(normal(deviation)).apply(partial(scattered, deviation=deviation))
 
     optimisers = cached_property(adam_for_each)
 

@@ -44,7 +44,7 @@ from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
 from palimpsest.layers.tensorflow_conventions import Padding, glorot, subsample
-from palimpsest.learning.optimisation import Betas, adam, critics_first, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, critics_first, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
@@ -251,11 +251,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        critics = [*self.networks["local_critic"].parameters(), *self.networks["global_critic"].parameters()]
-        return {
-            "critics": adam(critics, self.config.betas),
-            "generator": adam(self.generator.parameters(), self.config.betas),
-        }
+        return adam_for_groups(self, {"critics": ("local_critic", "global_critic"), "generator": ("generator",)})
 
     @property
     def generator(self) -> Generator:

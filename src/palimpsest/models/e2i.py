@@ -46,14 +46,15 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, max_pool2d
 
 from palimpsest.config.yaml import Settings
-from palimpsest.layers.compositing import paste
+from palimpsest.layers.compositing import mean_colour, paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.edges import canny, grey
+from palimpsest.layers.initial_weights import he
 from palimpsest.layers.patchgan import PatchCritic
 from palimpsest.layers.tensorflow_conventions import same_conv, subsample
 from palimpsest.learning import edge_phases
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
@@ -74,14 +75,6 @@ class Config(Settings):
     betas: Betas
     loss: Loss
     schedule: Schedule
-
-
-def initialised(module: nn.Module) -> None:
-    """He et al. 2015, for activations that are 0 or almost so below 0, with biases of 0."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 class Detector(nn.Module):
@@ -205,7 +198,7 @@ class Painter(nn.Module):
         super().__init__()
         self.coarse = Coarse(width)
         self.refinement = Refinement(width, attention)
-        self.apply(initialised)
+        self.apply(he)
         for stage in (self.coarse, self.refinement):
             nn.init.zeros_(stage.last.weight)  # grey
 
@@ -231,8 +224,8 @@ class Model:
         self.derive = partial(true_edges, sigma=config.sigma)
         self.networks = nn.ModuleDict(
             {
-                "detector": Detector(config.detector_width).apply(initialised),
-                "edge_generator": EdgeGenerator(config.edge_width).apply(initialised),
+                "detector": Detector(config.detector_width).apply(he),
+                "edge_generator": EdgeGenerator(config.edge_width).apply(he),
                 "edge_critic": PatchCritic(2, config.critic_width),
                 "painter": Painter(config.width, config.attention),
                 "critic": PatchCritic(3, config.critic_width),
@@ -242,8 +235,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        detector = adam(self.networks["detector"].parameters(), self.config.betas)
-        return {"detector": detector, **edge_phases.optimisers_of(self.networks, self.config.betas)}
+        return adam_for_groups(self, {"detector": ("detector",), **edge_phases.GROUPS})
 
     def begin(self, phase: Phase) -> None:
         """A network that the phase's losses do not reach stays as it is."""
@@ -289,8 +281,7 @@ class Model:
         """(B, 3, 1, 1), or something that broadcasts to it."""
         if self.config.hole_colour == "white":
             return torch.ones_like(hole)
-        known = 1 - hole
-        return (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+        return mean_colour(image, 1 - hole)
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return self.inspect(image, hole)[0]

@@ -47,8 +47,8 @@ from palimpsest.layers.compositing import paste
 from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.learning.edge_phases import PHASES, edges_to_paint, optimisers_of
-from palimpsest.learning.optimisation import Betas, set_rates
+from palimpsest.learning.edge_phases import GROUPS, PHASES, edges_to_paint
+from palimpsest.learning.optimisation import Betas, adam_for_groups, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
@@ -129,7 +129,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return optimisers_of(self.networks, self.config.betas)
+        return adam_for_groups(self, GROUPS)
 
     def begin(self, phase: Phase) -> None:
         """A network that the phase's losses do not reach stays as it is."""

@@ -43,10 +43,10 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, l1_loss
 
 from palimpsest.config.yaml import InputError, Settings
-from palimpsest.layers.compositing import paste
+from palimpsest.layers.compositing import mean_colour, paste
 from palimpsest.layers.edges import canny
 from palimpsest.layers.style_synthesis import SMALLEST, Dense, ScaledConv, activate
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, r1_penalty
 from palimpsest.losses.reconstruction import discounted_l1
@@ -102,11 +102,6 @@ def context_weight(hole: Tensor) -> Tensor:
     return share * (1 - hole)
 
 
-def mean_colour(x: Tensor, weight: Tensor) -> Tensor:
-    """A weighted mean over each picture, (B, 3, 1, 1); 0 where no pixel has a weight."""
-    return (x * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
-
-
 def gradient_difference(output: Tensor, x: Tensor) -> Tensor:
     """mean||∂output| - |∂x||, summed over both directions."""
     pairs = ((output.diff(dim=axis), x.diff(dim=axis)) for axis in (-1, -2))
@@ -133,11 +128,8 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One for E and G, and one for D."""
-        learning = [value for name in ("encoder", "generator") for value in self.networks[name].parameters()]
-        parts = {"generator": learning}
-        if "critic" in self.networks:
-            parts["critic"] = self.networks["critic"].parameters()
-        return {name: adam(parameters, self.config.betas) for name, parameters in parts.items()}
+        groups = {"generator": ("encoder", "generator")} | ({"critic": ["critic"]} if "critic" in self.networks else {})
+        return adam_for_groups(self, groups)
 
     def begin(self, phase: Phase) -> None:
         """Freezes G and D, or not."""

@@ -44,6 +44,7 @@ from torch.nn.functional import leaky_relu, relu
 
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
+from palimpsest.layers.initial_weights import normal
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
@@ -186,13 +187,7 @@ class Model:
         levels = size.bit_length() - 2  # until 2 px are left
         self.size_divisor = 2**levels
         networks = {"generator": Generator(levels, config.width), "critic": Critic(size, config.critic.width)}
-        self.networks = nn.ModuleDict(networks).apply(self._initialise)
-
-    def _initialise(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, std=self.config.initial_deviation)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        self.networks = nn.ModuleDict(networks).apply(normal(config.initial_deviation))
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -42,15 +42,15 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, relu
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
 
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
+from palimpsest.layers.initial_weights import normal
 from palimpsest.layers.neighbour_means import by_distance, by_resemblance
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
 from palimpsest.layers.structure import StructureConfig, structure
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import relativistic_average
 from palimpsest.losses.perceptual import perceptual_and_style_l1, perceptual_l1
@@ -281,24 +281,15 @@ class Model:
             "critic": Critic(config.critic),
             "local_critic": Critic(config.critic),
         }
-        self.networks = nn.ModuleDict(networks).apply(self._initialise)
+        self.networks = nn.ModuleDict(networks).apply(normal(config.initial_deviation))
         if not config.normalised:
             forgo_norms(self.networks)
-
-    def _initialise(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_parametrized(module):
-            nn.init.normal_(module.weight, std=self.config.initial_deviation)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         critics = ("critic", "local_critic")
         generators = [name for name in self.networks if name not in critics]
-        return {
-            key: adam([value for name in names for value in self.networks[name].parameters()], self.config.betas)
-            for key, names in {"generator": generators, "critic": critics}.items()
-        }
+        return adam_for_groups(self, {"generator": generators, "critic": critics})
 
     def begin(self, phase: Phase) -> None:
         """All networks train jointly; a phase sets only their learning rate."""

@@ -37,6 +37,7 @@ from torch import Tensor, nn
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
+from palimpsest.layers.initial_weights import he
 from palimpsest.layers.partial_convolution import Block, Normalisation, PartialConv, Stream
 from palimpsest.layers.partial_unet import Decoder, Encoder, levels, size_divisor
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
@@ -90,14 +91,6 @@ class Generator(nn.Module):
         return self.decoder(deepest, [picture, *skips]).features
 
 
-def kaiming(module: nn.Module) -> None:
-    """Convolutions start as He et al. 2015 have it, with biases of 0."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
 class Model:
     batches = 1
 
@@ -105,7 +98,7 @@ class Model:
         config.schedule.check_phases(PHASES)
         self.size_divisor = size_divisor(config.levels, size)
         self.config = config
-        self.networks = nn.ModuleDict({"generator": Generator(config).apply(kaiming)})
+        self.networks = nn.ModuleDict({"generator": Generator(config).apply(he)})
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

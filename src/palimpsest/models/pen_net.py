@@ -37,6 +37,7 @@ from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import patch_sum
 from palimpsest.layers.dilated_branches import DILATIONS, DilatedBranches
+from palimpsest.layers.initial_weights import normal
 from palimpsest.learning.optimisation import Betas, adam_for_each, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
@@ -164,19 +165,9 @@ class Critic(nn.Sequential):
         layers = []
         for level, (inputs, outputs) in enumerate(pairwise(channels)):
             stride = 2 if level < config.levels else 1
-            conv = initialised(nn.Conv2d(inputs, outputs, 5, stride, padding=1, bias=False), deviation)
+            conv = nn.Conv2d(inputs, outputs, 5, stride, padding=1, bias=False).apply(normal(deviation))
             layers += [spectral_norm(conv), nn.LeakyReLU(0.2, inplace=True)]
-        super().__init__(*layers, initialised(nn.Conv2d(channels[-1], 1, 5, padding=1), deviation))
-
-
-def initialised(network: nn.Module, deviation: float) -> nn.Module:
-    """The network with normally distributed weights, and biases of 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=deviation)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return network
+        super().__init__(*layers, nn.Conv2d(channels[-1], 1, 5, padding=1).apply(normal(deviation)))
 
 
 class Model:
@@ -190,7 +181,7 @@ class Model:
         if side_of_scores(size, config.critic.levels) < 1:
             raise InputError(f"critic.levels is {config.critic.levels} for pictures of {size} px; accepted: fewer")
         self.config = config
-        generator = initialised(Generator(config.width, config.levels), config.initial_deviation)
+        generator = Generator(config.width, config.levels).apply(normal(config.initial_deviation))
         critic = Critic(config.critic, config.initial_deviation)
         self.networks = nn.ModuleDict({"generator": generator, "critic": critic})
 

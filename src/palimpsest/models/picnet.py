@@ -45,7 +45,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.self_attention import attend
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.weights import Weights
@@ -289,10 +289,7 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         pairs = {"generator": ("encoder", "generator"), "critics": ("critic", "reconstruction_critic")}
-        return {
-            name: adam([value for network in pair for value in self.networks[network].parameters()], self.config.betas)
-            for name, pair in pairs.items()
-        }
+        return adam_for_groups(self, pairs)
 
     def begin(self, phase: Phase) -> None:
         """All networks train jointly; a phase sets only their learning rates."""

@@ -65,7 +65,7 @@ from palimpsest.config.yaml import InputError, Settings, each_once
 from palimpsest.holes.lengths import REFERENCE
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
 from palimpsest.layers.compositing import paste
-from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
+from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1
@@ -392,10 +392,7 @@ class Model:
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         parts = {"generator": self.config.trained, "critics": ["patch_critic", "global_critic"]}
-        return {
-            name: adam([value for key in keys for value in self.networks[key].parameters()], self.config.betas)
-            for name, keys in parts.items()
-        }
+        return adam_for_groups(self, parts)
 
     def begin(self, phase: Phase) -> None:
         set_rates(self.optimisers, phase)
