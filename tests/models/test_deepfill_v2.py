@@ -24,8 +24,8 @@ def test_the_losses_are_the_papers(params, four):
     params["runs"]["deepfill-v2"]["settings"]["loss"] = weights
     model = made(params, "deepfill-v2", profile="tiny", size=64)
     image, hole = to_tensors(*four)
-    answer = model.generator(image * 2 - 1, hole)
-    model.generator.forward = lambda x, hole: answer._replace(x1=x + 0.25, x2=x - 0.5)
+    answer = model.networks["generator"](image * 2 - 1, hole)
+    model.networks["generator"].forward = lambda x, hole: answer._replace(x1=x + 0.25, x2=x - 0.5)
     critic = model.networks["critic"]
     nothing = 0 * critic[0].bias.sum()
     critic.compare = lambda real, fake, hole: (nothing + 0.4, nothing - 0.3)

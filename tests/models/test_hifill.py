@@ -52,7 +52,7 @@ def test_a_depth_separable_gate_adds_what_the_released_code_leaves_out(params):
 
 def test_shapes_of_every_layer(params):
     with torch.device("meta"):
-        generator = made(params, "cra", size=512).generator
+        generator = made(params, "cra", size=512).networks["generator"]
         coarse = [block for part in generator.coarse for block in part]
         found, _ = shapes(coarse, torch.empty(1, 4, 256, 256))
         refinement = generator.refinement
@@ -72,7 +72,7 @@ def test_shapes_of_every_layer(params):
 
 def test_dilations(params):
     with torch.device("meta"):
-        generator = made(params, "cra").generator
+        generator = made(params, "cra").networks["generator"]
     coarse = [layer.features.dilation[0] for layer in generator.coarse.dilated]
     assert coarse == [1, 1, 1, 2, 2, 2, 2, 2, 4, 4, 4, 4, 8, 8]
     assert [layer.features.dilation[0] for layer in generator.refinement.dilated] == [1, 2, 4, 8, 16]
@@ -84,7 +84,7 @@ def test_attention_takes_nothing_from_cells_that_touch_the_hole_or_its_neighbour
     """A hole of one pixel makes its cell unknown, and with it the eight around."""
     model = tiny(params)
     _, hole = holed(64, 64, 27, 38, 1)
-    scores = model.generator.refinement.scores(torch.randn(1, 16, 16, 16), hole)
+    scores = model.networks["generator"].refinement.scores(torch.randn(1, 16, 16, 16), hole)
     taken = (scores[0].amax(0) > 0).view(8, 8)
     missing = torch.zeros(8, 8, dtype=torch.bool)
     missing[2:5, 3:6] = True
@@ -96,14 +96,14 @@ def test_the_released_codes_masking_leaves_weight_to_the_hole(params):
     """Where all patches are alike, each has the same share, and what the 36 unknown ones have of it is lost."""
     params["runs"]["cra"]["settings"]["attention"]["masking"] = "multiply"
     _, hole = holed(64, 64, 16, 16, 32)
-    scores = tiny(params).generator.refinement.scores(torch.zeros(1, 16, 16, 16), hole)
+    scores = tiny(params).networks["generator"].refinement.scores(torch.zeros(1, 16, 16, 16), hole)
     torch.testing.assert_close(scores.sum(2), torch.full((1, 64), 28 / 64))
 
 
 def test_one_set_of_scores_moves_features_of_every_level_and_residuals_alike(params):
     """If each place takes all from the place d cells to its right, so does every level of the decoder."""
     model = tiny(params)
-    transfer = model.generator.refinement.decoder[0]
+    transfer = model.networks["generator"].refinement.decoder[0]
     level = torch.randn(1, 8, 32, 32)
     right = torch.arange(64).view(8, 8).roll(-2, 1)
     scores = torch.eye(64)[right.flatten()][None]
@@ -121,7 +121,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(params, four):
     x = image[:4] * 2 - 1
     model.begin(JOINT)
     with torch.no_grad():
-        x1, x2, _ = model.generator(x, hole[:4])
+        x1, x2, _ = model.networks["generator"](x, hole[:4])
     log = {name: value.item() for name, value in model.step(image, hole).items()}
     errors = [(output - x).abs() for output in (x1, x2)]
     in_hole, context = (
@@ -137,7 +137,7 @@ def test_each_step_of_the_critic_has_a_batch_of_its_own(params, four):
     model = tiny(params, critic_steps=3)
     model.begin(JOINT)
     seen = []
-    model.generator.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    model.networks["generator"].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     image, hole = (part.repeat(2, 1, 1, 1) for part in to_tensors(*four))
     model.step(image, hole)
     assert model.batches == 4 and torch.equal(torch.cat(seen), image * 2 - 1)
@@ -149,7 +149,7 @@ def test_a_picture_of_the_networks_size_or_below_is_filled_as_it_is(params):
         image, hole = holed(height, width, 4, 4, 6)
         with torch.no_grad():
             x = image * 2 - 1
-            assert torch.equal(model.inpaint(image, hole), (model.generator(x, hole).x2 + 1) / 2)
+            assert torch.equal(model.inpaint(image, hole), (model.networks["generator"](x, hole).x2 + 1) / 2)
 
 
 @pytest.mark.parametrize("height, width, times", [(128, 128, 2), (129, 70, 3), (200, 320, 5)])
@@ -163,7 +163,7 @@ def test_what_is_lost_by_reduction_comes_back(params, height, width, times):
         seen.append(x)
         return Outputs(x, x, torch.eye(x.shape[2] * x.shape[3] // 64).expand(2, -1, -1))
 
-    model.generator.forward = copy
+    model.networks["generator"].forward = copy
     torch.testing.assert_close(model.inpaint(image, hole), image)
     assert seen[0].shape[2:] == tuple(-(-side // (8 * times)) * 8 for side in (height, width))
     whole = image[..., : height // times * times, : width // times * times] * 2 - 1
@@ -186,8 +186,8 @@ def test_texture_that_repeats_comes_back_in_the_hole_of_a_large_picture(params):
     hole = torch.zeros(1, 1, 256, 256)
     hole[..., 96:160, 96:160] = 1
     with torch.no_grad():
-        scores = model.generator(torch.zeros(1, 3, 64, 64), avg_pool2d(hole, 4)).scores
-        model.generator.forward = lambda x, hole: Outputs(torch.zeros_like(x), torch.zeros_like(x), scores)
+        scores = model.networks["generator"](torch.zeros(1, 3, 64, 64), avg_pool2d(hole, 4)).scores
+        model.networks["generator"].forward = lambda x, hole: Outputs(torch.zeros_like(x), torch.zeros_like(x), scores)
         output = model.inpaint(stripes * (1 - hole), hole)
     torch.testing.assert_close(output, stripes)
 

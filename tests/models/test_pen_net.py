@@ -23,7 +23,7 @@ def test_parameters(params):
 def test_shapes_of_all_levels(params):
     with torch.device("meta"):
         model = made(params, "pen-net")
-        output, pyramid = model.generator(torch.empty(2, 3, 256, 256), torch.empty(2, 1, 256, 256))
+        output, pyramid = model.networks["generator"](torch.empty(2, 3, 256, 256), torch.empty(2, 1, 256, 256))
         assert output.shape == (2, 3, 256, 256)
         assert [picture.shape for picture in pyramid] == [(2, 3, side, side) for side in (8, 16, 32, 64, 128)]
         assert model.networks["critic"](torch.empty(2, 3, 256, 256)).shape == (2, 1, 27, 27)
@@ -61,7 +61,7 @@ def test_a_released_state_fills_as_its_own_code_does(params):
     hole = torch.zeros(2, 1, 128, 128)
     hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
     x = torch.rand(2, 3, 128, 128) * 2 - 1
-    output, pyramid = model.generator(x, hole)
+    output, pyramid = model.networks["generator"](x, hole)
     *pictures, wanted = textbook(state, x, hole)
     assert wanted.std() > 0.1
     torch.testing.assert_close(output, wanted, atol=1e-4, rtol=0)
@@ -93,7 +93,7 @@ def test_what_lies_in_the_hole_is_not_copied():
 
 
 def test_the_hole_is_white_before_the_network_sees_it(params):
-    generator = made(params, "pen-net", "tiny", 64).generator
+    generator = made(params, "pen-net", "tiny", 64).networks["generator"]
     seen = []
     generator.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     hole = torch.zeros(1, 1, 64, 64)
@@ -108,7 +108,10 @@ def test_the_losses_of_the_hole_and_of_the_pyramid(params, four):
     model = made(params, "pen-net", "tiny", 64)
     model.begin(PHASE)
     with torch.no_grad():
-        for value in (*model.generator.to_picture.parameters(), *model.generator.levels.parameters()):
+        for value in (
+            *model.networks["generator"].to_picture.parameters(),
+            *model.networks["generator"].levels.parameters(),
+        ):
             value.zero_()
     image, hole = to_tensors(*four)
     x = (image * 2 - 1).double()

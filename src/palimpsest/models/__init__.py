@@ -28,8 +28,8 @@ and may have
                   layers.style_synthesis.Synthesis
     critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1)
 
-A method that learns has `schedule: Schedule` in its Config, and the weights of its losses as `loss: Weights`. Its Model
-has
+A method that learns has `schedule: Schedule` in its Config, and the weights of its losses as `loss: Weights`. If its
+phases differ, the file has PHASES, the names that they may have. Its Model has
     optimisers    {name: optimiser}, created on first use, as inpainting needs none
     batches       how many of its schedule's batches one step takes
     begin(phase)              sets learning rates, freezes networks, switches losses on
@@ -87,7 +87,10 @@ def configure(run: Run) -> Settings:
 
 def create(run: Run, size: int):
     """A run's Model for training pictures of `size` px, with its inner model; InputError if its needs do not fit."""
-    kind, config = find(run.model).Model, configure(run)
+    module, config = find(run.model), configure(run)
+    if hasattr(module, "PHASES"):
+        config.schedule.check_phases(module.PHASES)
+    kind = module.Model
     inside = inspect.signature(kind).parameters.get("inside")
     if run.inside is None and inside is not None and inside.default is inside.empty:
         raise InputError(f"{run.name}: needs.inside is nothing; {run.model} works with the model of another run")

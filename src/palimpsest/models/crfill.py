@@ -173,7 +173,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        config.schedule.check_phases(PHASES)
         if config.loss.reconstruction and all(phase.name != "reconstruction" for phase in config.schedule.phases):
             raise InputError("loss.reconstruction has a weight and schedule.phases no phase 'reconstruction'")
         self.config = config

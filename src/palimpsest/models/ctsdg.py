@@ -238,7 +238,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        config.schedule.check_phases(PHASES)
         self.size_divisor = size_divisor(config.levels, size)
         self.config = config
         self.derive = partial(edges_of, sigma=config.sigma)

@@ -75,10 +75,6 @@ class Model:
 
     optimisers = cached_property(adam_for_each)
 
-    @property
-    def generator(self) -> Generator:
-        return self.networks["generator"]
-
     def begin(self, phase: Phase) -> None:
         """Both networks train jointly; a phase sets only their learning rates."""
         set_rates(self.optimisers, phase, critic=self.config.critic.rate)
@@ -87,7 +83,7 @@ class Model:
         """The critic's step, then the generator's."""
         weight, gan_loss, critic = self.config.loss, GAN_LOSSES[self.config.adversarial], self.networks["critic"]
         x = image * 2 - 1
-        x1, x2, _, _ = self.generator(x, hole)
+        x1, x2, _, _ = self.networks["generator"](x, hole)
         result = paste(x2, x, hole)
         critic_loss = gan_loss.critic(*critic.compare(x, result.detach(), hole))
         descend(self.optimisers["critic"], weight.critic * critic_loss)
@@ -105,12 +101,12 @@ class Model:
         }
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        return (self.generator(image * 2 - 1, hole).x2 + 1) / 2
+        return (self.networks["generator"](image * 2 - 1, hole).x2 + 1) / 2
 
     def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Shows the coarse prediction and the patches that attention weighs most.
 
         Attention takes a patch for known where the hole is 0 at nine sampled pixels; others in it may be missing.
         """
-        x1, x2, _, offsets = self.generator(image * 2 - 1, hole)
+        x1, x2, _, offsets = self.networks["generator"](image * 2 - 1, hole)
         return (x2 + 1) / 2, {"coarse": (x1 + 1) / 2, "offsets": offsets}

@@ -47,11 +47,12 @@ from palimpsest.layers.compositing import paste
 from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.normed_residual import NormedResidualBlock
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.learning.edge_phases import GROUPS, PHASES, edges_to_paint
+from palimpsest.learning import edge_phases
 from palimpsest.learning.optimisation import Betas, adam_for_groups, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
+PHASES = edge_phases.PHASES
 DILATION = 2
 INITIAL_DEVIATION = 0.02
 
@@ -112,7 +113,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        config.schedule.check_phases(PHASES)
         self.config = config
         self.derive = partial(edges_of, sigma=config.sigma)
         edges = Generator(3, 1, config.width, config.residual_blocks, spectral=True)
@@ -129,7 +129,7 @@ class Model:
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return adam_for_groups(self, GROUPS)
+        return adam_for_groups(self, edge_phases.GROUPS)
 
     def begin(self, phase: Phase) -> None:
         """A network that the phase's losses do not reach stays as it is."""
@@ -141,7 +141,7 @@ class Model:
         learning = self.networks, self.optimisers, self.config.loss
         if self.phase == "edges":
             return step_edges(*learning, grey(image), true, self.predict_edges(image, hole, known))
-        edges = edges_to_paint(self.phase, true, lambda: self.complete_edges(image, hole, known))
+        edges = edge_phases.edges_to_paint(self.phase, true, lambda: self.complete_edges(image, hole, known))
         return step_painting(*learning, image, hole, [self.paint(image, hole, edges)])
 
     def predict_edges(self, image: Tensor, hole: Tensor, known: Tensor) -> Tensor:

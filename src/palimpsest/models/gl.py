@@ -189,7 +189,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        config.schedule.check_phases(PHASES)
         if config.patch_size > size:
             raise InputError(f"patch_size is {config.patch_size} px; accepted: at most the pictures' {size} px")
         self.config = config

@@ -256,10 +256,6 @@ class Model:
 
     optimisers = cached_property(adam_for_each)
 
-    @property
-    def generator(self) -> Generator:
-        return self.networks["generator"]
-
     def begin(self, phase: Phase) -> None:
         """Both networks train jointly; a phase sets only their learning rate."""
         set_rates(self.optimisers, phase)
@@ -272,7 +268,7 @@ class Model:
         """L_d; the penalty is on the gradient of the whole picture."""
         critic = self.networks["critic"]
         with torch.no_grad():
-            result = paste(self.generator(x, hole).x2, x, hole)
+            result = paste(self.networks["generator"](x, hole).x2, x, hole)
         loss = GAN_LOSSES["wgan-gp"].critic(*critic(torch.cat([x, result])).chunk(2))
         penalty = gradient_penalty(critic, x, result, torch.ones_like(hole))
         descend(self.optimisers["critic"], loss + self.config.loss.gradient_penalty * penalty)
@@ -281,7 +277,7 @@ class Model:
     def _step_generator(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """L_g = α1 L_in-hole + α2 L_context + β L_adv."""
         weight = self.config.loss
-        x1, x2, _ = self.generator(x, hole)
+        x1, x2, _ = self.networks["generator"](x, hole)
         in_hole = weight.coarse * discounted_l1(x1, x, hole) + discounted_l1(x2, x, hole)
         context = weight.coarse * known_l1(x1, x, hole) + known_l1(x2, x, hole)
         adversarial = GAN_LOSSES["wgan-gp"].generator(self.networks["critic"](paste(x2, x, hole)))
@@ -300,13 +296,13 @@ class Model:
         """
         times = self.reduction(x)
         if times == 1:
-            return self.generator(x, hole)
+            return self.networks["generator"](x, hole)
         height, width = x.shape[-2:]
         block = times * self.size_divisor
         margin = (0, -width % block, 0, -height % block)
         x, hole = (pad(tensor, margin, mode="replicate") for tensor in (x, hole))
         small = avg_pool2d(x, times)
-        x1, x2, scores = self.generator(small, max_pool2d(hole, times))
+        x1, x2, scores = self.networks["generator"](small, max_pool2d(hole, times))
         blurred = partial(interpolate, scale_factor=times, mode="bilinear")
         aggregated = paste_blocks(x - blurred(small), scores, block)
         output = (blurred(x2) + aggregated).clamp(-1, 1)

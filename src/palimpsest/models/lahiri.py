@@ -112,7 +112,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int, inside):
-        config.schedule.check_phases(PHASES)
         if not hasattr(inside, "memory"):
             raise InputError("the model in needs.inside draws no pictures; accepted: a model of stylegan2 there")
         self.config, self.inside = config, inside

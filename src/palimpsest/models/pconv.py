@@ -95,7 +95,6 @@ class Model:
     batches = 1
 
     def __init__(self, config: Config, size: int):
-        config.schedule.check_phases(PHASES)
         self.size_divisor = size_divisor(config.levels, size)
         self.config = config
         self.networks = nn.ModuleDict({"generator": Generator(config).apply(he)})

@@ -187,10 +187,6 @@ class Model:
 
     optimisers = cached_property(adam_for_each)
 
-    @property
-    def generator(self) -> Generator:
-        return self.networks["generator"]
-
     def begin(self, phase: Phase) -> None:
         """A phase sets only the learning rate of both networks."""
         set_rates(self.optimisers, phase)
@@ -199,7 +195,7 @@ class Model:
         """The critic's step, then the generator's."""
         weight, gan_loss, critic = self.config.loss, GAN_LOSSES["hinge"], self.networks["critic"]
         x = image * 2 - 1
-        output, pyramid = self.generator(x, hole)
+        output, pyramid = self.networks["generator"](x, hole)
         result = paste(output, x, hole)
         critic_loss = gan_loss.critic(*critic(torch.cat([x, result.detach()])).chunk(2))
         descend(self.optimisers["critic"], weight.critic * critic_loss)
@@ -215,7 +211,7 @@ class Model:
         return {"critic": critic_loss, **terms, "generator": loss}
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        return (self.generator(image * 2 - 1, hole)[0] + 1) / 2
+        return (self.networks["generator"](image * 2 - 1, hole)[0] + 1) / 2
 
 
 def side_of_scores(size: int, levels: int) -> int:
