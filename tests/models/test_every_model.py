@@ -194,6 +194,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "gm-srm": ({}, 0.002),
     "pconv": ({"levels": 4}, None),
     "edge-connect": ({}, 0.003),
+    "lisk": ({}, 0.003),
     "picnet": ({"critic_levels": 3}, 0.003),
 }
 
