@@ -35,10 +35,10 @@ def generators() -> dict:
     for form in ("ours", "textbook"):
         torch.manual_seed(0)
         models[form] = at_paper_scale("deepfill-v2")
-        for module in models[form].generator.modules():
+        for module in models[form].networks["generator"].modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.weight.mul_(3)  # with random weights, half-open gates would fade the signal out
-    attention = models["textbook"].generator.refinement.attention
+    attention = models["textbook"].networks["generator"].refinement.attention
     attention.forward = lambda features, hole: textbook_attention(features, features, hole, **attention.options)
     return models
 

@@ -83,7 +83,7 @@ def train_once(case: str) -> None:
         batch = 0 if count == "none" else PICTURES * int(count)
         inputs = [torch.rand(batch, *shape) for shape in ((3, 96, 96), (4, 3, 32, 32))]
     else:
-        network = at_paper_scale("deepfill-v2").generator.refinement
+        network = at_paper_scale("deepfill-v2").networks["generator"].refinement
         inputs = [torch.rand(PICTURES, channels, 256, 256) for channels in (3, 1)]
     network.requires_grad_(True)
     if count != "none":

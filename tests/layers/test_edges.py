@@ -7,7 +7,7 @@ from skimage.color import rgb2gray
 from skimage.feature import canny as detect
 
 from palimpsest.inpainting import to_tensors
-from palimpsest.layers.edges import canny, edges_of, grey
+from palimpsest.layers.edges import canny, edges_of, grey, sobel
 
 
 def test_grey_is_scikit_images(four):
@@ -51,3 +51,23 @@ def test_edges_of_the_whole_and_of_known_pixels(four):
     whole, known = edges_of(image, hole, 1.0)
     assert torch.equal(whole, canny(image, torch.zeros_like(hole), 1.0))
     assert torch.equal(known, canny(image, hole, 1.0))
+
+
+def test_gradients_are_sums_of_eight_differences_down_and_across():
+    across = torch.arange(8.0).expand(1, 1, 8, 8)
+    image = torch.cat([across, 2 * across.mT, across - across], 1)
+    found = sobel(image, torch.zeros(1, 1, 8, 8))[0, :, 1:-1, 1:-1]
+    for maps, wanted in zip(found, (0, 8, 16, 0, 0, 0), strict=True):
+        assert (maps == wanted).all()
+    assert sobel(image, torch.zeros(1, 1, 8, 8))[0, 1, :, 0].abs().sum() == 0  # borders are mirrored
+
+
+def test_gradients_come_from_known_pixels_alone(four):
+    image, hole = to_tensors(*four)
+    other = torch.where(hole > 0, torch.rand_like(image), image)
+    found, whole = sobel(image, hole), sobel(image, torch.zeros_like(hole))
+    assert torch.equal(sobel(other, hole), found)
+    assert found[..., 19:45, 19:45].abs().sum() == 0
+    far = torch.ones(64, 64, dtype=torch.bool)
+    far[19:45, 19:45] = False
+    assert torch.equal(found[..., far], whole[..., far])

@@ -34,9 +34,9 @@ def learning():
     networks = nn.ModuleDict(
         {
             "edge_generator": Constant(0.25),
-            "edge_critic": PatchCritic(2, 2),
+            "edge_critic": PatchCritic(2, 2, bias=False),
             "painter": Constant(0.25),
-            "critic": PatchCritic(3, 2),
+            "critic": PatchCritic(3, 2, bias=False),
         }
     )
     networks.eval()  # else each pass moves the spectral norms

@@ -3,7 +3,13 @@ import torch
 from torch.nn.functional import l1_loss
 
 from palimpsest.layers.feature_networks import perceptual
-from palimpsest.losses.perceptual import gram, perceptual_and_style_l1, perceptual_l1, style_loss
+from palimpsest.losses.perceptual import (
+    gram,
+    perceptual_and_style_l1,
+    perceptual_and_style_l2,
+    perceptual_l1,
+    style_loss,
+)
 
 LAYERS = ("relu1_1", "conv3_1")
 
@@ -70,3 +76,17 @@ def test_perceptual_and_style_losses_come_from_one_pass_for_several_predictions(
     assert [loss.item() for loss in found] == pytest.approx(wanted, rel=1e-5)
     sum(found).backward()
     assert predictions[1].grad.abs().sum() > 0
+
+
+def test_squared_losses_are_means_over_layers_and_sums_over_predictions(features):
+    trunk, image, predictions = perceptual(features), pictures(0), [pictures(1), pictures(2)]
+    content = style = 0.0
+    for name in LAYERS:
+        wanted = trunk(image, [name])[name]
+        for found in (trunk(prediction, [name])[name] for prediction in predictions):
+            content += (found - wanted).square().mean().item() / len(LAYERS)
+            distance = (gram(found) - gram(wanted)).double().norm(dim=(1, 2)).square().mean().item()
+            style += distance / wanted[0].numel() / len(LAYERS)
+    found = perceptual_and_style_l2(predictions, image, LAYERS)
+    assert [loss.item() for loss in found] == pytest.approx([content, style], rel=1e-3)
+    assert content > 0 and style > 0

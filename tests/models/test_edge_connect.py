@@ -49,7 +49,7 @@ def test_the_loader_gives_true_edges_and_those_that_known_pixels_show(params, fo
 
 def test_what_the_networks_see(params, four):
     """The hole is white, and G2 is not told where it is."""
-    model, seen = tiny(params), {}
+    model, seen = tiny(params, colours="unit"), {}
     for name in ("edge_generator", "painter"):
         model.networks[name].register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
     image, hole, _, known = batch(model, four)
@@ -61,6 +61,17 @@ def test_what_the_networks_see(params, four):
     assert torch.equal(colours, torch.where(hole > 0, 1, image))
     assert torch.equal(completed * (1 - hole), known)
     assert 0 < (completed * hole).max() < 1
+
+
+def test_the_smoke_run_paints_from_signed_colours_without_normalisation(params, four):
+    model, seen = tiny(params), []
+    model.networks["painter"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image, hole, *_ = batch(model, four)
+    model.inpaint(image, hole)
+    assert torch.equal(seen[0][:, :3], torch.where(hole > 0, 1, image * 2 - 1))
+    for normalised in (False, True):
+        layers = tiny(params, normalised=normalised).networks["painter"].modules()
+        assert any(isinstance(layer, torch.nn.InstanceNorm2d) for layer in layers) == normalised
 
 
 def test_the_released_code_paints_along_predicted_edges_everywhere(params, four):

@@ -196,6 +196,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "ctsdg": ({"levels": 4}, None),
     "edge-connect": ({}, 0.003),
     "e2i": ({}, 0.003),
+    "lisk": ({}, 0.003),
     "picnet": ({"critic_levels": 3}, 0.003),
     "medfe": ({"kernels": [3]}, None),
 }

@@ -15,14 +15,14 @@ LEAK = 0.2
 class PatchCritic(nn.Sequential):
     """(B, inputs, H, W) → the maps of all five layers, for feature matching; the last are scores, (B, 1, h, w)."""
 
-    def __init__(self, inputs: int, width: int):
+    def __init__(self, inputs: int, width: int, bias: bool):
         channels = [inputs, *(width * w for w in (1, 2, 4, 8))]
         strides = (2, 2, 2, 1)
         layers = [
-            nn.Sequential(patch_conv(*pair, stride), nn.LeakyReLU(LEAK, inplace=True))
+            nn.Sequential(patch_conv(*pair, stride, bias), nn.LeakyReLU(LEAK, inplace=True))
             for pair, stride in zip(pairwise(channels), strides, strict=True)
         ]
-        super().__init__(*layers, nn.Sequential(patch_conv(channels[-1], 1, stride=1)))
+        super().__init__(*layers, nn.Sequential(patch_conv(channels[-1], 1, 1, bias)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -36,6 +36,6 @@ class PatchCritic(nn.Sequential):
         return self(torch.cat([real, fake]))[-1].chunk(2)
 
 
-def patch_conv(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """4 x 4, without bias, normalised."""
-    return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride, padding=1, bias=False))
+def patch_conv(inputs: int, outputs: int, stride: int, bias: bool) -> nn.Module:
+    """4 x 4, normalised."""
+    return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride, padding=1, bias=bias))

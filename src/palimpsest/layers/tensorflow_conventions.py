@@ -89,6 +89,6 @@ def truncated_normal(deviation: float) -> Callable[[nn.Module], None]:
 
 def glorot(module: nn.Module) -> None:
     """TensorFlow's default weights: uniform (Glorot and Bengio 2010), with biases of 0."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss
+from torch.nn.functional import l1_loss, mse_loss
 
 from palimpsest import weights
 from palimpsest.layers.feature_networks import Trunk, perceptual
@@ -35,18 +35,35 @@ def perceptual_and_style_l1(
     G is the Gram matrix of φ. G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV
     2018, equations 3 to 5, for the raw output and the result.
     """
-    pairs = [
-        (found, wanted)
-        for together, wanted in _features(torch.cat(list(predictions)), image, layers)
-        for found in together.chunk(len(predictions))
-    ]
+    pairs = _pairs(predictions, image, layers)
     return sum(l1_loss(*pair) for pair in pairs), sum(l1_loss(*map(gram, pair)) for pair in pairs)
+
+
+def perceptual_and_style_l2(
+    predictions: Sequence[Tensor], image: Tensor, layers: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """Means over layers, summed over predictions, of mean (φ(p) - φ(image))² and of ‖G(p) - G(image)‖² / (C · h · w).
+
+    G is the Gram matrix of φ; all from one pass of φ.
+    """
+    pairs = _pairs(predictions, image, layers)
+    styles = [mse_loss(*map(gram, pair)) * pair[0].shape[1] / pair[0][0, 0].numel() for pair in pairs]
+    return sum(mse_loss(*pair) for pair in pairs) / len(layers), sum(styles) / len(layers)
 
 
 def gram(features: Tensor) -> Tensor:
     """Products of channels, summed over positions and divided by C · h · w: (B, C, h, w) → (B, C, C)."""
     flat = features.flatten(2)
     return flat @ flat.mT / flat[0].numel()
+
+
+def _pairs(predictions: Sequence[Tensor], image: Tensor, layers: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+    """φ of each prediction, and of the picture, at each layer."""
+    return [
+        (found, wanted)
+        for together, wanted in _features(torch.cat(list(predictions)), image, layers)
+        for found in together.chunk(len(predictions))
+    ]
 
 
 def _features(prediction: Tensor, image: Tensor, layers: Sequence[str]) -> list[tuple[Tensor, Tensor]]:

@@ -28,8 +28,8 @@ and may have
                   layers.style_synthesis.Synthesis
     critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1)
 
-A method that learns has `schedule: Schedule` in its Config, and the weights of its losses as `loss: Weights`. If its
-phases differ, the file has PHASES, the names that they may have. Its Model has
+A method that learns has `schedule: Schedule` in its Config, and the weights of its losses, if it has several, as
+`loss: Weights`. If its phases differ, the file has PHASES, the names that they may have. Its Model has
     optimisers    {name: optimiser}, created on first use, as inpainting needs none
     batches       how many of its schedule's batches one step takes
     begin(phase)              sets learning rates, freezes networks, switches losses on

@@ -213,8 +213,8 @@ class Critic(nn.Module):
 
     def __init__(self, config: CriticConfig):
         super().__init__()
-        self.texture = PatchCritic(3, config.width)
-        self.structure = PatchCritic(2, config.width)
+        self.texture = PatchCritic(3, config.width, bias=False)
+        self.structure = PatchCritic(2, config.width, bias=False)
         self.detector = nn.Sequential(
             nn.Conv2d(3, config.detector_width, 3, padding=1),
             nn.BatchNorm2d(config.detector_width),

@@ -225,9 +225,9 @@ class Model:
             {
                 "detector": Detector(config.detector_width).apply(he),
                 "edge_generator": EdgeGenerator(config.edge_width).apply(he),
-                "edge_critic": PatchCritic(2, config.critic_width),
+                "edge_critic": PatchCritic(2, config.critic_width, bias=False),
                 "painter": Painter(config.width, config.attention),
-                "critic": PatchCritic(3, config.critic_width),
+                "critic": PatchCritic(3, config.critic_width, bias=False),
             }
         )
         self.phase = config.schedule.phases[0].name

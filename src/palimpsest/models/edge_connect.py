@@ -31,22 +31,26 @@ Departures
   squares and the holes of PConv's authors.
 - Sides are padded to multiples of 16 px; the released networks need multiples of 4.
 - Canny's blur is 1 px for pictures of 64 px.
+- G2 of the smoke run goes without normalisation (`normalised: false`): instance normalisation removes the mean level,
+  which so few steps do not bring back, and holes stay grey. Its weights then start as Glorot and Bengio have it, and it
+  sees signed colours and leaks below 0 (`colours`, `leak`), without which it learns more slowly still.
 """
 
 from functools import cached_property, partial
 from typing import Literal
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.edges import canny, edges_of, grey
-from palimpsest.layers.normed_residual import NormedResidualBlock
+from palimpsest.layers.initial_weights import normal
+from palimpsest.layers.normed_residual import Norm, NormedResidualBlock, normed_unit
 from palimpsest.layers.patchgan import PatchCritic
+from palimpsest.layers.tensorflow_conventions import glorot
 from palimpsest.learning import edge_phases
 from palimpsest.learning.optimisation import Betas, adam_for_groups, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
@@ -60,6 +64,9 @@ INITIAL_DEVIATION = 0.02
 class Config(Settings):
     width: PositiveInt  # channels of the generators' first layer
     residual_blocks: PositiveInt
+    normalised: bool  # whether G2 has instance normalisation
+    leak: NonNegativeFloat  # G2's slope below 0
+    colours: Literal["unit", "signed"]  # that G2 sees: in [0, 1] or in [-1, 1]
     critic_width: PositiveInt
     critic_rate: PositiveFloat  # learning rate, times the generators'
     sigma: PositiveFloat  # px, of Canny's blur
@@ -67,12 +74,6 @@ class Config(Settings):
     betas: Betas
     loss: Loss
     schedule: Schedule
-
-
-def unit(conv: nn.Module, spectral: bool) -> list[nn.Module]:
-    """A convolution, instance normalisation without weights, ReLU."""
-    conv = spectral_norm(conv) if spectral else conv
-    return [conv, nn.InstanceNorm2d(conv.out_channels), nn.ReLU(inplace=True)]
 
 
 def frame(inputs: int, outputs: int) -> nn.Conv2d:
@@ -83,29 +84,29 @@ def frame(inputs: int, outputs: int) -> nn.Conv2d:
 class Generator(nn.Module):
     """(B, inputs, H, W) → (B, outputs, H, W), without an activation. Appendix A."""
 
-    def __init__(self, inputs: int, outputs: int, width: int, blocks: int, spectral: bool):
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int, spectral: bool, norm: Norm, leak: float):
         super().__init__()
-        w, s = width, spectral
+
+        def unit(conv: nn.Module) -> list[nn.Module]:
+            return normed_unit(spectral_norm(conv) if spectral else conv, norm, leak)
+
+        w = width
         self.encoder = nn.Sequential(
-            *unit(frame(inputs, w), s),
-            *unit(nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), s),
-            *unit(nn.Conv2d(2 * w, 4 * w, 4, stride=2, padding=1), s),
+            *unit(frame(inputs, w)),
+            *unit(nn.Conv2d(w, 2 * w, 4, stride=2, padding=1)),
+            *unit(nn.Conv2d(2 * w, 4 * w, 4, stride=2, padding=1)),
         )
-        self.middle = nn.Sequential(*(NormedResidualBlock(4 * w, DILATION, s) for _ in range(blocks)))
+        self.middle = nn.Sequential(
+            *(NormedResidualBlock(4 * w, DILATION, spectral, not spectral, norm, leak) for _ in range(blocks))
+        )
         self.decoder = nn.Sequential(
-            *unit(nn.ConvTranspose2d(4 * w, 2 * w, 4, stride=2, padding=1), s),
-            *unit(nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1), s),
+            *unit(nn.ConvTranspose2d(4 * w, 2 * w, 4, stride=2, padding=1)),
+            *unit(nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1)),
             frame(w, outputs),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.middle(self.encoder(x)))
-
-
-def initialised(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_parametrized(module):
-        nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
-        nn.init.zeros_(module.bias)
 
 
 class Model:
@@ -115,14 +116,16 @@ class Model:
     def __init__(self, config: Config, size: int):
         self.config = config
         self.derive = partial(edges_of, sigma=config.sigma)
-        edges = Generator(3, 1, config.width, config.residual_blocks, spectral=True)
-        painter = Generator(4, 3, config.width, config.residual_blocks, spectral=False)
+        shape = config.width, config.residual_blocks
+        norm = nn.InstanceNorm2d if config.normalised else nn.Identity
+        edges = Generator(3, 1, *shape, spectral=True, norm=nn.InstanceNorm2d, leak=0.0)
+        painter = Generator(4, 3, *shape, spectral=False, norm=norm, leak=config.leak)
         self.networks = nn.ModuleDict(
             {
-                "edge_generator": edges.apply(initialised),
-                "edge_critic": PatchCritic(2, config.critic_width),
-                "painter": painter.apply(initialised),
-                "critic": PatchCritic(3, config.critic_width),
+                "edge_generator": edges.apply(normal(INITIAL_DEVIATION)),
+                "edge_critic": PatchCritic(2, config.critic_width, bias=False),
+                "painter": painter.apply(normal(INITIAL_DEVIATION) if config.normalised else glorot),
+                "critic": PatchCritic(3, config.critic_width, bias=False),
             }
         )
         self.phase = config.schedule.phases[0].name
@@ -156,7 +159,8 @@ class Model:
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> Tensor:
         """I_pred, (B, 3, H, W) in [0, 1]; equation 5. The hole is white, and nothing else tells G2 where it is."""
-        inputs = torch.cat([paste(torch.ones_like(hole), image, hole), edges], 1)
+        x = image if self.config.colours == "unit" else image * 2 - 1
+        inputs = torch.cat([paste(torch.ones_like(hole), x, hole), edges], 1)
         return (self.networks["painter"](inputs).tanh() + 1) / 2
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:

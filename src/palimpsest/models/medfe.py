@@ -116,7 +116,9 @@ class Encoder(nn.Module):
             plain = len(self.levels) in (0, len(channels) - 1)
             norm = nn.Identity() if plain else nn.InstanceNorm2d(outputs, affine=True)
             self.levels.append(nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), norm))
-        middle = (NormedResidualBlock(channels[-1], DILATION, spectral=False, bias=False) for _ in range(blocks))
+        middle = (
+            NormedResidualBlock(channels[-1], DILATION, False, False, nn.InstanceNorm2d, 0.0) for _ in range(blocks)
+        )
         self.middle = nn.Sequential(*middle)
 
     def forward(self, x: Tensor) -> list[Tensor]:
