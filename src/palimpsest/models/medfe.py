@@ -33,7 +33,7 @@ Departures
 - In the smoke profile there is no instance normalisation (`normalised: false`): it hides how bright a picture is.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -119,7 +119,7 @@ class Encoder(nn.Module):
         middle = (
             NormedResidualBlock(channels[-1], DILATION, False, False, nn.InstanceNorm2d, 0.0) for _ in range(blocks)
         )
-        self.middle = nn.Sequential(*middle)
+        self.middle = nn.Sequential(*(residual() for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         *levels, last = self.levels
