@@ -7,7 +7,7 @@ from torch.nn.functional import softplus
 from building import counts, made, shapes, shrink
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
-from palimpsest.layers.compositing import paste
+from palimpsest.layers.compositing import cover, paste
 from palimpsest.layers.edges import canny, grey
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.e2i import balanced_cross_entropy
@@ -179,7 +179,7 @@ def test_the_l1_is_that_of_both_stages_before_clipping(params, four):
     model.begin(phase("painting"))
     log = model.step(image, hole, edges)
     with torch.no_grad():
-        off = [(paste(model._hole_colour(image, hole), image, hole) - image + shift).abs().mean() for shift in (2, 4)]
+        off = [(cover(image, hole, model.config.hole_colour) - image + shift).abs().mean() for shift in (2, 4)]
     assert log["l1"].item() == pytest.approx((sum(off) / hole.mean()).item(), rel=1e-5)
     assert log["generator"].item() == pytest.approx((3 * log["l1"] + 2 * log["adversarial"]).item(), rel=1e-5)
 

@@ -6,6 +6,7 @@ import torch
 from building import counts, made, shrink
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
+from palimpsest.layers.compositing import cover
 from palimpsest.layers.edges import canny, grey
 from palimpsest.learning.schedule import Phase
 
@@ -49,7 +50,7 @@ def test_the_loader_gives_true_edges_and_those_that_known_pixels_show(params, fo
 
 def test_what_the_networks_see(params, four):
     """The hole is white, and G2 is not told where it is."""
-    model, seen = tiny(params, colours="unit"), {}
+    model, seen = tiny(params, colours="unit", hole_colour="white"), {}
     for name in ("edge_generator", "painter"):
         model.networks[name].register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
     image, hole, _, known = batch(model, four)
@@ -68,7 +69,7 @@ def test_the_smoke_run_paints_from_signed_colours_without_normalisation(params, 
     model.networks["painter"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     image, hole, *_ = batch(model, four)
     model.inpaint(image, hole)
-    assert torch.equal(seen[0][:, :3], torch.where(hole > 0, 1, image * 2 - 1))
+    assert torch.equal(seen[0][:, :3], cover(image, hole, "mean") * 2 - 1)
     for normalised in (False, True):
         layers = tiny(params, normalised=normalised).networks["painter"].modules()
         assert any(isinstance(layer, torch.nn.InstanceNorm2d) for layer in layers) == normalised

@@ -41,7 +41,7 @@ def test_pictures_and_gradients_at_three_scales(params):
 
 def test_what_the_generator_sees(params, four):
     """Edges are black on white, the hole is white among them and grey in the picture."""
-    model, seen = tiny(params), []
+    model, seen = tiny(params, hole_colour="grey"), []
     model.networks["generator"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     image, hole, known, *_ = batch(model, four)
     assert torch.equal(known, canny(image, hole, 1.0))
@@ -79,7 +79,7 @@ def test_the_losses_are_the_weighted_sum_of_their_terms(params, four, features, 
     image, hole, known, *blurred = batch(model, four)
     x, zero = image * 2 - 1, torch.zeros_like(hole)
     with torch.no_grad():
-        pictures, gradients = model.complete(x, hole, known)
+        pictures, gradients = model.complete(image, hole, known)
     model.begin(JOINT)
     log = {name: value.item() for name, value in model.step(image, hole, known, *blurred).items()}
 

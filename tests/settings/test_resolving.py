@@ -250,4 +250,4 @@ def test_every_stage_depends_on_its_resolved_file_and_only_check_on_params(befor
 
 
 def test_the_graph_stays_small(shipped):
-    assert len(expanded(shipped)) < 110
+    assert len(expanded(shipped)) < 150  # beyond, DVC's own time grows faster than the number of stages

@@ -38,7 +38,7 @@ Departures
 
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -46,7 +46,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, max_pool2d
 
 from palimpsest.config.yaml import Settings
-from palimpsest.layers.compositing import mean_colour, paste
+from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.edges import canny, grey
@@ -68,7 +68,7 @@ class Config(Settings):
     width: Annotated[int, Field(ge=2)]  # of the painter's
     critic_width: PositiveInt
     critic_rate: PositiveFloat  # learning rate, times the generators'
-    hole_colour: Literal["white", "mean"]  # of x: white, or the mean colour of the picture's known pixels
+    hole_colour: HoleColour  # of x
     sigma: PositiveFloat  # px, of Canny's blur, from which D learns
     edgeless: Annotated[float, Field(ge=0, le=1)]  # share of training pictures that are painted without edges
     attention: Options
@@ -272,15 +272,9 @@ class Model:
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x1 and x2 in units of the image, not yet clipped, and the attention's offsets."""
-        x = paste(self._hole_colour(image, hole), image, hole) * 2 - 1
+        x = cover(image, hole, self.config.hole_colour) * 2 - 1
         x1, x2, offsets = self.networks["painter"](x, 1 - 2 * edges, hole)
         return (x1 + 1) / 2, (x2 + 1) / 2, offsets
-
-    def _hole_colour(self, image: Tensor, hole: Tensor) -> Tensor:
-        """(B, 3, 1, 1), or something that broadcasts to it."""
-        if self.config.hole_colour == "white":
-            return torch.ones_like(hole)
-        return mean_colour(image, 1 - hole)
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return self.inspect(image, hole)[0]

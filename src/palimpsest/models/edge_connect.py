@@ -32,8 +32,9 @@ Departures
 - Sides are padded to multiples of 16 px; the released networks need multiples of 4.
 - Canny's blur is 1 px for pictures of 64 px.
 - G2 of the smoke run goes without normalisation (`normalised: false`): instance normalisation removes the mean level,
-  which so few steps do not bring back, and holes stay grey. Its weights then start as Glorot and Bengio have it, and it
-  sees signed colours and leaks below 0 (`colours`, `leak`), without which it learns more slowly still.
+  which so few steps do not bring back, and holes stay grey. Its weights then start as Glorot and Bengio have it. It
+  sees the mean colour of the known pixels in the hole (`hole_colour`) and signed colours (`colours`), and it leaks
+  below 0 (`leak`): without one of these, so few steps get it much less far.
 """
 
 from functools import cached_property, partial
@@ -45,7 +46,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from palimpsest.config.yaml import Settings
-from palimpsest.layers.compositing import paste
+from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.layers.initial_weights import normal
 from palimpsest.layers.normed_residual import Norm, NormedResidualBlock, normed_unit
@@ -66,6 +67,7 @@ class Config(Settings):
     residual_blocks: PositiveInt
     normalised: bool  # whether G2 has instance normalisation
     leak: NonNegativeFloat  # G2's slope below 0
+    hole_colour: HoleColour  # that G2 sees
     colours: Literal["unit", "signed"]  # that G2 sees: in [0, 1] or in [-1, 1]
     critic_width: PositiveInt
     critic_rate: PositiveFloat  # learning rate, times the generators'
@@ -159,8 +161,8 @@ class Model:
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> Tensor:
         """I_pred, (B, 3, H, W) in [0, 1]; equation 5. The hole is white, and nothing else tells G2 where it is."""
-        x = image if self.config.colours == "unit" else image * 2 - 1
-        inputs = torch.cat([paste(torch.ones_like(hole), x, hole), edges], 1)
+        x = cover(image, hole, self.config.hole_colour)
+        inputs = torch.cat([x if self.config.colours == "unit" else x * 2 - 1, edges], 1)
         return (self.networks["painter"](inputs).tanh() + 1) / 2
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ Departures
   colours and gradients lose their mean level.
 - The smoke run goes without any normalisation (`normalised: nowhere`). Instance normalisation removes the mean level of
   the known pixels, which so few steps do not bring back, and holes stay grey. So that it learns without, its generator
-  leaks below 0 (`leak`), and the pictures of the smaller scales have the l1 losses too (`loss.smaller`), which in the
-  released code have a weight of 0.
+  leaks below 0 (`leak`) and sees the mean colour of the known pixels in the hole (`hole_colour`), and the pictures of
+  the smaller scales have the l1 losses too (`loss.smaller`), which in the released code have a weight of 0.
 - The released code multiplies W by 20 and then divides by its sum, which cancels; here it has no such factor.
 - Features are VGG's of normalised pictures; the released code passes pictures in [-1, 1] as they are to a network for
   0 to 255. It is VGG19 where that is available.
@@ -42,7 +42,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d
 
 from palimpsest.config.yaml import Settings
-from palimpsest.layers.compositing import paste
+from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.edges import canny, sobel
 from palimpsest.layers.normed_residual import Norm, NormedResidualBlock, normed_unit
 from palimpsest.layers.patchgan import PatchCritic
@@ -80,6 +80,7 @@ class Config(Settings):
     residual_blocks: PositiveInt
     normalised: Literal["everywhere", "hidden", "nowhere"]  # layers with instance normalisation
     leak: NonNegativeFloat  # the generator's slope below 0
+    hole_colour: HoleColour  # that the generator sees
     critic_width: PositiveInt
     critic_rate: PositiveFloat  # learning rate, times the generator's
     sigma: PositiveFloat  # px, of Canny's blur
@@ -232,7 +233,7 @@ class Model:
         """The critic's step, then the generator's; `known` and `weights` are those of `structure_of`."""
         weight, critic = self.config.loss, self.networks["critic"]
         x = image * 2 - 1
-        pictures, gradients = self.complete(x, hole, known)
+        pictures, gradients = self.complete(image, hole, known)
         output = pictures[-1]
         result = paste(output, x, hole)
         critic_loss = GAN_LOSS.critic(*critic.compare(x, result.detach()))
@@ -254,10 +255,11 @@ class Model:
         descend(self.optimisers["generator"], loss)
         return {"critic": critic_loss, **terms, "generator": loss}
 
-    def complete(self, x: Tensor, hole: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Pictures in [-1, 1] and gradients at each scale. Edges are black on white, and the hole is white."""
-        return self.networks["generator"](torch.cat([x * (1 - hole), 1 - known, hole, sobel(x, hole)], 1))
+    def complete(self, image: Tensor, hole: Tensor, known: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Pictures and gradients at each scale, in [-1, 1]. Edges are black on white, and the hole is white."""
+        seen = cover(image, hole, self.config.hole_colour) * 2 - 1
+        return self.networks["generator"](torch.cat([seen, 1 - known, hole, sobel(seen, hole)], 1))
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
-        pictures, _ = self.complete(image * 2 - 1, hole, canny(image, hole, self.config.sigma))
+        pictures, _ = self.complete(image, hole, canny(image, hole, self.config.sigma))
         return (pictures[-1] + 1) / 2

@@ -33,7 +33,7 @@ Departures
 - In the smoke profile there is no instance normalisation (`normalised: false`): it hides how bright a picture is.
 """
 
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -116,10 +116,8 @@ class Encoder(nn.Module):
             plain = len(self.levels) in (0, len(channels) - 1)
             norm = nn.Identity() if plain else nn.InstanceNorm2d(outputs, affine=True)
             self.levels.append(nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), norm))
-        middle = (
-            NormedResidualBlock(channels[-1], DILATION, False, False, nn.InstanceNorm2d, 0.0) for _ in range(blocks)
-        )
-        self.middle = nn.Sequential(*(residual() for _ in range(blocks)))
+        residual = (channels[-1], DILATION, False, False, nn.InstanceNorm2d, 0.0)
+        self.middle = nn.Sequential(*(NormedResidualBlock(*residual) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         *levels, last = self.levels
