@@ -6,11 +6,12 @@ All of it comes from the head of the method's file, the settings of its run and 
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from palimpsest import models, released
 from palimpsest.config import runs
-from palimpsest.config.yaml import Tree, part
+from palimpsest.config.yaml import Tree, merge, part
 from palimpsest.data.crops import Crops
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.settings.networks import counted
@@ -51,11 +52,18 @@ class Method:
     def __init__(self, tree: Tree, name: str):
         self.run = runs.resolve(tree, name, SCALE)
         self.crops = part(tree, Crops, "profiles", SCALE, "slots", self.run.slot)
-        self.counts = counted(self.run, self.crops.size)["parameters"]
+        self.counts = self._counted({}, self.crops.size)
         file = Path(models.__file__).with_name(f"{self.run.model}.py")
         head = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-        title, _, self.departures = head.partition("\n\nDepartures\n")
-        self.name, _, self.paper = " ".join(title.partition("\n\n")[0].split()).partition(": ")
+        body, _, self.departures = head.partition("\n\nDepartures\n")
+        title, *paragraphs = (" ".join(paragraph.split()) for paragraph in body.split("\n\n"))
+        self.name, _, self.paper = title.partition(": ")
+        self.code = next((each.removeprefix("Code: ") for each in paragraphs if each.startswith("Code: ")), "")
+
+    def _counted(self, changes: Tree, size: int) -> dict[str, int]:
+        """The parameters of each network, with some settings changed, for pictures of `size` px."""
+        run = replace(self.run, settings=merge(self.run.settings, changes, self.run.at))
+        return counted(run, size)["parameters"]
 
     @property
     def anchor(self) -> str:
@@ -69,6 +77,8 @@ class Method:
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """What the settings say of it, each with its heading."""
+        if self.code:
+            yield "code", self.code.removesuffix(".")
         yield "run", f"`{self.run.name}`, `models/{self.run.model}.py`"
         if networks := [f"`{name}` {count:,}" for name, count in self.counts.items() if count and "." not in name]:
             yield "parameters", ", ".join(networks)
@@ -82,7 +92,9 @@ class Method:
         for name in released.available():
             layout = released.read(name)
             if layout.run == self.run.name:
-                yield "released", f"`{name}`, {layout.origin}; licence of the weights: {layout.licence}"
+                counts = self._counted(layout.settings, layout.size or self.crops.size)
+                held = ", ".join(f"`{network}` {counts[network]:,}" for network in layout.networks)
+                yield "released", f"`{name}` by {layout.origin}: {held}; licence of the weights: {layout.licence}"
 
 
 def _phase(phase: Phase) -> str:

@@ -1,5 +1,7 @@
 """CRFill: Y. Zeng et al., "Image Inpainting with Contextual Reconstruction Loss", 2020 (at ICCV 2021 as "CR-Fill").
 
+Code: https://github.com/zengxianyu/crfill.
+
 Sections 3 (networks, losses) and 4 (contextual reconstruction loss); released code, branches `master` and `main`.
 
     X, U          image, image with the hole at 0, both in [-1, 1]

@@ -1,5 +1,7 @@
 """CTSDG: X. Guo et al., "Image Inpainting via Conditional Texture and Structure Dual Generation", ICCV 2021.
 
+Code: https://github.com/xiefan-guo/ctsdg.
+
 arXiv 2108.09760, generator, discriminator and loss functions; released code and weights.
 
     I_in, M_in    picture in [-1, 1], and where it is known: 1 - hole

@@ -1,5 +1,7 @@
 """DeepFill v1: J. Yu et al., "Generative Image Inpainting with Contextual Attention", CVPR 2018 (arXiv 1801.07892v2).
 
+Code: https://github.com/JiahuiYu/generative_inpainting, branch v1.0.0.
+
 Sections 3 (coarse to fine, losses), 4 (contextual attention) and appendix D (layers); released code, branch v1.0.0.
 
     x, z          image, image with the hole at 0, both in [-1, 1]

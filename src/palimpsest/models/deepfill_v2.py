@@ -1,5 +1,7 @@
 """DeepFill v2: J. Yu et al., "Free-Form Image Inpainting with Gated Convolution", ICCV 2019 (arXiv 1806.03589).
 
+Code: https://github.com/JiahuiYu/generative_inpainting.
+
 Sections 3.1 (gated convolution), 3.2 (networks) and 3.3 (SN-PatchGAN); released code, version 2.0.0. The networks are
 in `layers/gated_generator.py` and `layers/sn_patchgan.py`.
 

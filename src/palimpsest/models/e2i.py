@@ -1,5 +1,7 @@
 """E2I: S. Xu et al., "E2I: Generative Inpainting from Edge to Image", IEEE TCSVT 2020.
 
+Code: https://github.com/powder21/E2I-inpainting, which tests alone.
+
 The networks and the four steps of inference are those of the released code, which only tests. Losses and training are
 not published with it: here they are EdgeConnect's, see learning/edge_phases.py and losses/edge_connect.py.
 

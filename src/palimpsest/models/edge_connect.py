@@ -1,6 +1,8 @@
 """EdgeConnect: K. Nazeri et al., "EdgeConnect: Structure Guided Image Inpainting using Edge Prediction", ICCV workshops
 2019 (arXiv 1901.00212).
 
+Code: https://github.com/knazeri/edge-connect.
+
 Sections 3.1 (edge generator), 3.2 (image completion network) and 4 (edges, training); released code, branch `master`.
 
     I_gt, I_pred  image and output of the completion network, in [0, 1]

@@ -1,5 +1,8 @@
 """GL: S. Iizuka et al., "Globally and Locally Consistent Image Completion", ACM TOG 36(4), SIGGRAPH 2017.
 
+Code: https://github.com/satoshiiizuka/siggraph2017_inpainting, which fills alone; others' at
+https://github.com/otenim/GLCIC-PyTorch and in mmagic.
+
 Sections 3.2 (completion network), 3.3 (context discriminators) and 3.4 (training, equations 2 to 4, algorithm 1). The
 authors released their trained networks without the code that trains them. otenim/GLCIC-PyTorch and mmagic trained the
 networks anew; their files fit the networks here.

@@ -1,6 +1,8 @@
 """GM-SRM: X. Feng et al., "Generative Memory-Guided Semantic Reasoning Model for Image Inpainting", 2021.
 
-Sections III-A to III-D, equations 1 to 14 and algorithm 1. No code was released; the paper is the only source.
+Code: none released.
+
+Sections III-A to III-D, equations 1 to 14 and algorithm 1. The paper is the only source.
 
     I, M          image in [-1, 1], hole
     F_E           maps of the encoder, each half the size of the one before; the last is F_D of the first level

@@ -1,6 +1,9 @@
 """HiFill, also known as CRA: Z. Yi et al., "Contextual Residual Aggregation for Ultra High-Resolution Image
 Inpainting", CVPR 2020 (arXiv 2005.09704).
 
+Code: https://github.com/duxingren14/Hifill-tensorflow; filling alone at
+https://github.com/Atlas200dk/sample-imageinpainting-HiFill.
+
 Sections 3.1 (pipeline), 3.2 (attention, its transfer, residuals), 3.3 (networks) and 3.4 (losses); released code,
 Hifill-tensorflow (training) and sample-imageinpainting-HiFill (inference).
 

@@ -1,7 +1,9 @@
 """Lahiri et al.: A. Lahiri et al., "Prior Guided GAN Based Semantic Inpainting", CVPR 2020.
 
-No code was released. What is here follows the paper's abstract and the method that it extends, R. Yeh et al., "Semantic
-Image Inpainting with Deep Generative Models", CVPR 2017.
+Code: none released.
+
+What is here follows the paper's abstract and the method that it extends, R. Yeh et al., "Semantic Image Inpainting with
+Deep Generative Models", CVPR 2017.
 
     I, M          image in [-1, 1], hole
     G, D          generator and discriminator of a GAN that was trained to draw such pictures from noise

@@ -1,5 +1,7 @@
 """LBAM: C. Xie et al., "Image Inpainting with Learnable Bidirectional Attention Maps", ICCV 2019 (arXiv 1909.00968).
 
+Code: https://github.com/Vious/LBAM_Pytorch.
+
 Sections 3.2 (attention maps), 3.3 (both directions), 3.4 (networks) and 3.5 (losses); released code and weights.
 
     I, M          image in [0, 1], known pixels: 1 - hole

@@ -1,6 +1,8 @@
 """LISK: J. Yang, Z. Qi, Y. Shi, "Learning to Incorporate Structure Knowledge for Image Inpainting", AAAI 2020
 (arXiv 2002.04170), and its released code.
 
+Code: https://github.com/YoungGod/sturcture-inpainting.
+
     I             image, in [-1, 1]
     M             hole
     E             Canny edges

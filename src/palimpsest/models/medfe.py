@@ -1,6 +1,8 @@
 """MEDFE: H. Liu et al., "Rethinking Image Inpainting via a Mutual Encoder-Decoder with Feature Equalizations", ECCV
 2020 (arXiv 2007.06929), cited as "Rethink"; released code.
 
+Code: https://github.com/KumapowerLIU/Rethinking-Inpainting-MEDFE.
+
     F_te, F_st    textures and structures: maps of the encoder's shallower and of its deeper half, filled apart
     F_fe          both equalised, which goes back into every map that the decoder sees
     I_gt, I_st    picture and its structure, `layers/structure.py`; I_out is the output

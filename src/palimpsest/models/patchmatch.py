@@ -1,5 +1,7 @@
 """PatchMatch: C. Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", 2009.
 
+Code: https://github.com/vacancy/PyPatchMatch, in the package `pypatchmatch`.
+
 Hole filling from coarse to fine: propagation and random search find the nearest-neighbour field of patches that touch
 the hole, then overlapping patches vote; this repeats at every level of a pyramid.
 

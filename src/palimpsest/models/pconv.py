@@ -1,8 +1,10 @@
 """PConv: G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV 2018.
 
+Code: https://github.com/NVIDIA/partialconv, the layer alone; others' at
+https://github.com/naoto0804/pytorch-inpainting-with-partial-conv and in mmagic.
+
 Sections 3.1 (partial convolution, `layers/partial_convolution.py`), 3.2 (network) and 3.3 (losses) of arXiv 1804.07723.
-The authors released the layer alone (NVIDIA/partialconv); "released code" is others', naoto0804's and mmagic's, who
-released weights too.
+"Released code" is that of naoto0804 and of mmagic, who released weights too.
 
     I_gt, M       picture, and where it is known: 1 - hole
     I_out         output of the network

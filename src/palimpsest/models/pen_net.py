@@ -1,5 +1,7 @@
 """PEN-Net: Y. Zeng et al., "Learning Pyramid-Context Encoder Network for High-Quality Image Inpainting", CVPR 2019.
 
+Code: https://github.com/researchmm/PEN-Net-for-Inpainting.
+
 Sections 3.1 (pyramid-context encoder, attention transfer), 3.2 (multi-scale decoder) and 3.3 (losses) of arXiv
 1904.07475; "released code" is the authors' PyTorch version, which by its readme differs slightly from the paper's.
 

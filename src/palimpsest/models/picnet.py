@@ -1,5 +1,7 @@
 """PICNet: C. Zheng et al., "Pluralistic Image Completion", CVPR 2019 (arXiv 1903.04227).
 
+Code: https://github.com/lyndonzheng/Pluralistic-Inpainting.
+
 The paper's section 3 (two paths, losses, short + long term attention); released code, branch `master`.
 
     I_m, I_c, I_g image with 0 in the hole, its complement with 0 elsewhere, whole image, all in [-1, 1]

@@ -1,5 +1,7 @@
 """StyleGAN2, a generative prior: T. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.
 
+Code: https://github.com/NVlabs/stylegan2-ada-pytorch.
+
 Sections 3.1 and 3.2 (lazy and path-length regularisation) and 4.1 (residual discriminator); the synthesis network is in
 `layers/style_synthesis.py`. Widths and schedule are those of NVIDIA's preset `paper256` (StyleGAN2-ADA, without
 augmentation). It fills no holes: GM-SRM uses it as its generative memory.

@@ -1,6 +1,8 @@
 """T-MAD: R. Xu et al., "Texture Memory-Augmented Deep Patch-Based Image Inpainting", IEEE TIP 2021.
 
-Section III and figure 2; section IV and tables I and II. No code was released; the paper is the only source.
+Code: none released.
+
+Section III and figure 2; section IV and tables I and II. The paper is the only source.
 
     I, M              image in [-1, 1], hole
     I_s, Î_s          output of the coarse network; the same with the known pixels put back

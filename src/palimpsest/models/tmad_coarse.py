@@ -1,5 +1,7 @@
 """T-MAD's coarse network: R. Xu et al., "Texture Memory-Augmented Deep Patch-Based Image Inpainting", IEEE TIP 2021.
 
+Code: none released.
+
 Section III-A, equation 1; section IV and table I. It is pre-trained alone, then trained jointly inside `tmad`.
 
     I, M          image in [-1, 1], hole
