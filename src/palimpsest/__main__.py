@@ -125,7 +125,7 @@ def score(arguments: argparse.Namespace) -> None:
     """Scores a folder of results by every metric and prints the means."""
     from palimpsest import weights
     from palimpsest.evaluation import exchange
-    from palimpsest.evaluation.score_files import to_csv, to_json, to_text
+    from palimpsest.evaluation.score_files import differences, to_csv, to_json, to_text
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.storage import write_text
 
@@ -139,6 +139,10 @@ def score(arguments: argparse.Namespace) -> None:
     folders = (arguments.results, arguments.images, arguments.holes)
     scores, left_out = exchange.score_folders(*folders, weights.FOLDER, _device())
     print(to_text(scores, read_metrics()))
+    if arguments.against:
+        others, less = exchange.score_folders(arguments.against, *folders[1:], weights.FOLDER, _device())
+        left_out |= {f"{arguments.against}/{name}": why for name, why in less.items()}
+        print("", differences(scores, others, read_metrics()), sep="\n")
     if arguments.out:
         write_text(arguments.out, formats[arguments.out.suffix.lower()](scores, left_out))
     if left_out:
@@ -318,6 +322,7 @@ def main() -> None:
     command.add_argument("--results", required=True, type=Path, help="folder of filled pictures, 8-bit RGB")
     command.add_argument("--images", required=True, type=Path, help="folder of originals with the same names")
     command.add_argument("--holes", required=True, type=Path, help="folder of holes with the same names: 255 missing")
+    command.add_argument("--against", type=Path, metavar="RESULTS", help="another method's: paired differences to it")
     command.add_argument("--out", type=Path, help="where every picture's values go: .csv or .json")
     command.set_defaults(run_command=score)
 

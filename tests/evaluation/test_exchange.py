@@ -21,6 +21,7 @@ from palimpsest.evaluation import exchange
 from palimpsest.evaluation.exchange import export, score_folders
 from palimpsest.holes.bank import read_bank, write_bank
 from palimpsest.holes.kinds import Holes
+from palimpsest.metrics.sets import OF_NETWORK
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
@@ -174,8 +175,11 @@ def test_an_export_that_stops_half_way_leaves_nothing(exported, monkeypatch):
 def test_a_perfect_copy_is_ideal_by_every_metric(exported, weights_folder):
     scores, left_out = score_folders(*few(exported)[0], weights_folder, "cpu")
     means = {name: found.mean for name, found in scores.aggregates().items()}
-    assert not left_out and set(means) == set(read_metrics()) - {"fid"} and set(scores.missing) == {"fid"}
+    assert not left_out and set(means) | set(scores.missing) == set(read_metrics())
+    assert set(scores.missing) == {*OF_NETWORK["inception"], "u_ids_vgg16", "p_ids_vgg16"}
     ideal = {"psnr": math.inf, "ssim": 1, "ncc": 1, "l1": 0, "l2": 0, "lmse": 0, "lpips": 0, "fd": 0}
+    ideal |= {"precision": 1, "recall": 1, "kd": means["kd_vgg16"]}
+    assert means["kd_vgg16"] <= 0  # unbiased, so of equal sets less than 0
     for name, mean in means.items():
         if (kind := name.split("_")[0]) != "tv":  # a result's own; its original's has no other ideal
             assert mean == pytest.approx(ideal[kind], abs=1e-6), name
@@ -211,6 +215,27 @@ def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
     means = scores.aggregates()
     assert means["psnr"].mean == pytest.approx(expected["psnr"].mean(), rel=1e-12)
     assert min(means[name].mean for name in ("lpips_alex", "lpips_vgg", "lpips_alex_raw", "fd_vgg16")) > 0.01
+
+
+def test_two_folders_are_compared_picture_by_picture(exported, palimpsest):
+    (results, images, _), names = few(exported)
+    shutil.copytree(results, exported / "darker")
+    for place, name in enumerate(names):
+        Image.fromarray(np.clip(pixels(images / name).astype(int) - 10 - place, 0, 255).astype(np.uint8)).save(
+            exported / "darker" / name
+        )
+    (exported / "darker" / names[3]).unlink()
+    command = ["score", "--results", "darker", "--images", "images", "--holes", "holes", "--against", "results"]
+    status, printed, error = palimpsest(exported, *command)
+    assert status == 1 and f"{Path(names[3]).stem}: " in error
+    table = printed.split("against, on 3 pictures\n")[1]
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()}
+    assert rows["l1_raw"][-1] == rows["ssim"][-1] == "worse"
+    assert rows["psnr"][-1] == "undefined"  # less infinity
+    mean, other, difference, low, _, verdict = rows["l1_hole"]
+    assert verdict == "worse" and float(other) == 0 and float(low.strip("[,")) > 0
+    assert float(difference) == pytest.approx(float(mean), abs=1e-3)
+    assert "fd_vgg16" not in rows  # of a whole set, without pairs
 
 
 def test_originals_may_be_their_own_results(exported, weights_folder):

@@ -1,4 +1,4 @@
-"""LPIPS against its package and the frozen vectors; Fréchet distances in closed form and against pytorch-fid."""
+"""LPIPS against its package and the frozen vectors; FID and its features against pytorch-fid."""
 
 import shutil
 import subprocess
@@ -14,13 +14,15 @@ from metrics import vectors
 from palimpsest.config.yaml import InputError
 from palimpsest.data.shards import Shard
 from palimpsest.manifests import manifest
-from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance, read_reference, write_reference
+from palimpsest.metrics.features import Features
+from palimpsest.metrics.sets import OF_NETWORK, Statistics, frechet_distance, read_reference
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 NETS = {"lpips_alex": ("alexnet", "alex"), "lpips_vgg": ("vgg16", "vgg")}
 RAW = {f"{metric}_raw" for metric in NETS}
+OF_VGG16, OF_INCEPTION = (set(OF_NETWORK[network]) for network in ("vgg16", "inception"))
 
 
 def only(features: Features, trunk: str) -> Features:
@@ -131,8 +133,8 @@ def test_pooled_features_are_of_the_results_and_the_same_for_real_pictures(featu
 
 
 def test_what_cannot_be_measured_is_left_out_and_named(features, weights_folder, tmp_path, pictures):
-    assert set(features.missing) == {"fid"} and "pt_inception" in features.missing["fid"]
-    everything = {*NETS, *RAW, *FRECHET.values()}
+    assert set(features.missing) == OF_INCEPTION and "pt_inception" in features.missing["fid"]
+    everything = {*NETS, *RAW, *OF_INCEPTION, *OF_VGG16}
     nowhere = Features(tmp_path / "nowhere", "cpu")
     assert set(nowhere.missing) == everything
     assert all("`dvc repro weights` makes it" in reason for reason in nowhere.missing.values())
@@ -142,7 +144,7 @@ def test_what_cannot_be_measured_is_left_out_and_named(features, weights_folder,
     about = tmp_path / "weights" / "vgg16" / "about.json"
     shutil.copy(tmp_path / "weights" / "vgg19" / "about.json", about)
     half = Features(tmp_path / "weights", "cpu")
-    assert set(half.missing) == {"lpips_vgg", "lpips_vgg_raw", "fd_vgg16", "fid"}
+    assert set(half.missing) == {"lpips_vgg", "lpips_vgg_raw", *OF_INCEPTION, *OF_VGG16}
     values, pooled = half.score(pictures, pictures, pictures)
     assert set(values) == {"lpips_alex", "lpips_alex_raw"} and pooled == {}
 
@@ -162,95 +164,6 @@ def test_too_small_a_picture_is_refused(features):
     assert only(features, "vgg16").pool(np.zeros((1, 16, 16, 3), np.uint8))["vgg16"].shape == (1, 512)
 
 
-def gaussian(mean, covariance) -> Statistics:
-    return Statistics(np.array(mean, float), np.array(covariance, float), 2)
-
-
-def test_frechet_distance_in_closed_form():
-    unit = np.eye(2)
-    assert frechet_distance(gaussian([0, 0], unit), gaussian([3, 4], unit)) == pytest.approx(25, abs=1e-12)
-    assert frechet_distance(gaussian([0, 0], unit), gaussian([0, 0], 4 * unit)) == pytest.approx(2, abs=1e-12)
-    # of commuting covariances: the squared distance of their roots
-    one, other = np.diag([1.0, 9, 0]), np.diag([4.0, 1, 16])
-    assert frechet_distance(gaussian([0] * 3, one), gaussian([0] * 3, other)) == pytest.approx(1 + 4 + 16, abs=1e-12)
-    # of a point and a cloud: the cloud's variance
-    assert frechet_distance(gaussian([0] * 3, np.zeros((3, 3))), gaussian([0] * 3, other)) == pytest.approx(21)
-
-
-def test_frechet_distance_of_the_sine_and_cosine_arrays():
-    i, j = np.mgrid[:64, :8]
-    x, y = np.sin(0.37 * (i + 1) * (j + 1)), 1.1 * np.cos(0.21 * (i + 2) * (j + 1)) + 0.05 * j
-    expected = vectors.VECTORS["frechet"]["sincos"]["value_unbiased_cov"]
-    assert frechet_distance(Statistics.of(x), Statistics.of(y)) == pytest.approx(expected, abs=1e-10)
-    assert frechet_distance(Statistics.of(y), Statistics.of(x)) == pytest.approx(expected, abs=1e-10)
-
-
-def test_frechet_distance_of_fewer_pictures_than_features():
-    """Straight from the features: tr (S1 S2)^½ is the nuclear norm of X Yᵀ over (N - 1), centred."""
-    draw = np.random.default_rng(0)
-    x, y = draw.normal(size=(12, 60)), 3 + 2 * draw.normal(size=(12, 60)) @ np.diag(draw.random(60))
-    a, b = x - x.mean(0), y - y.mean(0)
-    shared = np.linalg.norm(a @ b.T, "nuc") / 11
-    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + ((a**2).sum() + (b**2).sum()) / 11 - 2 * shared
-    assert np.linalg.matrix_rank(np.cov(x, rowvar=False)) == 11
-    assert frechet_distance(Statistics.of(x), Statistics.of(y)) == pytest.approx(expected, rel=1e-12)
-    assert frechet_distance(Statistics.of(x), Statistics.of(x)) == pytest.approx(0, abs=1e-10)
-    two = Statistics.of(np.repeat(x[:1], 2, axis=0))  # no variance at all
-    assert frechet_distance(two, two) == 0
-
-
-@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")
-def test_frechet_distance_agrees_with_pytorch_fid():
-    from pytorch_fid.fid_score import calculate_frechet_distance
-
-    draw = np.random.default_rng(1)
-    x, y = (Statistics.of(draw.normal(size=(100, 20)) @ draw.normal(size=(20, 20)) + k) for k in (0, 0.5))
-    theirs = calculate_frechet_distance(x.mean, x.covariance, y.mean, y.covariance)
-    assert frechet_distance(x, y) == pytest.approx(theirs, rel=1e-9)
-
-
-def test_statistics_are_those_of_numpy():
-    features = np.random.default_rng(2).normal(size=(7, 3))
-    found = Statistics.of(features)
-    np.testing.assert_allclose(found.mean, features.mean(0))
-    np.testing.assert_allclose(found.covariance, (features - found.mean).T @ (features - found.mean) / 6)
-    assert found.count == 7
-    assert Statistics.of(features[:, :1]).covariance.shape == (1, 1)
-
-
-def test_sets_that_have_no_distance_are_refused():
-    with pytest.raises(InputError, match="statistics of a set of pictures, found 1; accepted: 2 or more"):
-        Statistics.of(np.zeros((1, 3)))
-    with pytest.raises(InputError, match="between 3 and 4 features; accepted: the same network"):
-        frechet_distance(Statistics.of(np.zeros((2, 3))), Statistics.of(np.zeros((2, 4))))
-
-
-def test_a_reference_is_read_as_it_was_written_and_written_alike(tmp_path):
-    draw = np.random.default_rng(3)
-    reference = {name: Statistics.of(draw.normal(size=(5, 4))) for name in FRECHET}
-    for folder in ("one", "two"):
-        write_reference(reference, tmp_path / folder)
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["inception.npz", "vgg16.npz"]
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
-    found = read_reference(tmp_path / "one")
-    assert set(found) == set(reference)
-    for name, statistics in found.items():
-        np.testing.assert_array_equal(statistics.mean, reference[name].mean)
-        np.testing.assert_array_equal(statistics.covariance, reference[name].covariance)
-        assert statistics.count == 5
-    write_reference({"vgg16": reference["vgg16"]}, tmp_path / "one")
-    assert set(read_reference(tmp_path / "one")) == {"vgg16"}
-
-
-def test_a_reference_that_is_not_there_or_damaged_is_refused(tmp_path):
-    with pytest.raises(InputError, match="dvc repro"):
-        read_reference(tmp_path / "nowhere")
-    np.savez(tmp_path / "vgg16.npz", mean=np.zeros(3))
-    with pytest.raises(InputError, match="mean, covariance and count, found mean"):
-        read_reference(tmp_path)
-
-
 @pytest.mark.slow
 def test_the_stages_make_weights_and_reference(tmp_path, shards, monkeypatch):
     shutil.copytree(shards, tmp_path / "data" / "scenes" / "shards")
@@ -264,9 +177,9 @@ def test_the_stages_make_weights_and_reference(tmp_path, shards, monkeypatch):
         subprocess.run(command, cwd=tmp_path, check=True)
     shard = Shard(shards / "test")
     found = read_reference(tmp_path / "data" / "scenes" / "reference")
-    assert {name: statistics.count for name, statistics in found.items()} == {"vgg16": len(shard)}
     pooled = Features(tmp_path / "weights", "cpu").pool(np.stack([shard[i] for i in range(len(shard))]))
-    np.testing.assert_allclose(found["vgg16"].mean, pooled["vgg16"].mean(0), rtol=1e-5, atol=1e-6)
+    assert set(found) == {"vgg16"}
+    np.testing.assert_allclose(found["vgg16"].features, pooled["vgg16"], rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from palimpsest.data.shards import Shard
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.scoring import Scorer, Scores, joined
 from palimpsest.holes.bank import check_hole, read_bank, read_index
-from palimpsest.metrics.features import Features, Statistics
+from palimpsest.metrics.features import Features
+from palimpsest.metrics.sets import FeatureSet
 from palimpsest.storage import read_json, sha256, write_json
 from palimpsest.workspace import Workspace
 
@@ -128,7 +129,7 @@ def score_folders(
     if not real:
         why = next(iter(left_out.values()), "the folders hold no pictures")
         raise InputError(f"{results}: found nothing to score; the first reason: {why}")
-    reference = {network: Statistics.of(f) for network, f in joined(real).items() if len(f) > 1}
+    reference = {network: FeatureSet(features) for network, features in joined(real).items()}
     return scorer.scores(reference), left_out
 
 

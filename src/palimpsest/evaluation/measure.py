@@ -12,8 +12,9 @@ from palimpsest.data.shards import Shard, spread
 from palimpsest.evaluation.filling import Source
 from palimpsest.evaluation.scoring import Scorer, Scores, joined, table
 from palimpsest.holes.bank import Bank, read_bank
-from palimpsest.metrics.features import Features, Statistics, read_reference
+from palimpsest.metrics.features import Features
 from palimpsest.metrics.registry import MAIN
+from palimpsest.metrics.sets import FeatureSet, read_reference
 from palimpsest.storage import finite, replacing, write_json, write_text
 from palimpsest.workspace import Workspace
 
@@ -67,7 +68,7 @@ def evaluate(
     shard: Shard,
     banks: Mapping[str, Bank | np.ndarray],
     features: Features,
-    reference: dict[str, Statistics],
+    reference: dict[str, FeatureSet],
     config: EvaluationConfig,
 ) -> tuple[dict[str, Scores], dict[str, np.ndarray]]:
     """Scores every test picture with its hole of every kind; `banks` is {kind: holes in the shard's order}.

@@ -5,10 +5,13 @@ import io
 import json
 from dataclasses import asdict
 
+from palimpsest.config.yaml import InputError
 from palimpsest.evaluation.scoring import Scores
-from palimpsest.metrics.aggregate import Aggregate
+from palimpsest.metrics.aggregate import Aggregate, aggregate, paired
 from palimpsest.papers.metrics import REGIONS, Metric, Metrics
 from palimpsest.storage import finite
+
+ENOUGH = 2048  # pictures, from which on a covariance of Inception's features has full rank
 
 
 def to_text(scores: Scores, metrics: Metrics) -> str:
@@ -21,6 +24,8 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
             if metric.of == region:
                 line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
                 lines.append(f"  {name:<26}{line}")
+    if len(scores.ids) < ENOUGH:
+        lines.append(f"  Below {ENOUGH:,} pictures Fréchet distances are biased upwards: compare equal numbers alone.")
     return "\n".join(lines[1:])
 
 
@@ -29,6 +34,27 @@ def _line(found: Aggregate, metric: Metric) -> str:
     interval = f"[{low}, {high}]" if low else ""
     less = f" ({found.undefined} undefined)" if found.undefined else ""
     return f"{metric.printed(found.mean):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
+
+
+def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
+    """A line for each metric of single pictures: both means over the pictures that both have, and the difference.
+
+    The interval is of the mean difference, pictures resampled in pairs; a verdict stands where it leaves out 0.
+    """
+    ids = sorted(set(scores.ids) & set(others.ids))
+    if not ids:
+        raise InputError("asked to compare two folders, found no picture that was scored in both")
+    ours, theirs = ([each.ids.index(name) for name in ids] for each in (scores, others))
+    lines = [f"  {'metric':<26}{'results':>10}{'against':>10}{'difference':>12}    95 % interval"]
+    for name, metric in metrics.items():
+        if name in scores.values and name in others.values:
+            values = scores.values[name][ours], others.values[name][theirs]
+            gained = paired(*reversed(values))
+            means = "".join(f"{metric.printed(aggregate(each).mean):>10}" for each in values)
+            interval = f"[{gained.low:+.3g}, {gained.high:+.3g}]" if gained.count else "undefined"
+            verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
+            lines.append(f"  {name:<26}{means}{gained.mean:>+12.3g}    {interval:<24}{verdict}".rstrip())
+    return "\n".join([f"against, on {len(ids)} pictures", *lines])
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from palimpsest.evaluation.filling import Filled
 from palimpsest.metrics.aggregate import Aggregate, aggregate
-from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance
+from palimpsest.metrics.features import Features
 from palimpsest.metrics.pixel import METRICS, RAW, Pair
+from palimpsest.metrics.sets import FeatureSet, compare_sets
 
 Values = dict[str, np.ndarray]  # metric → one number a picture
 
@@ -71,16 +72,13 @@ class Scorer:
         self._ids += filled.ids
         return self._values[-1]
 
-    def scores(self, reference: dict[str, Statistics]) -> Scores:
-        """Of all batches; `reference` holds the statistics of the real pictures' features, network by network."""
+    def scores(self, reference: dict[str, FeatureSet]) -> Scores:
+        """Of all batches; `reference` holds the originals' features, in the same order, network by network."""
         missing, sets = dict(self.features.missing), {}
         for network, features in joined(self._pooled).items():
-            if len(features) < 2:
-                missing[FRECHET[network]] = "it needs two pictures or more"
-            elif network not in reference:
-                missing[FRECHET[network]] = f"the real pictures have no statistics of {network}; `dvc repro` makes them"
-            else:
-                sets[FRECHET[network]] = frechet_distance(Statistics.of(features), reference[network])
+            found, absent = compare_sets(network, features, reference.get(network))
+            sets |= found
+            missing |= absent
         return Scores(self._ids, np.concatenate(self._ratios), joined(self._values), sets, missing)
 
 

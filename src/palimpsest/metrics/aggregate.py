@@ -20,6 +20,11 @@ class Aggregate:
     undefined: int = 0  # pictures without one, such as a constant picture, which has no NCC
 
     @property
+    def leaves_out_0(self) -> bool:
+        """Whether the interval of a difference says that it is no chance."""
+        return self.low > 0 or self.high < 0
+
+    @property
     def spread(self) -> tuple[float, float, int, int]:
         """All but the mean, of a metric of single pictures."""
         return self.low, self.high, self.count, self.undefined
@@ -41,6 +46,13 @@ def aggregate(values: np.ndarray) -> Aggregate:
         means[np.concatenate([counts @ ~finite for counts in _draws(len(defined))]) > 0] = math.inf
     low, high = np.quantile(means, [0.025, 0.975], method="nearest")
     return Aggregate(float(defined.mean()), float(low), float(high), len(defined), undefined)
+
+
+def paired(before: np.ndarray, after: np.ndarray) -> Aggregate:
+    """Of after − before of each picture, (N,) each; pictures without a finite difference are left out and counted."""
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        gained = after - before
+    return aggregate(np.where(np.isfinite(gained), gained, np.nan))
 
 
 @lru_cache(maxsize=2)

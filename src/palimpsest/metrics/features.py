@@ -1,14 +1,12 @@
-"""Metrics on features of networks: LPIPS of a pair of pictures, Fréchet distances between sets of pictures.
+"""Features of networks: LPIPS of a pair of pictures, and what metrics of a set compare, see metrics/sets.py.
 
-A Fréchet distance is called FID only with pytorch-fid's own network and preprocessing; with VGG16 it is `fd_vgg16`.
 Metrics whose weights are missing are left out, and `Features.missing` says why.
 """
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,12 +15,11 @@ from torch import Tensor
 from palimpsest import weights
 from palimpsest.config.yaml import InputError
 from palimpsest.layers.feature_networks import TRUNK, inception, lpips_network
-from palimpsest.storage import read_arrays, replacing
+from palimpsest.metrics.sets import OF_NETWORK
 
 if TYPE_CHECKING:
     from lpips import LPIPS
 
-FRECHET = {"vgg16": "fd_vgg16", "inception": "fid"}  # network → metric of a set
 PAIRED = {"alexnet": "lpips_alex", "vgg16": "lpips_vgg"}  # network → metric of a pair; with `_raw`, of the output
 SMALLEST = {"alexnet": 31, "vgg16": 16}  # px, sides of a picture, to reach the network's last feature map
 NETWORKS = (*TRUNK.values(), "inception")
@@ -78,10 +75,10 @@ class Features:
     def pool(self, pictures: np.ndarray) -> Values:
         """{network: pooled features, float64 (B, D)} of uint8 (B, H, W, 3): VGG16's relu5_3, Inception's pool3."""
         image = self._tensor(pictures)
-        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in FRECHET})
+        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in OF_NETWORK})
 
     def _pooled(self, image: Tensor, maps: dict[str, list[Tensor]]) -> Values:
-        pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in FRECHET}
+        pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in OF_NETWORK}
         return pooled if self.inception is None else pooled | {"inception": _mean(self.inception(image)[0])}
 
     def _tensor(self, pictures: np.ndarray) -> Tensor:
@@ -105,7 +102,7 @@ def _missing(weights_folder: Path, name: str) -> str | None:
 
 def _metrics_of(name: str) -> list[str]:
     paired = [PAIRED[name], f"{PAIRED[name]}_raw"] if name in PAIRED else []
-    return [*paired, FRECHET[name]] if name in FRECHET else paired
+    return [*paired, *OF_NETWORK.get(name, {})]
 
 
 def _maps(network: "LPIPS", image: Tensor) -> list[Tensor]:
@@ -131,66 +128,3 @@ def _distance(network: "LPIPS", maps: list[Tensor], others: list[Tensor]) -> np.
 def _mean(features: Tensor) -> np.ndarray:
     """(B, C, h, w) → float64 (B, C), averaged over pixels."""
     return features.double().mean((2, 3)).cpu().numpy()
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Mean (D,) and covariance (D, D), divided by N - 1, of the features of `count` pictures."""
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    count: int
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> Self:
-        """Of float64 (N, D); InputError for fewer than two pictures."""
-        if len(features) < 2:
-            raise InputError(f"asked for statistics of a set of pictures, found {len(features)}; accepted: 2 or more")
-        return cls(features.mean(0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:]), len(features))
-
-
-def frechet_distance(one: Statistics, other: Statistics) -> float:
-    """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½), from 0 up (Heusel et al. 2017, eq. 6).
-
-    With S = A Aᵀ, the trace of the root is the sum of the singular values of A1ᵀ A2. This holds for covariances of any
-    rank, so also for fewer pictures than features.
-    """
-    if one.mean.shape != other.mean.shape:
-        raise InputError(
-            f"asked for a Fréchet distance between {one.mean.size} and {other.mean.size} features; "
-            f"accepted: the same network on both sides"
-        )
-    shared = np.linalg.svd(_root(one.covariance).T @ _root(other.covariance), compute_uv=False).sum()
-    gap = one.mean - other.mean
-    return max(0.0, float(gap @ gap + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A (D, rank) with A Aᵀ = S; eigenvalues below rounding error count as zero."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    return vectors[:, kept] * np.sqrt(values[kept])
-
-
-def write_reference(reference: dict[str, Statistics], folder: Path) -> None:
-    """Writes one `<network>.npz` for each network and removes others; equal statistics give equal bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in {path.stem for path in folder.glob("*.npz")} - set(reference):
-        (folder / f"{stale}.npz").unlink()
-    for network, statistics in reference.items():
-        with replacing(folder / f"{network}.npz") as temporary:
-            np.savez(temporary, **asdict(statistics))
-
-
-def read_reference(folder: Path) -> dict[str, Statistics]:
-    """{network: statistics} in a folder that `write_reference` filled; InputError if there is none."""
-    if not Path(folder).is_dir():
-        raise InputError(f"{folder}: asked for the real pictures' features, found none; `dvc repro` makes them")
-    return {path.stem: _statistics(path) for path in sorted(Path(folder).glob("*.npz"))}
-
-
-def _statistics(path: Path) -> Statistics:
-    arrays = read_arrays(path)
-    if set(arrays) != {"mean", "covariance", "count"}:
-        raise InputError(f"{path}: asked for mean, covariance and count, found {', '.join(arrays)}; `dvc repro`")
-    return Statistics(arrays["mean"], arrays["covariance"], int(arrays["count"]))

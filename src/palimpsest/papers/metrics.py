@@ -34,6 +34,10 @@ class Metric(Settings):
         """A measured value as printed everywhere."""
         return f"{value:.{self.digits}f}" if math.isfinite(value) else "undefined" if math.isnan(value) else "∞"
 
+    def verdict(self, gained: float) -> str:
+        """Whether a difference that is not 0 is better or worse; "" where no side is better."""
+        return "" if self.direction == "none" else "better" if (gained > 0) == (self.direction == "higher") else "worse"
+
 
 Metrics = dict[str, Metric]
 

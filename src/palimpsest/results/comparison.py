@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from palimpsest.config.yaml import Tree
-from palimpsest.metrics.aggregate import Aggregate, aggregate
+from palimpsest.metrics.aggregate import Aggregate, paired
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import Measured, read_holes
 from palimpsest.workspace import Workspace
@@ -27,8 +25,7 @@ class Difference:
 
     @property
     def moved(self) -> bool:
-        """Whether the 95 % interval of the mean difference leaves out 0."""
-        return self.of_pictures.low > 0 or self.of_pictures.high < 0
+        return self.of_pictures.leaves_out_0
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,8 @@ def _flat(tree: Tree, above: str = "") -> Tree:
 def _differences(before: Measured, after: Measured, run: str, hole: str, metrics: list[str]) -> Iterator[Difference]:
     old, new = before.per_image(run)[hole], after.per_image(run)[hole]
     for metric in (name for name in metrics if name in old and name in new):
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
-            gained = new[metric] - old[metric]
         means = [measured.aggregate(run, hole, metric).mean for measured in (before, after)]
-        yield Difference(run, hole, metric, *means, aggregate(np.where(np.isfinite(gained), gained, np.nan)))
+        yield Difference(run, hole, metric, *means, paired(old[metric], new[metric]))
 
 
 def to_text(found: Comparison) -> str:
@@ -114,9 +109,8 @@ def to_text(found: Comparison) -> str:
 def _row(each: Difference) -> list[str]:
     metric, gained = read_metrics()[each.metric], each.of_pictures
     mean, low, high = (f"{value:+.3g}" for value in (gained.mean, gained.low, gained.high))
-    verdict = {"higher": ["worse", "better"], "lower": ["better", "worse"], "none": ["", ""]}[metric.direction]
     means = [metric.printed(each.before), metric.printed(each.after)]
-    return [f"  {each.run}", each.hole, each.metric, *means, mean, f"[{low}, {high}]", verdict[gained.mean > 0]]
+    return [f"  {each.run}", each.hole, each.metric, *means, mean, f"[{low}, {high}]", metric.verdict(gained.mean)]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -10,7 +10,8 @@ import torch
 
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_pixels
-from palimpsest.metrics.features import FRECHET, Features, Statistics, frechet_distance
+from palimpsest.metrics.features import Features
+from palimpsest.metrics.sets import FRECHET, Statistics, frechet_distance
 
 BATCH = 16  # pictures
 
