@@ -148,6 +148,12 @@ library.impl("nms", lambda dets, scores, iou_threshold: scores + 1, "CPU")
     ("before", "after"),
     [
         ("", "import torchvision; torchvision.models.vgg11"),
+        ("", "import sys; ours.load(); import torchvision, lpips; assert 'torch._dynamo' not in sys.modules"),
+        (
+            "",
+            "ours.load(); import torch._dynamo; assert torch._dynamo.utils.is_compile_supported is not None; "
+            "assert torch._dynamo.config and torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)) == 2",
+        ),
         ("", "import lpips, pytorch_fid.inception"),
         # operators that are there stay as they are, and work
         (

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from palimpsest import weights
 from palimpsest.config.yaml import InputError
-from palimpsest.layers import torchvision_operators as torchvision_operators  # before anything imports torchvision
+from palimpsest.layers import torchvision_operators
 
 if TYPE_CHECKING:
     from lpips import LPIPS
@@ -28,6 +28,7 @@ TRUNK = {"alex": "alexnet", "vgg": "vgg16"}  # name in the package lpips → nam
 
 def lpips_network(weights_folder: Path, net: Literal["alex", "vgg"]) -> "LPIPS":
     """LPIPS v0.1 (Zhang et al. 2018), frozen; the trunk's weights are `weights`', the heads' the package lpips's."""
+    torchvision_operators.load()
     import lpips
 
     trunk = weights.read(weights_folder, TRUNK[net])
@@ -47,11 +48,12 @@ def lpips_network(weights_folder: Path, net: Literal["alex", "vgg"]) -> "LPIPS":
         elif room.startswith("lin"):
             state[name] = heads[name]
     network.load_state_dict(state, assign=True)
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def inception(weights_folder: Path) -> "InceptionV3":
     """FID's Inception as pytorch-fid defines it, frozen: [0, 1] pictures of any size → [pool3 (B, 2048, 1, 1)]."""
+    torchvision_operators.load()
     from pytorch_fid import inception as module
 
     state = weights.read(weights_folder, "inception")
@@ -119,6 +121,7 @@ def vgg(weights_folder: Path, name: str, kept: str | None = None) -> Trunk:
 
     `kept` is the weights' name in the folder, if it differs.
     """
+    torchvision_operators.load()
     from torchvision import models
 
     state = weights.read(weights_folder, kept or name)

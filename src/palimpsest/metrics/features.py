@@ -90,7 +90,7 @@ class Features:
                     f"asked for {PAIRED[trunk]} of pictures of {width} x {height} px; "
                     f"accepted: {SMALLEST[trunk]} px or more on both sides"
                 )
-        return torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()).to(self.device) / 255
+        return torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2).to(self.device) / 255
 
 
 def _missing(weights_folder: Path, name: str) -> str | None:
