@@ -139,7 +139,7 @@ def metrics_of(stage: str) -> set[str]:
 
 def test_training_depends_on_no_metric_but_that_of_a_prior():
     assert metrics_of("train") == set()
-    assert metrics_of("pretrain") == {"palimpsest.metrics.features"}
+    assert metrics_of("pretrain") == {"palimpsest.metrics.features", "palimpsest.metrics.frechet"}
     assert metrics_of("evaluate") > {"palimpsest.metrics.features", "palimpsest.metrics.pixel"}
 
 

@@ -27,9 +27,10 @@ from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import composite, inpaint, to_pixels, to_tensors
 from palimpsest.layers.patches import piece
 from palimpsest.metrics.aggregate import aggregate
-from palimpsest.metrics.features import Features, write_reference
+from palimpsest.metrics.features import Features
 from palimpsest.metrics.pixel import METRICS, RAW
 from palimpsest.metrics.registry import MAIN
+from palimpsest.metrics.sets import OF_NETWORK, write_reference
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
@@ -97,8 +98,8 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
             "lpips_vgg",
             "lpips_alex_raw",
             "lpips_vgg_raw",
-            "fd_vgg16",
-            "fid",
+            *OF_NETWORK["vgg16"],
+            *OF_NETWORK["inception"],
         }
         for name, mean in means.items():
             values = [float(row[name]) for row in rows if row["hole"] == kind]

@@ -5,13 +5,12 @@ import pytest
 
 from metrics import vectors
 from palimpsest.config.yaml import InputError
+from palimpsest.metrics.frechet import Statistics, frechet_distance
 from palimpsest.metrics.sets import (
     OF_NETWORK,
     FeatureSet,
-    Statistics,
     compare_sets,
     distances,
-    frechet_distance,
     kernel,
     paired_score,
     precision,

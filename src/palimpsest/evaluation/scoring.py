@@ -12,9 +12,9 @@ import numpy as np
 
 from palimpsest.evaluation.filling import Filled
 from palimpsest.metrics.aggregate import Aggregate, aggregate
-from palimpsest.metrics.features import Features
+from palimpsest.metrics.features import PAIRED, Features
 from palimpsest.metrics.pixel import METRICS, RAW, Pair
-from palimpsest.metrics.sets import FeatureSet, compare_sets
+from palimpsest.metrics.sets import OF_NETWORK, FeatureSet, compare_sets
 
 Values = dict[str, np.ndarray]  # metric → one number a picture
 
@@ -74,12 +74,19 @@ class Scorer:
 
     def scores(self, reference: dict[str, FeatureSet]) -> Scores:
         """Of all batches; `reference` holds the originals' features, in the same order, network by network."""
-        missing, sets = dict(self.features.missing), {}
+        missing = {name: why for network, why in self.features.missing.items() for name in metrics_of(network)}
+        sets = {}
         for network, features in joined(self._pooled).items():
             found, absent = compare_sets(network, features, reference.get(network))
             sets |= found
             missing |= absent
         return Scores(self._ids, np.concatenate(self._ratios), joined(self._values), sets, missing)
+
+
+def metrics_of(network: str) -> list[str]:
+    """Every metric on the features of a network."""
+    paired = [PAIRED[network], f"{PAIRED[network]}_raw"] if network in PAIRED else []
+    return [*paired, *OF_NETWORK.get(network, {})]
 
 
 def joined(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Features of networks: LPIPS of a pair of pictures, and what metrics of a set compare, see metrics/sets.py.
 
-Metrics whose weights are missing are left out, and `Features.missing` says why.
+Networks whose weights are missing are left out, and `Features.missing` says why.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,7 +15,7 @@ from torch import Tensor
 from palimpsest import weights
 from palimpsest.config.yaml import InputError
 from palimpsest.layers.feature_networks import TRUNK, inception, lpips_network
-from palimpsest.metrics.sets import OF_NETWORK
+from palimpsest.metrics.frechet import FRECHET
 
 if TYPE_CHECKING:
     from lpips import LPIPS
@@ -36,13 +36,13 @@ def _measuring() -> Iterator[None]:
 class Features:
     """The feature networks that are asked for and have weights; each is applied once to every picture.
 
-    `missing` maps every other metric to the reason why it is left out.
+    `missing` maps every other network to the reason why.
     """
 
     def __init__(self, weights_folder: Path, device: torch.device | str, networks: Collection[str] = NETWORKS):
         self.device = torch.device(device)
         reasons = {name: _missing(weights_folder, name) if name in networks else "not asked for" for name in NETWORKS}
-        self.missing = {metric: why for name, why in reasons.items() if why for metric in _metrics_of(name)}
+        self.missing = {name: why for name, why in reasons.items() if why}
         self.lpips = {
             trunk: lpips_network(weights_folder, net).to(device) for net, trunk in TRUNK.items() if not reasons[trunk]
         }
@@ -75,10 +75,10 @@ class Features:
     def pool(self, pictures: np.ndarray) -> Values:
         """{network: pooled features, float64 (B, D)} of uint8 (B, H, W, 3): VGG16's relu5_3, Inception's pool3."""
         image = self._tensor(pictures)
-        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in OF_NETWORK})
+        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in FRECHET})
 
     def _pooled(self, image: Tensor, maps: dict[str, list[Tensor]]) -> Values:
-        pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in OF_NETWORK}
+        pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in FRECHET}
         return pooled if self.inception is None else pooled | {"inception": _mean(self.inception(image)[0])}
 
     def _tensor(self, pictures: np.ndarray) -> Tensor:
@@ -98,11 +98,6 @@ def _missing(weights_folder: Path, name: str) -> str | None:
     if not Path(weights_folder).is_dir():
         return "the folder of the feature networks is not there; `dvc repro weights` makes it"
     return weights.about(weights_folder, name).reason
-
-
-def _metrics_of(name: str) -> list[str]:
-    paired = [PAIRED[name], f"{PAIRED[name]}_raw"] if name in PAIRED else []
-    return [*paired, *OF_NETWORK.get(name, {})]
 
 
 def _maps(network: "LPIPS", image: Tensor) -> list[Tensor]:

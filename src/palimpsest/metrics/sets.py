@@ -8,31 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
 from palimpsest.config.yaml import InputError
+from palimpsest.metrics.frechet import FRECHET, Statistics, frechet_distance
 from palimpsest.storage import read_arrays, replacing
 
 NEIGHBOUR = 3  # whose distance is the radius around a picture, of precision and recall
 BLOCK = 1024  # pictures whose distances to all others are computed at once
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Mean (D,) and covariance (D, D), divided by N - 1, of the features of `count` pictures."""
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    count: int
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> Self:
-        """Of float64 (N, D); InputError for fewer than two pictures."""
-        if len(features) < 2:
-            raise InputError(f"asked for statistics of a set of pictures, found {len(features)}; accepted: 2 or more")
-        return cls(features.mean(0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:]), len(features))
 
 
 @dataclass(frozen=True)
@@ -50,29 +34,6 @@ class FeatureSet:
         """The distance of each picture from its NEIGHBOUR-th nearest, (N,)."""
         parts = [np.partition(part, NEIGHBOUR)[:, NEIGHBOUR] for part in distances(self.features, self.features)]
         return np.concatenate(parts)  # its own distance, 0, is the smallest
-
-
-def frechet_distance(one: Statistics, other: Statistics) -> float:
-    """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½), from 0 up (Heusel et al. 2017, eq. 6).
-
-    With S = A Aᵀ, the trace of the root is the sum of the singular values of A1ᵀ A2. This holds for covariances of any
-    rank, so also for fewer pictures than features.
-    """
-    if one.mean.shape != other.mean.shape:
-        raise InputError(
-            f"asked for a Fréchet distance between {one.mean.size} and {other.mean.size} features; "
-            f"accepted: the same network on both sides"
-        )
-    shared = np.linalg.svd(_root(one.covariance).T @ _root(other.covariance), compute_uv=False).sum()
-    gap = one.mean - other.mean
-    return max(0.0, float(gap @ gap + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A (D, rank) with A Aᵀ = S; eigenvalues below rounding error count as zero."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def frechet(results: FeatureSet, originals: FeatureSet) -> float:
@@ -167,7 +128,7 @@ class SetMetric:
 
 
 SET_METRICS = {  # by the names that they have with Inception and with VGG16
-    ("fid", "fd_vgg16"): SetMetric(frechet, _two),
+    (FRECHET["inception"], FRECHET["vgg16"]): SetMetric(frechet, _two),
     ("kid", "kd_vgg16"): SetMetric(kernel, _two),
     ("u_ids", "u_ids_vgg16"): SetMetric(unpaired_score, _inseparable),
     ("p_ids", "p_ids_vgg16"): SetMetric(paired_score, _inseparable),
@@ -178,7 +139,6 @@ OF_NETWORK = {
     network: {names[place]: metric for names, metric in SET_METRICS.items()}
     for network, place in (("vgg16", 1), ("inception", 0))
 }
-FRECHET = {network: next(iter(metrics)) for network, metrics in OF_NETWORK.items()}
 
 
 def compare_sets(

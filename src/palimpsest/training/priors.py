@@ -11,7 +11,7 @@ import torch
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_pixels
 from palimpsest.metrics.features import Features
-from palimpsest.metrics.sets import FRECHET, Statistics, frechet_distance
+from palimpsest.metrics.frechet import FRECHET, Statistics, frechet_distance
 
 BATCH = 16  # pictures
 
@@ -32,7 +32,7 @@ class PriorSamples:
     ) -> Self:
         """`crop(number)` is a real picture, uint8 (H, W, 3); InputError if the network's weights are missing."""
         features = Features(folder, device, [network])
-        if why := features.missing.get(FRECHET[network]):
+        if why := features.missing.get(network):
             raise InputError(f"asked for {FRECHET[network]} of a prior's pictures: {why}")
         pooled = [features.pool(np.stack([crop(n) for n in part]))[network] for part in _parts(compared)]
         return cls(count, compared, network, features, Statistics.of(np.concatenate(pooled)))
