@@ -56,7 +56,8 @@ def test_models_prints_the_counts_of_the_paper(palimpsest):
 
 
 def test_models_refuses_an_unknown_profile(palimpsest):
-    said = "error: params.yaml: profiles.huge is missing; found here: tiny, photos, paper\n"
+    known = "tiny, photos, paper, paper-streets, paper-faces, paper-pair"
+    said = f"error: params.yaml: profiles.huge is missing; found here: {known}\n"
     assert palimpsest(ROOT, "models", "--profile", "huge") == (1, "", said)
 
 

@@ -133,7 +133,7 @@ def test_results_of_another_tool_are_one_more_stage(params, changed, tmp_path):
 
 
 def test_a_measurement_of_speed_is_of_the_benchmark_alone(params, changed):
-    params["profiles"]["tiny"]["benchmark"]["rounds"] = 2
+    params["profiles"]["tiny"]["benchmark"]["rounds"] = 5
     assert changed() == {"benchmark"}
 
 

@@ -79,7 +79,9 @@ class Features:
 
     def _pooled(self, image: Tensor, maps: dict[str, list[Tensor]]) -> Values:
         pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in FRECHET}
-        return pooled if self.inception is None else pooled | {"inception": _mean(self.inception(image)[0])}
+        if self.inception is not None:
+            pooled["inception"] = _mean(self.inception(image.contiguous())[0])
+        return pooled
 
     def _tensor(self, pictures: np.ndarray) -> Tensor:
         """(B, 3, H, W) in [0, 1], float32, on the device."""
