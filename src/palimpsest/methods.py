@@ -21,7 +21,8 @@ PAGE = """# The methods
 
 Each method with the paper that it follows, its networks, how it trains at the paper's scale, and every known departure
 from the paper or from its authors' code. `python -m palimpsest methods` writes this page from the heads of the files in
-`src/palimpsest/models/`, from params.yaml and from `src/palimpsest/released/`.
+`src/palimpsest/models/`, from params.yaml and from `src/palimpsest/released/`. `released` names the authors' files
+whose keys and shapes are known to fit, and the parameters that they hold.
 
 {index}
 

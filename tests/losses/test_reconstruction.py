@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from palimpsest.losses.reconstruction import (
-    discounted_l1,
     hole_variation,
     known_l1,
     spatial_discount,
     total_variation,
+    weighted_l1,
 )
 
 
@@ -21,9 +21,9 @@ def test_the_discount_is_that_of_the_released_code(gamma, centre, total):
     assert weight.sum().item() == pytest.approx(total, rel=1e-6)
 
 
-def test_discounted_l1_weighs_every_element():
+def test_weighted_l1_weighs_every_element():
     image, weight = torch.zeros(2, 3, 4, 4), torch.arange(16.0).view(1, 1, 4, 4)
-    assert discounted_l1(image + 0.5, image, weight).item() == pytest.approx(0.5 * 7.5)
+    assert weighted_l1(image + 0.5, image, weight).item() == pytest.approx(0.5 * 7.5)
 
 
 def test_known_l1_is_the_mean_over_known_pixels():

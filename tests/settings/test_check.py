@@ -369,7 +369,7 @@ def test_a_variant_may_differ_from_its_base_at_one_profile(params):
     assert (tiny["schedule"]["phases"][0]["iterations"], paper["schedule"]["phases"][0]["iterations"]) == (12, 10000)
 
 
-@pytest.mark.parametrize("profile", [*runs.PROFILES, "paper-faces"])
+@pytest.mark.parametrize("profile", runs.PROFILES)
 def test_a_plain_value_in_place_of_one_for_each_profile_holds_at_all(params, profile):
     params["runs"]["deepfill-v1"]["settings"]["width"] = 5
     for name in ("deepfill-v1", "deepfill-v1-dcgan"):
@@ -377,13 +377,26 @@ def test_a_plain_value_in_place_of_one_for_each_profile_holds_at_all(params, pro
 
 
 @pytest.mark.parametrize("profile", ["paper-streets", "paper-faces", "paper-pair"])
-def test_gm_srms_data_sets_differ_from_the_papers_scale_in_pictures_alone(params, profile):
+def test_gm_srms_data_sets_differ_from_the_papers_scale_in_pictures(params, profile):
     own, papers = params["profiles"][profile], params["profiles"]["paper"]
     assert {key for key in papers if own[key] != papers[key]} == {"slots"}
     assert {slot for slot in papers["slots"] if own["slots"][slot] != papers["slots"][slot]} == {"scenes"}
     assert own["slots"]["scenes"]["scale"] == 320
-    for name in ("gm-srm", "gm-srm-memory", "tmad"):
+    for name in ("gm-srm-memory", "tmad", "pconv"):
         assert runs.resolve(params, name, profile).settings == runs.resolve(params, name, "paper").settings
+
+
+@pytest.mark.parametrize(
+    ("run", "epochs", "batch"), [("gm-srm", 100, 8), ("lahiri", 100, 8), ("medfe", 60, 1), ("lbam", 500, 48)]
+)
+@pytest.mark.parametrize(
+    ("profile", "pictures"), [("paper-pair", 74_000), ("paper-streets", 14_900), ("paper-faces", 27_000)]
+)
+def test_epochs_are_of_the_pictures_at_hand(params, datasets, run, epochs, batch, profile, pictures):
+    schedule = runs.resolve(params, run, profile).settings["schedule"]
+    assert datasets[params["profiles"][profile]["slots"]["scenes"]["dataset"]].counts.train == pictures
+    assert schedule["batch_size"] == batch
+    assert sum(phase["iterations"] for phase in schedule["phases"]) == pytest.approx(epochs * pictures / batch, abs=1)
 
 
 def test_what_is_left_out_of_a_variant_is_its_bases(params):

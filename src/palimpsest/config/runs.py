@@ -15,7 +15,8 @@ from pydantic import AfterValidator, Field
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-PROFILES = ("tiny", "photos", "paper")  # for which a setting may have values of their own
+SCALES = ("tiny", "photos", "paper")
+PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
 FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
 

@@ -14,9 +14,11 @@ first from I, as means over the colours. Every pass solves the linear equations 
 the factor of 1/2 are those of the authors' MATLAB code; the paper blurs u once more.
 """
 
+from typing import Annotated
+
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from palimpsest.config.yaml import Settings
@@ -30,7 +32,7 @@ SMALLEST_SIGMA = 0.5  # px
 class StructureConfig(Settings):
     """What counts as texture, in pictures in [0, 1]."""
 
-    side: PositiveInt  # px, to which square training pictures are reduced before
+    side: Annotated[int, Field(ge=2)]  # px, to which square training pictures are reduced before
     strength: NonNegativeFloat
     sigma: PositiveFloat
     sharpness: PositiveFloat  # |∇S| at least

@@ -6,6 +6,7 @@ place of `joint` in the released code.
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 PHASES = ("edges", "painting", "prediction", "joint")
@@ -19,7 +20,8 @@ def edges_to_paint(phase: str, true: Tensor, complete: Callable[[], Tensor]) -> 
         case "painting":
             return true
         case "prediction":
-            return complete().detach()
+            with torch.no_grad():
+                return complete()
         case "joint":
             return complete()
     raise ValueError(f"no phase {phase!r} that paints; accepted: painting, prediction, joint")

@@ -80,7 +80,7 @@ def step_painting(
     descend(optimisers["critic"], weight.critic * critic_loss)
 
     terms = {
-        "l1": sum(l1_loss(found, image) for found in outputs) / hole.mean(),
+        "l1": sum(l1_loss(found, image) for found in outputs) / hole.mean().clamp_min(1 / hole.numel()),
         "adversarial": GAN_LOSS.generator(critic(output)[-1]),
     }
     if weight.perceptual:

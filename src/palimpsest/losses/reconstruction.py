@@ -5,15 +5,15 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 
-def discounted_l1(prediction: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+def weighted_l1(prediction: Tensor, image: Tensor, weight: Tensor) -> Tensor:
     """mean(|prediction - image| · weight), over all elements; `weight` broadcasts."""
     return ((prediction - image).abs() * weight).mean()
 
 
 def known_l1(prediction: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """mean(|prediction - image| · known) / mean(known)."""
+    """mean(|prediction - image| · known) / mean(known); 0 where nothing is known."""
     known = 1 - hole
-    return ((prediction - image).abs() * known).mean() / known.mean()
+    return ((prediction - image).abs() * known).mean() / known.mean().clamp_min(1 / known.numel())
 
 
 def spatial_discount(side: int, gamma: float, device: torch.device | None = None) -> Tensor:

@@ -26,7 +26,8 @@ A prior fills no holes: other methods work with it. Instead of the above it has
 and may have
     memory        what draws its pictures or, level by level, features that other methods recall: a
                   layers.style_synthesis.Synthesis
-    critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1)
+    critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1),
+                  and check_batch(size), an InputError for batches that it cannot take
 
 A method that learns has `schedule: Schedule` in its Config, and the weights of its losses, if it has several, as
 `loss: Weights`. If its phases differ, the file has PHASES, the names that they may have. Its Model has

@@ -20,10 +20,10 @@ Phases: `training`, and `fine-tuning`, in which the generator's batch normalisat
 Departures
 - Edges that the network sees are found with the hole excluded, in training too. The released code takes them from the
   complete picture and cuts the hole out, so that edges beside the hole leak what is in it.
-- The released code finds edges and grey after a turn through [-1, 1] to bytes, in which dark colours wrap around;
-  here they are the picture's own. Released weights were trained on the former.
-- In Bi-GFF structure takes from the texture that structure was added to already, in attention scores only the patches
-  that are copied are normalised, and fine-tuning keeps the statistics of the whole generator, all as in the released
+- The released code computes edges and grey from the picture in [-1, 1] cast to bytes, so that dark colours wrap around;
+  here they are the picture's own. Released weights were trained on the wrapped ones.
+- In Bi-GFF structure takes from the texture that structure was added to already, in the attention scores only the
+  copied patches are normalised, and fine-tuning keeps the statistics of the whole generator, all as in the released
   code.
 - The losses and their weights are the released code's: all l1 and cross-entropies; scores of both branches of the
   critic are averaged, and the critic's edge detector learns from real and from painted pictures.
@@ -59,7 +59,7 @@ from palimpsest.learning.optimisation import Betas, adam_for_each, descend, set_
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_and_style_l1
-from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.reconstruction import weighted_l1
 from palimpsest.losses.weights import Weights
 
 FEATURES = ("pool1", "pool2", "pool3")
@@ -272,8 +272,8 @@ class Model:
         detected = critic.detector(output)
         scores = critic(output, detected.sigmoid(), grey(image))
         terms = {
-            "hole": discounted_l1(output, x, hole),
-            "known": discounted_l1(output, x, 1 - hole),
+            "hole": weighted_l1(output, x, hole),
+            "known": weighted_l1(output, x, 1 - hole),
             "adversarial": GAN_LOSS.generator(scores) + cross_entropy(detected, true),
             "intermediate": cross_entropy(edges, true) + l1_loss(picture, x),
         }

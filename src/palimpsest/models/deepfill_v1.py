@@ -50,7 +50,7 @@ from palimpsest.learning.optimisation import Betas, adam_for_groups, critics_fir
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_l1, style_loss
-from palimpsest.losses.reconstruction import discounted_l1, known_l1, spatial_discount, total_variation
+from palimpsest.losses.reconstruction import known_l1, spatial_discount, total_variation, weighted_l1
 from palimpsest.losses.weights import Weights
 
 FEATURES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # of the perceptual and the style loss; Johnson et al. 2016
@@ -287,7 +287,7 @@ class Model:
         result = paste(x2, x, hole)
         p_x, p_x1, p_x2, p_result = crop_about(hole, self.config.patch_size, x, x1, x2, result)
         discount = spatial_discount(self.config.patch_size, weight.discount, x.device)
-        hole_coarse, hole_refined = (discounted_l1(p, p_x, discount) for p in (p_x1, p_x2))
+        hole_coarse, hole_refined = (weighted_l1(p, p_x, discount) for p in (p_x1, p_x2))
         known_coarse, known_refined = (known_l1(output, x, hole) for output in (x1, x2))
         l1_hole = weight.coarse * hole_coarse + weight.refinement * hole_refined
         l1_known = weight.coarse * known_coarse + weight.refinement * known_refined

@@ -1,6 +1,6 @@
 """E2I: S. Xu et al., "E2I: Generative Inpainting from Edge to Image", IEEE TCSVT 2020.
 
-Code: https://github.com/powder21/E2I-inpainting, which tests alone.
+Code: https://github.com/powder21/E2I-inpainting, test code only.
 
 The networks and the four steps of inference are those of the released code, which only tests. Losses and training are
 not published with it: here they are EdgeConnect's, see learning/edge_phases.py and losses/edge_connect.py.
@@ -24,21 +24,22 @@ Departures
   sigmoid of the sides' mean.
 - Training's known edges are those of the whole picture, with the hole cut out; filling takes them from the rough fill,
   which costs the painter a second pass.
-- In step 1 the painter sees no edges at all; the released code's sees those that G_e makes up from none. In training a
+- In step 1 the painter sees no edges at all; in the released code it sees those that G_e
+  invents from a blank map. In training a
   share of the pictures is painted without edges (`edgeless`), else step 1 would be new to the painter.
 - Convolutions start as He et al. 2015 have it, the painter's last ones at 0, that is grey: from TensorFlow's start the
   signal fades in 20 layers without normalisation, and what is left to learn from is the last layer's own view of x.
-- In the smoke run the hole has the mean colour of the known pixels (`hole_colour: mean`): so few steps do not unlearn
-  white.
+- In the smoke run the hole has the mean colour of the known pixels (`hole_colour: mean`): so few steps are not
+  enough to unlearn white.
 - The l1 is that of both stages, before they are clipped: clipped colours would have no gradient.
 - Convolutions of stride 2 pad both sides alike, and attention treats holes as in our DeepFill v1, whose layer it is:
   `attention` has the released code's choices.
-- Weights of the losses, learning rates, iterations, critics and what these see are EdgeConnect's; D learns before, for
-  100,000 iterations.
+- Weights of the losses, learning rates, iterations, critics and what these see are EdgeConnect's; D is trained first,
+  for 100,000 iterations.
 - Sides are padded to multiples of 16 px, which D needs; the released code crops them to multiples of 8 px.
 """
 
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated
 
@@ -60,7 +61,7 @@ from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, se
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.edge_connect import Loss, step_edges, step_painting
 
-PHASES = ("detector", *edge_phases.PHASES)
+PHASES = ("detector", "edges", "painting", "joint")
 STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))  # of VGG16: widths, and numbers of convolutions
 
 
@@ -211,18 +212,12 @@ class Painter(nn.Module):
         return x1, x2, offsets
 
 
-def true_edges(image: Tensor, hole: Tensor, sigma: float) -> tuple[Tensor]:
-    """Canny's edges of the whole picture, (B, 1, H, W)."""
-    return (canny(image, torch.zeros_like(hole), sigma),)
-
-
 class Model:
     size_divisor = 16  # D halves the size four times
     batches = 1
 
     def __init__(self, config: Config, size: int):
         self.config = config
-        self.derive = partial(true_edges, sigma=config.sigma)
         self.networks = nn.ModuleDict(
             {
                 "detector": Detector(config.detector_width).apply(he),
@@ -243,10 +238,11 @@ class Model:
         self.phase = phase.name
         set_rates(self.optimisers, phase, critic=self.config.critic_rate)
 
-    def step(self, image: Tensor, hole: Tensor, canny_edges: Tensor) -> dict[str, Tensor]:
+    def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """One step of the phase's networks."""
         if self.phase == "detector":
-            loss = balanced_cross_entropy(self.networks["detector"](image), canny_edges)
+            edges = canny(image, torch.zeros_like(hole), self.config.sigma)
+            loss = balanced_cross_entropy(self.networks["detector"](image), edges)
             descend(self.optimisers["detector"], loss)
             return {"detector": loss}
         with torch.no_grad():

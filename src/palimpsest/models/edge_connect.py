@@ -162,7 +162,7 @@ class Model:
         return paste(predicted, known, hole) if self.config.known_edges == "detected" else predicted
 
     def paint(self, image: Tensor, hole: Tensor, edges: Tensor) -> Tensor:
-        """I_pred, (B, 3, H, W) in [0, 1]; equation 5. The hole is white, and nothing else tells G2 where it is."""
+        """I_pred, (B, 3, H, W) in [0, 1]; equation 5. Nothing but the colour of the hole tells G2 where it is."""
         x = cover(image, hole, self.config.hole_colour)
         inputs = torch.cat([x if self.config.colours == "unit" else x * 2 - 1, edges], 1)
         return (self.networks["painter"](inputs).tanh() + 1) / 2

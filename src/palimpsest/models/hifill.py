@@ -61,7 +61,7 @@ from palimpsest.layers.tensorflow_conventions import enlarge, glorot, truncated_
 from palimpsest.learning.optimisation import Betas, adam_for_each, critics_first, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
-from palimpsest.losses.reconstruction import discounted_l1, known_l1
+from palimpsest.losses.reconstruction import known_l1, weighted_l1
 from palimpsest.losses.weights import Weights
 
 SMALLEST_NORM = 1e-8  # of a patch
@@ -281,7 +281,7 @@ class Model:
         """L_g = α1 L_in-hole + α2 L_context + β L_adv."""
         weight = self.config.loss
         x1, x2, _ = self.networks["generator"](x, hole)
-        in_hole = weight.coarse * discounted_l1(x1, x, hole) + discounted_l1(x2, x, hole)
+        in_hole = weight.coarse * weighted_l1(x1, x, hole) + weighted_l1(x2, x, hole)
         context = weight.coarse * known_l1(x1, x, hole) + known_l1(x2, x, hole)
         adversarial = GAN_LOSSES["wgan-gp"].generator(self.networks["critic"](paste(x2, x, hole)))
         loss = weight.hole * in_hole + weight.known * context + weight.adversarial * adversarial

@@ -12,7 +12,7 @@ Deep Generative Models", CVPR 2017.
     W             weights of the context loss, see `context_weight`
 
 A GAN first learns to draw pictures of a kind; it is the model of the run in `needs.inside`, a StyleGAN2. Then E learns
-to tell from the known pixels the code whose picture fits them; Yeh et al. search for it anew in every picture.
+to predict, from the known pixels, the code whose picture fits them; Yeh et al. optimise it for each picture.
 
 Phases: `latent` trains E through the frozen G, judged by the frozen D; `fine-tuning` trains all three.
 
@@ -51,7 +51,7 @@ from palimpsest.layers.style_synthesis import SMALLEST, Dense, ScaledConv, activ
 from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, r1_penalty
-from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.reconstruction import weighted_l1
 from palimpsest.losses.weights import Weights
 
 GAN_LOSS = GAN_LOSSES["dcgan"]  # non-saturating
@@ -123,6 +123,7 @@ class Model:
         encoder = Encoder(config.width, halvings, generator.layers + 1, generator.latent)
         self.networks = nn.ModuleDict({"encoder": encoder, "generator": generator})
         if config.loss.adversarial:
+            inside.check_batch(config.schedule.batch_size)
             self.networks["critic"] = inside.critic
         self.fine_tuning = False
 
@@ -144,8 +145,8 @@ class Model:
         x, weight, log = image * 2 - 1, self.config.loss, {}
         output = self.draw(x, hole, edges)
         terms = {
-            "context": discounted_l1(output, x, context_weight(hole)),
-            "hole": discounted_l1(output, x, hole),
+            "context": weighted_l1(output, x, context_weight(hole)),
+            "hole": weighted_l1(output, x, hole),
             "gradient_difference": gradient_difference(output, x),
         }
         if weight.adversarial:

@@ -51,7 +51,7 @@ from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
 from palimpsest.losses.perceptual import perceptual_and_style_l1
-from palimpsest.losses.reconstruction import discounted_l1
+from palimpsest.losses.reconstruction import weighted_l1
 from palimpsest.losses.weights import Weights
 
 FEATURES = ("pool1", "pool2", "pool3")
@@ -216,8 +216,8 @@ class Model:
     def _step_generator(self, image: Tensor, output: Tensor, hole: Tensor) -> dict[str, Tensor]:
         weight = self.config.loss
         terms = {
-            "hole": discounted_l1(output, image, hole),
-            "known": discounted_l1(output, image, 1 - hole),
+            "hole": weighted_l1(output, image, hole),
+            "known": weighted_l1(output, image, 1 - hole),
             "adversarial": GAN_LOSS.generator(self.networks["critic"](output, hole)),
         }
         if self.config.loss.read_features:

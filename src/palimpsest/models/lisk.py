@@ -1,5 +1,5 @@
 """LISK: J. Yang, Z. Qi, Y. Shi, "Learning to Incorporate Structure Knowledge for Image Inpainting", AAAI 2020
-(arXiv 2002.04170), and its released code.
+(arXiv 2002.04170).
 
 Code: https://github.com/YoungGod/sturcture-inpainting.
 
@@ -26,10 +26,10 @@ Departures
 - The released code multiplies W by 20 and then divides by its sum, which cancels; here it has no such factor.
 - Features are VGG's of normalised pictures; the released code passes pictures in [-1, 1] as they are to a network for
   0 to 255. It is VGG19 where that is available.
-- The critic's layers of stride 1 lie in a border of 1 px; in the released code theirs is 2 px at the right and below.
+- The critic's layers of stride 1 pad by 1 px on every side; in the released code by 2 px at the right and the bottom.
 - The critic steps before the generator is scored; the released code updates both from one pass.
-- The released settings fine-tune, at a rate of 1e-5, a network whose training they do not tell. Here training has
-  500,000 iterations at 1e-4 and 250,000 at 1e-5, as EdgeConnect's painter.
+- The released settings fine-tune, at a rate of 1e-5, a network whose original training they do not document. Here
+  training has 500,000 iterations at 1e-4 and 250,000 at 1e-5, as EdgeConnect's painter.
 - Training holes are PICNet's; the released code has files of irregular ones, or squares of 128 px.
 - Sides are padded to multiples of 16 px; the released network takes 256 px. Canny's blur is 1 px for pictures of 64 px.
 - Queries, keys and values of attention have at least one channel, for narrow networks.

@@ -1,5 +1,5 @@
 """MEDFE: H. Liu et al., "Rethinking Image Inpainting via a Mutual Encoder-Decoder with Feature Equalizations", ECCV
-2020 (arXiv 2007.06929), cited as "Rethink"; released code.
+2020 (arXiv 2007.06929), cited as "Rethink".
 
 Code: https://github.com/KumapowerLIU/Rethinking-Inpainting-MEDFE.
 
@@ -19,7 +19,7 @@ Departures
 - As in the released code, an activation in place reaches the encoder's maps before anything else reads them: skip
   connections are activated, and what goes to the grid is so twice.
 - A place of the grid counts as missing where more than half of its pixels are (`missing_above`). In the released code
-  none ever does, as a mean of holes would have to exceed 1: there every convolution is a plain one.
+  none ever does, as its test asks for a mean above 1: every partial convolution there is a plain one.
 - Windows count what is valid in them. In the released code the kernels of ones that should count it are drawn anew with
   all weights; `normalisation: sum` and the released layouts take them for ones.
 - The released code writes equalised maps place by place and reads them channel by channel (`read: as released`).
@@ -31,7 +31,7 @@ Departures
 - Structure is that of the training crop; the released code smooths pictures before it resizes them.
 - Dilation in the middle is 2, as in the first released revision; a later one has 5, which maps of 4 px cannot mirror.
 - Training holes are our own (`holes/binned.py`), spread evenly over hole ratios up to 60 %; the paper takes PConv's.
-- 20 epochs at one rate and 40 of a falling one are of GM-SRM's 74,000 pictures.
+- The 20 epochs at one rate and the 40 of a falling one are counted over GM-SRM's pictures.
 - In the smoke profile there is no instance normalisation (`normalised: false`): it hides how bright a picture is.
 """
 
@@ -254,6 +254,8 @@ class Critic(nn.Sequential):
 def forgo_norms(network: nn.Module) -> None:
     """Takes instance normalisation away, but from residual blocks, whose other path goes round it."""
     for parent in [*network.modules()]:
+        if isinstance(parent, NormedResidualBlock):
+            continue
         for name, child in parent.named_children():
             if isinstance(child, nn.InstanceNorm2d):
                 setattr(parent, name, nn.Identity())
@@ -271,9 +273,11 @@ class Model:
         if size % config.structure.side:
             found = f"structure.side is {config.structure.side} for pictures of {size} px"
             raise InputError(f"{found}; accepted: a divisor of {size}")
-        if not 2 ** (config.critic.layers + 1) <= config.critic.side <= size:
-            found = f"critic.side is {config.critic.side} for {config.critic.layers} layers and pictures of {size} px"
-            raise InputError(f"{found}; accepted: from {2 ** (config.critic.layers + 1)} to {size} px")
+        if not (least := 2 ** (config.critic.layers + 1)) <= config.critic.side <= size:
+            found = f"critic.side is {config.critic.side}, critic.layers {config.critic.layers}"
+            raise InputError(
+                f"{found}; accepted: a side from {least} px, for so many layers, to the picture's {size} px"
+            )
         self.config = config
         networks = {
             "encoder": Encoder(config.channels, config.residual_blocks),

@@ -4,7 +4,7 @@ Code: https://github.com/NVlabs/stylegan2-ada-pytorch.
 
 Sections 3.1 and 3.2 (lazy and path-length regularisation) and 4.1 (residual discriminator); the synthesis network is in
 `layers/style_synthesis.py`. Widths and schedule are those of NVIDIA's preset `paper256` (StyleGAN2-ADA, without
-augmentation). It fills no holes: GM-SRM uses it as its generative memory.
+augmentation). It fills no holes: GM-SRM and Lahiri et al. work with it.
 
     z, w          latent code, and the mapping network's output for it
     y, a          a picture of normal noise, the running mean of the path lengths |Jᵀ y|
@@ -158,9 +158,6 @@ class Model:
     def __init__(self, config: Config, size: int):
         if size < 2 * SMALLEST or size & (size - 1):
             raise InputError(f"pictures of {size} px; accepted: a power of 2 from {2 * SMALLEST} px up")
-        if (batch := config.schedule.batch_size) % min(config.deviation_group, batch):
-            found = f"deviation_group is {config.deviation_group}, schedule.batch_size {batch}"
-            raise InputError(f"{found}; accepted: a divisor of the batch")
         if config.width.base < size:
             raise InputError(f"width.base is {config.width.base} for pictures of {size} px; accepted: {size} or more")
         self.config = config
@@ -168,6 +165,13 @@ class Model:
         networks = {"generator": generator, "critic": Discriminator(config, size)}
         averaged = deepcopy(generator).requires_grad_(False)
         self.networks = nn.ModuleDict({**networks, "average": averaged, "course": Course()})
+        self.check_batch(config.schedule.batch_size)
+
+    def check_batch(self, size: int) -> None:
+        """InputError unless the discriminator's groups divide batches of that size."""
+        if size % min(self.config.deviation_group, size):
+            found = f"deviation_group is {self.config.deviation_group}, schedule.batch_size {size}"
+            raise InputError(f"{found}; accepted: a divisor of the batch")
 
     @property
     def memory(self) -> Synthesis:
