@@ -204,7 +204,7 @@ def test_inception_features_are_those_of_pytorch_fid(folder_with_inception, pict
     mean, covariance = compute_statistics_of_path(two_folders[0], features.inception, 8, 2048, "cpu", 0)
     ours = Statistics.of(features.pool(pictures)["inception"])
     np.testing.assert_allclose(ours.mean, mean, rtol=1e-6)
-    np.testing.assert_allclose(ours.covariance, covariance, rtol=1e-5, atol=1e-8 * covariance.max())
+    np.testing.assert_allclose(ours.root @ ours.root.T, covariance, rtol=1e-5, atol=1e-8 * covariance.max())
     _, pooled = features.score(pictures, darker(pictures), darker(pictures))
     np.testing.assert_array_equal(pooled["inception"].mean(0), ours.mean)
 

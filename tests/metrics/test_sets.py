@@ -5,7 +5,7 @@ import pytest
 
 from metrics import vectors
 from palimpsest.config.yaml import InputError
-from palimpsest.metrics.frechet import Statistics, frechet_distance
+from palimpsest.metrics.frechet import Statistics, frechet_distance, root_of
 from palimpsest.metrics.sets import (
     OF_NETWORK,
     FeatureSet,
@@ -22,7 +22,7 @@ from palimpsest.metrics.sets import (
 
 
 def gaussian(mean, covariance) -> Statistics:
-    return Statistics(np.array(mean, float), np.array(covariance, float), 2)
+    return Statistics(np.array(mean, float), root_of(np.array(covariance, float)))
 
 
 def test_frechet_distance_in_closed_form():
@@ -64,17 +64,17 @@ def test_frechet_distance_agrees_with_pytorch_fid():
 
     draw = np.random.default_rng(1)
     x, y = (Statistics.of(draw.normal(size=(100, 20)) @ draw.normal(size=(20, 20)) + k) for k in (0, 0.5))
-    theirs = calculate_frechet_distance(x.mean, x.covariance, y.mean, y.covariance)
+    moments = [part for each in (x, y) for part in (each.mean, each.root @ each.root.T)]
+    theirs = calculate_frechet_distance(*moments)
     assert frechet_distance(x, y) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_statistics_are_those_of_numpy():
-    features = np.random.default_rng(2).normal(size=(7, 3))
+@pytest.mark.parametrize("count", [3, 4, 5, 40])
+def test_statistics_are_those_of_numpy_of_few_pictures_and_of_many(count):
+    features = np.random.default_rng(2).normal(size=(count, 4))
     found = Statistics.of(features)
     np.testing.assert_allclose(found.mean, features.mean(0))
-    np.testing.assert_allclose(found.covariance, (features - found.mean).T @ (features - found.mean) / 6)
-    assert found.count == 7
-    assert Statistics.of(features[:, :1]).covariance.shape == (1, 1)
+    np.testing.assert_allclose(found.root @ found.root.T, np.cov(features, rowvar=False), atol=1e-12)
 
 
 def test_sets_that_have_no_distance_are_refused():

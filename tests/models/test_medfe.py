@@ -272,9 +272,11 @@ def test_real_and_fake_change_places_in_the_game(params, four):
 
 @pytest.mark.parametrize("normalised", [True, False])
 def test_without_normalisation_only_residual_blocks_have_it(params, normalised):
-    model = tiny(params, normalised=normalised)
-    norms = [module for module in model.networks.modules() if isinstance(module, nn.InstanceNorm2d)]
-    assert bool(norms) == normalised
+    networks = tiny(params, normalised=normalised).networks
+    norms = {name for name, module in networks.named_modules() if isinstance(module, nn.InstanceNorm2d)}
+    residual = {name for name in norms if name.startswith("encoder.middle.")}
+    assert len(residual) == 2 * len(networks["encoder"].middle) > 0
+    assert bool(norms - residual) == normalised
 
 
 @pytest.mark.parametrize(
@@ -282,8 +284,8 @@ def test_without_normalisation_only_residual_blocks_have_it(params, normalised):
     [
         (96, {}, "2 kernels, so 4 levels, for pictures of 96 px; accepted: multiples of 64 px"),
         (64, {"structure": {"side": 48}}, r"structure\.side is 48 for pictures of 64 px; accepted: a divisor of 64"),
-        (64, {"critic": {"side": 8}}, r"critic\.side is 8 for 3 layers and .* accepted: from 16 to 64 px"),
-        (64, {"critic": {"side": 65}}, r"critic\.side is 65 for 3 layers and .* accepted: from 16 to 64 px"),
+        (64, {"critic": {"side": 8}}, r"critic\.side is 8, critic\.layers 3; accepted: a side from 16 px"),
+        (64, {"critic": {"side": 65}}, r"critic\.side is 65, critic\.layers 3; .* to the picture's 64 px"),
     ],
 )
 def test_pictures_that_the_networks_cannot_take_are_refused(params, size, changes, accepted):

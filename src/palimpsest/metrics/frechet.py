@@ -12,37 +12,41 @@ FRECHET = {"vgg16": "fd_vgg16", "inception": "fid"}  # network → what the dist
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean (D,) and covariance (D, D), divided by N - 1, of the features of `count` pictures."""
+    """Mean (D,) of the features of pictures, and a root A (D, R) of their covariance, divided by N - 1: S = A Aᵀ."""
 
     mean: np.ndarray
-    covariance: np.ndarray
-    count: int
+    root: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray) -> Self:
-        """Of float64 (N, D); InputError for fewer than two pictures."""
-        if len(features) < 2:
-            raise InputError(f"asked for statistics of a set of pictures, found {len(features)}; accepted: 2 or more")
-        return cls(features.mean(0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:]), len(features))
+        """Of float64 (N, D); InputError for fewer than two pictures.
+
+        Of fewer pictures than features the centred features are a root themselves, which takes no time.
+        """
+        count, width = features.shape
+        if count < 2:
+            raise InputError(f"asked for statistics of a set of pictures, found {count}; accepted: 2 or more")
+        mean = features.mean(0)
+        few = (features - mean).T / (count - 1) ** 0.5
+        return cls(mean, few if count <= width else root_of(few @ few.T))
 
 
 def frechet_distance(one: Statistics, other: Statistics) -> float:
     """|m1 - m2|² + tr(S1 + S2 - 2 (S1 S2)^½), from 0 up (Heusel et al. 2017, eq. 6).
 
-    With S = A Aᵀ, the trace of the root is the sum of the singular values of A1ᵀ A2. This holds for covariances of any
-    rank, so also for fewer pictures than features.
+    The trace of the root is the sum of the singular values of A1ᵀ A2, for covariances of any rank.
     """
     if one.mean.shape != other.mean.shape:
         raise InputError(
             f"asked for a Fréchet distance between {one.mean.size} and {other.mean.size} features; "
             f"accepted: the same network on both sides"
         )
-    shared = np.linalg.svd(_root(one.covariance).T @ _root(other.covariance), compute_uv=False).sum()
+    shared = np.linalg.svd(one.root.T @ other.root, compute_uv=False).sum()
     gap = one.mean - other.mean
-    return max(0.0, float(gap @ gap + np.trace(one.covariance) + np.trace(other.covariance) - 2 * shared))
+    return max(0.0, float(gap @ gap + np.square(one.root).sum() + np.square(other.root).sum() - 2 * shared))
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
+def root_of(covariance: np.ndarray) -> np.ndarray:
     """A (D, rank) with A Aᵀ = S; eigenvalues below rounding error count as zero."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
