@@ -1,6 +1,5 @@
 """Models of the shipped runs, and what tests ask about their layers."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,9 +19,8 @@ def made(params, name, profile="paper", size=256):
 def as_released(params, name, size=256):
     """The model that a released file is for, with random weights, and its tensors by the file's keys."""
     layout = read(name)
-    run = runs.resolve(params, layout.run, "paper")
     torch.manual_seed(0)
-    model = create(replace(run, settings=merge(run.settings, layout.settings, run.at)), size)
+    model = create(layout.made(params), size)
     model.networks.eval().requires_grad_(False)
     lines = (Path(__file__).parent / "released" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
     ours, keys = model.networks.state_dict(), [line.partition(",")[0] for line in lines[1:]]

@@ -4,15 +4,24 @@ One YAML file here for each released file: the settings that its network has, an
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, read_yaml
+from palimpsest.config.runs import FULL_SCALE, Run, resolve
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, merge, read_yaml
 
 FOLDER = Path(__file__).parent
 NEVER_NEEDED = "num_batches_tracked"  # a count that only training without momentum reads
+
+
+class Reversed(Settings):
+    """Tensors of ours that a file holds for colours in the order blue, green, red: patterns of whole names."""
+
+    inputs: list[str]  # the first three input channels of kernels
+    outputs: list[str]  # the three output channels of kernels and biases
 
 
 class Layout(Settings):
@@ -20,11 +29,13 @@ class Layout(Settings):
 
     origin: str  # who released it
     licence: str  # of the weights, not of the code
-    run: Name  # whose settings it has at profile `paper`
+    run: Name | None = None  # whose settings it has at profile `paper`
+    model: Name | None = None  # in its place: a method that no run trains; `settings` are then all of its settings
     settings: Tree  # what is set otherwise
     size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
-    channels: Literal["rgb", "bgr"]  # of the pictures that it takes and gives; ours are RGB
+    within: list[str] = Field(default_factory=list)  # keys, one inside the other, under which the file keeps the tensors
+    reversed: Reversed = Reversed(inputs=[], outputs=[])
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
     rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
@@ -43,6 +54,14 @@ class Layout(Settings):
             *sides, inputs, outputs = released
             return outputs, inputs, *sides
         return released
+
+
+    def made(self, params: Tree) -> Run:
+        """The run whose Model has the file's tensors; InputError where params.yaml has none of its name."""
+        if self.model:
+            return Run(self.model, self.model, "", FULL_SCALE, self.settings, "settings")
+        run = resolve(params, self.run, FULL_SCALE)
+        return replace(run, settings=merge(run.settings, self.settings, run.at))
 
 
 def _computed(found: re.Match) -> str:
