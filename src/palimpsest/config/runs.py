@@ -19,6 +19,7 @@ SCALES = ("tiny", "photos", "paper")
 PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
 FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
+RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
 
 
 class Section(Settings):
@@ -54,9 +55,9 @@ class Entry(Section):
 
 
 class Transfer(Settings):
-    """A section of params.yaml's `transfers`: a trained run, evaluated on the pictures of another slot."""
+    """A section of params.yaml's `transfers`: a run on the pictures of another slot, or a released network."""
 
-    run: str
+    run: str  # in `runs`, or released/<section of `released`>
     slot: str  # slot in profiles.<profile>.slots
     holes: Kinds
 
@@ -105,6 +106,11 @@ class Target:
     holes: list[str]
 
     @property
+    def released(self) -> str:
+        """The section of `released` that it measures; "" for a run of ours."""
+        return self.run.removeprefix(RELEASED) if self.run.startswith(RELEASED) else ""
+
+    @property
     def stage(self) -> Literal["evaluate", "transfer"]:
         """The stage that evaluates it."""
         return "evaluate" if self.name == self.run else "transfer"
@@ -141,13 +147,15 @@ def target(params: Tree, name: str) -> Target:
 
 
 def transfer(params: Tree, name: str) -> Target:
-    """A trained run on another slot; InputError for an unknown transfer or run."""
+    """A trained run on another slot, or a released network; InputError for an unknown transfer or run."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
-    trained = part(params, Entry, "runs", entry.run)
-    if entry.slot == trained.slot:
+    moved = Target(name, entry.run, entry.slot, entry.holes)
+    if moved.released:
+        one_of(moved.released, section(params, "released"), f"params.yaml: transfers.{name}.run, {RELEASED}")
+    elif entry.slot == part(params, Entry, "runs", entry.run).slot:
         raise InputError(f"params.yaml: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
-    return Target(name, entry.run, entry.slot, entry.holes)
+    return moved
 
 
 def targets(params: Tree) -> list[Target]:

@@ -41,6 +41,7 @@ class About:
     code: str  # hash of the source files that measured it
     settings: str  # fingerprint of the settings it was made under
     features: str  # network that the training's perceptual loss read; "" for none
+    source: str = ""  # of released weights: whose they are, file and hash
 
 
 class Worst:

@@ -35,14 +35,19 @@ class Layout(Settings):
     size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
     within: list[str] = Field(default_factory=list)  # keys, one inside the other, under which the file keeps the tensors
+    inert: list[str] = Field(default_factory=list)  # classes of other libraries whose objects the file holds besides
     reversed: Reversed = Reversed(inputs=[], outputs=[])
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
     rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
 
+    def ignores(self, key: str) -> bool:
+        """Whether nothing of ours needs what a released key holds."""
+        return any(re.fullmatch(pattern, key) for pattern in self.ignored)
+
     def place(self, key: str) -> str | None:
         """The name in `Model.networks.state_dict()` of what a released key holds; None if nothing of ours needs it."""
-        if any(re.fullmatch(pattern, key) for pattern in self.ignored):
+        if self.ignores(key):
             return None
         for pattern, name in self.rules.items():
             key = re.sub(pattern, name, key)

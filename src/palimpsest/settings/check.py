@@ -11,12 +11,13 @@ from palimpsest.data.shards import SPLITS
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
 from palimpsest.papers.paper import check_runs
+from palimpsest.released.catalogue import Network, chosen, run_name
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params, Profile
 
 
-def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
-    """Reads every run at every profile; InputError at the first setting that cannot work.
+def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Network]) -> Params:
+    """Reads every run and released network at every profile; InputError at the first setting that cannot work.
 
     Holes must fit the pictures, networks must build, and the datasets of the active profile must be available.
     """
@@ -44,6 +45,8 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
             _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
+        for name in params.released:
+            _check_released(tree, networks, name, profile)
     check_runs([*trained, *params.transfers])
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
@@ -110,6 +113,12 @@ def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
     with _explaining(f"{at}.holes"):
         for kind in target.holes:
             holes.kind(kind)
+
+
+def _check_released(tree: Tree, networks: Mapping[str, Network], name: str, profile: str) -> None:
+    if network := chosen(tree, networks, name, profile):
+        with _explaining(f"released.{name}, profile {profile}"):
+            counted(network.made(tree, run_name(name)), network.size)
 
 
 def _check_external(name: str, entry: runs.External, params: Params) -> None:

@@ -26,7 +26,7 @@ class Profile(Settings):
 
 
 class Params(Settings):
-    """Every setting; `pretrained` and `runs` are read section by section, as each holds its method's own settings."""
+    """Every setting; `released`, `pretrained` and `runs` are read section by section, at a profile."""
 
     profile: str
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
@@ -34,6 +34,7 @@ class Params(Settings):
     accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets
     holes: Holes
     weights: origins.Config
+    released: dict[Name, Tree]  # read at a profile, see palimpsest.released.catalogue
     transfers: dict[Name, runs.Transfer]
     external: dict[Name, runs.External]
     pretrained: dict[Name, Tree]
