@@ -1,4 +1,4 @@
-"""What every run of params.yaml keeps to, models to come included."""
+"""What every run of params.yaml keeps to, models to come included, and the models that only have released weights."""
 
 from collections import Counter
 from dataclasses import replace
@@ -18,19 +18,29 @@ from palimpsest.data.shards import Shard
 from palimpsest.holes.kinds import Holes
 from palimpsest.inpainting import inpaint, predict, to_tensors
 from palimpsest.models import available, configure, create, find, is_prior
+from palimpsest.released import read
 from palimpsest.training.batches import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
 RUNS = runs.trained(SHIPPED)
-MODELS = {name: runs.resolve(SHIPPED, name).model for name in RUNS}
-FILLING = [name for name in RUNS if not is_prior(MODELS[name])]
+RELEASED = {"lama-big": {"width": 4, "blocks": 2}}  # layouts of models without a run, and what makes them small
+MODELS = {name: runs.resolve(SHIPPED, name).model for name in RUNS} | {name: read(name).model for name in RELEASED}
+FILLING = [name for name in MODELS if not is_prior(MODELS[name])]
 BASES = [name for name in SHIPPED["runs"] if "model" in SHIPPED["runs"][name]]
 SIZE = 64
 
 
+def small(name):
+    """The run of that name at profile tiny, or a released model's with settings of that size."""
+    if name not in RELEASED:
+        return runs.resolve(SHIPPED, name, "tiny")
+    run = read(name).made(SHIPPED)
+    return replace(run, settings=merge(run.settings, RELEASED[name], run.at))
+
+
 def made(name):
     torch.manual_seed(0)
-    return create(runs.resolve(SHIPPED, name, "tiny"), SIZE)
+    return create(small(name), SIZE)
 
 
 @cache
@@ -51,7 +61,7 @@ def learns(name):
     return hasattr(made(name), "step")
 
 
-def test_every_file_in_models_has_a_run():
+def test_every_file_in_models_has_a_run_or_released_weights():
     assert set(MODELS.values()) == set(available())
 
 

@@ -32,9 +32,9 @@ class Layout(Settings):
     run: Name | None = None  # whose settings it has at profile `paper`
     model: Name | None = None  # in its place: a method that no run trains; `settings` are then all of its settings
     settings: Tree  # what is set otherwise
-    size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
+    size: PositiveInt | None = None  # px, of its pictures, where shapes depend on it or no run has it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
-    within: list[str] = Field(default_factory=list)  # keys, one inside the other, under which the file keeps the tensors
+    within: list[str] = Field(default_factory=list)  # keys, one in the other, under which the file keeps its tensors
     inert: list[str] = Field(default_factory=list)  # classes of other libraries whose objects the file holds besides
     reversed: Reversed = Reversed(inputs=[], outputs=[])
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
@@ -59,7 +59,6 @@ class Layout(Settings):
             *sides, inputs, outputs = released
             return outputs, inputs, *sides
         return released
-
 
     def made(self, params: Tree) -> Run:
         """The run whose Model has the file's tensors; InputError where params.yaml has none of its name."""
