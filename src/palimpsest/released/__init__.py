@@ -34,7 +34,9 @@ class Layout(Settings):
     settings: Tree  # what is set otherwise
     size: PositiveInt | None = None  # px, of the pictures that it learned from, where shapes depend on it
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
-    within: list[str] = Field(default_factory=list)  # keys, one inside the other, under which the file keeps the tensors
+    within: list[str] = Field(
+        default_factory=list
+    )  # keys, one inside the other, under which the file keeps the tensors
     reversed: Reversed = Reversed(inputs=[], outputs=[])
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
@@ -54,7 +56,6 @@ class Layout(Settings):
             *sides, inputs, outputs = released
             return outputs, inputs, *sides
         return released
-
 
     def made(self, params: Tree) -> Run:
         """The run whose Model has the file's tensors; InputError where params.yaml has none of its name."""
