@@ -26,14 +26,13 @@ class Inert:
 
 
 def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> dict[str, Tensor]:
-    """The tensors of a released file by its own keys, on the CPU; a bundle is several `paths`, an index among them.
+    """The tensors of a released file by its own keys, on the CPU; of a TensorFlow checkpoint `paths` are two.
 
     `member` names the file in an archive. Raises InputError for a file that is damaged, of another format, or that
     would run code, and where the layout's keys lead to no tensors.
     """
     if layout.kernels == "tensorflow":
-        index = next(path for path in paths if path.suffix == ".index")
-        return bundles.read(index, lambda key: not layout.ignores(key))
+        return bundles.read(paths[0], lambda key: not layout.ignores(key))
     (path,) = paths
     name = f"{path}, {member}" if member else str(path)
     tree = _load(BytesIO(archives.read(path, member)) if member else path, name, layout.inert)

@@ -62,7 +62,8 @@ def _write(layout: Layout, name: str, state: dict[str, Tensor], out: Path) -> li
     held = {key: value for key, value in state.items() if key.partition(".")[0] in layout.networks}
     tensors = to_released(layout, held, read_keys(name))
     if layout.kernels == "tensorflow":
-        return bundles.write(out / name, tensors)
+        bundles.write(out / name, tensors)
+        return list(bundles.files_of(out / name))
     tree = tensors
     for key in reversed(layout.within):
         tree = {key: tree}
