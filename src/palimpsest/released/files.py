@@ -1,6 +1,7 @@
 """The tensors in released files, read without running anything that a file may hold."""
 
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -47,7 +48,7 @@ def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> d
 
 def _load(file: Path | BytesIO, name: str, inert: Sequence[str]) -> Any:
     try:
-        with torch.serialization.safe_globals([(Inert, each) for each in inert]):
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([(Inert, x) for x in inert]):
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise anything
         if wanted := next(_code(file, inert), None):

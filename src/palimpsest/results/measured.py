@@ -1,6 +1,7 @@
 """What was measured: the results on disk that the present settings made."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path

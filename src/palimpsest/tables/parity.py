@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from palimpsest.papers.tables import Comparison
+from palimpsest.papers.tables import Comparison, Row
+from palimpsest.results.measured import with_released
 from palimpsest.tables.cells import Cells
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import Cell, Head, Table
-from palimpsest.tables.notes import INTERVAL, with_external
+from palimpsest.tables.notes import INTERVAL
 
 KEY = "released"
 COLUMNS = ["table", "data", "holes", "metric"]
@@ -31,16 +32,21 @@ def _rows(context: Context) -> Iterator[tuple[str, list[Cell]]]:
     layout: Comparison = context.layout
     for condition in layout.data:
         cells = Cells(context, condition)
-        released = set(context.measured.released(condition.slot, condition.measured)) if cells.same else ()
-        for row in with_external(context.measured, layout, [condition]):
-            for _, column in layout.columns if row.run in released and row.method else ():
-                difference = cells.difference(column, row)
-                if difference.number is None:
-                    continue
-                metric = context.metrics[column.metric]
-                about = [context.title, condition.label, cells.holes, metric.head]
-                published, ours = cells.published(column.published, row), cells.measured(column.metric, row)
-                found = context.measured.aggregate(row.run, condition.measured, column.metric)
-                inside = "" if found.low is None else "yes" if found.low <= published.number <= found.high else "no"
-                shown = [published, ours, difference, Cell(inside or "–", "data" if inside else "none")]
-                yield row.label, [*(Cell(text, "data") for text in about), *shown]
+        shown = with_released(layout.rows, [condition], context.measured) if cells.same else []
+        for row in shown:
+            if row not in layout.rows and row.method:
+                yield from _compared(cells, row)
+
+
+def _compared(cells: Cells, row: Row) -> Iterator[tuple[str, list[Cell]]]:
+    """A line for each metric that the paper publishes of a released network's method."""
+    context, condition = cells.context, cells.condition
+    for _, column in context.layout.columns:
+        if (difference := cells.difference(column, row)).number is not None:
+            about = [context.title, condition.label, cells.holes, context.metrics[column.metric].head]
+            published, ours = cells.published(column.published, row), cells.measured(column.metric, row)
+            found = context.measured.aggregate(row.run, condition.measured, column.metric)
+            inside = Cell("–", "none")
+            if found.low is not None:
+                inside = Cell("yes" if found.low <= published.number <= found.high else "no", "data")
+            yield row.label, [*(Cell(text, "data") for text in about), published, ours, difference, inside]
