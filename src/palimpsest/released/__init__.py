@@ -5,6 +5,7 @@ One YAML file here for each released file: the settings that its network has, an
 
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,7 @@ def available() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
+@cache
 def read(name: str) -> Layout:
     """The layout of a released file; InputError if none is known by that name."""
     if name not in available():
