@@ -1,7 +1,5 @@
 """Models of the shipped runs, and what tests ask about their layers."""
 
-from pathlib import Path
-
 import torch
 
 from palimpsest.config import runs
@@ -9,6 +7,7 @@ from palimpsest.config.yaml import merge
 from palimpsest.evaluation.counting import count_parameters
 from palimpsest.models import create, without_values
 from palimpsest.released import read
+from palimpsest.released.converting import as_theirs, bare, held, to_ours
 
 
 def made(params, name, profile="paper", size=256):
@@ -17,14 +16,30 @@ def made(params, name, profile="paper", size=256):
 
 
 def as_released(params, name, size=256):
-    """The model that a released file is for, with random weights, and its tensors by the file's keys."""
+    """The model that a released file is for, and its random tensors by the file's keys; changed, they can be loaded."""
     layout = read(name)
     torch.manual_seed(0)
     model = create(layout.made(params), size)
     model.networks.eval().requires_grad_(False)
-    lines = (Path(__file__).parent / "released" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    ours, keys = model.networks.state_dict(), [line.partition(",")[0] for line in lines[1:]]
-    return model, {key: ours[place] for key in keys if (place := layout.place(key)) in ours}
+    ours = held(layout, model.networks)
+    places = {key: layout.place(bare_key) for key, bare_key in bare(layout.keys()).items()}
+    return model, {key: as_theirs(layout, place, ours[place]).clone() for key, place in places.items() if place in ours}
+
+
+def load_released(model, name, state):
+    layout, ours = read(name), model.networks.state_dict()
+    model.networks.load_state_dict(ours | to_ours(layout, state, held(layout, model.networks), name))
+
+
+def numbered(params, name):
+    """Tensors of a released file's networks by our names, floating-point values all different."""
+    layout = read(name)
+    with without_values():
+        ours = held(layout, create(layout.made(params), layout.size or 256).networks)
+    for place, (key, value) in enumerate(ours.items()):
+        numbers = torch.arange(value.numel()) + place if value.is_floating_point() else torch.zeros(value.numel())
+        ours[key] = numbers.to(value.dtype).view(value.shape)
+    return ours
 
 
 def shrink(entry, changes):
