@@ -1,7 +1,5 @@
 """Models of the shipped runs, and what tests ask about their layers."""
 
-from pathlib import Path
-
 import torch
 
 from palimpsest.config import runs
@@ -10,6 +8,7 @@ from palimpsest.evaluation.counting import count_parameters
 from palimpsest.inpainting import to_tensors
 from palimpsest.models import create, without_values
 from palimpsest.released import read
+from palimpsest.released.converting import as_theirs, bare, held, to_ours
 
 
 def made(params, name, profile="paper", size=256):
@@ -24,16 +23,22 @@ def as_released(params, *names, size=256):
     model = create(layouts[0].made(params), size)
     model.networks.eval().requires_grad_(False)
     ours = model.networks.state_dict()
-    return model, *(
-        {key: ours[place] for key, place in placed(layout, name) if place in ours}
-        for layout, name in zip(layouts, names, strict=True)
-    )
+    return model, *({key: ours[place] for key, place in placed(layout) if place in ours} for layout in layouts)
 
 
-def placed(layout, name):
+def placed(layout):
     """(key, name in our networks) of what a released file holds."""
-    lines = (Path(__file__).parent / "released" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    return [(key, layout.place(key)) for key in (line.partition(",")[0] for line in lines[1:])]
+    return [(key, layout.place(name)) for key, name in bare(layout.keys()).items()]
+
+
+def as_stored(params, name, size=256):
+    """The model that a released file is for, and its random tensors as the file has them; changed, they can be loaded."""
+    layout = read(name)
+    torch.manual_seed(0)
+    model = create(layout.made(params), size)
+    model.networks.eval().requires_grad_(False)
+    ours = held(layout, model.networks)
+    return model, {key: as_theirs(layout, place, ours[place]).clone() for key, place in placed(layout) if place in ours}
 
 
 def enliven(state):
@@ -52,6 +57,22 @@ def together(four):
     """Four photographs and their holes as one of twice the size, `image` and `hole`."""
     image, hole = to_tensors(*four)
     return tuple(torch.cat([torch.cat([*row], 2) for row in part.chunk(2)], 1)[None] for part in (image, hole))
+
+
+def load_released(model, name, state):
+    layout, ours = read(name), model.networks.state_dict()
+    model.networks.load_state_dict(ours | to_ours(layout, state, held(layout, model.networks), name))
+
+
+def numbered(params, name):
+    """Tensors of a released file's networks by our names, floating-point values all different."""
+    layout = read(name)
+    with without_values():
+        ours = held(layout, create(layout.made(params), layout.size or 256).networks)
+    for place, (key, value) in enumerate(ours.items()):
+        numbers = torch.arange(value.numel()) + place if value.is_floating_point() else torch.zeros(value.numel())
+        ours[key] = numbers.to(value.dtype).view(value.shape)
+    return ours
 
 
 def shrink(entry, changes):

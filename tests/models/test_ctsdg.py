@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, binary_cross_entropy, conv2d, interpolate, leaky_relu, softplus
 
-from building import as_released, counts, made, shrink
+from building import as_released, counts, load_released, made, shrink
 from layers.textbook_partial_convolution import textbook_partial_conv
 from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
@@ -122,6 +122,7 @@ def test_a_released_state_fills_as_its_own_code_does(params):
             value.uniform_(0.5, 1.5, generator=generator)
         elif value.ndim == 4:
             value.normal_(std=value[0].numel() ** -0.5, generator=generator)
+    load_released(model, "ctsdg", state)
     hole = torch.zeros(1, 1, 128, 128)
     hole[..., 20:100, 30:120] = 1
     x, structure = (torch.rand(1, channels, 128, 128, generator=generator) for channels in (3, 2))

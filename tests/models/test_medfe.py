@@ -14,7 +14,7 @@ from torch.nn.functional import (
     relu,
 )
 
-from building import as_released, counts, made, shrink
+from building import as_released, counts, load_released, made, shrink
 from layers.textbook_neighbour_means import textbook_distance, textbook_resemblance
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
@@ -138,13 +138,15 @@ class Textbook:
 
 def test_a_released_state_fills_as_its_own_code_does(params):
     params["runs"]["medfe"]["settings"]["width"] = 8
-    parts = [as_released(params, f"medfe-{name}") for name in ("EN", "DE", "MEDFE")]
-    model = parts[0][0]
-    book = Textbook({key: value for _, state in parts for key, value in state.items()})
+    book, files = Textbook({}), []
+    for name in ("medfe-EN", "medfe-DE", "medfe-MEDFE"):
+        model, state = as_released(params, name)  # each time with the same random weights
+        larger = {key: value.double() * 4 for key, value in state.items()}  # as it starts, the signal fades out
+        book.state |= larger
+        files.append((name, larger))
+    for file in files:
+        load_released(model, *file)
     model.networks.double()
-    book.state = {key: value.double() * 4 for key, value in book.state.items()}  # as it starts, the signal fades out
-    for value in model.networks.parameters():
-        value.mul_(4)
     image, hole = torch.rand(2, 3, 256, 256).double(), torch.zeros(2, 1, 256, 256).double()
     hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
     x = image * 2 - 1

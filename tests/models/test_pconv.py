@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, interpolate, leaky_relu
 
-from building import as_released, made
+from building import as_released, load_released, made
 from layers.textbook_partial_convolution import textbook_partial_conv
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, merge
@@ -71,6 +71,7 @@ def test_a_released_state_fills_as_its_own_code_does(params, name, encoder, deco
             value.uniform_(0.5, 1.5)
         elif value.ndim == 4 and normalisation == "sum":
             value.mul_(value[0].numel())
+    load_released(model, name, state)
     hole = torch.zeros(1, 1, 128, 128)
     hole[..., 20:100, 30:120] = 1
     x = torch.randn(1, 3, 128, 128)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate, leaky_relu
 
-from building import as_released, counts, made
+from building import as_released, counts, load_released, made
 from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
@@ -58,6 +58,7 @@ def test_a_released_state_fills_as_its_own_code_does(params):
     model, state = as_released(params, "pennet", size=128)
     for value in state.values():
         value.mul_(2.5)  # as it starts, the signal fades out
+    load_released(model, "pennet", state)
     hole = torch.zeros(2, 1, 128, 128)
     hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
     x = torch.rand(2, 3, 128, 128) * 2 - 1
