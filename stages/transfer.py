@@ -1,8 +1,8 @@
 """results/<transfer>: a trained run on another slot's test pictures, or a network that its authors released."""
 
 from palimpsest.config.runtime import choose_device, read_runtime
-from palimpsest.results.absence import write_absence
 from palimpsest.resolved import Resolved
+from palimpsest.results.absence import write_absence
 from stages import run
 
 

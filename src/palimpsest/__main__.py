@@ -23,7 +23,7 @@ IN_USE = "another `repro` is running in this folder; wait for it, or stop it: wh
 
 
 def fetch(arguments: argparse.Namespace) -> None:
-    """Fetches and checks a dataset's archives or a network's files, ahead of the pipeline; unpacks masks where asked."""
+    """Fetches and checks a dataset's archives, or a network's files, ahead of the pipeline."""
     from palimpsest.config.runtime import read_runtime
     from palimpsest.config.yaml import build
     from palimpsest.data.catalogue import check_accepted, fetch, read_catalogue
@@ -33,7 +33,7 @@ def fetch(arguments: argparse.Namespace) -> None:
     params = read_yaml("params.yaml")
     if arguments.name in section(params, "released"):
         if arguments.out:
-            raise InputError(f"--out: {arguments.name} is a released network; accepted: no --out, as nothing is unpacked")
+            raise InputError(f"--out: {arguments.name} is a released network, not masks; accepted: no --out")
         name, network, _ = _released(params, arguments.name)
         fetched = [each for files in network.fetch(name, runtime.store, runtime.mirror).values() for each in files]
     else:
@@ -349,8 +349,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("fetch", help="fetch a dataset's archives or a released network ahead of the pipeline, or unpack masks")
-    command.add_argument("name", help="a dataset of datasets.yaml that has archives, or a section of released, such as crfill")
+    command = commands.add_parser("fetch", help="fetch a dataset, masks or a released network ahead")
+    command.add_argument("name", help="a dataset with archives, or a section of released, such as crfill")
     command.add_argument("--out", type=Path, help="of masks: a new folder, into which they are unpacked")
     command.set_defaults(run_command=fetch)
 

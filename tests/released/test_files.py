@@ -39,7 +39,9 @@ def test_a_legacy_file_is_read(flat, tmp_path):
 def test_a_state_inside_others_is_read_and_what_is_beside_it_is_not(flat, tmp_path):
     torch.save({"n_iter": 7, "net": {"G": STATE}, "optimize": {"step": 3}}, path := tmp_path / "a.pth")
     assert read_tensors(layout(flat, within=["net", "G"]), [path], None).keys() == STATE.keys()
-    with pytest.raises(InputError, match=r"a\.pth: asked for tensors under 'model', found 3 keys, n_iter, net, optimize"):
+    with pytest.raises(
+        InputError, match=r"a\.pth: asked for tensors under 'model', found 3 keys, n_iter, net, optimize"
+    ):
         read_tensors(layout(flat, within=["model"]), [path], None)
 
 
@@ -79,7 +81,9 @@ class Callback:
 
 def test_named_objects_of_a_library_are_read_as_nothing(flat, tmp_path):
     name = f"{Callback.__module__}.{Callback.__qualname__}"
-    torch.save({"state_dict": STATE, "callbacks": {Callback: {"best": 1.0}, "last": Callback(2.0)}}, path := tmp_path / "a")
+    torch.save(
+        {"state_dict": STATE, "callbacks": {Callback: {"best": 1.0}, "last": Callback(2.0)}}, path := tmp_path / "a"
+    )
     with pytest.raises(InputError, match=f"a pickle that asks for {name}"):
         read_tensors(layout(flat, within=["state_dict"]), [path], None)
     assert read_tensors(layout(flat, within=["state_dict"], inert=[name]), [path], None).keys() == STATE.keys()

@@ -13,7 +13,7 @@ from palimpsest.data.fetching import Remote, fetch
 from palimpsest.inpainting import predict, to_tensors
 from palimpsest.released.catalogue import Gold
 
-ALLOWED = 2e-4  # share of hole values beyond one level: what a faithful port of DeepFill v2 reached with the real weights
+ALLOWED = 2e-4  # share of hole values beyond one level; a port of DeepFill v2 reached it with the real weights
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ class Network(Settings):
     def fetch(self, name: str, store: Path, mirror: str | None) -> dict[str, list[Fetched]]:
         """Its files by layout, each checked; InputError as `data.fetching.fetch`."""
         folder = store / "released" / name
-        return {layout: [fetch(each.name, each, folder, mirror) for each in files] for layout, files in self.files.items()}
+        return {
+            layout: [fetch(each.name, each, folder, mirror) for each in files] for layout, files in self.files.items()
+        }
 
 
 class Catalogue(RootModel[dict[Name, Network]]):

@@ -30,8 +30,7 @@ def with_external(measured: Measured, layout: Comparison, data: Sequence[Conditi
         names = measured.released(condition.slot, condition.measured)
         newer |= {measured.runs[name].label: name for name in names if not measured.runs[name].beside}
         found |= {
-            f"{label} (external)": name
-            for label, name in measured.external(condition.slot, condition.measured).items()
+            f"{label} (external)": name for label, name in measured.external(condition.slot, condition.measured).items()
         }
     return [*rows, *(Row(label=label, run=run) for label, run in (newer | found).items())]
 

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Tree, build
 from palimpsest.models import create
 from palimpsest.released import read
 from palimpsest.released.catalogue import Network, run_name
-from palimpsest.released.converting import to_ours
+from palimpsest.released.converting import held, to_ours
 from palimpsest.released.files import read_tensors
 from palimpsest.training import checkpoints
 from palimpsest.workspace import Workspace
@@ -37,17 +35,15 @@ def convert(released: Mapping[str, Tree], absent: Sequence[str], store: Path, mi
 
 def load(name: str, network: Network, run: Run, store: Path, mirror: str | None):
     """(model, origin) of a network in released.yaml: only the networks that its files hold."""
-    with torch.device("cpu"):
-        model = create(run, network.size)
-    ours, held, sources = model.networks.state_dict(), {}, []
+    model = create(run, network.size)
+    tensors, sources = {}, []
     for layout_name, fetched in network.fetch(name, store, mirror).items():
         layout, files = read(layout_name), network.files[layout_name]
-        tensors = read_tensors(layout, [each.path for each in fetched], files[0].member)
-        own = {key: value for key, value in ours.items() if key.partition(".")[0] in layout.networks}
-        held |= to_ours(layout, tensors, own, fetched[0].name)
+        released = read_tensors(layout, [each.path for each in fetched], files[0].member)
+        tensors |= to_ours(layout, released, held(layout, model.networks), fetched[0].name)
         sources += [f"{each.name}, sha256 {each.sha256}" for each in fetched]
-    checkpoints.keep(model, {key.partition(".")[0] for key in held})
-    model.networks.load_state_dict(held)
+    checkpoints.keep(model, {key.partition(".")[0] for key in tensors})
+    model.networks.load_state_dict(tensors)
     model.networks.eval().requires_grad_(False)
     source = f"{network.terms}; trained on {network.trained_on}; {'; '.join(sources)}"
     return model, checkpoints.Origin(run, network.trained_on, network.size, "", source)

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copyfile
 
 import torch
-from torch import Tensor
 
 from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Tree
 from palimpsest.released import Layout, available, bundles, read
-from palimpsest.released.converting import read_keys, to_released
+from palimpsest.released.converting import held, to_released
 from palimpsest.storage import replacing
+from palimpsest.training import checkpoints
 from palimpsest.training.checkpoints import Origin
 
 
@@ -21,13 +20,9 @@ def save(params: Tree, model, origin: Origin, form: str, out: Path) -> list[Path
     `form` is "safetensors", our own names, or "released": a file for each layout that fits the run's settings. Raises
     InputError where no layout does.
     """
-    state = {name: value.contiguous().cpu() for name, value in model.networks.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     if form == "safetensors":
-        from safetensors.torch import save as serialise
-
-        with replacing(file := out / f"{origin.run.name.replace('/', '-')}.safetensors") as temporary:
-            temporary.write_bytes(serialise(state))
+        checkpoints.save(file := out / f"{origin.run.name.replace('/', '-')}.safetensors", model, origin)
         return [file]
     differing = {name: list(_differing(params, read(name), origin.run)) for name in _of_model(params, origin.run)}
     fitting = [name for name, settings in differing.items() if not settings]
@@ -37,7 +32,7 @@ def save(params: Tree, model, origin: Origin, form: str, out: Path) -> list[Path
             f"{origin.run.name}: asked for the released format of {origin.run.model}, found settings that none has; "
             f"accepted: {wanted or 'format safetensors, as no layout of it is known'}"
         )
-    return [file for name in fitting for file in _write(read(name), name, state, out)]
+    return [file for name in fitting for file in _write(read(name), model, out)]
 
 
 def _of_model(params: Tree, run: Run) -> list[str]:
@@ -58,15 +53,14 @@ def _unequal(wanted: Tree, found: Tree, at: str) -> Iterator[str]:
             yield f"{at}{key}: {value}"
 
 
-def _write(layout: Layout, name: str, state: dict[str, Tensor], out: Path) -> list[Path]:
-    held = {key: value for key, value in state.items() if key.partition(".")[0] in layout.networks}
-    tensors = to_released(layout, held, read_keys(name))
+def _write(layout: Layout, model, out: Path) -> list[Path]:
+    tensors = to_released(layout, held(layout, model.networks), layout.keys())
     if layout.kernels == "tensorflow":
-        bundles.write(out / name, tensors)
-        return list(bundles.files_of(out / name))
+        bundles.write(out / layout.name, tensors)
+        return list(bundles.files_of(out / layout.name))
     tree = tensors
     for key in reversed(layout.within):
         tree = {key: tree}
-    with replacing(file := out / f"{name}.pth") as temporary:
+    with replacing(file := out / f"{layout.name}.pth") as temporary:
         torch.save(tree, temporary)
     return [file]
