@@ -1,4 +1,4 @@
-"""resolved/: what every other stage depends on, once params.yaml, datasets.yaml and released.yaml have been read strictly.
+"""resolved/: what every other stage depends on, once the settings have been read strictly.
 
 A run without a need depends on runs/nothing, as DVC cannot leave out a dependency for one run.
 """

@@ -1,4 +1,4 @@
-"""runs/released/<name>: the weights that authors released, as checkpoints of ours; empty ones where none are asked for."""
+"""runs/released/<name>: weights that authors released, as checkpoints of ours; empty ones where none are wanted."""
 
 from palimpsest.config.runtime import read_runtime
 from palimpsest.resolved import Resolved

@@ -32,7 +32,7 @@ def placed(layout):
 
 
 def as_stored(params, name, size=256):
-    """The model that a released file is for, and its random tensors as the file has them; changed, they can be loaded."""
+    """The model that a released file is for, and its random tensors as the file has them, for `load_released`."""
     layout = read(name)
     torch.manual_seed(0)
     model = create(layout.made(params), size)
