@@ -47,7 +47,7 @@ class Layout(Settings):
     flattened: dict[str, PositiveInt] = Field(default_factory=dict)  # our dense kernels: channels, last in the file
     ignored: list[str]  # patterns of keys that no tensor of ours needs, each matched against a whole key
     constant: dict[str, Literal["ones", "identity"]] = Field(default_factory=dict)  # such keys: what they always hold
-    rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7-2>` computed; one after the other
+    rules: dict[str, str]  # pattern: what takes its place, `<7-1>` and `<2*7+2>` computed; one after the other
 
     def ignores(self, key: str) -> bool:
         """Whether nothing of ours needs what a released key holds."""
@@ -62,7 +62,7 @@ class Layout(Settings):
             return None
         for pattern, name in self.rules.items():
             key = re.sub(pattern, name, key)
-        return re.sub(r"<(?:(\d+)\*)?(\d+)-(\d+)>", _computed, key)
+        return re.sub(r"<(?:(\d+)\*)?(\d+)([+-]\d+)>", _computed, key)
 
     def keys(self) -> dict[str, tuple[int, ...]]:
         """The file's keys and their shapes, in its order."""
@@ -84,8 +84,8 @@ def matching(patterns: Iterable[str], name: str) -> str | None:
 
 
 def _computed(found: re.Match) -> str:
-    factor, number, less = (int(part or 1) for part in found.groups())
-    return str(factor * number - less)
+    factor, number, more = (int(part or 1) for part in found.groups())
+    return str(factor * number + more)
 
 
 def available() -> list[str]:

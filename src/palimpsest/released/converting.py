@@ -120,10 +120,9 @@ def recoloured(layout: Layout, place: str, value: Tensor) -> Tensor:
     sides = layout.reversed
     for patterns, axis, first in ((sides.inputs, 1, 0), (sides.last_inputs, 1, -3), (sides.outputs, 0, 0)):
         if matching(patterns, place):
-            order = torch.arange(value.shape[axis])
-            colours = order[first:][:3]
-            order[colours] = colours.flip(0)
-            value = value.index_select(axis, order)
+            order, colours = list(range(value.shape[axis])), slice(first, first + 3 or None)
+            order[colours] = order[colours][::-1]
+            value = value.index_select(axis, torch.tensor(order))
     return value
 
 
