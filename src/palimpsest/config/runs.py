@@ -62,20 +62,6 @@ class Transfer(Settings):
     holes: Kinds
 
 
-class External(Settings):
-    """A section of params.yaml's `external`: another tool's results on the pictures of `palimpsest export`."""
-
-    label: Annotated[str, Field(min_length=1)]  # the row's name; equal labels on several slots share a row
-    source: Annotated[str, Field(min_length=1)]  # where the results come from, in words
-    slot: str  # slot in profiles.<profile>.slots
-    folder: str  # holds `<hole kind>/<picture>.png`
-    holes: Kinds
-
-    @property
-    def fingerprint(self) -> str:
-        return digest(self.model_dump())
-
-
 @dataclass(frozen=True)
 class Run:
     """One run, resolved for the active profile."""
@@ -162,14 +148,6 @@ def targets(params: Tree) -> list[Target]:
     """Everything that is evaluated: each run, then each transfer."""
     moved = [transfer(params, name) for name in section(params, "transfers")]
     return [*(target(params, name) for name in names(params)), *moved]
-
-
-def external(params: Tree, name: str) -> External:
-    """A section of `external`; InputError if it is unknown or has the name of a run or a transfer."""
-    _own_name(params, "external", name)
-    if name in section(params, "transfers"):
-        raise InputError(f"params.yaml: external.{name} has the name of a transfer; accepted: a name of its own")
-    return part(params, External, "external", name)
 
 
 def _own_name(params: Tree, where: str, name: str) -> None:

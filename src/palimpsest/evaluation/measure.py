@@ -34,7 +34,7 @@ class About:
     """What was measured, as metrics.json says it."""
 
     run: str  # the folder's name in results/: of a run, a transfer or external results
-    model: str  # file in palimpsest/models, or `external`
+    model: str  # file in palimpsest/models, or in words what made external results
     profile: str
     slot: str
     dataset: str

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, Tree, build
 from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
+from palimpsest.evaluation.external import External, external
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
 from palimpsest.papers.paper import check_runs
@@ -50,7 +50,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
     check_runs([*trained, *params.transfers])
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
-        entry = runs.external(tree, name)
+        entry = external(tree, name)
         _check_external(name, entry, params)
         if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
             found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
@@ -121,15 +121,15 @@ def _check_released(tree: Tree, networks: Mapping[str, Network], name: str, prof
             counted(network.made(tree, run_name(name)), network.size)
 
 
-def _check_external(name: str, entry: runs.External, params: Params) -> None:
+def _check_external(name: str, entry: External, params: Params) -> None:
     slots = params.active.slots
     with _explaining(f"external.{name}"):
         if entry.slot not in slots:
             raise InputError(f"slot is {entry.slot!r}; accepted: {', '.join(slots)}")
         for kind in entry.holes:
             params.holes.kind(kind)
-            if not (folder := Path(entry.folder) / kind).is_dir():
-                raise InputError(f"asked for results in {folder}, found no such folder")
+    with _explaining(f"external.{name}.results"):
+        entry.results.check(entry.holes)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from palimpsest.config import runs
 from palimpsest.config.yaml import Name, Settings, Tree, each_once
 from palimpsest.data.crops import Crops
+from palimpsest.evaluation.external import External
 from palimpsest.evaluation.measure import EvaluationConfig
 from palimpsest.evaluation.speed import SpeedConfig
 from palimpsest.holes.kinds import Holes
@@ -36,7 +37,7 @@ class Params(Settings):
     weights: origins.Config
     released: dict[Name, Tree]  # read at a profile, see palimpsest.released.catalogue
     transfers: dict[Name, runs.Transfer]
-    external: dict[Name, runs.External]
+    external: dict[Name, External]
     pretrained: dict[Name, Tree]
     runs: Annotated[dict[Name, Tree], Field(min_length=1)]
 

@@ -8,6 +8,7 @@ from palimpsest.config import runs
 from palimpsest.config.runs import FULL_SCALE, Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import Dataset, filled_slot
+from palimpsest.evaluation.external import External
 from palimpsest.manifests import MODELS, Manifest, manifest, published_hash
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
@@ -40,7 +41,7 @@ def resolve_all(
     for each in evaluated:
         yield each.target.stage, each.target.name, _evaluation(params, each)
     for name, entry in params.external.items():
-        yield "external", name, _external(params, name, entry)
+        yield "external", name, external(params, entry)
     timed = _timed(tree, params)
     architectures = {name: asdict(run) for name, run in timed.items()}
     yield "architectures", "", {"code": manifest("architectures", MODELS), "runs": architectures}
@@ -141,7 +142,7 @@ def _evaluation(params: Params, each: Evaluated) -> Tree:
     }
 
 
-def _external(params: Params, name: str, entry: runs.External) -> Tree:
+def external(params: Params, entry: External) -> Tree:
     return {
         "code": manifest("external"),
         "profile": params.profile,
@@ -149,7 +150,7 @@ def _external(params: Params, name: str, entry: runs.External) -> Tree:
         "slot": entry.slot,
         "dataset": params.active.slots[entry.slot].dataset,
         "holes": entry.holes,
-        "folder": entry.folder,
+        "results": entry.results.model_dump(),
         "evaluation": params.active.evaluation.model_dump(),
     }
 
