@@ -18,7 +18,7 @@ from palimpsest.config.runs import FULL_SCALE, Run, resolve
 from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, merge, read_yaml
 
 FOLDER = Path(__file__).parent
-NEVER_NEEDED = "num_batches_tracked"  # a count that only training without momentum reads
+NEVER_NEEDED = ("num_batches_tracked", "mean_colour.batches")  # ends of names: counts that only training reads
 
 
 class Reversed(Settings):
@@ -42,6 +42,7 @@ class Layout(Settings):
     networks: list[str] = Field(min_length=1)  # names in `Model.networks` whose tensors it holds
     within: list[str] = Field(default_factory=list)  # keys, one in the other, under which the file keeps its tensors
     inert: list[str] = Field(default_factory=list)  # classes of other libraries whose objects the file holds besides
+    json_keys: list[str] = Field(default_factory=list)  # lists of numbers, a channel each, in a JSON file beside it
     reversed: Reversed = Reversed(inputs=[], outputs=[])
     kernels: Literal["torch", "tensorflow"]  # (out, in, h, w) or (h, w, in, out), (out, in) or (in, out)
     flattened: dict[str, PositiveInt] = Field(default_factory=dict)  # our dense kernels: channels, last in the file

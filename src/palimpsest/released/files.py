@@ -15,6 +15,7 @@ from torch import Tensor
 from palimpsest.config.yaml import InputError
 from palimpsest.data import archives
 from palimpsest.released import Layout, bundles
+from palimpsest.storage import read_json
 
 HARMLESS = ("torch.", "collections.OrderedDict")  # what files of tensors alone ask for
 
@@ -27,14 +28,16 @@ class Inert:
 
 
 def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> dict[str, Tensor]:
-    """The tensors of a released file by its own keys, on the CPU; of a TensorFlow checkpoint `paths` are two.
+    """The tensors of a released file by its own keys, on the CPU.
+
+    A second path is that of a TensorFlow checkpoint's data, or of a JSON file with numbers.
 
     `member` names the file in an archive. Raises InputError for a file that is damaged, of another format, or that
     would run code, and where the layout's keys lead to no tensors.
     """
     if layout.kernels == "tensorflow":
         return bundles.read(paths[0], lambda key: not layout.ignores(key))
-    (path,) = paths
+    path, *others = paths
     name = f"{path}, {member}" if member else str(path)
     tree = _load(BytesIO(archives.read(path, member)) if member else path, name, layout.inert)
     for key in layout.within:
@@ -43,7 +46,10 @@ def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> d
         tree = tree[key]
     if not isinstance(tree, dict) or not all(isinstance(value, Tensor) for value in tree.values()):
         raise InputError(f"{name}: asked for tensors by name, found {_shown(tree)}")
-    return dict(tree)
+    numbers = {key: value for other in others for key, value in read_json(other, dict).items()}
+    if absent := [key for key in layout.json_keys if key not in numbers]:
+        raise InputError(f"{name}: asked for {absent[0]} in a JSON file beside it, found none")
+    return {**tree, **{key: torch.tensor(numbers[key])[:, None, None] for key in layout.json_keys}}
 
 
 def _load(file: Path | BytesIO, name: str, inert: Sequence[str]) -> Any:

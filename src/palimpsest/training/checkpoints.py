@@ -69,9 +69,10 @@ def load(path: Path, device: torch.device | str = "cpu"):
 
 
 def keep(model, networks: Container[str]) -> None:
-    """Removes the networks that released files lack, such as critics."""
-    for name in [name for name in model.networks if name not in networks]:
-        del model.networks[name]
+    """Removes the networks that released files lack, such as critics; those that have learned nothing stay."""
+    for name, network in list(model.networks.items()):
+        if name not in networks and any(True for _ in network.parameters()):
+            del model.networks[name]
 
 
 def load_run(workspace: Workspace, run: Run, device: torch.device | str = "cpu"):

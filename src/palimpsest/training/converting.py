@@ -6,7 +6,6 @@ from pathlib import Path
 from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Tree, build
 from palimpsest.models import create
-from palimpsest.released import read
 from palimpsest.released.catalogue import Network, run_name
 from palimpsest.released.converting import held, to_ours
 from palimpsest.released.files import read_tensors
@@ -38,12 +37,12 @@ def load(name: str, network: Network, run: Run, store: Path, mirror: str | None)
     model = create(run, network.size)
     tensors, sources = {}, []
     for layout_name, fetched in network.fetch(name, store, mirror).items():
-        layout, files = read(layout_name), network.files[layout_name]
+        layout, files = network.layouts[layout_name], network.files[layout_name]
         released = read_tensors(layout, [each.path for each in fetched], files[0].member)
         tensors |= to_ours(layout, released, held(layout, model.networks), fetched[0].name)
         sources += [f"{each.name}, sha256 {each.sha256}" for each in fetched]
     checkpoints.keep(model, {key.partition(".")[0] for key in tensors})
-    model.networks.load_state_dict(tensors)
+    model.networks.load_state_dict(model.networks.state_dict() | tensors)
     model.networks.eval().requires_grad_(False)
     source = f"{network.terms}; trained on {network.trained_on}; {'; '.join(sources)}"
     return model, checkpoints.Origin(run, network.trained_on, network.size, "", source)

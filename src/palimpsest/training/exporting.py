@@ -9,7 +9,7 @@ from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Tree
 from palimpsest.released import Layout, available, bundles, read
 from palimpsest.released.converting import held, to_released
-from palimpsest.storage import replacing
+from palimpsest.storage import replacing, write_json
 from palimpsest.training import checkpoints
 from palimpsest.training.checkpoints import Origin
 
@@ -58,9 +58,13 @@ def _write(layout: Layout, model, out: Path) -> list[Path]:
     if layout.kernels == "tensorflow":
         bundles.write(out / layout.name, tensors)
         return list(bundles.files_of(out / layout.name))
+    files = []
+    if numbers := {key: tensors.pop(key).flatten().tolist() for key in layout.json_keys}:
+        write_json(beside := out / f"{layout.name}.json", numbers)
+        files = [beside]
     tree = tensors
     for key in reversed(layout.within):
         tree = {key: tree}
     with replacing(file := out / f"{layout.name}.pth") as temporary:
         torch.save(tree, temporary)
-    return [file]
+    return [file, *files]
