@@ -50,7 +50,7 @@ def to_ours(layout: Layout, released: Mapping[str, Tensor], ours: Mapping[str, T
         faults[fault].append(key)
     theirs = {layout.place(name): key for key, name in bare(layout.keys()).items()}
     absent = [place for place in ours if place not in found and not place.endswith(NEVER_NEEDED)]
-    faults["missing"] += [theirs[place] for place in absent if _left(place) not in found]
+    faults["missing"] += [theirs.get(place, place) for place in absent if _left(place) not in found]
     if listed := "; ".join(f"{len(keys)} {fault}: {_first(keys)}" for fault, keys in faults.items() if fault and keys):
         raise InputError(f"{file}: {listed}; accepted: the tensors of {layout.name}, by {layout.origin}")
     vectors = {place: right_vector(found[_left(place)], found[_weight(place)]) for place in absent}
@@ -99,7 +99,7 @@ def as_ours(layout: Layout, place: str, value: Tensor) -> Tensor:
     if layout.kernels == "tensorflow" and value.ndim > 1:
         *sides, inputs, outputs = range(value.ndim)
         value = value.permute(outputs, inputs, *sides)
-    if channels := _channels(layout, place):
+    if channels := _channels(layout, place, value):
         value = value.unflatten(1, (-1, channels)).transpose(1, 2).flatten(1)
     return recoloured(layout, place, value)
 
@@ -107,7 +107,7 @@ def as_ours(layout: Layout, place: str, value: Tensor) -> Tensor:
 def as_theirs(layout: Layout, place: str, value: Tensor) -> Tensor:
     """A tensor of ours with the file's axes and colours."""
     value = recoloured(layout, place, value)
-    if channels := _channels(layout, place):
+    if channels := _channels(layout, place, value):
         value = value.unflatten(1, (channels, -1)).transpose(1, 2).flatten(1)
     if layout.kernels == "tensorflow" and value.ndim > 1:
         outputs, inputs, *sides = range(value.ndim)
@@ -141,9 +141,11 @@ def _weight(place: str) -> str:
     return re.sub(r"\.0\._v$", ".original", place)
 
 
-def _channels(layout: Layout, place: str) -> int | None:
+def _channels(layout: Layout, place: str, kernel: Tensor) -> int:
+    """Of the map whose values, all of them, are the inputs of a dense kernel; 0 for other kernels."""
     pattern = matching(layout.flattened, place)
-    return pattern and layout.flattened[pattern]
+    channels = layout.flattened[pattern] if pattern else 0
+    return channels if channels and kernel.shape[1] % channels == 0 else 0
 
 
 def _first(keys: list[str]) -> str:
