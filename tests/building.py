@@ -1,5 +1,6 @@
 """Models of the shipped runs, and what tests ask about their layers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,11 +17,15 @@ def made(params, name, profile="paper", size=256):
     return create(runs.resolve(params, name, profile), size)
 
 
-def as_released(params, name, size=256):
-    """The model that a released file is for, with random weights, and its tensors by the file's keys."""
+def as_released(params, name, size=256, **changes):
+    """The model that a released file is for, with random weights, and its tensors by the file's keys.
+
+    With changed settings it has those of the keys that it still needs.
+    """
     layout = read(name)
+    run = layout.made(params)
     torch.manual_seed(0)
-    model = create(layout.made(params), size)
+    model = create(replace(run, settings=merge(run.settings, changes, run.at)), size)
     model.networks.eval().requires_grad_(False)
     lines = (Path(__file__).parent / "released" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
     ours, keys = model.networks.state_dict(), [line.partition(",")[0] for line in lines[1:]]
