@@ -1,5 +1,7 @@
 """Models of the shipped runs, and what tests ask about their layers."""
 
+from dataclasses import replace
+
 import torch
 
 from palimpsest.config import runs
@@ -16,11 +18,15 @@ def made(params, name, profile="paper", size=256):
     return create(runs.resolve(params, name, profile), size)
 
 
-def as_released(params, *names, size=256):
-    """The model that released files are for, with random weights, and the tensors of each by its file's keys."""
+def as_released(params, *names, size=256, **changes):
+    """The model that released files are for, with random weights, and the tensors of each by its file's keys.
+
+    With changed settings it has those of the keys that it still needs.
+    """
     layouts = [read(name) for name in names]
+    run = layouts[0].made(params)
     torch.manual_seed(0)
-    model = create(layouts[0].made(params), size)
+    model = create(replace(run, settings=merge(run.settings, changes, run.at)), size)
     model.networks.eval().requires_grad_(False)
     ours = model.networks.state_dict()
     return model, *({key: ours[place] for key, place in placed(layout) if place in ours} for layout in layouts)

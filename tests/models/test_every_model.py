@@ -22,25 +22,31 @@ from palimpsest.released import read
 from palimpsest.training.batches import Batches
 
 SHIPPED = read_yaml(Path(__file__).parents[2] / "params.yaml")
+SIZE = 64
 RUNS = runs.trained(SHIPPED)
-RELEASED = {"lama-big": {"width": 4, "blocks": 2}}  # layouts of models without a run, and what makes them small
+RELEASED = {  # layouts of models without a run: what makes them small, and their size in px
+    "lama-big": ({"width": 4, "blocks": 2}, SIZE),
+    "mat-256": (
+        {"transformer": 8, "heads": 2, "blocks": [1, 2, 1, 1, 1], "width": {"base": 512, "most": 8}, "latent": 8},
+        2 * SIZE,
+    ),
+}
 MODELS = {name: runs.resolve(SHIPPED, name).model for name in RUNS} | {name: read(name).model for name in RELEASED}
 FILLING = [name for name in MODELS if not is_prior(MODELS[name])]
 BASES = [name for name in SHIPPED["runs"] if "model" in SHIPPED["runs"][name]]
-SIZE = 64
 
 
 def small(name):
-    """The run of that name at profile tiny, or a released model's with settings of that size."""
+    """The run of that name at profile tiny, or a released model's in small, and its size."""
     if name not in RELEASED:
-        return runs.resolve(SHIPPED, name, "tiny")
-    run = read(name).made(SHIPPED)
-    return replace(run, settings=merge(run.settings, RELEASED[name], run.at))
+        return runs.resolve(SHIPPED, name, "tiny"), SIZE
+    run, (changes, size) = read(name).made(SHIPPED), RELEASED[name]
+    return replace(run, settings=merge(run.settings, changes, run.at)), size
 
 
 def made(name):
     torch.manual_seed(0)
-    return create(small(name), SIZE)
+    return create(*small(name))
 
 
 @cache
@@ -85,9 +91,10 @@ def test_the_output_is_a_picture_and_the_known_pixels_stay(name, four):
 
 @pytest.mark.parametrize("name", FILLING)
 def test_pixels_under_the_hole_cannot_change_the_output(name, four):
-    image, hole = (tensor.contiguous() for tensor in to_tensors(*four))
-    other = torch.where(hole > 0, torch.rand(image.shape, generator=torch.Generator().manual_seed(1)), image)
     model = filling(name)
+    times = -(-model.size_divisor // SIZE)
+    image, hole = (tensor.repeat(1, 1, times, times) for tensor in to_tensors(*four))
+    other = torch.where(hole > 0, torch.rand(image.shape, generator=torch.Generator().manual_seed(1)), image)
     with torch.no_grad():
         assert torch.equal(model.inpaint(image, hole), model.inpaint(other, hole))
 

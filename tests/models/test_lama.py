@@ -1,24 +1,20 @@
 """The machine-checkable facts of LaMa, and what it makes of a released state."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, pad
 
 from building import as_released
 from layers.textbook_fourier import textbook_unit
-from palimpsest.config.yaml import merge
 from palimpsest.evaluation.counting import count_parameters
-from palimpsest.models import create, without_values
+from palimpsest.models import without_values
 from palimpsest.released import read
 
 
 @pytest.mark.parametrize(("blocks", "parameters"), [(18, 50_975_875), (9, 27_048_835)])
 def test_parameters_by_blocks(params, blocks, parameters):
-    run = read("lama-big").made(params)
     with without_values():
-        model = create(replace(run, settings=merge(run.settings, {"blocks": blocks}, run.at)), 256)
+        model, _ = as_released(params, "lama-big", blocks=blocks)
     assert count_parameters(model)["generator"] == parameters
 
 
@@ -85,10 +81,7 @@ def test_what_the_generator_does_not_hold_is_ignored():
 
 
 def test_a_picture_without_a_border_to_mirror_is_continued(params):
-    run = read("lama-big").made(params)
-    torch.manual_seed(0)
-    model = create(replace(run, settings=merge(run.settings, {"width": 4, "blocks": 1}, run.at)), 256)
-    model.networks.eval()
+    model, _ = as_released(params, "lama-big", width=4, blocks=1)
     image, hole = torch.rand(1, 3, 8, 24), torch.zeros(1, 1, 8, 24)
     hole[..., 2:5, 3:20] = 1
     repeated = [torch.cat([each, each[..., -1:, :].expand(-1, -1, 8, -1)], 2) for each in (image, hole)]

@@ -27,7 +27,7 @@ def enlarge_conv(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class MaskedConv(ScaledConv):
-    """3 x 3, activated, times 9 / the valid places of its window, or 0 if there are none; what is missing is not hidden.
+    """3 x 3, activated, times 9 / the valid places of its window, or 0 if there are none; it also reads missing ones.
 
     (B, inputs, H, W) and its mask → (B, outputs, H', W') and its mask.
     """

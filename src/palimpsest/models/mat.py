@@ -42,17 +42,18 @@ from palimpsest.layers.resampling import double, halve_conv
 from palimpsest.layers.style_synthesis import Dense, ScaledConv, Width, activate, conv, modulated_conv
 from palimpsest.models.stylegan2 import Mapping
 
-LARGEST = 64  # px, of a training picture's maps in the transformer
-SMALLEST = 16  # px, of its maps whose values are replaced
+SIDES = (64, 32, 16, 32, 64)  # px, of a training picture's maps in each group of the transformer
+RESIZE = (None, halve_conv, halve_conv, enlarge_conv, enlarge_conv)
+MIDDLE = SIDES[2]  # px, of the maps whose values are replaced, in the second stage too
 
-Five = Annotated[list[PositiveInt], Field(min_length=5, max_length=5)]  # groups: at 64, 32, 16, 32 and 64 px
+Groups = Annotated[list[PositiveInt], Field(min_length=len(SIDES), max_length=len(SIDES))]
 
 
 class Config(Settings):
     transformer: PositiveInt  # channels of the first stage
     heads: PositiveInt  # of its attention
-    blocks: Five
-    windows: Five  # px
+    blocks: Groups
+    windows: Groups  # px
     width: Width  # of the second stage
     latent: PositiveInt  # channels of z and w
     mapping_layers: PositiveInt
@@ -100,7 +101,7 @@ class ToPicture(nn.Module):
 
 
 class Level(nn.Module):
-    """Twice the size: features (B, inputs, H, W) and `beside` (B, outputs, 2 H, 2 W) → those of 2 H x 2 W, a picture."""
+    """Features (B, inputs, H, W), `beside` (B, outputs, 2 H, 2 W) → features like `beside`, and a picture."""
 
     def __init__(self, inputs: int, outputs: int, style: int, side: int | None = None):
         super().__init__()
@@ -116,7 +117,10 @@ class Level(nn.Module):
 
 
 def half_replaced(x: Tensor, square: Tensor, draw: torch.Generator) -> Tensor:
-    """Section 3.4: each value of x (B, C, h, w) with a chance of 1/2 the map's, (B, 1, h, w); alike for all pictures."""
+    """Section 3.4: each value of x (B, C, h, w) becomes that of `square` (B, 1, h, w) with a chance of 1/2.
+
+    Which ones do is the same for all pictures.
+    """
     kept = torch.rand(x.shape[1:], generator=draw) < 0.5
     return torch.where(kept.to(x.device), x, square)
 
@@ -130,15 +134,14 @@ class FirstStage(nn.Module):
 
     def __init__(self, config: Config, size: int):
         super().__init__()
-        channels, halvings = config.transformer, int(math.log2(size // LARGEST))
+        channels, halvings = config.transformer, int(math.log2(size // SIDES[0]))
         self.start = MaskedConv(4, channels)
         self.head = nn.ModuleList(MaskedConv(channels, channels, halve_conv) for _ in range(halvings))
-        sides, resize = (64, 32, 16, 32, 64), (None, halve_conv, halve_conv, enlarge_conv, enlarge_conv)
         self.body = nn.ModuleList(
             TransformerGroup(channels, config.heads, *each)
-            for each in zip(config.blocks, config.windows, sides, resize, strict=True)
+            for each in zip(config.blocks, config.windows, SIDES, RESIZE, strict=True)
         )
-        self.map_w, self.to_square = Dense(config.latent, channels), Dense(channels, SMALLEST**2)
+        self.map_w, self.to_square = Dense(config.latent, channels), Dense(channels, MIDDLE**2)
         self.summary, self.to_style = halved(channels, 4), Dense(channels, 2 * channels)
         self.levels = nn.ModuleList(Level(channels, channels, 3 * channels) for _ in range(halvings))
 
@@ -166,7 +169,7 @@ class SecondStage(nn.Module):
 
     def __init__(self, config: Config, size: int):
         super().__init__()
-        sides = [size >> k for k in range(int(math.log2(size // SMALLEST)) + 1)]
+        sides = [size >> k for k in range(int(math.log2(size // MIDDLE)) + 1)]
         widths = [config.width.at(side) for side in sides]
         deepest, summary = widths[-1], 2 * config.width.at(4)
         firsts = [ScaledConv(7, widths[0], 1), *(ScaledConv(*pair, 3, halve_conv) for pair in pairwise(widths))]
@@ -174,11 +177,11 @@ class SecondStage(nn.Module):
         self.encoder = nn.ModuleDict(
             {f"{side}": nn.Sequential(first, ScaledConv(width, width, 3)) for side, first, width in blocks}
         )
-        self.to_square = Dense(config.latent, SMALLEST**2)
+        self.to_square = Dense(config.latent, MIDDLE**2)
         self.summary, self.to_style = halved(deepest, 3), Dense(deepest, summary)
         style = config.latent + summary
         self.start = ScaledConv(deepest, deepest, 3)
-        self.refine = StyledConv(deepest, deepest, style, doubles=False, side=SMALLEST)
+        self.refine = StyledConv(deepest, deepest, style, doubles=False, side=MIDDLE)
         self.to_picture = ToPicture(deepest, style)
         grown = zip(sides[-2::-1], pairwise(reversed(widths)), strict=True)
         self.levels = nn.ModuleDict({f"{side}": Level(*pair, style, side) for side, pair in grown})
@@ -188,7 +191,7 @@ class SecondStage(nn.Module):
         for block in self.encoder.values():
             x = block(x)
             skips.append(x)
-        square = activate(self.to_square(w)).view(-1, 1, SMALLEST, SMALLEST)
+        square = activate(self.to_square(w)).view(-1, 1, MIDDLE, MIDDLE)
         x = half_replaced(skips.pop(), interpolate(square, x.shape[2:], mode="bilinear"), draw)
         style = torch.cat([w, activate(self.to_style(self.summary(x).mean((2, 3))))], 1)
         x = self.refine(self.start(x) + x, style, draw)
@@ -215,10 +218,21 @@ class Generator(nn.Module):
         return self.second(torch.cat([valid - 0.5, guess, known], 1), w, draw)
 
 
+def check(config: Config, size: int) -> None:
+    """InputError where sizes do not divide each other as the networks need."""
+    if size < 2 * SIDES[0] or size & (size - 1):
+        raise InputError(f"pictures of {size} px; accepted: a power of 2 from {2 * SIDES[0]} px up")
+    if config.width.base < size:
+        raise InputError(f"width.base is {config.width.base} for pictures of {size} px; accepted: {size} or more")
+    if config.transformer % config.heads:
+        raise InputError(f"heads is {config.heads}, of {config.transformer} channels; accepted: a divisor of them")
+    if any(side % window for side, window in zip(SIDES, config.windows, strict=True)):
+        raise InputError(f"windows is {config.windows}; accepted: divisors of {', '.join(map(str, SIDES))} px")
+
+
 class Model:
     def __init__(self, config: Config, size: int):
-        if size < 2 * LARGEST or size & (size - 1):
-            raise InputError(f"pictures of {size} px; accepted: a power of 2 from {2 * LARGEST} px up")
+        check(config, size)
         self.config, self.size_divisor = config, size
         self.networks = nn.ModuleDict({"generator": Generator(config, size)})
 
