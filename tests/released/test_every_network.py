@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from palimpsest.config.runs import Run, transfer
+from palimpsest.config.runs import transfer
 from palimpsest.config.yaml import build, read_yaml
 from palimpsest.data.shards import write_index
 from palimpsest.evaluation.trained import measure_trained
@@ -35,14 +35,18 @@ def narrowed(tree):
     """Settings with few channels."""
     if not isinstance(tree, dict):
         return tree
-    return {key: NARROW[key] if key in NARROW and isinstance(value, int) else narrowed(value) for key, value in tree.items()}
+    return {
+        key: NARROW[key] if key in NARROW and isinstance(value, int) else narrowed(value) for key, value in tree.items()
+    }
 
 
 def at_paper_scale(tree):
     """A section's settings, those of the paper in place of those for each profile."""
     if not isinstance(tree, dict):
         return tree
-    return at_paper_scale(tree["paper"]) if "paper" in tree else {key: at_paper_scale(each) for key, each in tree.items()}
+    return (
+        at_paper_scale(tree["paper"]) if "paper" in tree else {key: at_paper_scale(each) for key, each in tree.items()}
+    )
 
 
 @pytest.fixture
@@ -123,7 +127,12 @@ def test_a_released_file_becomes_a_row(narrow, section, tmp_path, monkeypatch):
     write_json(Workspace(tmp_path).resolved("runs"), {target.name: described})
     measured = read_results(tmp_path)
     found = set(measured.results[target.name].holes[kind].values())
-    cells = [cell for table in all_tables(measured) for label, row in table.rows if label == entry.label for cell in row]
+    cells = [
+        cell for table in all_tables(measured) for label, row in table.rows if label == entry.label for cell in row
+    ]
     if target.slot != "large":  # whose pictures are in figures alone
         assert found & {cell.number for cell in cells if cell.status == "measured"}
-    assert files[next(iter(files))][0].name in json.loads((tmp_path / "results" / target.name / "metrics.json").read_text())["source"]
+    assert (
+        files[next(iter(files))][0].name
+        in json.loads((tmp_path / "results" / target.name / "metrics.json").read_text())["source"]
+    )
