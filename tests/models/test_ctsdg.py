@@ -151,6 +151,7 @@ def test_released_weights_see_the_structure_that_the_released_code_finds(params,
     edges, luminance = structure_of(image, known).split(1, 1)
     assert torch.equal(edges_depicted(image, torch.zeros_like(hole), 2.0, "wrapped")[0], edges)
     torch.testing.assert_close(grey(depicted(image, "wrapped")), luminance)
+    assert torch.equal(depicted(image.double(), "wrapped").float(), depicted(image, "wrapped"))
     assert (grey(image) - luminance).abs().max() > 0.3
     complete = edges * (1 - hole)
     beside = max_pool2d(hole, 25, stride=1, padding=12)
