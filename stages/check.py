@@ -1,4 +1,4 @@
-"""resolved/: what every other stage depends on, once params.yaml and datasets.yaml have been read strictly.
+"""resolved/: what every other stage depends on, once the settings have been read strictly.
 
 A run without a need depends on runs/nothing, as DVC cannot leave out a dependency for one run.
 """
@@ -8,6 +8,7 @@ from palimpsest.config.runs import NOTHING
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.data.catalogue import read_catalogue
 from palimpsest.manifests import MODELS, inputs_hash, manifest
+from palimpsest.released import catalogue
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 from palimpsest.storage import write_json
@@ -19,8 +20,9 @@ from stages import expect
 def main() -> None:
     before, workspace = inputs_hash(), Workspace()
     tree, datasets = read_yaml("params.yaml"), read_catalogue("datasets.yaml")
+    networks = catalogue.read_catalogue("released.yaml")
     expect(manifest("check", MODELS))
-    for name, taken, resolved in resolve_all(tree, check(tree, datasets), datasets):
+    for name, taken, resolved in resolve_all(tree, check(tree, datasets, networks), datasets, networks):
         write_json(workspace.resolved(name, taken), resolved)
     checkpoints.save_nothing(workspace.run(NOTHING).weights)
     if inputs_hash() != before:

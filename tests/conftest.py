@@ -35,7 +35,7 @@ from server import NAME, Handler, Server, Site
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["reported"]
+pytest_plugins = ["reported", "measuring"]
 
 ROOT = Path(__file__).parents[1]
 

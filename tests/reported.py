@@ -91,6 +91,7 @@ class Fake:
             "parameters_at_paper_scale": counts,
         }
         described |= {"stage": "evaluate", "measured": {}, "blocks": {}, "label": "", "source": ""}
+        described |= {"beside": "", "as_published": False}
         (root / "resolved").mkdir()
         Workspace(root).resolved("runs").write_text(
             json.dumps({run: {**described, "run": {"name": run}} for run in RUNS})
@@ -122,6 +123,7 @@ class Fake:
             "photos": 2,
             "settings": settings,
             "features": "",
+            "source": "",
             "code": CODE,
             "hole_ratios": dict.fromkeys(kinds, 0.2),
             "holes": dict.fromkeys(kinds, means),

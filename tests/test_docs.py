@@ -20,6 +20,7 @@ from palimpsest import methods, models
 from palimpsest.config import runs
 from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Catalogue
+from palimpsest.evaluation.external import external
 from palimpsest.learning.schedule import Phase
 
 ROOT = Path(__file__).parents[1]
@@ -156,9 +157,10 @@ def test_every_stage_on_the_pages_is_one(shipped):
 def test_the_entries_to_add_on_the_pages_are_accepted(shipped):
     (dataset,) = blocks(ROOT / "docs" / "data.md", "yaml")
     build(Catalogue, YAML(typ="safe").load(dataset), "", "datasets.yaml")
-    (external,) = blocks(ROOT / "docs" / "external-results.md", "yaml")
-    tree = shipped | YAML(typ="safe").load(external)
-    assert runs.external(tree, "my-method").slot in shipped["slots"]
+    examples = [YAML(typ="safe").load(block) for block in blocks(ROOT / "docs" / "external-results.md", "yaml")]
+    sections = {name: external(shipped | tree, name) for tree in examples for name in tree["external"]}
+    assert {each.results.kind for each in sections.values()} == {"folder", "torchscript", "onnx", "server"}
+    assert all(each.slot in shipped["slots"] for each in sections.values())
 
 
 def test_the_example_of_a_method_keeps_the_contract(shipped, tmp_path, monkeypatch):

@@ -6,13 +6,17 @@ import shutil
 import signal
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
+from torch import nn
 
 from building import shrink
+from iopaint import Painter, serving
 from project import Project
 
 pytestmark = pytest.mark.slow
@@ -189,6 +193,65 @@ def add_row(spec: Path, row: dict) -> None:
     tree = YAML(typ="safe").load(spec.read_text())
     tree["tables"]["1"]["rows"].append(row)
     YAML().dump(tree, spec)
+
+
+class Darker(nn.Module):
+    """Grey in holes, and all that is known darker."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, picture, mask):
+        return torch.where(mask > 0, 0.5, picture * self.factor)
+
+
+def test_anyones_model_is_a_section_and_a_file_or_an_address(clean):
+    """A changed file is measured again. A server is asked once, whatever it does later, and again with --force."""
+
+    def save(factor: float) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.jit.script(Darker(factor)).save(clean.root / "darker.pt")
+
+    save(0.8)
+    clean.environment["no_proxy"] = "*"
+    section = {"source": "a test", "slot": "scenes", "holes": ["rectangle"]}
+    form = {"inputs": ["picture", "mask"], "mask": {"missing": 1, "known": 0}, "size_divisor": 1}
+    form |= {"picture": {"colours": "rgb", "range": [0, 1], "in_hole": "black"}}
+    form |= {"output": {"colours": "rgb", "range": [0, 1], "beyond": "refused"}}
+    script = {**section, "label": "Darker", "results": {"kind": "torchscript", "path": "darker.pt", **form}}
+    settings = clean.settings()
+    with serving(Painter()) as painter:
+        served = {"kind": "server", "path": "runs/nothing", "address": painter.address, "model": "lama"}
+        served |= {"in_hole": "grey", "request": {}, "timeout": 60}
+        settings["external"] = {"darker": script, "served": {**section, "label": "Served", "results": served}}
+        clean.write(settings)
+        assert clean.repro() == {"check", "external@darker", "external@served"} | REPORTED
+        assert clean.repro() == set()
+        rows = (clean.root / "reports" / "tables" / "deepfill-v1-1-every-metric.md").read_text().splitlines()
+        heads = [cell.strip() for cell in next(row for row in rows if "Darker (external)" in row).split("|")]
+        for metric in ("l1_percent", "l1_percent_raw"):
+            shown = [cell.strip() for cell in next(row for row in rows if f" {metric} " in row).split("|")]
+            for name, label in (("darker", "Darker"), ("served", "Served")):
+                measured = json.loads((clean.root / "results" / name / "metrics.json").read_text())["holes"]
+                place = next(n for n, head in enumerate(heads) if f"{label} (external)" in head)
+                assert f"{measured['rectangle'][metric]:.2f}" in shown[place]
+        save(0.7)
+        assert clean.repro() == {"external@darker"} | REPORTED
+        asked, before = len(painter.asked), clean.psnr("served")
+        painter.darker = 50
+        assert asked == 24 and clean.repro() == set() and len(painter.asked) == asked
+        clean.repro("--force", "--single-item", "external@served")
+        assert len(painter.asked) == 2 * asked
+        assert clean.psnr("served") == before  # known pixels are put back
+        raw = json.loads((clean.root / "results" / "served" / "metrics.json").read_text())["holes"]["rectangle"]
+        assert raw["l1_percent_raw"] > raw["l1_percent"] + 10
+        provenance = (clean.root / "reports" / "gallery" / "provenance" / "served.js").read_text()
+        assert "lama, named by its server" in provenance
+    settings["external"]["darker"]["label"] = "Much darker"
+    clean.write(settings)
+    assert clean.repro() & {"external@darker", "external@served"} == set()  # and the server is gone
 
 
 def test_two_reproductions_at_once_lose_nothing(clean):

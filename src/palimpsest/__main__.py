@@ -1,5 +1,5 @@
-"""The command line: `python -m palimpsest fetch`, `models`, `inpaint`, `export`, `score`, `compare`,
-`repro`, `study`, `record`, `readme` and `methods`."""
+"""The command line: `python -m palimpsest fetch`, `verify`, `save`, `models`, `inpaint`, `export`, `score`,
+`compare`, `repro`, `study`, `record`, `readme` and `methods`."""
 
 import argparse
 import logging
@@ -15,23 +15,80 @@ from palimpsest.workspace import Workspace
 if TYPE_CHECKING:
     import torch
 
+    from palimpsest.config.runs import Run
     from palimpsest.config.runtime import Runtime
+    from palimpsest.released.catalogue import Network
 
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 
 def fetch(arguments: argparse.Namespace) -> None:
-    """Fetches and checks a dataset's archives, ahead of the pipeline, and unpacks masks where asked."""
+    """Fetches and checks a dataset's archives, or a network's files, ahead of the pipeline."""
     from palimpsest.config.runtime import read_runtime
     from palimpsest.config.yaml import build
     from palimpsest.data.catalogue import check_accepted, fetch, read_catalogue
     from palimpsest.settings.params import Params
 
     runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")
-    accepted = build(Params, read_yaml("params.yaml"), "").accepted_terms
-    check_accepted(datasets, accepted)
-    for each in fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out):
+    params = read_yaml("params.yaml")
+    if arguments.name in section(params, "released"):
+        if arguments.out:
+            raise InputError(f"--out: {arguments.name} is a released network, not masks; accepted: no --out")
+        name, network, _ = _released(params, arguments.name)
+        fetched = [each for files in network.fetch(name, runtime.store, runtime.mirror).values() for each in files]
+    else:
+        accepted = build(Params, params, "").accepted_terms
+        check_accepted(datasets, accepted)
+        fetched = fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out)
+    for each in fetched:
         print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
+
+
+def _released(params: Tree, name: str) -> "tuple[str, Network, Run]":
+    """The network of a section of `released`, its name in released.yaml, and its run; InputError unless accepted."""
+    from palimpsest.config.yaml import one_of
+    from palimpsest.released import catalogue
+
+    one_of(name, section(params, "released"), "params.yaml: released")
+    networks, profile = catalogue.read_catalogue("released.yaml"), section(params, "profile")
+    entry, network = catalogue.at(params, name, profile), catalogue.chosen(params, networks, name, profile)
+    if network is None:
+        raise InputError(f"released.{name}: no network was released for the pictures of profile {profile}")
+    print(f"{entry.label}: {network.terms}")
+    if not entry.accept:
+        raise InputError(f"its licence is not accepted; accepted: released.{name}.accept: true, if you keep to it")
+    return entry.network, network, network.made(params, catalogue.run_name(name))
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Fills the pictures that a network's authors published, and compares the results with theirs."""
+    from palimpsest.config.runtime import read_runtime
+    from palimpsest.evaluation import verifying
+    from palimpsest.training import converting
+
+    runtime, params = read_runtime(), read_yaml("params.yaml")
+    name, network, run = _released(params, arguments.name)
+    if network.gold is None:
+        raise InputError(f"released.yaml: {name}.gold is null: its authors published no pictures that it filled alone")
+    device = _device()
+    model, _ = converting.load(name, network, run, runtime.store, runtime.mirror)
+    model.networks.to(device)
+    differ = []
+    for each in verifying.verify(model, network.gold, runtime.store / "released" / name, runtime.mirror, device):
+        print(each)
+        differ += [each.name] * (not each.agrees)
+    if differ:
+        allowed = f"at most {verifying.ALLOWED:.2%} of the hole values more than a level off"
+        raise InputError(f"{', '.join(differ)}: not what the authors' network made; accepted: {allowed}")
+
+
+def save(arguments: argparse.Namespace) -> None:
+    """Writes a trained run's weights for other tools."""
+    from palimpsest.training import checkpoints, exporting
+
+    model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
+    for file in exporting.save(read_yaml("params.yaml"), model, origin, arguments.format, arguments.out):
+        print(file)
 
 
 def models(arguments: argparse.Namespace) -> None:
@@ -63,11 +120,13 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from palimpsest.data.pictures import read_hole, read_picture
     from palimpsest.holes.bank import check_hole
     from palimpsest.models import is_prior
+    from palimpsest.released.catalogue import run_name
     from palimpsest.storage import replacing
     from palimpsest.training import checkpoints
 
     params = read_yaml("params.yaml")
     known = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
+    known += map(run_name, section(params, "released"))
     if arguments.run not in known:
         raise InputError(f"asked for run {arguments.run!r}; accepted: {', '.join(known)}")
     if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
@@ -290,10 +349,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m palimpsest", description="What the pipeline made, by hand.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("fetch", help="fetch a dataset's archives ahead of the pipeline, or unpack masks")
-    command.add_argument("name", help="a dataset of datasets.yaml that has archives, such as nvidia-masks")
+    command = commands.add_parser("fetch", help="fetch a dataset, masks or a released network ahead")
+    command.add_argument("name", help="a dataset with archives, or a section of released, such as crfill")
     command.add_argument("--out", type=Path, help="of masks: a new folder, into which they are unpacked")
     command.set_defaults(run_command=fetch)
+
+    command = commands.add_parser("verify", help="compare a released network with the pictures that its authors filled")
+    command.add_argument("name", help="a section of params.yaml's released, such as deepfill-v2")
+    command.set_defaults(run_command=verify)
+
+    command = commands.add_parser("save", help="write a trained run's weights as other tools read them")
+    command.add_argument("--run", required=True, help="a trained run of params.yaml")
+    command.add_argument(
+        "--format", required=True, choices=["released", "safetensors"], help="its authors' format, or a plain one"
+    )
+    command.add_argument("--out", required=True, type=Path, help="a folder, in which the files go")
+    command.set_defaults(run_command=save)
 
     command = commands.add_parser(
         "models", help="every pretrained network and run, with the parameter counts of its networks"
@@ -302,7 +373,7 @@ def main() -> None:
     command.set_defaults(run_command=models)
 
     command = commands.add_parser("inpaint", help="fill the hole of one picture of any size")
-    command.add_argument("--run", required=True, help="a trained run or pretrained network of params.yaml")
+    command.add_argument("--run", required=True, help="a trained run, pretrained network, or released/NAME")
     command.add_argument("--image", required=True, type=Path, help="8-bit RGB picture")
     command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
     command.add_argument("--out", required=True, type=Path, help="where the result goes")

@@ -1,4 +1,4 @@
-"""What is measured of a run, of external results, and of the inside of a model, all from one pass."""
+"""What is measured of a run, and of the inside of a model, all from one pass."""
 
 import csv
 import io
@@ -12,12 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from palimpsest.config.yaml import InputError, build, read_yaml
 from palimpsest.data.shards import Shard
-from palimpsest.evaluation.external import ExternalResults
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.measure import About, EvaluationConfig, Worst, evaluate, measure, summary
 from palimpsest.evaluation.scoring import Scores, table
@@ -257,29 +255,6 @@ def test_an_interval_depends_on_the_pictures_and_not_on_their_order():
     found = Scores(ids, ratios, {"psnr": values}, {}, {}).aggregates()["psnr"]
     in_order = Scores([ids[i] for i in order], ratios, {"psnr": values[order]}, {}, {}).aggregates()["psnr"]
     assert found == in_order and found.low < found.mean < found.high
-
-
-def test_external_results_are_scored_like_a_runs_own(shard, blind, tmp_path):
-    holes = np.zeros((24, 64, 64), bool)
-    holes[:, 20:50, 8:40] = True
-    (tmp_path / "square").mkdir()
-    for number, name in enumerate(shard.ids):
-        result, _ = inpaint(Grey(), np.stack([shard[number]]), holes[:1])
-        Image.fromarray(result[0]).save(tmp_path / "square" / f"{name}.png")
-    config = EvaluationConfig(batch_size=5, samples=2, worst=2)
-    own, _ = evaluate(TrainedModel(Grey(), "cpu"), shard, {"square": holes}, blind, {}, config)
-    theirs, kept = evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
-    for name in METRICS:
-        np.testing.assert_array_equal(own["square"].values[name], theirs["square"].values[name])
-    assert set(kept) == {"index", "square/result", "square/output"}
-
-    wrong = tmp_path / "square" / f"{shard.ids[7]}.png"
-    Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(wrong)
-    with pytest.raises(InputError, match=r"result and picture are 32 x 64 px and 64 x 64 px; accepted: equal sizes"):
-        evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
-    wrong.unlink()
-    with pytest.raises(InputError, match="found no such file"):
-        evaluate(ExternalResults(tmp_path), shard, {"square": holes}, blind, {}, config)
 
 
 def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch):

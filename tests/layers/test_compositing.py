@@ -25,7 +25,7 @@ def test_holes_are_covered_with_one_colour_and_known_pixels_kept():
     image, hole = torch.rand(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)
     hole[..., 2:5, 3:] = 1
     inside = hole.bool().expand_as(image)
-    for colour, level in (("white", 1.0), ("grey", 0.5)):
+    for colour, level in (("black", 0.0), ("white", 1.0), ("grey", 0.5)):
         covered = cover(image, hole, colour)
         assert (covered[inside] == level).all() and torch.equal(covered[~inside], image[~inside])
     known = image[1][:, ~hole[1, 0].bool()].mean(1)

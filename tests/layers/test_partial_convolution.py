@@ -23,14 +23,17 @@ def layer(*arguments, **switches):
     return PartialConv(*arguments, **switches).double()
 
 
-@pytest.mark.parametrize("normalisation", ["ratio", "sum"])
+@pytest.mark.parametrize("normalisation", ["ratio", "sum", "kernel"])
 @pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (5, 2, False), (7, 2, True)])
 @pytest.mark.parametrize("channels", [1, 6])
 def test_box_sums_are_the_textbook_form(normalisation, kernel, stride, bias, channels):
     conv = layer(6, 4, kernel, stride, bias, normalisation)
     x, valid = drawn(2, 6, 18, 16), holed(2, channels, 18, 16)
+    counting = drawn(*conv.weight.shape, seed=3) if normalisation == "kernel" else None
+    if counting is not None:
+        conv.counting.copy_(counting)
     features, updated = conv(Stream(x, valid))
-    wanted, mask = textbook_partial_conv(x, valid.expand_as(x), conv.weight, conv.bias, stride, normalisation)
+    wanted, mask = textbook_partial_conv(x, valid.expand_as(x), conv.weight, conv.bias, stride, normalisation, counting)
     torch.testing.assert_close(features, wanted)
     assert torch.equal(updated.expand_as(mask), mask)
     assert 0 < mask.mean() < 1

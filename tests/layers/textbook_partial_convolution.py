@@ -10,15 +10,22 @@ from torch.nn.functional import conv2d
 
 
 def textbook_partial_conv(
-    x: Tensor, valid: Tensor, weight: Tensor, bias: Tensor | None, stride: int, normalisation: str
+    x: Tensor,
+    valid: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    normalisation: str,
+    counting: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """x and valid (B, C, H, W) → features and new mask, (B, O, H / stride, W / stride)."""
+    """x and valid (B, C, H, W) → features and new mask, (B, O, H / stride, W / stride); `counting` is that kernel."""
     padding = weight.shape[2] // 2
     convolved = conv2d(x * valid, weight, None, stride, padding)
     held = conv2d(valid, torch.ones_like(weight), None, stride, padding)
     empty = held == 0
     factor = weight[0].numel() if normalisation == "ratio" else 1
-    features = convolved * factor / held.masked_fill(empty, 1)
+    divisor = held if counting is None else conv2d(valid, counting, None, stride, padding)
+    features = convolved * factor / divisor.masked_fill(empty, 1)
     if bias is not None:
         features = features + bias.view(1, -1, 1, 1)
     return features.masked_fill(empty, 0), (~empty).to(x.dtype)

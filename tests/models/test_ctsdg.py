@@ -1,11 +1,14 @@
 """The machine-checkable facts of CTSDG at paper scale, 256 px, and what its losses and its phases promise."""
 
+import numpy as np
 import pytest
 import torch
+from skimage.color import rgb2gray
+from skimage.feature import canny as detect
 from torch import nn
-from torch.nn.functional import batch_norm, binary_cross_entropy, conv2d, interpolate, leaky_relu, softplus
+from torch.nn.functional import batch_norm, binary_cross_entropy, conv2d, interpolate, leaky_relu, max_pool2d, softplus
 
-from building import as_released, counts, made, shrink
+from building import as_released, counts, enliven, made, shrink, together
 from layers.textbook_partial_convolution import textbook_partial_conv
 from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
@@ -13,7 +16,7 @@ from palimpsest.inpainting import to_tensors
 from palimpsest.layers.edges import canny, edges_of, grey
 from palimpsest.learning.schedule import Phase
 from palimpsest.losses.perceptual import perceptual_and_style_l1
-from palimpsest.models.ctsdg import FEATURES, GatedFusion, ScaleMix
+from palimpsest.models.ctsdg import FEATURES, GatedFusion, ScaleMix, depicted, edges_depicted
 
 TRAINING, FINE_TUNING = (Phase(name=name, iterations=1, learning_rate=1e-3) for name in ("training", "fine-tuning"))
 
@@ -114,22 +117,45 @@ class Textbook:
         return self.aggregate(self.fuse(f_t, f_s)), self.project("texture", f_t).tanh(), self.project("structure", f_s)
 
 
-def test_a_released_state_fills_as_its_own_code_does(params):
-    model, state = as_released(params, "ctsdg")
-    generator = torch.Generator().manual_seed(0)
-    for key, value in state.items():
-        if value.ndim == 1 and not key.endswith("running_mean"):
-            value.uniform_(0.5, 1.5, generator=generator)
-        elif value.ndim == 4:
-            value.normal_(std=value[0].numel() ** -0.5, generator=generator)
-    hole = torch.zeros(1, 1, 128, 128)
-    hole[..., 20:100, 30:120] = 1
-    x, structure = (torch.rand(1, channels, 128, 128, generator=generator) for channels in (3, 2))
-    with torch.inference_mode():
-        found, wanted = model.networks["generator"](x, structure, hole), Textbook(state)(x, structure, hole)
-    for part, expected in zip(found, wanted, strict=True):
-        assert expected.std() > 0.05
-        torch.testing.assert_close(part, expected, atol=1e-3 * expected.std().item(), rtol=0)
+def structure_of(image, known):
+    """The released code's structure of one picture: that of its bytes, which wrap around below 0."""
+    signed = np.trunc((image[0].permute(1, 2, 0).numpy() - np.float32(0.5)) / np.float32(0.5) * np.float32(255))
+    luminance = rgb2gray(signed.astype(np.int64).astype(np.uint8))
+    edges = detect(luminance, 2.0, mask=known)
+    return torch.from_numpy(np.stack([edges, luminance])[None]).float()
+
+
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    params["runs"]["ctsdg"]["settings"]["width"] = 8
+    model, state = as_released(params, "ctsdg", size=256)
+    enliven(state)
+    book = Textbook(state)
+    image, hole = (torch.cat([part, part.flip(3)], 3) for part in together(four))
+    structure = structure_of(image, hole[0, 0].numpy() == 0)
+    with torch.no_grad():
+        wanted = (book(image * 2 - 1, structure, hole)[0] + 1) / 2
+        assert wanted.std() > 0.05
+        torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-4, rtol=0)
+        _, *projected = model.generate(image, hole, structure[:, :1])
+        for part, expected in zip(projected, book(image * 2 - 1, structure, hole)[1:], strict=True):
+            torch.testing.assert_close(part, expected, atol=1e-4, rtol=1e-4)
+        assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+        model.config = model.config.model_copy(update={"structure": "own"})
+        assert (model.inpaint(image, hole) - wanted).abs().max() > 0.01
+
+
+def test_released_weights_see_the_structure_that_the_released_code_finds(params, four):
+    """Where nothing is missing; beside a hole its edges are of the complete picture."""
+    image, hole = together(four)
+    known = np.ones(image.shape[2:], bool)
+    edges, luminance = structure_of(image, known).split(1, 1)
+    assert torch.equal(edges_depicted(image, torch.zeros_like(hole), 2.0, "wrapped")[0], edges)
+    torch.testing.assert_close(grey(depicted(image, "wrapped")), luminance)
+    assert (grey(image) - luminance).abs().max() > 0.3
+    complete = edges * (1 - hole)
+    beside = max_pool2d(hole, 25, stride=1, padding=12)
+    found = edges_depicted(image, hole, 2.0, "wrapped")[1]
+    assert torch.equal(found * (1 - beside), complete * (1 - beside)) and not torch.equal(found, complete)
 
 
 def test_the_network_sees_edges_and_grey_that_known_pixels_show(params, four):

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from skimage.color import rgb2gray
+from skimage.feature import canny as detect
+from torch.nn.functional import conv2d, conv_transpose2d, instance_norm, pad, relu
 
-from building import counts, made, shrink
+from building import as_released, counts, enliven, made, shrink, together
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.layers.compositing import cover
@@ -80,6 +83,63 @@ def test_the_released_code_paints_along_predicted_edges_everywhere(params, four)
     image, hole, _, known = batch(model, four)
     model.networks.eval()  # else each pass moves the spectral norms
     assert torch.equal(model.complete_edges(image, hole, known), model.predict_edges(image, hole, known))
+
+
+class Textbook:
+    """A released generator, by the names of its own keys; with spectral normalisation where the file has it."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def weight(self, name, axis):
+        if f"{name}.weight" in self.state:
+            return self.state[f"{name}.weight"]
+        weight, u, v = (self.state[f"{name}.weight_{part}"] for part in ("orig", "u", "v"))
+        return weight / (u @ weight.movedim(axis, 0).flatten(1) @ v)
+
+    def mirrored(self, name, x, margin, dilation=1):
+        x = pad(x, [margin] * 4, mode="reflect")
+        return conv2d(x, self.weight(name, 0), self.state.get(f"{name}.bias"), dilation=dilation)
+
+    def __call__(self, x):
+        x = relu(instance_norm(self.mirrored("encoder.1", x, 3)))
+        for name in ("encoder.4", "encoder.7"):
+            x = conv2d(x, self.weight(name, 0), self.state[f"{name}.bias"], stride=2, padding=1)
+            x = relu(instance_norm(x))
+        for block in range(8):
+            hidden = relu(instance_norm(self.mirrored(f"middle.{block}.conv_block.1", x, 2, dilation=2)))
+            x = x + instance_norm(self.mirrored(f"middle.{block}.conv_block.5", hidden, 1))
+        for name in ("decoder.0", "decoder.3"):
+            x = conv_transpose2d(x, self.weight(name, 1), self.state[f"{name}.bias"], stride=2, padding=1)
+            x = relu(instance_norm(x))
+        return self.mirrored("decoder.7", x, 3)
+
+
+def released_code(edge_state, painter_state, image, hole):
+    """Mode 3 of the released test script: the predicted edges of the whole picture lead the painter."""
+    grey = rgb2gray(image[0].permute(1, 2, 0).numpy())
+    found = detect(grey, 2.0, mask=hole[0, 0].numpy() == 0)
+    luminance, found = (torch.tensor(part)[None, None].float() for part in (grey, found))
+    edges = Textbook(edge_state)(torch.cat([luminance * (1 - hole) + hole, found * (1 - hole), hole], 1)).sigmoid()
+    return (Textbook(painter_state)(torch.cat([image * (1 - hole) + hole, edges], 1)).tanh() + 1) / 2
+
+
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    params["runs"]["edge-connect"]["settings"]["width"] = 8
+    model, *states = as_released(params, "edgeconnect-edge", "edgeconnect-inpaint")
+    for state in states:
+        enliven(state)
+    image, hole = together(four)
+    image, hole = image[..., 20:112, 10:126], hole[..., 20:112, 10:126]
+    wanted = released_code(*states, image, hole)
+    assert model.size_divisor == 4 and wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    other = torch.where(hole > 0, 1 - image, image)
+    assert torch.equal(model.inpaint(image, hole), model.inpaint(other, hole))
+    released = model.config
+    for name, wrong in (("known_edges", "detected"), ("hole_colour", "grey"), ("colours", "signed"), ("sigma", 1.0)):
+        model.config = released.model_copy(update={name: wrong})
+        assert (model.inpaint(image, hole) - wanted).abs().max() > 0.01, name
 
 
 def test_phases_train_what_they_say(params, four):

@@ -5,15 +5,13 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d
 
-from building import counts, made, shapes
+from building import as_released, counts, enliven, made, shapes, together
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.gl import MeanColour, Unit, completion_loss
-from palimpsest.released import read
 
-PARTS = ("weight", "bias", "running_mean", "running_var")
 BOTH = Phase(name="both", iterations=1, learning_rate=1.0)
 
 
@@ -50,35 +48,67 @@ def test_shapes_of_every_layer(params):
     assert local == [(64, 64), (128, 32), (256, 16), (512, 8), (512, 4)]
 
 
-def textbook(state, x):
-    """otenim's completion network, by the names of its own keys: convolution, ReLU, batch normalisation."""
-    for k in range(1, 17):
+def textbook(state, names, x, rectified_first):
+    """A released completion network up to its raw output, by the names of its own layers and their norms.
+
+    otenim's layers are convolution, ReLU, batch normalisation; mmagic's have batch normalisation before ReLU.
+    """
+    for k, (name, norm) in enumerate(names, 1):
+        weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")
         if k in (13, 15):
-            x = conv_transpose2d(x, state[f"deconv{k}.weight"], state[f"deconv{k}.bias"], stride=2, padding=1)
+            x = conv_transpose2d(x, weight, bias, stride=2, padding=1)
         else:
             dilation = {7: 2, 8: 4, 9: 8, 10: 16}.get(k, 1)
-            stride, padding = 2 if k in (2, 4) else 1, 2 if k == 1 else dilation
-            x = conv2d(x, state[f"conv{k}.weight"], state[f"conv{k}.bias"], stride, padding, dilation)
-        statistics = (state[f"bn{k}.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
-        x = batch_norm(x.relu(), *statistics, eps=1e-5)
-    return conv2d(x, state["conv17.weight"], state["conv17.bias"], padding=1).sigmoid()
+            x = conv2d(x, weight, bias, 2 if k in (2, 4) else 1, 2 if k == 1 else dilation, dilation)
+        if k < 17:
+            statistics = [state[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+            x = batch_norm(x.relu(), *statistics) if rectified_first else batch_norm(x, *statistics).relu()
+    return x
 
 
-def test_a_released_state_fills_as_its_own_code_does(params, four):
-    layout = read("gl-otenim")
-    params["runs"]["gl"]["settings"] |= layout.settings
-    model = made(params, "gl", size=128)
-    completion = model.networks["completion"].eval()
-    names = {name: value for name, value in completion.state_dict().items() if value.is_floating_point()}
-    for name, value in names.items():
-        if "norm" in name:
-            value.uniform_(0.5, 1.5)
-    keys = [f"{kind}{k}.{part}" for k in range(1, 18) for kind in ("conv", "deconv", "bn") for part in PARTS]
-    state = {key: names[place] for key in keys if (place := layout.place(key).removeprefix("completion.")) in names}
-    image, hole = to_tensors(*four)
+OTENIM = [(f"{'de' if k in (13, 15) else ''}conv{k}", f"bn{k}") for k in range(1, 18)]
+MMAGIC = [
+    (f"generator.{part}.conv", f"generator.{part}.bn")
+    for part in (
+        *(f"encoder.enc{k}" for k in range(1, 7)),
+        *(f"dilation_neck.dilation_convs.{k}" for k in range(4)),
+        *(f"decoder.dec{k}" for k in range(1, 8)),
+    )
+]
+
+
+def otenim(state, x, hole, rectified_first=True):
+    """`mpv` of the file beside the weights is the colour of the hole."""
     colour = torch.tensor([0.5, 0.25, 0.75])[:, None, None]
-    wanted = textbook(state, torch.cat([image - image * hole + colour * hole, hole], 1))
-    torch.testing.assert_close(completion(image, hole, colour), wanted)
+    inputs = torch.cat([x - x * hole + colour * hole, hole], 1)
+    return textbook(state, OTENIM, inputs, rectified_first).sigmoid()
+
+
+def mmagic(state, x, hole, rectified_first=False):
+    """Pictures are in [-1, 1], with holes of 0."""
+    inputs = torch.cat([(x * 2 - 1) * (1 - hole), hole], 1)
+    return (textbook(state, MMAGIC, inputs, rectified_first).clamp(-1, 1) + 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "released_code", "colour", "rectified_first"),
+    [("gl-otenim", otenim, [0.5, 0.25, 0.75], True), ("mmagic-gl", mmagic, [0.5] * 3, False)],
+)
+def test_a_released_state_fills_as_its_own_code_does(params, four, name, released_code, colour, rectified_first):
+    params["runs"]["gl"]["settings"] |= {"width": 16, "critic_width": 1}
+    model, state = as_released(params, name)
+    enliven(state)
+    held = model.networks["mean_colour"].colour
+    held.copy_(torch.tensor(colour)[:, None, None])
+    image, hole = together(four)
+    image, hole = image[..., 4:100, :], hole[..., 4:100, :]
+    wanted = released_code(state, image, hole)
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    assert (released_code(state, image, hole, not rectified_first) - wanted).abs().max() > 0.01
+    held.zero_()
+    assert (model.inpaint(image, hole) - wanted).abs().max() > 0.01
 
 
 def test_normalisation_and_activation_come_in_the_order_that_is_asked_for():

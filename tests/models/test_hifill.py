@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, elu, fold, interpolate, max_pool2d, pad, unfold
 
-from building import counts, made, shapes
+from building import as_released, counts, enliven, made, shapes, together
+from layers.textbook_attention import fused
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.hifill import Outputs
@@ -78,6 +79,124 @@ def test_dilations(params):
     assert [layer.features.dilation[0] for layer in generator.refinement.dilated] == [1, 2, 4, 8, 16]
     assert all(layer.gate.dilation == (1, 1) for layer in generator.refinement.dilated)
     assert [level.transferred[1].features.dilation[0] for level in generator.refinement.decoder] == [2, 2]
+
+
+class Textbook:
+    """The released generator, by the names of its own keys, for one picture in [-1, 1]; `choices` are made wrong."""
+
+    def __init__(self, state, **choices):
+        self.state = state
+        self.choices = {"before": 0, "resized": "from the corner", "masking": "multiply", "fuse": True, **choices}
+
+    def conv(self, weight, bias, x, stride=1, dilation=1):
+        """TensorFlow's SAME: of an odd margin the larger part comes after."""
+        weight, bias = self.state[f"generator/{weight}"], self.state[f"generator/{bias}"]
+        margin = dilation * (weight.shape[2] - 1) + 1 - stride
+        before = margin // 2 + (stride - 1) * self.choices["before"]
+        x = pad(x, [before, margin - before] * 2)
+        return conv2d(x, weight, bias, stride, dilation=dilation)
+
+    def coarse_unit(self, name, x, stride=1, dilation=1):
+        parts = [(f"{name}_{half}/w", f"{name}_{half}/biases") for half in ("gate", "feat")]
+        gate, features = (self.conv(*part, x, stride, dilation) for part in parts)
+        return gate.sigmoid() * elu(features)
+
+    def unit(self, name, x, stride=1, dilation=1):
+        weight, bias = (self.state[f"generator/{name}/{part}"] for part in ("pw", "ds_biases"))
+        return (
+            elu(self.conv(f"{name}/w", f"{name}/biases", x, stride, dilation))
+            * conv2d(x, weight, bias, stride).sigmoid()
+        )
+
+    def doubled(self, x):
+        """TensorFlow 1's bilinear interpolation, from i / 2, along each axis."""
+        if self.choices["resized"] == "half-pixel":
+            return interpolate(x, scale_factor=2, mode="bilinear")
+        for axis in (2, 3):
+            after = torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), x.narrow(axis, -1, 1)], axis)
+            x = torch.stack([x, (x + after) / 2], axis + 1).flatten(axis, axis + 1)
+        return x
+
+    def halved(self, x):
+        """It takes every second pixel."""
+        return (
+            interpolate(x, scale_factor=0.5, mode="bilinear")
+            if self.choices["resized"] == "half-pixel"
+            else x[..., ::2, ::2]
+        )
+
+    def coarse(self, x):
+        x = self.coarse_unit("c_en_down_128", self.halved(x), stride=2)
+        x = self.coarse_unit("c_en_down_64", self.coarse_unit("c_en_conv_128", x), stride=2)
+        for k in (1, 2, 3):
+            x = self.coarse_unit(f"c_en_conv{k}_64", x)
+        for k, dilation in enumerate([1] * 3 + [2] * 5 + [4] * 4 + [8] * 2, 1):
+            x = self.coarse_unit(f"c_dil_d{k}", x, dilation=dilation)
+        for k in (1, 2, 3):
+            x = self.coarse_unit(f"c_de_conv{k}_64", x)
+        x = self.coarse_unit("c_de_up_128/c_de_up_128_conv", self.doubled(x))
+        x = self.coarse_unit("c_de_toRGB/c_de_toRGB_conv", self.doubled(self.coarse_unit("c_de_conv_128", x)))
+        return self.doubled(x.clamp(-1, 1))
+
+    def scores(self, x, hole):
+        """(1, places to take from, h, w)."""
+        small = x[..., ::2, ::2]
+        kernels = unfold(small, 3, padding=1)[0].T.reshape(-1, x.shape[1], 3, 3)
+        scores = conv2d(small, kernels / kernels.flatten(1).norm(dim=1).clamp_min(1e-8)[:, None, None, None], padding=1)
+        scores = fused(scores) if self.choices["fuse"] else scores
+        known = 1 - max_pool2d(max_pool2d(hole, 16), 3, stride=1, padding=1).flatten()[None, :, None, None]
+        if self.choices["masking"] == "exclude":
+            return (scores * 10).masked_fill(known == 0, -torch.inf).softmax(1)
+        return (scores * known * 10).softmax(1) * known
+
+    def attended(self, x, scores):
+        """Patches of 3 x 3 at a stride of 2, from the first pixel on, summed."""
+        patches = unfold(pad(x, (0, 1, 0, 1)), 3, stride=2)
+        return fold(patches @ scores.flatten(2)[0], [side + 1 for side in x.shape[2:]], 3, stride=2)[..., :-1, :-1]
+
+    def transferred(self, name, x, scores):
+        rate = x.shape[2] // scores.shape[2]
+        patches = unfold(x, 2 * rate, stride=rate, padding=rate // 2)[0].T.unflatten(1, (-1, 2 * rate, 2 * rate))
+        x = conv_transpose2d(scores, patches, stride=rate, padding=rate // 2)
+        return self.unit(f"{name}_2", self.unit(f"{name}_1", x), dilation=2)
+
+    def __call__(self, image, hole):
+        x = image * (1 - hole)
+        x = torch.cat([self.coarse(torch.cat([x, hole], 1)) * hole + x * (1 - hole), hole], 1)
+        levels = []
+        for side in (256, 128, 64):
+            x = self.unit(f"re_en_conv_{side}", self.unit(f"re_en_down_{side}", x, stride=2))
+            levels.append(x)
+        for dilation in (1, 2, 4, 8, 16):
+            x = self.unit(f"re_dil_d{dilation}", x, dilation=dilation)
+        scores = self.scores(x, hole)
+        x = self.unit("re_att_64_att3", torch.cat([x, self.unit("re_att_64_att1", self.attended(x, scores))], 1))
+        for side, level in ((128, levels[1]), (256, levels[0])):
+            x = self.unit(f"re_de_conv_{side}", self.unit(f"re_de_up__{side}/re_de_up__{side}_conv", self.doubled(x)))
+            x = torch.cat([self.transferred(f"re_de_att_{side}", level, scores), x], 1)
+        return self.unit("re_de_toRGB__256/re_de_toRGB__256_conv", self.doubled(x)).clamp(-1, 1)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (96, 256)])
+def test_a_released_state_fills_as_its_own_code_does(params, four, size):
+    settings = params["runs"]["cra"]["settings"]
+    settings["generator"]["width"] = settings["critic"]["width"] = 8
+    model, state = as_released(params, "hifill-places2", size=512)
+    enliven(state)
+    for part in ("w", "biases"):
+        state[f"generator/re_dil_d16/{part}"].mul_(0.002)  # so that attention takes something from many places
+    image, _ = together(four)
+    image = torch.cat([image, image.flip(3)], 3)[..., : size[0], : size[1]]
+    hole = torch.zeros_like(image[:, :1])
+    hole[..., 40:70, 36:60] = 1
+    wanted = (Textbook(state)(image * 2 - 1, hole) + 1) / 2
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    wrong = [{"before": 1}, {"resized": "half-pixel"}, {"masking": "exclude"}, {"fuse": False}]
+    for choices in wrong if size == (128, 128) else []:
+        found = (Textbook(state, **choices)(image * 2 - 1, hole) + 1) / 2
+        assert (found - wanted).abs().max() > 0.01, choices
 
 
 def test_attention_takes_nothing_from_cells_that_touch_the_hole_or_its_neighbours(params):

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, relu
 
-from building import counts, made
+from building import as_released, counts, enliven, made, together
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
@@ -84,6 +84,62 @@ def test_the_skip_connection_multiplies_by_both_maps(params, four):
         features, maps = torch.cat([skips[level], conv(x)], 1), torch.cat([forward[level], reverse[level]], 1)
         x = leaky_relu(features * maps, 0.2)
     torch.testing.assert_close(generator(image, hole), (generator.out(x).tanh() + 1) / 2)
+
+
+class Textbook:
+    """The released network, by the names of its own keys; `bounded` clamps what its attention maps have learned."""
+
+    def __init__(self, state, bounded=True):
+        self.state = state
+        self.bounded = bounded
+
+    def half(self, name, x):
+        return conv2d(x, self.state[f"{name}.weight"], stride=2, padding=1)
+
+    def double(self, name, x):
+        return conv_transpose2d(x, self.state[f"{name}.weight"], stride=2, padding=1)
+
+    def attention(self, name, mask):
+        bounds = {"a": (1.01, 6), "mu": (0.1, 3), "sigma1": (0.5, 2), "sigma2": (0.5, 2)}
+        a, mu, left, right = (
+            self.state[f"{name}.activationFuncG_A.{key}"].clamp(*(bound if self.bounded else (-9, 9)))
+            for key, bound in bounds.items()
+        )
+        below, above = (torch.exp(-width * (mask - mu) ** 2) for width in (left, right))
+        return torch.where(mask < mu, a * below, 1 + (a - 1) * above), relu(mask) ** 0.8
+
+    def __call__(self, image, hole):
+        known = 1 - hole
+        x, mask, reverse = torch.cat([image * known, known], 1), torch.cat([known] * 3, 1), torch.cat([hole] * 3, 1)
+        kept, maps = [], []
+        for level in range(1, 8):
+            kept.append(self.half(f"ec{level}.conv.conv", x))
+            forward, mask = self.attention(f"ec{level}.conv", self.half(f"ec{level}.conv.maskConv", mask))
+            x = leaky_relu(kept[-1] * forward, 0.2)
+            if level < 7:
+                name = f"reverseConv{level}"
+                backward, reverse = self.attention(name, self.half(f"{name}.reverseMaskConv", reverse))
+                maps.append(torch.cat([forward, backward], 1))
+        for level in range(1, 7):
+            joined = torch.cat([kept[6 - level], self.double(f"dc{level}.conv", x)], 1)
+            x = leaky_relu(joined * maps[6 - level], 0.2)
+        return (self.double("dc7", x).tanh() + 1) / 2
+
+
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    params["runs"]["lbam"]["settings"]["width"] = 16
+    model, state = as_released(params, "lbam")
+    enliven(state)
+    for value in state.values():
+        if value.ndim == 0:
+            value.mul_(2)  # some are beyond their bounds
+    image, hole = together(four)
+    image, hole = (torch.cat([part, part.flip(3)], 3) for part in (image, hole))
+    wanted = Textbook(state)(image, hole)
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    assert (Textbook(state, bounded=False)(image, hole) - wanted).abs().max() > 0.01
 
 
 def test_learned_numbers_keep_to_their_bounds_and_learn_there(params, four):

@@ -14,10 +14,11 @@ from torch.nn.functional import (
     relu,
 )
 
-from building import as_released, counts, made, shrink
+from building import as_released, counts, enliven, made, shrink
 from layers.textbook_neighbour_means import textbook_distance, textbook_resemblance
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
+from palimpsest.layers.partial_convolution import PartialConv
 from palimpsest.layers.structure import structure
 from palimpsest.learning.schedule import Phase
 from palimpsest.losses.adversarial import relativistic_average
@@ -85,15 +86,13 @@ class Textbook:
         return [*maps, x]
 
     def fill(self, x):
-        """The mask is valid everywhere, and what a window counts is its part within the picture."""
+        """The mask is valid everywhere, and what a window counts is what its own kernel makes of it."""
         filled = []
         for kernel in (3, 5, 7):
             hidden = x
             for layer in range(5):
                 name = f"pc_block.cov_{kernel}.{layer}"
-                held = conv2d(
-                    torch.ones_like(hidden), torch.ones(1, hidden.shape[1], kernel, kernel).to(x), padding=kernel // 2
-                )
+                held = self.conv(f"{name}.conv.mask_conv", torch.ones_like(hidden), padding=kernel // 2)
                 hidden = self.conv(f"{name}.conv.input_conv", hidden, padding=kernel // 2) / held
                 hidden = leaky_relu(self.norm(f"{name}.bn", hidden), 0.2)
             filled.append(hidden)
@@ -138,13 +137,11 @@ class Textbook:
 
 def test_a_released_state_fills_as_its_own_code_does(params):
     params["runs"]["medfe"]["settings"]["width"] = 8
-    parts = [as_released(params, f"medfe-{name}") for name in ("EN", "DE", "MEDFE")]
-    model = parts[0][0]
-    book = Textbook({key: value for _, state in parts for key, value in state.items()})
+    model, *states = as_released(params, "medfe-EN", "medfe-DE", "medfe-MEDFE")
+    for state in states:
+        enliven(state)
     model.networks.double()
-    book.state = {key: value.double() * 4 for key, value in book.state.items()}  # as it starts, the signal fades out
-    for value in model.networks.parameters():
-        value.mul_(4)
+    book = Textbook({key: value.double() for state in states for key, value in state.items()})
     image, hole = torch.rand(2, 3, 256, 256).double(), torch.zeros(2, 1, 256, 256).double()
     hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
     x = image * 2 - 1
@@ -159,6 +156,11 @@ def test_a_released_state_fills_as_its_own_code_does(params):
         torch.testing.assert_close(structures[one], wanted_structures)
         torch.testing.assert_close(textures[one], wanted_textures)
         torch.testing.assert_close(output[one], wanted, atol=1e-6, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), (output + 1) / 2)
+    for module in model.networks["core"].modules():
+        if isinstance(module, PartialConv):
+            module.normalisation = "sum"
+    assert (model.generate(x[:1], hole[:1])[0] - output[:1]).abs().max() > 0.01
 
 
 def test_equalised_maps_stay_where_they_are():

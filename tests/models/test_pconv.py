@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, interpolate, leaky_relu
 
-from building import as_released, made
+from building import as_released, enliven, made, together
 from layers.textbook_partial_convolution import textbook_partial_conv
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, merge
@@ -57,23 +57,8 @@ def textbook(state, name, x, valid, normalisation, stride, slope):
     return leaky_relu(x, slope), valid
 
 
-@pytest.mark.parametrize(
-    ("name", "encoder", "decoder", "normalisation"),
-    [
-        ("pconv", "enc_", "dec_", "sum"),
-        ("mmagic-pconv", "generator.encoder.enc", "generator.decoder.dec", "ratio"),
-    ],
-)
-def test_a_released_state_fills_as_its_own_code_does(params, name, encoder, decoder, normalisation):
-    model, state = as_released(params, name)
-    for key, value in state.items():
-        if key.endswith((".running_var", "bn.weight", "bias")):
-            value.uniform_(0.5, 1.5)
-        elif value.ndim == 4 and normalisation == "sum":
-            value.mul_(value[0].numel())
-    hole = torch.zeros(1, 1, 128, 128)
-    hole[..., 20:100, 30:120] = 1
-    x = torch.randn(1, 3, 128, 128)
+def released_code(state, encoder, decoder, x, hole, normalisation):
+    """Colours stay those of x; the masks have three channels."""
     levels = [(x * (1 - hole), (1 - hole).expand_as(x))]
     for level in range(1, 8):
         levels.append(textbook(state, f"{encoder}{level}", *levels[-1], normalisation, stride=2, slope=0.0))
@@ -82,8 +67,45 @@ def test_a_released_state_fills_as_its_own_code_does(params, name, encoder, deco
         joined = [torch.cat([interpolate(a, scale_factor=2), b], 1) for a, b in zip(below, levels.pop(), strict=True)]
         slope = 0.2 if level > 1 else 1.0
         below = textbook(state, f"{decoder}{level}", *joined, normalisation, stride=1, slope=slope)
-    wanted = below[0]
-    assert (model.generator(x, hole) - wanted).abs().max() < 1e-4 * wanted.std()
+    return below[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "decoder", "normalisation", "mean", "deviation"),
+    [
+        ("pconv", "enc_", "dec_", "sum", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("mmagic-pconv", "generator.encoder.enc", "generator.decoder.dec", "ratio", (0.5,) * 3, (0.5,) * 3),
+    ],
+)
+def test_a_released_state_fills_as_its_own_code_does(
+    params, four, name, encoder, decoder, normalisation, mean, deviation
+):
+    params["runs"]["pconv"]["settings"]["width"] = 8
+    model, state = as_released(params, name)
+    enliven(state)
+    for value in state.values():
+        if value.ndim == 4 and normalisation == "sum":
+            value.mul_(value[0].numel())
+    image, hole = (torch.cat([part, part.flip(3)], 3) for part in together(four))
+    mean, deviation = (torch.tensor(value)[:, None, None] for value in (mean, deviation))
+
+    x = (image - mean) / deviation
+    next(value for key, value in state.items() if key.startswith(f"{decoder}1.conv.") and value.ndim == 4).div_(
+        released_code(state, encoder, decoder, x, hole, normalisation).std()  # else most of the output is clipped
+    )
+
+    def filled(normalisation):
+        output = released_code(state, encoder, decoder, x, hole, normalisation)
+        return (output * deviation + mean).clamp(0, 1)
+
+    wanted = filled(normalisation)
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    other = filled("ratio" if normalisation == "sum" else "sum").nan_to_num()
+    assert (other - wanted).abs().max() > 0.01
+    model.config = model.config.model_copy(update={"colours": "signed" if name == "pconv" else "imagenet"})
+    assert (model.inpaint(image, hole) - wanted).abs().max() > 0.01
 
 
 def statistics(model, network):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate, leaky_relu
 
-from building import as_released, counts, made
+from building import as_released, counts, enliven, made, together
 from layers.textbook_transfer import textbook_transfer
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_tensors
@@ -29,14 +29,14 @@ def test_shapes_of_all_levels(params):
         assert model.networks["critic"](torch.empty(2, 3, 256, 256)).shape == (2, 1, 27, 27)
 
 
-def textbook(state, x, hole):
-    """The released generator, by the names of its own keys."""
+def textbook(state, x, hole, align_corners=True):
+    """The released generator, by the names of its own keys: the pictures of all levels, then the output."""
 
     def conv(name, x, **switches):
         return conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], **switches)
 
     def double(x):
-        return interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        return interpolate(x, scale_factor=2, mode="bilinear", align_corners=align_corners)
 
     maps = [torch.cat([x * (1 - hole) + hole, hole], 1)]
     for level in range(1, 7):
@@ -54,19 +54,21 @@ def textbook(state, x, hole):
     yield conv("decoder.2", conv("decoder.0", double(joined), padding=1).relu(), padding=1).tanh()
 
 
-def test_a_released_state_fills_as_its_own_code_does(params):
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    params["runs"]["pen-net"]["settings"]["width"] = 8
     model, state = as_released(params, "pennet", size=128)
-    for value in state.values():
-        value.mul_(2.5)  # as it starts, the signal fades out
-    hole = torch.zeros(2, 1, 128, 128)
-    hole[0, :, 20:100, 30:120], hole[1, :, :40, 60:] = 1, 1
-    x = torch.rand(2, 3, 128, 128) * 2 - 1
-    output, pyramid = model.networks["generator"](x, hole)
-    *pictures, wanted = textbook(state, x, hole)
-    assert wanted.std() > 0.1
-    torch.testing.assert_close(output, wanted, atol=1e-4, rtol=0)
-    for found, expected in zip(pyramid, pictures, strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    enliven(state)
+    image, hole = together(four)
+    x = image * 2 - 1
+    *pictures, output = textbook(state, x, hole)
+    wanted = (output + 1) / 2
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    for found, expected in zip(model.networks["generator"](x, hole)[1], pictures, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    *_, other = textbook(state, x, hole, align_corners=False)
+    assert (other - output).abs().max() > 0.01
 
 
 @pytest.mark.parametrize(("deepest", "kernel"), [(True, 1), (False, 3)])

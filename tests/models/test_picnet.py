@@ -4,9 +4,18 @@ import math
 
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d, conv2d, leaky_relu
+from torch.nn.functional import (
+    avg_pool2d,
+    conv2d,
+    conv_transpose2d,
+    instance_norm,
+    interpolate,
+    leaky_relu,
+    pad,
+    softplus,
+)
 
-from building import counts, made, shrink
+from building import as_released, counts, enliven, made, shrink, together
 from palimpsest.inpainting import to_tensors
 from palimpsest.learning.schedule import Phase
 from palimpsest.models.picnet import DownBlock, ShortLongAttention, fixed_prior, normal, scaled
@@ -53,7 +62,7 @@ def test_a_down_block_averages_both_of_its_branches(begins):
 
 def test_attention_starts_by_keeping_what_is_known(params):
     torch.manual_seed(0)
-    layer, seen = ShortLongAttention(8), []
+    layer, seen = ShortLongAttention(8, 0.1), []
     layer.merge.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     x, known = torch.randn(2, 2, 8, 4, 4)
     valid = torch.zeros(2, 1, 4, 4)
@@ -66,6 +75,117 @@ def test_attention_starts_by_keeping_what_is_known(params):
     layer(x, known, valid)
     near, far = (maps.mean((2, 3), keepdim=True).expand_as(maps) for maps in (x, known))
     torch.testing.assert_close(seen[1], torch.cat([x + near, torch.where(valid > 0, known, far)], 1))
+
+
+class Textbook:
+    """A released network, by the names of its own keys; `steps` of the power method come before each pass."""
+
+    def __init__(self, state, steps=1, merging_leak=0.01, reduction="bilinear"):
+        self.state = state
+        self.steps = steps
+        self.merging_leak = merging_leak
+        self.reduction = reduction
+
+    def own(self, name):
+        return self.state[f"module.{name}"]
+
+    def weight(self, name):
+        weight, u, v = (self.own(f"{name}.module.weight_{part}") for part in ("bar", "u", "v"))
+        matrix = weight.flatten(1)
+        for _ in range(self.steps):
+            v = matrix.T @ u / (matrix.T @ u).norm()
+            u = matrix @ v / (matrix @ v).norm()
+        return weight / (u @ matrix @ v)
+
+    def conv(self, name, x, padding=1):
+        return conv2d(x, self.weight(name), self.own(f"{name}.module.bias"), padding=padding)
+
+    def doubled(self, name, x):
+        weight, bias = self.weight(name), self.own(f"{name}.module.bias")
+        return conv_transpose2d(x, weight, bias, stride=2, padding=1, output_padding=1)
+
+    def block(self, name, x, leak=0.1):
+        hidden = self.conv(f"{name}.conv1", leaky_relu(x, leak))
+        return self.conv(f"{name}.conv2", leaky_relu(hidden, leak)) + self.conv(f"{name}.bypass", x, padding=0)
+
+    def first(self, x):
+        hidden = self.conv("block0.conv2", leaky_relu(self.conv("block0.conv1", x), 0.1))
+        return avg_pool2d(hidden, 2) + self.conv("block0.bypass", avg_pool2d(x, 2), padding=0)
+
+    def up(self, name, x):
+        def normed(layer, x):
+            weight, bias = (self.own(f"{name}.model.{layer}.{part}") for part in ("weight", "bias"))
+            return leaky_relu(instance_norm(x, weight=weight, bias=bias), 0.1)
+
+        hidden = self.conv(f"{name}.conv1", normed(0, x))
+        return self.doubled(f"{name}.conv2", normed(3, hidden)) + self.doubled(f"{name}.bypass", x)
+
+    def attention(self, name, x):
+        """For each place the shares that all places have."""
+        query = conv2d(x, self.own(f"{name}.query_conv.weight"), self.own(f"{name}.query_conv.bias")).flatten(2)
+        return (query.transpose(1, 2) @ query).softmax(2)
+
+    def encode(self, x):
+        maps = [self.first(x)]
+        for level in range(4):
+            maps.append(avg_pool2d(self.block(f"encoder{level}", maps[-1]), 2))
+        hidden = maps[-1]
+        for block in range(6):
+            hidden = self.block(f"infer_prior{block}", hidden)
+        mean, deviation = self.block("prior", hidden).chunk(2, 1)
+        return maps[2], maps[-1], mean, softplus(deviation)
+
+    def generate(self, z, at_eighth, deepest, valid):
+        x = self.up("decoder1", self.up("decoder0", deepest + self.block("generator", z)))
+        align = {"align_corners": True} if self.reduction == "bilinear" else {}
+        known = interpolate(valid, x.shape[2:], mode=self.reduction, **align)
+        shares = self.attention("attn1", x)
+        near, far = ((part.flatten(2) @ shares.transpose(1, 2)).view_as(part) for part in (x, at_eighth))
+        carried = self.own("attn1.alpha") * (1 - known) * far + known * at_eighth
+        joined = torch.cat([self.own("attn1.gamma") * near + x, carried], 1)
+        x = self.block("attn1.model", joined, self.merging_leak)
+        for level in range(1, 5):
+            x = x if level == 1 else self.up(f"decoder{level}", x)
+            picture = self.conv(f"out{level}.conv1", pad(leaky_relu(x, 0.1), [1] * 4, mode="reflect"), 0).tanh()
+            x = torch.cat([x, picture], 1)
+        return picture
+
+    def judge(self, x):
+        x = self.first(x)
+        for level in range(4):
+            if level == 2:
+                gathered = x.flatten(2) @ self.attention("attn2", x).transpose(1, 2)
+                x = self.own("attn2.gamma") * gathered.view_as(x) + x
+            x = avg_pool2d(self.block(f"encoder{level}", x), 2)
+        return self.conv("conv", leaky_relu(self.block("block1", x), 0.1), padding=0).mean()
+
+
+def released_code(states, image, hole, samples, **choices):
+    """Every z has the noise that ours has; the released code goes on iterating from sample to sample, here each starts
+    from the file."""
+    encoder, generator, critic = (Textbook(state, **choices) for state in states)
+    x, noise = (image * 2 - 1) * (1 - hole), torch.Generator().manual_seed(1)
+    at_eighth, deepest, mean, deviation = encoder.encode(x)
+    results = []
+    for _ in range(samples):
+        z = mean + deviation * torch.randn(1, *mean.shape[1:], generator=noise)
+        results.append(generator.generate(z, at_eighth, deepest, 1 - hole))
+    best = max(results, key=lambda output: critic.judge(output * hole + x))
+    return (best + 1) / 2
+
+
+def test_a_released_state_fills_as_its_own_code_does(params, four):
+    params["runs"]["picnet"]["settings"] |= {"width": 8, "samples": 4}
+    model, *states = as_released(params, "picnet-E", "picnet-G", "picnet-D", size=128)
+    for state in states:
+        enliven(state)
+    image, hole = together(four)
+    wanted = released_code(states, image, hole, 4)
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(model.inpaint(image, hole), wanted, atol=1e-5, rtol=0)
+    assert torch.equal(model.inpaint(torch.where(hole > 0, 1 - image, image), hole), model.inpaint(image, hole))
+    for wrong in ({"steps": 0}, {"steps": 2}, {"merging_leak": 0.1}, {"reduction": "nearest"}):
+        assert (released_code(states, image, hole, 4, **wrong) - wanted).abs().max() > 1e-3, wrong
 
 
 def test_the_larger_the_hole_the_wider_the_fixed_prior():

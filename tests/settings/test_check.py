@@ -11,7 +11,8 @@ from palimpsest.papers.paper import read_papers
 from palimpsest.settings.check import check
 
 TRANSFER = {"run": "deepfill-v1", "slot": "unseen", "holes": ["square"]}
-ELSEWHERE = {"label": "theirs", "source": "a page", "slot": "scenes", "folder": "nowhere", "holes": ["rectangle"]}
+FOLDER = {"kind": "folder", "path": "nowhere"}
+ELSEWHERE = {"label": "theirs", "source": "a page", "slot": "scenes", "holes": ["rectangle"], "results": FOLDER}
 RISING = {"name": "a", "iterations": 1, "learning_rate": {"highest": 0.1, "lowest": 0.2, "periods": 1}}
 FACES = {
     "dataset": "bundled-photos",
@@ -244,7 +245,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
         (("external", "theirs"), {**ELSEWHERE, "slot": "faces"}, "external.theirs: slot is 'faces'; accepted: scenes"),
         (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
-        (("external", "theirs"), ELSEWHERE, "external.theirs: asked for results in nowhere/rectangle, found no such"),
+        (("external", "theirs"), ELSEWHERE, "external.theirs.results: asked for results in nowhere/rectangle, f"),
         (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' appears twice"),
         (
             ("profiles", "photos", "study", "pictures"),
@@ -419,7 +420,7 @@ def test_a_run_holds_those_that_it_needs_in_full(params):
 
 def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, datasets):
     (tmp_path / "square").mkdir()
-    theirs = {**ELSEWHERE, "folder": str(tmp_path), "holes": ["square"]}
+    theirs = {**ELSEWHERE, "results": {**FOLDER, "path": str(tmp_path)}, "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
     with pytest.raises(
         InputError, match=r"external\.one and external\.two share the label .* one for each label and slot"

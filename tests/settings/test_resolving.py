@@ -127,7 +127,8 @@ def test_where_a_run_is_measured_is_of_its_evaluation_alone(params, changed):
 
 def test_results_of_another_tool_are_one_more_stage(params, changed, tmp_path):
     (tmp_path / "rectangle").mkdir()
-    entry = {"label": "Theirs", "source": "a page", "slot": "scenes", "folder": str(tmp_path), "holes": ["rectangle"]}
+    results = {"kind": "folder", "path": str(tmp_path)}
+    entry = {"label": "Theirs", "source": "a page", "slot": "scenes", "holes": ["rectangle"], "results": results}
     params["external"] = {"theirs": entry}
     assert changed() == {"external@theirs"} | ALWAYS
 

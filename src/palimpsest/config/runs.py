@@ -19,6 +19,7 @@ SCALES = ("tiny", "photos", "paper")
 PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
 FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
+RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
 
 
 class Section(Settings):
@@ -54,25 +55,11 @@ class Entry(Section):
 
 
 class Transfer(Settings):
-    """A section of params.yaml's `transfers`: a trained run, evaluated on the pictures of another slot."""
+    """A section of params.yaml's `transfers`: a run on the pictures of another slot, or a released network."""
 
-    run: str
+    run: str  # in `runs`, or released/<section of `released`>
     slot: str  # slot in profiles.<profile>.slots
     holes: Kinds
-
-
-class External(Settings):
-    """A section of params.yaml's `external`: another tool's results on the pictures of `palimpsest export`."""
-
-    label: Annotated[str, Field(min_length=1)]  # the row's name; equal labels on several slots share a row
-    source: Annotated[str, Field(min_length=1)]  # where the results come from, in words
-    slot: str  # slot in profiles.<profile>.slots
-    folder: str  # holds `<hole kind>/<picture>.png`
-    holes: Kinds
-
-    @property
-    def fingerprint(self) -> str:
-        return digest(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -103,6 +90,11 @@ class Target:
     run: str
     slot: str
     holes: list[str]
+
+    @property
+    def released(self) -> str:
+        """The section of `released` that it measures; "" for a run of ours."""
+        return self.run.removeprefix(RELEASED) if self.run.startswith(RELEASED) else ""
 
     @property
     def stage(self) -> Literal["evaluate", "transfer"]:
@@ -141,27 +133,21 @@ def target(params: Tree, name: str) -> Target:
 
 
 def transfer(params: Tree, name: str) -> Target:
-    """A trained run on another slot; InputError for an unknown transfer or run."""
+    """A trained run on another slot, or a released network; InputError for an unknown transfer or run."""
     _own_name(params, "transfers", name)
     entry = part(params, Transfer, "transfers", name)
-    trained = part(params, Entry, "runs", entry.run)
-    if entry.slot == trained.slot:
+    moved = Target(name, entry.run, entry.slot, entry.holes)
+    if moved.released:
+        one_of(moved.released, section(params, "released"), f"params.yaml: transfers.{name}.run, {RELEASED}")
+    elif entry.slot == part(params, Entry, "runs", entry.run).slot:
         raise InputError(f"params.yaml: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
-    return Target(name, entry.run, entry.slot, entry.holes)
+    return moved
 
 
 def targets(params: Tree) -> list[Target]:
     """Everything that is evaluated: each run, then each transfer."""
     moved = [transfer(params, name) for name in section(params, "transfers")]
     return [*(target(params, name) for name in names(params)), *moved]
-
-
-def external(params: Tree, name: str) -> External:
-    """A section of `external`; InputError if it is unknown or has the name of a run or a transfer."""
-    _own_name(params, "external", name)
-    if name in section(params, "transfers"):
-        raise InputError(f"params.yaml: external.{name} has the name of a transfer; accepted: a name of its own")
-    return part(params, External, "external", name)
 
 
 def _own_name(params: Tree, where: str, name: str) -> None:

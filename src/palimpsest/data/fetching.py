@@ -24,8 +24,9 @@ class Remote(Settings):
 
     url: str | None  # public address; null = a person places the file
     bytes: PositiveInt | None  # exact size, if it is known
-    # its owner's; null = that of the first file is pinned, in a file beside it that a person may remove
-    hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] | None
+    # its owner's, of sha256 the first digits at least, of `git` the id of a blob; null = that of the first file is
+    # pinned, in a file beside it that a person may remove
+    hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}|git:[0-9a-f]{40})$")] | None
     how: str | None  # where a person gets it, if there is no url
 
     @model_validator(mode="after")
@@ -165,7 +166,7 @@ class _Expected:
             asked = f"asked for {self.size:,} bytes, found {length:,}"
             raise InputError(f"{shown}: {asked}; accepted: the file as its owner has it")
         digest = hashes[self.algorithm]
-        if self.digest not in (None, digest):
+        if self.digest is not None and not digest.startswith(self.digest):
             known, accepted = "which its owner publishes", "the file as its owner has it"
             if self.pin:
                 known = "as pinned on first use"
@@ -209,9 +210,9 @@ def _check_kind(name: str, shown: str, found: Path) -> None:
 
 def _measure(file: Path, algorithm: str) -> tuple[int, dict[str, str]]:
     """Size in bytes, and sha256 and the hash of `algorithm`, in one pass."""
-    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", algorithm}}
-    size = 0
-    shown = tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=f"checking {file.name}", disable=None)
+    size, total = 0, file.stat().st_size
+    hashes = {name: _begun(name, total) for name in {"sha256", algorithm}}
+    shown = tqdm(total=total, unit="B", unit_scale=True, desc=f"checking {file.name}", disable=None)
     with shown, file.open("rb") as opened:
         while block := opened.read(1 << 20):
             shown.update(len(block))
@@ -219,6 +220,13 @@ def _measure(file: Path, algorithm: str) -> tuple[int, dict[str, str]]:
             for value in hashes.values():
                 value.update(block)
     return size, {name: value.hexdigest() for name, value in hashes.items()}
+
+
+def _begun(algorithm: str, total: int):
+    """A hash before the first byte of a file of `total` bytes; Git hashes its kind and size first."""
+    if algorithm == "git":
+        return hashlib.sha1(b"blob %d\0" % total, usedforsecurity=False)
+    return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def _measure_folder(folder: Path) -> tuple[int, dict[str, str]]:

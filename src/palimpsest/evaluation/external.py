@@ -1,24 +1,30 @@
-"""Results that another tool made of the test pictures, measured like a run's own."""
+"""Anyone's results on the test pictures, measured like a run's own: the sections of params.yaml's `external`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from palimpsest.config.yaml import InputError, digest
+from palimpsest.config.runs import Kinds
+from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
 from palimpsest.data.pictures import read_picture
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.measure import About, EvaluationConfig, measure
+from palimpsest.evaluation.model_files import OnnxFile, TorchScriptFile
+from palimpsest.evaluation.server import Server
 from palimpsest.resolved import Resolved
 
 
 @dataclass(frozen=True)
-class ExternalResults:
+class ResultFolder:
     """A folder of results made by another tool: `<hole kind>/<picture>.png`."""
 
     folder: Path
+    maker: str = "a folder of results"
 
     def fill(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> Filled:
         """InputError where a result is missing, cannot be read or has another size than its picture."""
@@ -33,11 +39,58 @@ class ExternalResults:
         return output
 
 
+class Folder(Settings):
+    """`results` of kind `folder`."""
+
+    kind: Literal["folder"]
+    path: str
+
+    def check(self, kinds: Sequence[str]) -> None:
+        """InputError where there is no folder for a kind of holes."""
+        for kind in kinds:
+            if not (folder := Path(self.path) / kind).is_dir():
+                raise InputError(f"asked for results in {folder}, found no such folder")
+
+    def open(self, at: str, device: torch.device | str) -> ResultFolder:
+        """The folder."""
+        return ResultFolder(Path(self.path))
+
+
+class Made(Settings):
+    """How results are made; dvc.yaml depends on the `path` of every kind."""
+
+    results: Annotated[Folder | OnnxFile | TorchScriptFile | Server, Field(discriminator="kind")]
+
+
+class External(Made):
+    """A section of params.yaml's `external`: another tool's results, or what makes them."""
+
+    label: Annotated[str, Field(min_length=1)]  # the row's name; equal labels on several slots share a row
+    source: Annotated[str, Field(min_length=1)]  # where the results or the model come from, in words
+    slot: str  # slot in profiles.<profile>.slots
+    holes: Kinds
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that results depend on: not of the row's name."""
+        return digest(self.model_dump(exclude={"label"}))
+
+
+def external(params: Tree, name: str) -> External:
+    """A section of `external`; InputError if it is unknown or has the name of a run or a transfer."""
+    for where, what in (("runs", "run"), ("transfers", "transfer")):
+        if name in section(params, where):
+            raise InputError(f"params.yaml: external.{name} has the name of a {what}; accepted: a name of its own")
+    return part(params, External, "external", name)
+
+
 def measure_external(resolved: Resolved, device: torch.device | str) -> None:
     """Writes results/<external> as `resolved` asks."""
+    made = build(Made, {"results": resolved.value("results")}, "", str(resolved.path))
+    source = made.results.open(f"params.yaml: external.{resolved.name}.results", device)
     about = About(
         run=resolved.name,
-        model="external",
+        model=source.maker,
         profile=resolved.value("profile"),
         slot=resolved.value("slot"),
         dataset=resolved.value("dataset"),
@@ -46,4 +99,4 @@ def measure_external(resolved: Resolved, device: torch.device | str) -> None:
         features="",
     )
     config = resolved.part(EvaluationConfig, "evaluation")
-    measure(ExternalResults(Path(resolved.value("folder"))), about, resolved.value("holes"), config, device)
+    measure(source, about, resolved.value("holes"), config, device)

@@ -34,13 +34,14 @@ class About:
     """What was measured, as metrics.json says it."""
 
     run: str  # the folder's name in results/: of a run, a transfer or external results
-    model: str  # file in palimpsest/models, or `external`
+    model: str  # file in palimpsest/models, or in words what made external results
     profile: str
     slot: str
     dataset: str
     code: str  # hash of the source files that measured it
     settings: str  # fingerprint of the settings it was made under
     features: str  # network that the training's perceptual loss read; "" for none
+    source: str = ""  # of released weights: whose they are, file and hash
 
 
 class Worst:

@@ -54,6 +54,7 @@ def measure_trained(resolved: Resolved, device: torch.device | str) -> None:
         code=digest(resolved.code),
         settings=resolved.value("settings"),
         features=origin.features,
+        source=origin.source,
     )
     config = resolved.part(EvaluationConfig, "evaluation")
     measure(TrainedModel(model, device), about, resolved.value("holes"), config, device)

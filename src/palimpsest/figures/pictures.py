@@ -5,7 +5,8 @@ import numpy as np
 from palimpsest.data.shards import spread
 from palimpsest.figures.grids import PATCH, Boxed, Columns, Corner, Marked, colour_code, cut_out, draw_grid
 from palimpsest.figures.studio import Drawn, Studio
-from palimpsest.papers.figures import FailuresFigure, ReferencesFigure, ResultsFigure, RetrievalFigure
+from palimpsest.papers.figures import FailuresFigure, ReferencesFigure, ResultsFigure, RetrievalFigure, Shown
+from palimpsest.results.measured import Measured
 
 STRIDE = 8  # px, as in layers/patches.py, which needs torch
 MISSING = "red"  # a missing patch, beside the ranks of those that are retrieved for it
@@ -20,7 +21,7 @@ def results(studio: Studio, layout: ResultsFigure) -> Drawn:
     columns: Columns = [("original", samples.pictures)] if layout.original else []
     columns.append(("input", samples.inputs))
     absent, mapped = [], False
-    for column in layout.columns:
+    for column in with_released(layout, studio.measured):
         kept = samples.kept.get(column.run, {})
         if "result" not in kept:
             absent += studio.left_out([(column.head, column.run)])
@@ -35,6 +36,18 @@ def results(studio: Studio, layout: ResultsFigure) -> Drawn:
         elif column.map:
             absent.append(f"the map of {column.head} is left out: run {column.run} has none")
     return draw_grid(columns, samples.ids, wheel=mapped), absent
+
+
+def with_released(layout: ResultsFigure, measured: Measured) -> list[Shown]:
+    """The columns, each with those of released networks of its method after it."""
+    released = measured.released(layout.slot, layout.hole)
+    shown = []
+    for column in layout.columns:
+        shown.append(column)
+        own = measured.trained(column.run)
+        below = [name for name in released if measured.runs[name].beside == own]
+        shown += [Shown(run=name, head=measured.runs[name].label, map=column.map) for name in below]
+    return shown
 
 
 def references(studio: Studio, layout: ReferencesFigure) -> Drawn:

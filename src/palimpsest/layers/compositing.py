@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-HoleColour = Literal["white", "grey", "mean"]  # mean: that of the picture's known pixels
-LEVELS = {"white": 1.0, "grey": 0.5}
+HoleColour = Literal["black", "white", "grey", "mean"]  # mean: that of the picture's known pixels
+LEVELS = {"black": 0.0, "white": 1.0, "grey": 0.5}
 
 
 def paste(output: Tensor, image: Tensor, hole: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ J. Yu et al., "Free-Form Image Inpainting with Gated Convolution", ICCV 2019; wi
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
@@ -22,7 +22,7 @@ class GeneratorConfig(Settings):
 
     width: Annotated[int, Field(ge=2, multiple_of=2)]  # channels of the first layer, after gating
     padding: Literal["zeros", "tensorflow"]  # of the stride-2 convolutions, see layers/tensorflow_conventions.py
-    coarse_at_half_above: PositiveInt  # px, longer side: the coarse network sees larger pictures at half their size
+    coarse_at_half_above: NonNegativeInt | None  # px: the coarse network sees longer sides at half; null: none of them
 
 
 def dilated(channels: int) -> list[nn.Module]:
@@ -132,6 +132,6 @@ class Generator(nn.Module):
     def predict_coarse(self, x: Tensor, hole: Tensor) -> Tensor:
         """x1 alone."""
         inputs = torch.cat([x * (1 - hole), torch.ones_like(hole), hole], 1)
-        if max(x.shape[-2:]) <= self.coarse_at_half_above:
+        if self.coarse_at_half_above is None or max(x.shape[-2:]) <= self.coarse_at_half_above:
             return self.coarse(inputs)
         return interpolate(self.coarse(inputs[..., ::2, ::2].contiguous()), scale_factor=2)

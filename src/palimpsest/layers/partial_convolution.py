@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
-Normalisation = Literal["ratio", "sum"]
+Normalisation = Literal["ratio", "sum", "kernel"]
 
 
 class Stream(NamedTuple):
@@ -38,7 +38,8 @@ class PartialConv(nn.Conv2d):
     """W^T (X ⊙ M) · sum(1) / sum(M) + b where sum(M) > 0, else 0: streams of `inputs` channels → one of `outputs`.
 
     The size stays, or is divided by the stride; what lies beyond the border is not valid. "ratio" is equation 1; "sum"
-    leaves sum(1) out, as some released networks do.
+    leaves sum(1) out, as some released networks do. "kernel" also weighs what sum(M) counts, by a kernel that is not
+    learned, (outputs, inputs, k, k): MEDFE's released networks hold one of random numbers. It starts with ones.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class PartialConv(nn.Conv2d):
     ):
         super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
         self.normalisation = normalisation
+        if normalisation == "kernel":
+            self.register_buffer("counting", torch.ones_like(self.weight))
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, normalisation={self.normalisation}"
@@ -60,7 +63,8 @@ class PartialConv(nn.Conv2d):
         masked = torch.cat([stream.features * stream.valid for stream in streams], 1)
         with torch.no_grad():
             held = self.window_sum(sum(stream.count for stream in streams))
-            scale = torch.where(held > 0, self.numerator / held, 0)
+            divisor = self.weighed(streams) if self.normalisation == "kernel" else held
+            scale = torch.where(held > 0, self.numerator / divisor, 0)
             valid = (held > 0).to(held.dtype)
         features = conv2d(masked, self.weight, None, self.stride, self.padding) * scale
         if self.bias is not None:
@@ -70,6 +74,11 @@ class PartialConv(nn.Conv2d):
     @property
     def numerator(self) -> int:
         return self.weight[0].numel() if self.normalisation == "ratio" else 1
+
+    def weighed(self, streams: tuple[Stream, ...]) -> Tensor:
+        """sum(M) as the kernel counts, (B, outputs, H/s, W/s)."""
+        valid = torch.cat([stream.valid.expand_as(stream.features) for stream in streams], 1)
+        return conv2d(valid, self.counting, None, self.stride, self.padding)
 
     def window_sum(self, count: Tensor) -> Tensor:
         """sum(M): (B, 1, H, W) → (B, 1, H/s, W/s)."""

@@ -20,8 +20,8 @@ Phases: `training`, and `fine-tuning`, in which the generator's batch normalisat
 Departures
 - Edges that the network sees are found with the hole excluded, in training too. The released code takes them from the
   complete picture and cuts the hole out, so that edges beside the hole leak what is in it.
-- The released code computes edges and grey from the picture in [-1, 1] cast to bytes, so that dark colours wrap around;
-  here they are the picture's own. Released weights were trained on the wrapped ones.
+- The released code computes edges and grey from the picture in [-1, 1] cast to bytes, so that dark colours wrap around
+  (`structure: wrapped`, which its weights need); here they are the picture's own.
 - In Bi-GFF structure takes from the texture that structure was added to already, in the attention scores only the
   copied patches are normalised, and fine-tuning keeps the statistics of the whole generator, all as in the released
   code.
@@ -38,7 +38,7 @@ Departures
 """
 
 from functools import cached_property, partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -65,6 +65,8 @@ from palimpsest.losses.weights import Weights
 FEATURES = ("pool1", "pool2", "pool3")
 PHASES = ("training", "fine-tuning")
 GAN_LOSS = GAN_LOSSES["dcgan"]
+Structure = Literal["own", "wrapped"]
+
 BOTTLENECK = 4  # how many times narrower the inner layer of a decoder's head is
 
 
@@ -92,6 +94,7 @@ class Config(Settings):
     levels: Annotated[int, Field(ge=3)]  # each halves the size
     initial_deviation: PositiveFloat  # of the normally distributed weights
     sigma: PositiveFloat  # px, of Canny's blur
+    structure: Structure  # of the picture itself, or of what is left of it in [-1, 1] as bytes
     critic: CriticConfig
     betas: Betas
     loss: Loss
@@ -230,6 +233,16 @@ class Critic(nn.Module):
         return torch.cat([self.texture(picture)[-1], self.structure(torch.cat([edges, luminance], 1))[-1]], 1)
 
 
+def depicted(image: Tensor, structure: Structure) -> Tensor:
+    """The picture in [0, 1] whose grey and edges the networks see; bytes of what is below 0 count from 256 down."""
+    return image if structure == "own" else ((image * 2 - 1) * 255).trunc().remainder(256) / 255
+
+
+def edges_depicted(image: Tensor, hole: Tensor, sigma: float, structure: Structure) -> tuple[Tensor, Tensor]:
+    """All edges, and those that known pixels alone show, each (B, 1, H, W)."""
+    return edges_of(depicted(image, structure), hole, sigma)
+
+
 def scattered(module: nn.Module, deviation: float) -> None:
     """Scales of batch normalisation start about 1."""
     if isinstance(module, nn.BatchNorm2d):
@@ -242,7 +255,7 @@ class Model:
     def __init__(self, config: Config, size: int):
         self.size_divisor = size_divisor(config.levels, size)
         self.config = config
-        self.derive = partial(edges_of, sigma=config.sigma)
+        self.derive = partial(edges_depicted, sigma=config.sigma, structure=config.structure)
         networks = {"generator": Generator(config.width, config.levels), "critic": Critic(config.critic)}
         deviation = config.initial_deviation
         self.networks = nn.ModuleDict(networks).apply(normal(deviation)).apply(partial(scattered, deviation=deviation))
@@ -260,7 +273,7 @@ class Model:
         terms = self.terms(output, picture, edges, image, hole, true)
         loss = self.config.loss.total(terms)
         descend(self.optimisers["generator"], loss)
-        critic_loss = self.critic_loss(image * 2 - 1, output.detach(), grey(image), true)
+        critic_loss = self.critic_loss(image * 2 - 1, output.detach(), self.luminance(image), true)
         descend(self.optimisers["critic"], critic_loss)
         return {**terms, "generator": loss, "critic": critic_loss}
 
@@ -270,7 +283,7 @@ class Model:
         """What the generator minimises, without the terms of weight 0 that read features."""
         x, critic = image * 2 - 1, self.networks["critic"]
         detected = critic.detector(output)
-        scores = critic(output, detected.sigmoid(), grey(image))
+        scores = critic(output, detected.sigmoid(), self.luminance(image))
         terms = {
             "hole": weighted_l1(output, x, hole),
             "known": weighted_l1(output, x, 1 - hole),
@@ -291,14 +304,19 @@ class Model:
         ).chunk(2)
         return GAN_LOSS.critic(real, fake) + cross_entropy(of_real, true) + cross_entropy(of_fake, true)
 
+    def luminance(self, image: Tensor) -> Tensor:
+        """I_gray."""
+        return grey(depicted(image, self.config.structure))
+
     def generate(self, image: Tensor, hole: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See Generator; partial convolutions leave out what is in the hole."""
-        return self.networks["generator"](image * 2 - 1, torch.cat([known, grey(image)], 1), hole)
+        return self.networks["generator"](image * 2 - 1, torch.cat([known, self.luminance(image)], 1), hole)
 
     def inpaint(self, image: Tensor, hole: Tensor) -> Tensor:
         return self.inspect(image, hole)[0]
 
     def inspect(self, image: Tensor, hole: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Shows the edges that F_s depicts, white on black."""
-        output, _, edges = self.generate(image, hole, canny(image, hole, self.config.sigma))
+        known = canny(depicted(image, self.config.structure), hole, self.config.sigma)
+        output, _, edges = self.generate(image, hole, known)
         return (output + 1) / 2, {"edges": edges.sigmoid().expand_as(image)}

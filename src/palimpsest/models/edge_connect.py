@@ -31,7 +31,7 @@ Departures
 - The paper trains until the losses stop falling; here 2,000,000 iterations in all, the released settings' cap.
 - One set of pictures serves all methods of a profile, at one scale. Training holes are PICNet's; the paper takes random
   squares and the holes of PConv's authors.
-- Sides are padded to multiples of 16 px; the released networks need multiples of 4.
+- Sides are padded to multiples of 16 px; the released networks take multiples of 4 (`size_divisor: 4`), from 12 px.
 - Canny's blur is 1 px for pictures of 64 px.
 - G2 of the smoke run goes without normalisation (`normalised: false`): instance normalisation removes the mean level,
   which so few steps do not bring back, and holes stay grey. Its weights then start as Glorot and Bengio have it. It
@@ -75,6 +75,7 @@ class Config(Settings):
     critic_rate: PositiveFloat  # learning rate, times the generators'
     sigma: PositiveFloat  # px, of Canny's blur
     known_edges: Literal["detected", "predicted"]  # of C_comp, outside the hole
+    size_divisor: Literal[4, 16]  # px; 4 takes sides from 12 px
     betas: Betas
     loss: Loss
     schedule: Schedule
@@ -114,11 +115,11 @@ class Generator(nn.Module):
 
 
 class Model:
-    size_divisor = 16  # the dilated convolutions mirror 2 px of a quarter of the size, which takes 3
     batches = 1
 
     def __init__(self, config: Config, size: int):
         self.config = config
+        self.size_divisor = config.size_divisor  # dilated convolutions mirror 2 px of a quarter of the size: it takes 3
         self.derive = partial(edges_of, sigma=config.sigma)
         shape = config.width, config.residual_blocks
         norm = nn.InstanceNorm2d if config.normalised else nn.Identity

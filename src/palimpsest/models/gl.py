@@ -33,7 +33,8 @@ Departures
 - Discriminators halve a picture until 4 to 7 px are left: six and five times at the paper's sizes, as in the paper.
 - Convolutions have a bias beside batch normalisation, as in otenim's code; mmagic's have none (`bias: false`).
 - Batch normalisation comes before ReLU, as mmagic has it; the paper leaves it open. otenim's comes after it
-  (`normalised: after-relu`), and its weights need this.
+  (`normalised: after-relu`), and its weights need this; the colour of their holes, `mpv` in the JSON file beside them,
+  is `mean_colour.colour` here.
 - mmagic's weights need pictures in [-1, 1], the last convolution clipped (`colours: signed`), and grey in the hole.
   They take BGR.
 - While D is trained alone, batch normalisation's running statistics of the completion network go on, as in otenim's.

@@ -21,7 +21,7 @@ Departures
 - A place of the grid counts as missing where more than half of its pixels are (`missing_above`). In the released code
   none ever does, as its test asks for a mean above 1: every partial convolution there is a plain one.
 - Windows count what is valid in them. In the released code the kernels of ones that should count it are drawn anew with
-  all weights; `normalisation: sum` and the released layouts take them for ones.
+  all weights, and never learn; its files hold them (`normalisation: kernel`).
 - The released code writes equalised maps place by place and reads them channel by channel (`read: as released`).
 - The released code takes the first picture's hole and equalises that picture alone, and so needs batches of one.
 - Read-outs weigh 1; in the released code their gradients come in three times.

@@ -24,7 +24,10 @@ Departures
 - KL terms are means over the maps and count once for each scale of the output, as in the released code.
 - Convolutions start orthogonal, as paper and code both say; in the released code spectral normalisation hides them from
   the initialisation.
-- Spectral normalisation keeps its vectors when a hole is filled; the released code iterates on.
+- Spectral normalisation keeps its vectors when a hole is filled; the released code iterates on. `refreshed: true` takes
+  the step of its first pass, from the vectors of the file, in every pass.
+- What attention gathers is merged with the slope of all other blocks; the released code has 0.01 there
+  (`merging_leak`).
 - The released critics store the second half of an attention layer that they never run.
 - Deviations of z_c are at least 1e-6.
 - The authors train one network for each kind of hole; here one fills both. One set of pictures serves all methods of
@@ -42,11 +45,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, mse_loss, softplus
-from torch.nn.utils.parametrizations import spectral_norm
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.self_attention import attend
+from palimpsest.layers.spectral_norm import SpectralNorm, spectral_norm
 from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES
@@ -57,6 +60,7 @@ GAN_LOSS = GAN_LOSSES["lsgan"]
 SCALES = 4  # of the output: an eighth of the size to the whole
 INFERENCE_BLOCKS = 6  # before the conditional prior
 SMALLEST_DEVIATION = 1e-6
+LEAK = 0.1
 
 
 class Loss(Weights):
@@ -71,6 +75,8 @@ class Config(Settings):
     width: Annotated[int, Field(ge=1)]  # channels of the first layer; z_c and the deepest maps have four times as many
     levels: Annotated[int, Field(ge=SCALES)]  # each halves the size
     critic_levels: Annotated[int, Field(ge=3)]
+    merging_leak: NonNegativeFloat  # slope below 0 where what attention gathers is merged
+    refreshed: bool  # whether spectral normalisation takes a step of the power method when a hole is filled too
     critic_rate: PositiveFloat  # learning rate, times the generator's
     samples: PositiveInt  # results drawn for a hole, of which D2 chooses one
     betas: Betas
@@ -79,14 +85,14 @@ class Config(Settings):
 
 
 def activation(x: Tensor) -> Tensor:
-    return leaky_relu(x, 0.1)
+    return leaky_relu(x, LEAK)
 
 
 def normalised(conv: nn.Module) -> nn.Module:
     """Spectral normalisation; of a transposed convolution too along its first axis, as in the released weights."""
     nn.init.orthogonal_(conv.weight)
     nn.init.zeros_(conv.bias)
-    return spectral_norm(conv, dim=0)
+    return spectral_norm(conv)
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Module:
@@ -100,12 +106,17 @@ def up_conv(inputs: int, outputs: int) -> nn.Module:
 class Block(nn.Module):
     """3 x 3, 3 x 3, each after an activation, beside a 1 x 1: (B, inputs, H, W) → (B, outputs, H, W)."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int):
+    def __init__(self, inputs: int, hidden: int, outputs: int, leak: float = LEAK):
         super().__init__()
         self.first, self.second, self.bypass = conv(inputs, hidden), conv(hidden, outputs), conv(inputs, outputs, 1)
+        self.leak = leak
+
+    def extra_repr(self) -> str:
+        return f"leak={self.leak}"
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(activation(self.first(activation(x)))) + self.bypass(x)
+        hidden = self.first(leaky_relu(x, self.leak))
+        return self.second(leaky_relu(hidden, self.leak)) + self.bypass(x)
 
 
 class DownBlock(Block):
@@ -166,10 +177,10 @@ class SelfAttention(nn.Module):
 class ShortLongAttention(SelfAttention):
     """Also brings what the encoder saw, (B, C, H, W), from known positions to missing ones."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, leak: float):
         super().__init__(channels)
         self.alpha = nn.Parameter(torch.zeros(1))
-        self.merge = Block(2 * channels, channels, channels)
+        self.merge = Block(2 * channels, channels, channels, leak)
 
     def forward(self, x: Tensor, seen: Tensor, valid: Tensor) -> Tensor:
         near, far = self.gathered(x, torch.cat([x, seen], 1)).chunk(2, 1)
@@ -215,7 +226,7 @@ def normal(parameters: Tensor) -> Normal:
 class Generator(nn.Module):
     """z_c and the encoder's maps of I_m → pictures, from an eighth of the size to the whole."""
 
-    def __init__(self, width: int, levels: int):
+    def __init__(self, width: int, levels: int, leak: float):
         super().__init__()
         self.attends = levels - SCALES  # the block after which there are attention and outputs
         outputs = doubling(width, levels)[::-1]
@@ -223,7 +234,7 @@ class Generator(nn.Module):
         extra = [3 * (level > self.attends) for level in range(levels)]  # colours of the output before
         self.latent = Block(4 * width, 4 * width, 4 * width)
         self.decoder = nn.ModuleList(UpBlock(i + e, o) for i, e, o in zip(inputs, extra, outputs, strict=True))
-        self.attention = ShortLongAttention(outputs[self.attends])
+        self.attention = ShortLongAttention(outputs[self.attends], leak)
         self.out = nn.ModuleList(ToPicture(channels) for channels in outputs[self.attends :])
 
     def forward(self, z: Tensor, at_eighth: Tensor, deepest: Tensor, valid: Tensor) -> list[Tensor]:
@@ -282,11 +293,14 @@ class Model:
         self.networks = nn.ModuleDict(
             {
                 "encoder": Encoder(config.width, config.levels),
-                "generator": Generator(config.width, config.levels),
+                "generator": Generator(config.width, config.levels, config.merging_leak),
                 "critic": Critic(config.width, config.critic_levels),
                 "reconstruction_critic": Critic(config.width, config.critic_levels),
             }
         )
+        for module in self.networks.modules():
+            if isinstance(module, SpectralNorm):
+                module.refreshed = config.refreshed
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

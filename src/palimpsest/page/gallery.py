@@ -198,7 +198,7 @@ class Gallery:
             shard = self._shards[result.slot]
             pictures = asdict(self.measured.pictures(result.slot))
             about |= {
-                "model": None if described.source else result.model,
+                "maker" if described.source else "model": result.model,
                 "code": result.code,
                 "current": result.code == described.code,
                 "profile": result.profile,

@@ -17,6 +17,7 @@ from palimpsest.page.gallery import save_thumbnail
 from palimpsest.papers.paper import Paper, read_papers
 from palimpsest.rendering import template
 from palimpsest.storage import read_json
+from palimpsest.tables import parity
 from palimpsest.tables.context import SMOKE
 from palimpsest.tables.latex import tex
 from palimpsest.tables.model import legend
@@ -50,6 +51,11 @@ class Report:
 
     def tables_of(self, paper: str) -> list[str]:
         return [key for key in self.summary["tables"] if key.startswith(f"{paper}-")]
+
+    @property
+    def released(self) -> str:
+        """The table of released networks; "" where none was measured on its paper's data."""
+        return next((key for key in self.summary["tables"] if key == parity.KEY), "")
 
     def figures_of(self, paper: str) -> list[dict[str, Any]]:
         return [figure for figure in self.figures if figure["name"].startswith(f"{paper}-")]

@@ -1,6 +1,7 @@
 """What was measured: the results on disk that the present settings made."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydantic import ConfigDict
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.metrics.aggregate import Aggregate
-from palimpsest.papers.tables import Condition, Study
+from palimpsest.papers.tables import Condition, Row, Study
 from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -34,6 +35,7 @@ class Result(Settings):
     settings: str  # fingerprint
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
+    source: str  # of released weights: whose they are, file and hash; "" for our own
     hole_ratios: dict[str, float]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
     intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
@@ -60,8 +62,10 @@ class Described(Settings):
     blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
     parameters: dict[str, int]  # {dotted name of a network or its part: count}
     parameters_at_paper_scale: dict[str, int]
-    label: str  # the name of the row of external results; "" for a run, which a table's spec names
+    label: str  # of the row of external results or a released network; "" for a run, which a table's spec names
     source: str  # where external results come from
+    beside: str  # of a released network: the run of ours beneath which its rows stand; "" for none
+    as_published: bool  # of a released network: whether it learned from the data that this run is for
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,11 @@ class Measured:
 
     def external(self, slot: str, hole: str) -> dict[str, str]:
         """{label: name} of the external results on a slot's pictures with holes of a kind."""
-        return {label: name for name in self.kept(slot, hole) if (label := self.runs[name].label)}
+        return {self.runs[name].label: name for name in self.kept(slot, hole) if self.runs[name].source}
+
+    def released(self, slot: str, hole: str) -> list[str]:
+        """The results of released networks on a slot's pictures with holes of a kind, by name."""
+        return [name for name in self.kept(slot, hole) if self.runs[name].label and not self.runs[name].source]
 
     def trained(self, run: str) -> str:
         """The run whose weights a run uses: another one where it was transferred to other pictures."""
@@ -197,18 +205,36 @@ def read_results(root: Path) -> Measured:
     results, absent = {}, {}
     for run, described in runs.items():
         path = Workspace(root).results(run).metrics
-        if not path.is_file():
-            absent[run] = "not run"
-        elif (result := build(Result, read_json(path, dict), "", str(path))).settings == described.settings:
-            results[run] = result
-        else:
+        tree = read_json(path, dict) if path.is_file() else {"settings": described.settings, "absent": "not run"}
+        if tree.get("settings") != described.settings:
             absent[run] = "its result was made under other settings"
+        elif "absent" in tree:
+            absent[run] = tree["absent"]
+        else:
+            results[run] = build(Result, tree, "", str(path))
     path = Workspace(root).benchmark
     benchmark = build(Benchmark, read_json(path, dict), "", str(path)) if path.is_file() else None
     return Measured(runs, results, absent, root, benchmark)
 
 
+def with_released(rows: Sequence[Row], data: Sequence[Condition], measured: Measured) -> list[Row]:
+    """The rows, each with those of released networks of its method beneath it.
+
+    Such a row has the method's published numbers beside it where the network learned from the data that they are for.
+    """
+    found = dict.fromkeys(name for each in data for name in measured.released(each.slot, each.hole))
+    shown = []
+    for row in rows:
+        shown.append(row)
+        own = {measured.trained(run) for run in row.runs}
+        for name in found:
+            if (described := measured.runs[name]).beside in own:
+                method = row.method if described.as_published else None
+                shown.append(Row(label=described.label, run=name, method=method))
+    return shown
+
+
 def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:
     """{label: run} of the methods that have results under a condition."""
-    kept = measured.kept(condition.slot, condition.hole)
-    return {row.label: run for row in study.rows if (run := row.run_on(condition)) in kept}
+    kept, rows = measured.kept(condition.slot, condition.hole), with_released(study.rows, study.data, measured)
+    return {row.label: run for row in rows if (run := row.run_on(condition)) in kept}

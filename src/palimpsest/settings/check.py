@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, Tree, build
 from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
+from palimpsest.evaluation.external import External, external
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
 from palimpsest.papers.paper import check_runs
+from palimpsest.released.catalogue import Network, chosen, run_name
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params, Profile
 
 
-def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
-    """Reads every run at every profile; InputError at the first setting that cannot work.
+def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Network]) -> Params:
+    """Reads every run and released network at every profile; InputError at the first setting that cannot work.
 
     Holes must fit the pictures, networks must build, and the datasets of the active profile must be available.
     """
@@ -44,10 +45,12 @@ def check(tree: Tree, datasets: Mapping[str, Dataset]) -> Params:
             _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
+        for name in params.released:
+            _check_released(tree, networks, name, profile)
     check_runs([*trained, *params.transfers])
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
-        entry = runs.external(tree, name)
+        entry = external(tree, name)
         _check_external(name, entry, params)
         if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
             found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
@@ -112,15 +115,21 @@ def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
             holes.kind(kind)
 
 
-def _check_external(name: str, entry: runs.External, params: Params) -> None:
+def _check_released(tree: Tree, networks: Mapping[str, Network], name: str, profile: str) -> None:
+    if network := chosen(tree, networks, name, profile):
+        with _explaining(f"released.{name}, profile {profile}"):
+            counted(network.made(tree, run_name(name)), network.size)
+
+
+def _check_external(name: str, entry: External, params: Params) -> None:
     slots = params.active.slots
     with _explaining(f"external.{name}"):
         if entry.slot not in slots:
             raise InputError(f"slot is {entry.slot!r}; accepted: {', '.join(slots)}")
         for kind in entry.holes:
             params.holes.kind(kind)
-            if not (folder := Path(entry.folder) / kind).is_dir():
-                raise InputError(f"asked for results in {folder}, found no such folder")
+    with _explaining(f"external.{name}.results"):
+        entry.results.check(entry.holes)
 
 
 @contextmanager

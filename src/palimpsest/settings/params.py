@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from palimpsest.config import runs
 from palimpsest.config.yaml import Name, Settings, Tree, each_once
 from palimpsest.data.crops import Crops
+from palimpsest.evaluation.external import External
 from palimpsest.evaluation.measure import EvaluationConfig
 from palimpsest.evaluation.speed import SpeedConfig
 from palimpsest.holes.kinds import Holes
@@ -26,7 +27,7 @@ class Profile(Settings):
 
 
 class Params(Settings):
-    """Every setting; `pretrained` and `runs` are read section by section, as each holds its method's own settings."""
+    """Every setting; `released`, `pretrained` and `runs` are read section by section, at a profile."""
 
     profile: str
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
@@ -34,8 +35,9 @@ class Params(Settings):
     accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets
     holes: Holes
     weights: origins.Config
+    released: dict[Name, Tree]  # read at a profile, see palimpsest.released.catalogue
     transfers: dict[Name, runs.Transfer]
-    external: dict[Name, runs.External]
+    external: dict[Name, External]
     pretrained: dict[Name, Tree]
     runs: Annotated[dict[Name, Tree], Field(min_length=1)]
 

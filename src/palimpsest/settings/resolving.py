@@ -1,22 +1,28 @@
 """What each stage is given: the settings that it reads and the manifest of its source files, and nothing else."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 from palimpsest.config import runs
 from palimpsest.config.runs import FULL_SCALE, Run, Target
 from palimpsest.config.yaml import Tree, digest
 from palimpsest.data.catalogue import Dataset, filled_slot
+from palimpsest.evaluation.external import External
 from palimpsest.manifests import MODELS, Manifest, manifest, published_hash
 from palimpsest.models import configure
 from palimpsest.papers.paper import benchmarked
+from palimpsest.released import catalogue
+from palimpsest.released.catalogue import Network
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params
 
 ONCE = ["tables", "figures", "gallery", "report"]  # stages without settings of their own
 
 
-def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, str, Tree]]:
+def resolve_all(
+    tree: Tree, params: Params, datasets: Mapping[str, Dataset], networks: Mapping[str, Network]
+) -> Iterator[tuple[str, str, Tree]]:
     """(stage, name of its instance, what it depends on besides its data) of every stage but `check`."""
     active = params.active
     for slot, crops in active.slots.items():
@@ -30,10 +36,12 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
         yield "pretrain", name, training(tree, params, "pretrain", name)
     for name in params.runs:
         yield "train", name, training(tree, params, "train", name)
-    for target in runs.targets(tree):
-        yield target.stage, target.name, _evaluation(tree, params, target)
+    yield "convert", "", _converted(tree, params, networks)
+    evaluated = [Evaluated.of(tree, params, networks, target) for target in runs.targets(tree)]
+    for each in evaluated:
+        yield each.target.stage, each.target.name, _evaluation(params, each)
     for name, entry in params.external.items():
-        yield "external", name, _external(params, name, entry)
+        yield "external", name, external(params, entry)
     timed = _timed(tree, params)
     architectures = {name: asdict(run) for name, run in timed.items()}
     yield "architectures", "", {"code": manifest("architectures", MODELS), "runs": architectures}
@@ -41,7 +49,7 @@ def resolve_all(tree: Tree, params: Params, datasets: Mapping[str, Dataset]) -> 
     published = published_hash()
     yield "study", "", {"code": manifest("study"), "published": published, "study": active.study.model_dump()}
     yield from ((stage, "", {"code": manifest(stage), "published": published}) for stage in ONCE)
-    yield "runs", "", describe(tree, params)
+    yield "runs", "", describe(tree, params, evaluated)
 
 
 def code_of(stage: str, run: Run) -> Manifest:
@@ -69,20 +77,72 @@ def training(tree: Tree, params: Params, stage: str, name: str) -> Tree:
     }
 
 
-def _evaluation(tree: Tree, params: Params, target: Target) -> Tree:
-    run = runs.resolve(tree, target.run)
+@dataclass(frozen=True)
+class Evaluated:
+    """A target, with the run that it measures."""
+
+    target: Target
+    run: Run
+    settings: str  # fingerprint
+    absent: str = ""  # why a released network is not measured; "" where it is
+    label: str = ""  # of a released network's rows
+    beside: str = ""  # the run of ours beneath which its rows stand; "" for none
+    as_published: bool = False  # whether it learned from the data that this run is for
+
+    @classmethod
+    def of(cls, tree: Tree, params: Params, networks: Mapping[str, Network], target: Target) -> Self:
+        if not (name := target.released):
+            return cls(target, runs.resolve(tree, target.run), runs.target_fingerprint(tree, target))
+        entry, slots = catalogue.at(tree, name, params.profile), params.active.slots
+        network, run = _released(tree, params, networks, name)
+        beside = next(layout.run for layout in network.layouts.values()) or ""
+        return cls(
+            target,
+            run,
+            digest([asdict(run), network.model_dump(), target.slot, slots[target.slot].size]),
+            catalogue.why_absent(tree, networks, name, params.profile, slots[target.slot].size),
+            entry.label,
+            beside,
+            beside != "" and network.trained_on == slots[runs.resolve(tree, beside).slot].dataset,
+        )
+
+
+def _released(tree: Tree, params: Params, networks: Mapping[str, Network], name: str) -> tuple[Network, Run]:
+    """The network of a section of `released`, and its run; where the profile has none, those of the paper's scale."""
+    scales = (params.profile, FULL_SCALE)
+    network = next(filter(None, (catalogue.chosen(tree, networks, name, scale) for scale in scales)))
+    return network, replace(network.made(tree, catalogue.run_name(name)), profile=params.profile)
+
+
+def _converted(tree: Tree, params: Params, networks: Mapping[str, Network]) -> Tree:
+    """What `convert` makes checkpoints of, and the names for which it makes empty ones."""
+    entries = {name: catalogue.at(tree, name, params.profile) for name in params.released}
+    accepted = {name: entry.network for name, entry in entries.items() if entry.accept and entry.network}
+    runs_of = {name: _released(tree, params, networks, name)[1] for name in accepted}
     return {
-        "code": code_of(target.stage, run),
-        "run": asdict(run),
-        "settings": runs.target_fingerprint(tree, target),
-        "slot": target.slot,
-        "dataset": params.active.slots[target.slot].dataset,
-        "holes": target.holes,
+        "code": manifest("convert", {run.model for run in runs_of.values()}),
+        "released": {
+            name: {"name": network, "network": networks[network].model_dump(), "run": asdict(runs_of[name])}
+            for name, network in accepted.items()
+        },
+        "absent": [name for name in entries if name not in accepted],
+    }
+
+
+def _evaluation(params: Params, each: Evaluated) -> Tree:
+    return {
+        "code": code_of(each.target.stage, each.run),
+        "run": asdict(each.run),
+        "settings": each.settings,
+        "absent": each.absent,
+        "slot": each.target.slot,
+        "dataset": params.active.slots[each.target.slot].dataset,
+        "holes": each.target.holes,
         "evaluation": params.active.evaluation.model_dump(),
     }
 
 
-def _external(params: Params, name: str, entry: runs.External) -> Tree:
+def external(params: Params, entry: External) -> Tree:
     return {
         "code": manifest("external"),
         "profile": params.profile,
@@ -90,7 +150,7 @@ def _external(params: Params, name: str, entry: runs.External) -> Tree:
         "slot": entry.slot,
         "dataset": params.active.slots[entry.slot].dataset,
         "holes": entry.holes,
-        "folder": entry.folder,
+        "results": entry.results.model_dump(),
         "evaluation": params.active.evaluation.model_dump(),
     }
 
@@ -109,25 +169,29 @@ def _benchmark(params: Params, timed: Mapping[str, Run]) -> Tree:
     }
 
 
-def describe(tree: Tree, params: Params) -> dict[str, Tree]:
+def describe(tree: Tree, params: Params, evaluated: Iterable[Evaluated]) -> dict[str, Tree]:
     """For each run, transfer and external result what tables and pages must know of its settings, code and networks."""
-    nothing = {"parameters": {}, "parameters_at_paper_scale": {}, "blocks": {}, "label": "", "source": ""}
+    uncounted = {"parameters": {}, "parameters_at_paper_scale": {}, "blocks": {}}
     described = {
-        target.name: {
-            **nothing,
-            "settings": runs.target_fingerprint(tree, target),
-            "code": digest(code_of(target.stage, runs.resolve(tree, target.run))),
-            "stage": target.stage,
-            "run": asdict(runs.resolve(tree, target.run)),
-            "measured": _measured(params, target.holes),
+        each.target.name: {
+            **uncounted,
+            "settings": each.settings,
+            "code": digest(code_of(each.target.stage, each.run)),
+            "stage": each.target.stage,
+            "run": asdict(each.run),
+            "measured": _measured(params, each.target.holes),
+            "label": each.label,
+            "source": "",
+            "beside": each.beside,
+            "as_published": each.as_published,
         }
-        for target in runs.targets(tree)
+        for each in evaluated
     }
     for name in params.runs:
         described[name] |= _count_run(tree, params, name)
     for name, entry in params.external.items():
         described[name] = {
-            **nothing,
+            **uncounted,
             "settings": entry.fingerprint,
             "code": digest(manifest("external")),
             "stage": "external",
@@ -135,6 +199,8 @@ def describe(tree: Tree, params: Params) -> dict[str, Tree]:
             "measured": _measured(params, entry.holes),
             "label": entry.label,
             "source": entry.source,
+            "beside": "",
+            "as_published": False,
         }
     return described
 

@@ -65,7 +65,8 @@ class Cells:
         if math.isnan(found.mean):
             return Cell("undefined", "missing", about=f"run {run} has no number here")
         explained, source = self.context.metrics[metric], measured.runs[run].source
-        who = f"external results {run} ({source})" if source else f"run {run}"
+        weights = measured.results[run].source
+        who = f"external results {run} ({source})" if source else f"run {run}{f' ({weights})' if weights else ''}"
         bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
         return Cell(
             explained.printed(found.mean),

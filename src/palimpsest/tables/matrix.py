@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from palimpsest.papers.paper import read_papers
-from palimpsest.papers.tables import MethodRow
-from palimpsest.results.measured import Measured
+from palimpsest.papers.tables import MethodRow, MethodTable
+from palimpsest.results.measured import Measured, with_released
 from palimpsest.study.polls import read_polls
 
 RUN, ABSENT, UNVOTED = "run", "not yet run", "no votes"
@@ -34,6 +34,9 @@ def matrix(measured: Measured) -> dict:
             table = f"{name}-{key}"
             tables.append(table)
             voted = layout.kind != "study" or polls[table].whole
+            if isinstance(layout, MethodTable):
+                below = with_released(layout.rows, layout.data, measured)
+                shown += [MethodRow(row.label, None, row.runs) for row in below if row not in layout.rows]
             for each in shown:
                 method = _method(methods, each.label, _names(name, each, measured))
                 found = [run for run in each.runs if measured.has(run)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from palimpsest.papers.tables import Comparison, Condition, Row, WideTable
-from palimpsest.results.measured import NOT_MEASURED, Measured
+from palimpsest.results.measured import NOT_MEASURED, Measured, with_released
 from palimpsest.tables.cells import Cells
 from palimpsest.tables.context import Context, stand_in
 from palimpsest.tables.cost import machine
@@ -18,13 +18,21 @@ INTERVAL = (
 
 
 def with_external(measured: Measured, layout: Comparison, data: Sequence[Condition]) -> list[Row]:
-    """The rows, then one for each label of external results under one of the conditions, where they belong."""
+    """The rows, those of released networks among them, then others where they belong.
+
+    These are released networks of methods that we do not train, and one row for each label of external results.
+    """
+    rows = with_released(layout.rows, data, measured)
     if not layout.external:
-        return layout.rows
-    found: dict[str, str] = {}
+        return rows
+    newer, found = {}, {}
     for condition in data:
-        found |= measured.external(condition.slot, condition.measured)
-    return [*layout.rows, *(Row(label=f"{label} (external)", run=run) for label, run in found.items())]
+        names = measured.released(condition.slot, condition.measured)
+        newer |= {measured.runs[name].label: name for name in names if not measured.runs[name].beside}
+        found |= {
+            f"{label} (external)": name for label, name in measured.external(condition.slot, condition.measured).items()
+        }
+    return [*rows, *(Row(label=label, run=run) for label, run in (newer | found).items())]
 
 
 def caption(context: Context, under: Sequence[Cells]) -> str:
@@ -52,6 +60,9 @@ def notes(context: Context, under: Sequence[Cells], rows: Sequence[Row]) -> Note
     for run in runs:
         if run in context.measured.results and (source := context.measured.runs[run].source):
             yield "External", f"{context.measured.runs[run].label}: {source}."
+    for run in runs:
+        if run in context.measured.results and (source := context.measured.results[run].source):
+            yield "Released", f"{context.measured.runs[run].label}: {source}."
 
 
 def _stand_ins(under: Sequence[Cells]) -> Notes:

@@ -12,6 +12,7 @@ from palimpsest.tables.context import Context
 from palimpsest.tables.cost import claims_table, timing_table
 from palimpsest.tables.counts import block_table, parameter_table, setting_table
 from palimpsest.tables.model import Table
+from palimpsest.tables.parity import parity_table
 from palimpsest.tables.votes import study_table
 from palimpsest.tables.wide import wide_table
 
@@ -28,8 +29,12 @@ BUILDERS: dict[str, Callable[[Context], Iterator[Table]]] = {
 
 
 def all_tables(measured: Measured) -> list[Table]:
-    """Every table, in the papers' order."""
-    return [table for context in contexts(measured) for table in BUILDERS[context.layout.kind](context)]
+    """Every table, in the papers' order, then that of released networks."""
+    found = list(contexts(measured))
+    return [
+        *(table for context in found for table in BUILDERS[context.layout.kind](context)),
+        *parity_table(found),
+    ]
 
 
 def contexts(measured: Measured) -> Iterator[Context]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from palimpsest.papers.tables import Condition, Row, StudyTable
+from palimpsest.results.measured import with_released
 from palimpsest.study.polls import MEASURES, SHARE, WINS, Poll, counted
 from palimpsest.study.tally import FEW, RESAMPLES, Tally
 from palimpsest.tables.columns import FilledColumn, fill
@@ -29,7 +30,7 @@ def study_table(context: Context) -> Iterator[Table]:
         key=context.name,
         caption=f"{context.title}, held on {poll.datasets}{stands_in}: {layout.title}",
         heads=[column.head for column in columns],
-        rows=fill(columns, layout.rows),
+        rows=fill(columns, with_released(layout.rows, layout.data, context.measured)),
         notes=[*context.smoke, *_notes(poll)],
     )
 
@@ -61,7 +62,7 @@ def votes_table(context: Context) -> Table:
         key=f"{context.name}-votes",
         caption=f"{context.title}, held on {poll.datasets}: {votes.study.title}",
         heads=[column.head for column in columns],
-        rows=fill(columns, votes.study.rows),
+        rows=fill(columns, with_released(votes.study.rows, votes.study.data, context.measured)),
         notes=[*context.smoke, *_notes(poll)],
     )
 

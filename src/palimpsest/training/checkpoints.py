@@ -1,6 +1,7 @@
 """Checkpoints: trained weights as safetensors files, with the run that made them in the header."""
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Origin:
     dataset: str
     size: int  # px, of the training pictures
     features: str  # network that its perceptual loss read; "" for none
+    source: str = ""  # whose weights they are, file and hash, where they were released; "" for our own
 
     @property
     def settings(self) -> str:
@@ -56,12 +58,21 @@ def load(path: Path, device: torch.device | str = "cpu"):
             f"{path}: not a whole checkpoint of this project ({error}); remove it and train again"
         ) from error
     model = create(origin.run, origin.size)
+    if origin.source:
+        keep(model, {name.partition(".")[0] for name in weights})
     try:
         model.networks.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now; train again") from error
     model.networks.to(device).eval().requires_grad_(False)
     return model, origin
+
+
+def keep(model, networks: Container[str]) -> None:
+    """Removes the networks that released files lack, such as critics; those that have learned nothing stay."""
+    for name, network in list(model.networks.items()):
+        if name not in networks and any(True for _ in network.parameters()):
+            del model.networks[name]
 
 
 def load_run(workspace: Workspace, run: Run, device: torch.device | str = "cpu"):

@@ -421,6 +421,7 @@ function origin(run, provenance, scored) {
     facts({
       run: `${run}${provenance.model ? `, models/${provenance.model}.py` : ""}${provenance.profile ? `, profile ${provenance.profile}` : ""}`,
       "external results": provenance.source,
+      "made by": provenance.maker,
       stage,
       "fingerprint of its settings": provenance.fingerprint,
       "test pictures": data && `${data.images} of ${data.size} × ${data.size} px from ${data.photos} photographs of ${data.dataset} (slot ${provenance.slot}), sha256 of their index ${data.sha256}`,

@@ -1,0 +1,89 @@
+"""The tensors in released files, read without running anything that a file may hold."""
+
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from palimpsest.config.yaml import InputError
+from palimpsest.data import archives
+from palimpsest.released import Layout, bundles
+from palimpsest.storage import read_json
+
+HARMLESS = ("torch.", "collections.OrderedDict")  # what files of tensors alone ask for
+
+
+class Inert:
+    """Stands for an object of another library that a checkpoint holds beside its tensors; it does nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> dict[str, Tensor]:
+    """The tensors of a released file by its own keys, on the CPU.
+
+    A second path is that of a TensorFlow checkpoint's data, or of a JSON file with numbers.
+
+    `member` names the file in an archive. Raises InputError for a file that is damaged, of another format, or that
+    would run code, and where the layout's keys lead to no tensors.
+    """
+    if layout.kernels == "tensorflow":
+        return bundles.read(paths[0], lambda key: not layout.ignores(key))
+    path, *others = paths
+    name = f"{path}, {member}" if member else str(path)
+    tree = _load(BytesIO(archives.read(path, member)) if member else path, name, layout.inert)
+    for key in layout.within:
+        if not isinstance(tree, dict) or key not in tree:
+            raise InputError(f"{name}: asked for tensors under {key!r}, found {_shown(tree)}")
+        tree = tree[key]
+    if not isinstance(tree, dict) or not all(isinstance(value, Tensor) for value in tree.values()):
+        raise InputError(f"{name}: asked for tensors by name, found {_shown(tree)}")
+    numbers = {key: value for other in others for key, value in read_json(other, dict).items()}
+    if absent := [key for key in layout.json_keys if key not in numbers]:
+        raise InputError(f"{name}: asked for {absent[0]} in a JSON file beside it, found none")
+    return {**tree, **{key: torch.tensor(numbers[key])[:, None, None] for key in layout.json_keys}}
+
+
+def _load(file: Path | BytesIO, name: str, inert: Sequence[str]) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([(Inert, x) for x in inert]):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        if wanted := next(_code(file, inert), None):
+            found = f"a pickle that asks for {wanted}, which may run code: it is not read"
+        else:
+            found = "a damaged file, or one of another format"
+        raise InputError(f"{name}: asked for the tensors of a PyTorch file, found {found}") from error
+
+
+def _code(file: Path | BytesIO, inert: Sequence[str]) -> Iterator[str]:
+    """What a pickle would import beyond tensors and plain containers, told from its instructions alone."""
+    contents = file.getvalue() if isinstance(file, BytesIO) else file.read_bytes()
+    if zipfile.is_zipfile(BytesIO(contents)):
+        with zipfile.ZipFile(BytesIO(contents)) as archive:
+            contents = next((archive.read(each) for each in archive.namelist() if each.endswith("data.pkl")), b"")
+    words: list[str] = []
+    with suppress(Exception):  # it ends where the damage begins
+        for instruction, argument, _ in pickletools.genops(contents):
+            if instruction.name in ("GLOBAL", "STACK_GLOBAL"):
+                asked = argument.replace(" ", ".") if argument else ".".join(words[-2:])
+                if asked not in inert and not asked.startswith(HARMLESS):
+                    yield asked
+            elif isinstance(argument, str):
+                words.append(argument)
+
+
+def _shown(tree: Any) -> str:
+    """What was found in place of tensors."""
+    if not isinstance(tree, dict):
+        return f"a {type(tree).__name__}"
+    names = [str(key) for key in tree]
+    return f"{len(names)} keys, {', '.join(names[:5])}" if names else "no keys"
