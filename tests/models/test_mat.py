@@ -17,7 +17,7 @@ SMALL = {"transformer": 12, "heads": 2, "width": {"base": 1024, "most": 16}, "la
 @pytest.mark.parametrize(("size", "parameters"), [(512, 61_562_518), (256, 59_779_834)])
 def test_parameters_by_size(params, size, parameters):
     with without_values():
-        model, _ = as_released(params, f"mat-{size}", size)
+        model, _ = as_released(params, f"mat-{size}", size=size)
     assert count_parameters(model)["generator"] == parameters
     assert model.size_divisor == size
 
@@ -180,7 +180,7 @@ def lrelu(x):
 @pytest.fixture
 def released(params):
     """A small network of 128 px and its state, with random biases and strengths of noise."""
-    model, state = as_released(params, "mat-256", 128, **SMALL)
+    model, state = as_released(params, "mat-256", size=128, **SMALL)
     for key, value in state.items():
         if key.endswith("noise_strength"):
             value.fill_(0.3)
@@ -222,7 +222,7 @@ def test_the_same_picture_is_filled_alike_whatever_came_before(params, released)
     state = torch.get_rng_state()
     model.inpaint(image, hole)
     assert torch.equal(torch.get_rng_state(), state)
-    other, _ = as_released(params, "mat-256", 128, **SMALL, seed=1)
+    other, _ = as_released(params, "mat-256", size=128, **SMALL, seed=1)
     other.networks.load_state_dict(model.networks.state_dict())
     assert (other.inpaint(image, hole) - output).abs().mean() > 0.01
 
@@ -239,4 +239,4 @@ def test_the_same_picture_is_filled_alike_whatever_came_before(params, released)
 )
 def test_sizes_that_do_not_divide_each_other_are_refused(params, size, changes, message):
     with without_values(), pytest.raises(InputError, match=message):
-        as_released(params, "mat-256", size, **changes)
+        as_released(params, "mat-256", size=size, **changes)
