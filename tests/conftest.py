@@ -27,6 +27,8 @@ from palimpsest.data.crops import Crops
 from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard
 from palimpsest.layers import torchvision_operators as torchvision_operators
+from palimpsest.released.catalogue import Network
+from palimpsest.released.catalogue import read_catalogue as read_networks
 from palimpsest.storage import sha256
 from palimpsest.weights import origins
 from palimpsest.workspace import SlotFiles
@@ -62,6 +64,12 @@ def catalogue() -> dict:
 def datasets() -> dict[str, Dataset]:
     """The shipped datasets."""
     return read_catalogue(ROOT / "datasets.yaml")
+
+
+@pytest.fixture(scope="session")
+def networks() -> dict[str, Network]:
+    """The shipped released networks."""
+    return read_networks(ROOT / "released.yaml")
 
 
 @pytest.fixture

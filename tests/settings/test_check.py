@@ -153,17 +153,17 @@ def test_a_wrong_value_is_one_line_however_many_kinds_there_are(changes, said):
     assert str(error.value).splitlines() == [f"file.yaml: top.{line}" for line in said]
 
 
-def test_the_shipped_settings_are_accepted(params, datasets):
-    check(params, datasets)
+def test_the_shipped_settings_are_accepted(params, datasets, networks):
+    check(params, datasets, networks)
 
 
-def test_a_profiles_terms_are_accepted_once(params, datasets):
+def test_a_profiles_terms_are_accepted_once(params, datasets, networks):
     params["profile"] = "paper"
     for dataset in ("places2", "imagenet"):
         with pytest.raises(InputError, match=rf"`dvc exp run -S 'accepted_terms=\[.*{dataset}\]'`"):
-            check(params, datasets)
+            check(params, datasets, networks)
         params["accepted_terms"].append(dataset)
-    check(params, datasets)
+    check(params, datasets, networks)
 
 
 def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
@@ -345,11 +345,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("runs", "patchmatch", "settings", "seed"), -1, "runs.patchmatch.settings.seed is -1"),
     ],
 )
-def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said, datasets):
+def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value, said, datasets, networks):
     *parents, last = keys
     section(params, *parents)[last] = value
     with pytest.raises(InputError) as error:
-        check(params, datasets)
+        check(params, datasets, networks)
     assert said in str(error.value)
 
 
@@ -418,14 +418,14 @@ def test_a_run_holds_those_that_it_needs_in_full(params):
     assert runs.fingerprint(runs.resolve(params, "deepfill-v2-psnet"), 64) != before
 
 
-def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, datasets):
+def test_two_results_of_one_label_on_one_slot_are_refused(params, tmp_path, datasets, networks):
     (tmp_path / "square").mkdir()
     theirs = {**ELSEWHERE, "results": {**FOLDER, "path": str(tmp_path)}, "holes": ["square"]}
     params["external"] = {"one": theirs, "two": theirs}
     with pytest.raises(
         InputError, match=r"external\.one and external\.two share the label .* one for each label and slot"
     ):
-        check(params, datasets)
+        check(params, datasets, networks)
 
 
 def with_other_memory(params):
@@ -442,9 +442,9 @@ def with_other_memory(params):
     return params["profiles"]["tiny"]["slots"]["others"]
 
 
-def test_a_memory_may_be_of_other_pictures(params, datasets):
+def test_a_memory_may_be_of_other_pictures(params, datasets, networks):
     with_other_memory(params)
-    check(params, datasets)
+    check(params, datasets, networks)
     inside = runs.resolve(params, "gm-srm").inside
     assert (inside.name, inside.slot) == ("other-memory", "others")
 
@@ -456,21 +456,21 @@ def test_a_memory_may_be_of_other_pictures(params, datasets):
         ({"dataset": "bundled-science"}, "profiles.tiny.slots.others: dataset bundled-science has no train split"),
     ],
 )
-def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said, datasets):
+def test_a_memory_of_pictures_that_do_not_fit_is_refused(params, changes, said, datasets, networks):
     slot = with_other_memory(params)
     slot |= changes
     with pytest.raises(InputError, match=said):
-        check(params, datasets)
+        check(params, datasets, networks)
 
 
 @pytest.mark.parametrize(
     ("slot", "said"),
     [("others", "slots: nothing uses others; accepted:")],
 )
-def test_slots_that_cannot_be_are_refused(params, slot, said, datasets):
+def test_slots_that_cannot_be_are_refused(params, slot, said, datasets, networks):
     params["slots"].append(slot)
     with pytest.raises(InputError, match=said):
-        check(params, datasets)
+        check(params, datasets, networks)
 
 
 @pytest.mark.parametrize(
@@ -481,19 +481,19 @@ def test_slots_that_cannot_be_are_refused(params, slot, said, datasets):
         (-1.0, ["learning_rate is -1.0; accepted: a number above 0"]),
     ],
 )
-def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets):
+def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets, networks):
     params["runs"]["gm-srm"]["settings"]["schedule"]["phases"]["tiny"][1]["learning_rate"] = rate
     with pytest.raises(InputError) as error:
-        check(params, datasets)
+        check(params, datasets, networks)
     lines = [f"params.yaml: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
     assert len(str(error.value).splitlines()) == len(lines)
     assert all(line in str(error.value) for line in lines)
 
 
-def test_a_prior_is_no_run(params, datasets):
+def test_a_prior_is_no_run(params, datasets, networks):
     prior = params["pretrained"]["gm-srm-memory"]
     fields = {key: value for key, value in prior.items() if key != "frechet_network"}
     nothing = {"start": "nothing", "inside": "nothing"}
     params["runs"]["prior"] = {**fields, "needs": nothing, "holes": ["rectangle"]}
     with pytest.raises(InputError, match=r"runs.prior: stylegan2 fills no holes; accepted: a section of pretrained"):
-        check(params, datasets)
+        check(params, datasets, networks)

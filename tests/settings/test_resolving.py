@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from palimpsest import manifests
 from palimpsest.data.catalogue import Dataset
+from palimpsest.released.catalogue import Network
 from palimpsest.settings.check import check
 from palimpsest.settings.resolving import resolve_all
 
@@ -26,23 +27,23 @@ ALWAYS = {"runs"}  # what the tables know of every run
 SCENES = {"scenes", "unseen", "large"}
 
 
-def resolved(tree: dict, datasets: dict[str, Dataset]) -> dict[str, str]:
+def resolved(tree: dict, datasets: dict[str, Dataset], networks: dict[str, Network]) -> dict[str, str]:
     """{stage or stage@what it takes: its resolved file}."""
-    found = resolve_all(tree, check(tree, datasets), datasets)
+    found = resolve_all(tree, check(tree, datasets, networks), datasets, networks)
     return {f"{stage}@{taken}" if taken else stage: json.dumps(part, sort_keys=True) for stage, taken, part in found}
 
 
 @pytest.fixture(scope="module")
-def before(shipped, datasets) -> dict[str, str]:
-    return resolved(shipped, datasets)
+def before(shipped, datasets, networks) -> dict[str, str]:
+    return resolved(shipped, datasets, networks)
 
 
 @pytest.fixture
-def changed(before, params, datasets):
+def changed(before, params, datasets, networks):
     """() → the stages whose resolved file differs from that of the shipped settings; gone and new ones with them."""
 
     def difference() -> set[str]:
-        after = resolved(params, datasets)
+        after = resolved(params, datasets, networks)
         return {stage for stage in before.keys() | after.keys() if before.get(stage) != after.get(stage)}
 
     return difference
