@@ -29,6 +29,8 @@ and may have
     critic        the discriminator that it was trained against: pictures of its size, about [-1, 1] → scores (B, 1),
                   and check_batch(size), an InputError for batches that it cannot take
 
+A method that has networks and no schedule fills holes with weights that others released, see released/.
+
 A method that learns has `schedule: Schedule` in its Config, and the weights of its losses, if it has several, as
 `loss: Weights`. If its phases differ, the file has PHASES, the names that they may have. Its Model has
     optimisers    {name: optimiser}, created on first use, as inpainting needs none

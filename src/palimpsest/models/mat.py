@@ -69,14 +69,14 @@ class StyledConv(nn.Module):
         self.styles = Dense(style, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(1, outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.gain, self.convolve = 1 / math.sqrt(9 * inputs), enlarge_conv if doubles else conv
+        self.convolve = enlarge_conv if doubles else conv
         self.noisy = side is not None
         if self.noisy:
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise", torch.randn(side, side))
 
     def forward(self, x: Tensor, style: Tensor, draw: torch.Generator) -> Tensor:
-        x = modulated_conv(x, self.weight[0] * self.gain, self.styles(style), self.convolve)
+        x = modulated_conv(x, self.weight[0], self.styles(style), self.convolve)
         if self.noisy:
             size = x.shape[2:]
             stored = size == self.noise.shape
