@@ -5,10 +5,12 @@ import itertools
 import pytest
 import torch
 
-from layers.textbook_attention import textbook_attention
+from layers.textbook_attention import sampled, textbook_attention
 from palimpsest.layers import contextual_attention as module
 from palimpsest.layers.contextual_attention import (
+    ContextualAttention,
     Matching,
+    Options,
     attention,
     attention_weights,
     contextual_attention,
@@ -82,6 +84,23 @@ def test_aligned_sampling_equals_the_textbook_form(height, width, rate):
     if height // rate > 2:
         strided, _ = contextual_attention(*features, **switches | {"sampling": "strided"})
         assert (output - strided).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("sampling", ["strided", "aligned", "aligned-at-once"])
+def test_the_layer_reduces_the_pictures_hole_to_its_features(sampling):
+    features, _, _ = random_features(2, 4, 16, 24)
+    hole = (torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(1)) < 0.05).float()
+    switches = {"fuse": True, "masking": "multiply", "overlap": "constant", "normalise_foreground": False}
+    switches["sampling"] = sampling
+    options = Options(softmax_scale=10.0, **switches)
+    found = ContextualAttention(options)(features, hole)
+    seen = hole if sampling == "aligned-at-once" else sampled(hole, 4, sampling)
+    wanted = textbook_attention(features, features, seen, **switches)
+    torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-4)
+    assert torch.equal(found[1], wanted[1])
+    for other in {"strided", "aligned", "aligned-at-once"} - {sampling}:
+        changed = ContextualAttention(options.model_copy(update={"sampling": other}))(features, hole)
+        assert (changed[0] - found[0]).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("chunk_bytes", [SMALLEST_CHUNKS, 7 * 2 * 77 * 4, 7 * 5 * 77 * 4, ONE_CHUNK])
@@ -268,6 +287,13 @@ def test_features_of_zero_have_finite_gradients():
     [
         ((1, 3, 8, 6), (1, 1, 8, 8), {}, r"foreground \(1, 3, 8, 8\) and background \(1, 3, 8, 6\); accepted: two"),
         ((1, 3, 8, 8), (1, 3, 8, 8), {}, r"hole of \(1, 3, 8, 8\) .* accepted: \(1, 1, 8, 8\)"),
+        (
+            (1, 3, 8, 8),
+            (1, 1, 16, 16),
+            {"sampling": "aligned"},
+            r"hole of \(1, 1, 16, 16\) .* accepted: \(1, 1, 8, 8\)",
+        ),
+        ((1, 3, 8, 8), (1, 1, 20, 20), {"sampling": "aligned-at-once"}, r"\(1, 1, 20, 20\) .*: \(1, 1, 16, 16\)"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"rate": 3}, "found rate 3; accepted: an even number"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"rate": 6}, "found features of 8 x 8 at rate 6; accepted: .* multiples of 6"),
         ((1, 3, 8, 8), (1, 1, 8, 8), {"masking": "add"}, "found masking 'add'; accepted: exclude, multiply"),

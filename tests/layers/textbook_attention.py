@@ -29,7 +29,9 @@ def textbook_attention(
     """The arguments and results of `contextual_attention`, one sample at a time."""
     outputs, offsets = [], []
     for f, b, missing in zip(foreground.split(1), background.split(1), hole.split(1), strict=True):
-        small_f, small_b, small_missing = (sampled(tensor, rate, sampling) for tensor in (f, b, missing))
+        small_f, small_b, small_missing = (
+            sampled(tensor, rate * tensor.shape[2] // f.shape[2], sampling) for tensor in (f, b, missing)
+        )
         scores = score_map(small_f, small_b, normalise_foreground)
         if fuse:
             scores = fused(scores)
@@ -44,7 +46,7 @@ def sampled(tensor: Tensor, rate: int, sampling: str) -> Tensor:
     """The nearest neighbour at 1 / rate of the size, row by row and column by column."""
     for axis in (2, 3):
         size, count = tensor.shape[axis], tensor.shape[axis] // rate
-        step = (size - 1) / max(count - 1, 1) if sampling == "aligned" else rate
+        step = (size - 1) / max(count - 1, 1) if sampling != "strided" else rate
         tensor = torch.stack([tensor.select(axis, math.floor(i * step + 0.5)) for i in range(count)], axis)
     return tensor
 

@@ -143,7 +143,7 @@ def test_a_spatial_transformer_starts_as_the_identity_and_shifts_by_what_it_is_t
     model = made(params, "deepfill-v1-spatial-transformer", "tiny", 64)
     warp = model.generator.refinement.attention_branch.attention
     assert isinstance(warp, SpatialTransformer)
-    features, hole = torch.rand(2, 32, 16, 16), torch.zeros(2, 1, 16, 16)
+    features, hole = torch.rand(2, 32, 16, 16), torch.zeros(2, 1, 64, 64)
     same, offsets = warp(features, hole)
     assert torch.allclose(same, features, atol=1e-5)
     assert (offsets == 0).all()
@@ -248,10 +248,10 @@ def test_tensorflows_padding_is_that_of_every_convolution_that_halves(params, fo
 
 
 @pytest.mark.parametrize("sampling", ["strided", "aligned"])
-def test_the_hole_is_reduced_as_attention_samples(params, four, sampling):
+def test_the_spatial_transformer_sees_the_hole_as_attention_samples_it(params, four, sampling):
     params["runs"]["deepfill-v1"]["settings"]["attention"]["sampling"] = sampling
-    branch, seen = made(params, "deepfill-v1", "tiny", 64).generator.refinement.attention_branch, []
-    branch.attention.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
+    branch, seen = made(params, "deepfill-v1-spatial-transformer", "tiny", 64).generator.refinement.attention_branch, []
+    branch.attention.localise.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0][:, -1:]))
     image, hole = to_tensors(*four)
     hole[..., 41:44] = 0
     with torch.no_grad():

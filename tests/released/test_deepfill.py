@@ -22,11 +22,12 @@ from released.textbook_deepfill import (
 )
 
 AS_TENSORFLOW = {"masking": "multiply", "overlap": "constant", "sampling": "aligned", "fuse": True}
+AS_NIPPONJO_TF = AS_TENSORFLOW | {"sampling": "aligned-at-once", "fuse": False}
 BLUE_FIRST = {"blue_first_in": True, "blue_first_out": True}
 RELEASED = {
     "deepfill-v1": Conventions(TENSORFLOW, gated=False, padding="after", attention=AS_TENSORFLOW, **BLUE_FIRST),
     "deepfill-v2": Conventions(TENSORFLOW, padding="after", attention=AS_TENSORFLOW, **BLUE_FIRST),
-    "deepfill-v2-nipponjo-tf": Conventions(NIPPONJO_TF, padding="after", attention=AS_TENSORFLOW | {"fuse": False}),
+    "deepfill-v2-nipponjo-tf": Conventions(NIPPONJO_TF, padding="after", attention=AS_NIPPONJO_TF),
     "deepfill-v2-nipponjo-pt": Conventions(NIPPONJO_PT, attention=AS_TENSORFLOW | {"sampling": "strided"}),
     "mmagic-deepfillv1": Conventions(
         MMAGIC,
@@ -52,7 +53,8 @@ WRONG = [  # what TensorFlow measured, the largest difference on [-1, 1] with ra
     ("deepfill-v2", {"gate_first": True}, 0.71),
 ]
 FURTHER = [  # not measured there
-    ("deepfill-v2-nipponjo-tf", {"attention": AS_TENSORFLOW}),
+    ("deepfill-v2-nipponjo-tf", {"attention": AS_NIPPONJO_TF | {"fuse": True}}),
+    ("deepfill-v2-nipponjo-tf", {"attention": AS_NIPPONJO_TF | {"sampling": "aligned"}}),
     ("deepfill-v2-nipponjo-pt", {"attention": AS_TENSORFLOW}),
     ("deepfill-v2-nipponjo-pt", {"padding": "after"}),
     ("mmagic-deepfillv1", {"padding": "alike"}),

@@ -140,7 +140,8 @@ class Textbook:
         inputs = pasted if self.how.gated else torch.cat([pasted, *planes], 1)
         attended = self.encode("attention", inputs, 6)
         if self.how.attention:
-            small = sampled(hole, 4, self.how.attention["sampling"])
+            sampling = self.how.attention["sampling"]
+            small = hole if sampling == "aligned-at-once" else sampled(hole, 4, sampling)
             attended, _ = textbook_attention(attended, attended, small, **self.how.attention)
         for key in self.how.keys["attention"][6:]:
             attended = self.unit(key, attended)

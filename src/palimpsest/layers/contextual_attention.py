@@ -15,9 +15,10 @@ one along (y, v).
 Departures from the released code (inpaint_ops.py), each of them a switch: `masking="exclude"` leaves hole patches out
 of the softmax, where the code multiplies by zero before and after it; `overlap="counted"` divides by the number of
 patches that meet at a pixel, where the code divides by 4 at the border too; `sampling="strided"` takes pixels 0, 2, 4,
-… for matching, where the code aligns the corners. Each sample has its own hole; the code uses the first sample's for
-the whole batch. As in the code, and unlike the paper, scores are fused before the softmax, only the background patch is
-normalised, and fusing wraps around the ends of rows and columns.
+… for matching, where the code aligns the corners ("aligned"), and a port of it does so for the hole from its full size
+("aligned-at-once"), which gives other pixels than first a quarter and then half of that. Each sample has its own hole;
+the code uses the first sample's for the whole batch. As in the code, and unlike the paper, scores are fused before the
+softmax, only the background patch is normalised, and fusing wraps around the ends of rows and columns.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from palimpsest.layers.tensorflow_conventions import Sampling, subsample
 
 Masking = Literal["exclude", "multiply"]
 
+AT_ONCE = "aligned-at-once"
 SMALLEST_NORM = 1e-4
 CHUNK_BYTES = 16 * 2**20  # of one score matrix; larger ones leave the cache, and each allocation costs fresh pages
 FEWEST_ROWS = 4  # of a chunk, which computes up to six more rows of products than it keeps
@@ -63,6 +65,9 @@ class ContextualAttention(nn.Module):
         return ", ".join(f"{name}={value}" for name, value in self.options.items())
 
     def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, and the hole of the picture that they are of: (B, 1, s H, s W)."""
+        if self.options["sampling"] != AT_ONCE:
+            hole = subsample(hole, hole.shape[2] // features.shape[2], self.options["sampling"])
         return contextual_attention(features, features, hole, **self.options)
 
 
@@ -82,9 +87,9 @@ def contextual_attention(
 ) -> tuple[Tensor, Tensor]:
     """The foreground rebuilt from background patches, (B, C, H, W), and where each patch came from.
 
-    foreground, background (B, C, H, W); hole (B, 1, H, W), 1 = missing. The second result, int64 (B, 2, h, w), is
-    (dy, dx): the most attended background patch minus the own position. A sample without a background patch free of
-    holes attends to nothing: its output is 0, its offsets lead to position (0, 0).
+    foreground, background (B, C, H, W); hole (B, 1, H, W), 1 = missing, "aligned-at-once" also larger. The second
+    result, int64 (B, 2, h, w), is (dy, dx): the most attended background patch minus the own position. A sample without
+    a background patch free of holes attends to nothing: its output is 0, its offsets lead to position (0, 0).
     """
     check(foreground, background, hole, rate, masking=masking, overlap=overlap, sampling=sampling)
     h, w = foreground.shape[2] // rate, foreground.shape[3] // rate
@@ -93,7 +98,7 @@ def contextual_attention(
     chunks = row_chunks(h, max(FEWEST_ROWS, chunk_bytes // row_bytes))
 
     def rebuilt(foreground: Tensor, background: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        f, b, missing = (subsample(tensor, rate, sampling) for tensor in (foreground, background, hole))
+        f, b, missing = (subsample(tensor, tensor.shape[2] // h, sampling) for tensor in (foreground, background, hole))
         valid = patch_sum(missing.to(f.dtype)) == 0
         matching = Matching.of(f, b, softmax_scale, normalise_foreground)
         canvas = Canvas(background, rate)
@@ -136,10 +141,11 @@ def check(foreground: Tensor, background: Tensor, hole: Tensor, rate: int, **swi
         found = f"foreground {tuple(foreground.shape)} and background {tuple(background.shape)}"
         raise ValueError(f"contextual_attention: found {found}; accepted: two equal shapes (B, C, H, W)")
     batch, _, height, width = foreground.shape
-    if hole.shape != (batch, 1, height, width):
+    times = hole.shape[2] // height if switches["sampling"] == AT_ONCE and height else 1
+    if hole.shape != (batch, 1, times * height, times * width):
         raise ValueError(
             f"contextual_attention: found a hole of {tuple(hole.shape)} for features of {tuple(foreground.shape)}; "
-            f"accepted: {(batch, 1, height, width)}"
+            f"accepted: {(batch, 1, times * height, times * width)}"
         )
     if rate < 2 or rate % 2:
         raise ValueError(f"contextual_attention: found rate {rate}; accepted: an even number from 2")

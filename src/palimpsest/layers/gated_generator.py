@@ -14,7 +14,7 @@ from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.gated import GatedConv, gated_up
-from palimpsest.layers.tensorflow_conventions import Padding, subsample
+from palimpsest.layers.tensorflow_conventions import Padding
 
 
 class GeneratorConfig(Settings):
@@ -98,7 +98,7 @@ class Refinement(nn.Module):
         features = self.attention_branch["before"](inputs)
         attended, offsets = features, None
         if self.attention:
-            attended, offsets = self.attention(features, subsample(hole, 4, self.attention.options["sampling"]))
+            attended, offsets = self.attention(features, hole)
         branches = [self.conv_branch(inputs), self.attention_branch["after"](attended)]
         return self.decoder(torch.cat(branches, 1)), features, offsets
 

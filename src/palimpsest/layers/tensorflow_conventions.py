@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 Padding = Literal["zeros", "reflect", "tensorflow"]
-Sampling = Literal["strided", "aligned"]
+Sampling = Literal["strided", "aligned", "aligned-at-once"]
 
 
 def same_conv(
@@ -52,7 +52,7 @@ class SameConv2d(nn.Conv2d):
 def subsample(x: Tensor, rate: int, sampling: Sampling) -> Tensor:
     """The nearest neighbour at 1 / rate of the size: (B, C, H, W) → (B, C, H / rate, W / rate).
 
-    "strided" takes pixels 0, rate, 2 rate, …; "aligned" the first, the last, and those evenly between them.
+    "strided" takes pixels 0, rate, 2 rate, …; the others the first, the last, and those evenly between them.
     """
     if sampling == "strided":
         return x[..., ::rate, ::rate]

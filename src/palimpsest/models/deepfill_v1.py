@@ -45,7 +45,7 @@ from palimpsest.layers.contextual_attention import ContextualAttention, Options
 from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.local_crops import crop_about
 from palimpsest.layers.strided_critic import Critic
-from palimpsest.layers.tensorflow_conventions import Padding, glorot, subsample
+from palimpsest.layers.tensorflow_conventions import Padding, Sampling, glorot, subsample
 from palimpsest.learning.optimisation import Betas, adam_for_groups, critics_first, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.adversarial import GAN_LOSSES, gradient_penalty
@@ -117,8 +117,9 @@ class Coarse(nn.Sequential):
 class SpatialTransformer(nn.Module):
     """Compared in section 5.1: one affine warp of the whole map (Jaderberg et al. 2015), initially the identity."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, sampling: Sampling):
         super().__init__()
+        self.sampling = sampling
         self.localise = nn.Sequential(
             conv(channels + 1, 32, stride=2),
             conv(32, 32, stride=2),
@@ -131,7 +132,8 @@ class SpatialTransformer(nn.Module):
 
     def forward(self, features: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         identity = features.new_tensor([[1, 0, 0], [0, 1, 0]])
-        theta = identity + self.localise(torch.cat([features, hole], 1)).view(-1, 2, 3)
+        small = subsample(hole, 4, self.sampling)
+        theta = identity + self.localise(torch.cat([features, small], 1)).view(-1, 2, 3)
         grid = F.affine_grid(theta, list(features.shape), align_corners=False)
         return sample(features, grid)
 
@@ -169,7 +171,6 @@ class AttentionBranch(nn.Module):
     def __init__(self, width: int, padding: Padding, attention: Attention):
         super().__init__()
         w, p = width, padding
-        self.sampling = attention.sampling
         self.before = nn.Sequential(
             *encoder(w, 4 * w, p),
             conv(4 * w, 4 * w, padding=p, activation=nn.ReLU),
@@ -178,13 +179,13 @@ class AttentionBranch(nn.Module):
             case "contextual":
                 self.attention = ContextualAttention(attention)
             case "spatial-transformer":
-                self.attention = SpatialTransformer(4 * w)
+                self.attention = SpatialTransformer(4 * w, attention.sampling)
             case "appearance-flow":
                 self.attention = AppearanceFlow(4 * w)
         self.after = nn.Sequential(conv(4 * w, 4 * w, padding=p), conv(4 * w, 4 * w, padding=p))
 
     def forward(self, inputs: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        attended, offsets = self.attention(self.before(inputs), subsample(hole, 4, self.sampling))
+        attended, offsets = self.attention(self.before(inputs), hole)
         return self.after(attended), offsets
 
 

@@ -55,7 +55,7 @@ from palimpsest.layers.dilated_trunk import conv, dilated, to_full_size, trunk
 from palimpsest.layers.edges import canny, grey
 from palimpsest.layers.initial_weights import he
 from palimpsest.layers.patchgan import PatchCritic
-from palimpsest.layers.tensorflow_conventions import same_conv, subsample
+from palimpsest.layers.tensorflow_conventions import same_conv
 from palimpsest.learning import edge_phases
 from palimpsest.learning.optimisation import Betas, adam_for_groups, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
@@ -177,7 +177,6 @@ class Refinement(nn.Module):
     def __init__(self, width: int, attention: Options):
         super().__init__()
         w = width
-        self.sampling = attention.sampling
         self.stems = Stems(w)
         self.conv_branch = nn.Sequential(*encoder(w, kernel=3), *dilated(4 * w, conv))
         self.before = nn.Sequential(*encoder(w, kernel=5, activation=nn.ReLU))
@@ -189,7 +188,7 @@ class Refinement(nn.Module):
     def forward(self, x: Tensor, x1: Tensor, edges: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
         """x2, and the attention's offsets."""
         stems, hole = self.stems(x1, edges, planes), planes[:, 1:]
-        attended, offsets = self.attention(self.before(stems), subsample(hole, 4, self.sampling))
+        attended, offsets = self.attention(self.before(stems), hole)
         decoded = self.decoder(torch.cat([self.conv_branch(stems), self.after(attended)], 1))
         return self.last(torch.cat([decoded, x, planes], 1)), offsets
 
