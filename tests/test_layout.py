@@ -43,6 +43,7 @@ RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 SCRIPTS = sorted(path.stem for path in (ROOT / "stages").glob("*.py"))
 WITHOUT_TORCH = ["download", "split", "holes", "study", "tables", "figures", "gallery", "report"]
 BY_MODEL = ["pretrain", "train", "evaluate", "transfer"]
+LATE = {"transfer": ["palimpsest.evaluation.trained"]}  # a network that is absent needs no torch
 EVERY_MODEL = ["check", "architectures", "benchmark"]
 
 
@@ -82,9 +83,9 @@ sys.path[:0] = [os.path.join(os.getcwd(), "src"), os.getcwd()]
 ahead, scripts = json.loads(sys.argv[1])
 for module in ahead:
     importlib.import_module(module)
-for script, models in scripts.items():
+for script, modules in scripts.items():
     if os.fork() == 0:
-        for module in [f"stages.{script}", *(f"palimpsest.models.{model}" for model in models)]:
+        for module in [f"stages.{script}", *modules]:
             importlib.import_module(module)
         print(json.dumps([script, sorted(sys.modules)]), flush=True)
         os._exit(0)
@@ -93,7 +94,7 @@ for script, models in scripts.items():
 
 
 def loaded(root: Path, scripts: dict[str, list[str]], ahead: Sequence[str] = ()) -> dict[str, set[str]]:
-    """The modules in memory once a stage's script and its models' files are imported, each stage in its own process.
+    """The modules in memory once a stage's script and others are imported, each stage in its own process.
 
     `ahead` are modules that all of them find loaded.
     """
@@ -111,6 +112,11 @@ def test_imports_follow_the_ranks():
     assert climbs(ROOT / "src" / "palimpsest") == []
 
 
+def modules_of(script: str) -> list[str]:
+    """What a stage loads once it runs."""
+    return [*LATE.get(script, []), *(f"palimpsest.models.{model}" for model in models_of(script))]
+
+
 def models_of(script: str) -> list[str]:
     return manifests.MODELS if script in EVERY_MODEL else ["deepfill_v1"] if script in BY_MODEL else []
 
@@ -118,7 +124,7 @@ def models_of(script: str) -> list[str]:
 @pytest.fixture(scope="module")
 def stages() -> dict[str, set[str]]:
     """What each stage loads."""
-    with_torch = {script: models_of(script) for script in SCRIPTS if script not in WITHOUT_TORCH}
+    with_torch = {script: modules_of(script) for script in SCRIPTS if script not in WITHOUT_TORCH}
     return loaded(ROOT, {script: [] for script in WITHOUT_TORCH}) | loaded(ROOT, with_torch, ahead=["torch"])
 
 

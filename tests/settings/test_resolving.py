@@ -16,6 +16,7 @@ from palimpsest.settings.resolving import resolve_all
 ROOT = Path(__file__).parents[2]
 DEEPFILL_V1 = ["", "-baseline", "-spatial-transformer", "-appearance-flow", "-dcgan", "-lsgan", "-no-l1"]
 OF_DEEPFILL_V1 = {f"{stage}@deepfill-v1{variant}" for stage in ("train", "evaluate") for variant in DEEPFILL_V1}
+OF_DEEPFILL_V1 |= {"transfer@deepfill-v1-released", "transfer@deepfill-v1-mmagic-released"}  # settings of its run
 TMAD = ["", "-free-form", "-nc1", "-nc2", "-nc6", "-weighted-sum", "-no-blending", "-not-relativistic"]
 OF_TMAD = {f"{stage}@tmad{variant}" for stage in ("train", "evaluate") for variant in TMAD}
 OF_TMAD |= {"train@deepfill-v2-psnet", "evaluate@deepfill-v2-psnet"}

@@ -27,6 +27,7 @@ SEED = 0  # of what a file draws at random, for every batch
 LONGEST = 300  # characters of what a file's own code says of its failure
 ONNX_TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(uint8)": torch.uint8}
 
+Input = Literal["picture", "mask", "picture + mask", "mask + picture"]
 Network = Callable[[list[Tensor]], Any]
 
 
@@ -95,9 +96,7 @@ class ModelFile(Settings):
     """A file that takes pictures and masks, (B, C, H, W), and gives one picture for each."""
 
     path: str
-    inputs: Annotated[
-        list[Literal["picture", "mask", "picture + mask", "mask + picture"]], AfterValidator(_both)
-    ]  # in the file's order; "+" joins channels
+    inputs: Annotated[list[Input], AfterValidator(_both)]  # in the file's order; "+" joins channels
     picture: Picture
     mask: Mask
     output: Output
@@ -224,10 +223,9 @@ def _fitting(declared, tensor: Tensor) -> np.ndarray:
     given = tuple(tensor.shape)
     pairs = zip(declared.shape, given, strict=False)
     if len(declared.shape) != len(given) or any(isinstance(side, int) and side != size for side, size in pairs):
-        found = (
-            f"input {declared.name} takes {' x '.join(map(str, declared.shape))}, given {' x '.join(map(str, given))}"
-        )
-        raise InputError(f"{found}; accepted: pictures and inputs of that size; size_divisor pads pictures")
+        takes, found = (" x ".join(map(str, sides)) for sides in (declared.shape, given))
+        accepted = "pictures and inputs of that size; size_divisor pads pictures"
+        raise InputError(f"input {declared.name} takes {takes}, given {found}; accepted: {accepted}")
     if declared.type not in ONNX_TYPES:
         raise InputError(f"input {declared.name} takes {declared.type}; accepted: {', '.join(ONNX_TYPES)}")
     kind = ONNX_TYPES[declared.type]
