@@ -266,7 +266,7 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     write_bank(holes, shard.ids, 64, Workspace(tmp_path).slot("scenes").holes)
     write_reference({}, slot / "reference")
     about = {"run": "grey", "model": "m", "profile": "tiny", "slot": "scenes", "dataset": "bundled-photos"}
-    about |= {"code": "0a", "settings": "1b", "features": ""}
+    about |= {"code": "0a", "settings": "1b", "features": "", "source": ""}
     kinds, config = ["square", "rectangle"], EvaluationConfig(batch_size=8, samples=3, worst=2)
     measure(TrainedModel(Grey(), "cpu"), About(**about), kinds, config, "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from building import as_released, load_released
+from building import as_stored, load_released
 from palimpsest.released import read
 from released.textbook_deepfill import (
     CRFILL,
@@ -71,7 +71,7 @@ def outputs(params, name, conventions, height, width):
     for run in ("deepfill-v2", "crfill"):
         params["runs"][run]["settings"]["generator"]["width"] = 8
     params["runs"]["deepfill-v1"]["settings"]["width"] = 8
-    model, state = as_released(params, name)
+    model, state = as_stored(params, name)
     generator = torch.Generator().manual_seed(0)
     for key, value in state.items():
         channels = value.shape[-1] if key.endswith("kernel") else value.shape[0]

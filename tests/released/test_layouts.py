@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from building import as_released, shrink
+from building import as_stored, shrink
 from palimpsest.config.yaml import InputError
 from palimpsest.released import FOLDER, Reversed, available, read
 from palimpsest.released.converting import held, to_ours
@@ -44,7 +44,7 @@ def test_a_network_of_blue_first_sees_and_fills_pictures_of_red_first(params, na
     layout = read(name)
     shrink(params["runs"][layout.run], AS_DEEP.get(layout.run, {}))
     size = 256 if layout.run == "pconv" else 128
-    model, theirs = as_released(params, name, size)
+    model, theirs = as_stored(params, name, size)
     model.networks.double()
     generator = torch.Generator().manual_seed(0)
     for value in theirs.values():
@@ -66,7 +66,7 @@ def test_a_network_of_blue_first_sees_and_fills_pictures_of_red_first(params, na
 @pytest.mark.parametrize("name", BLUE_FIRST)
 def test_every_pattern_of_reversed_colours_is_one_of_tensors_with_them(params, name):
     layout = read(name)
-    model, _ = as_released(params, name)
+    model, _ = as_stored(params, name)
     shapes = {place: value.shape for place, value in held(layout, model.networks).items()}
     for side, axis in (("inputs", 1), ("last_inputs", 1), ("outputs", 0)):
         for pattern in getattr(layout.reversed, side):

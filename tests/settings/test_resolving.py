@@ -144,7 +144,9 @@ def test_other_pictures_change_what_they_fill_and_what_learns_or_is_measured_the
     params["profiles"]["tiny"]["slots"]["unseen"]["scale"] = 128
     assert changed() == {"split@unseen"}
     params["profiles"]["tiny"]["slots"]["unseen"]["dataset"] = "bundled-photos-large"
-    measured = {f"transfer@{run}-on-unseen" for run in ("deepfill-v2", "crfill", "cra", "pen-net", "medfe")}
+    trained = ["deepfill-v2", "crfill", "cra", "pen-net", "medfe"]
+    released = [f"{name}-released" for name in ("deepfill-v2", "crfill", "pen-net", "medfe", "lama")]
+    measured = {f"transfer@{run}-on-unseen" for run in [*trained, *released]}
     assert changed() == {"download@unseen", "split@unseen"} | measured
 
 

@@ -21,6 +21,8 @@ Departures
 - The generator's adversarial loss is -D, as in the released code; equation 3 has ReLU(1 - D) (`adversarial:
   hinge-on-both`).
 - A(U) has its own critic, as in the released code; the paper uses D again.
+- For pictures near 512 px the released code has a network whose coarse part always works at half the size
+  (`generator.coarse_at_half_above: 0`); in its others it never does (`null`).
 - Patches reach over the picture's edge, where features repeat their border: n² patches on n x n places. The released
   code's master branch takes only the (n - 1)² patches inside.
 - Overlapping patches are divided by their count; the released code leaves the sum to the next convolution.

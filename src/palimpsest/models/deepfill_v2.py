@@ -25,6 +25,8 @@ Departures
 - For pictures larger than `generator.coarse_at_half_above` px the coarse network works at half size, as in CRFill's
   released code.
 - The flip of the strokes, which has no effect in the released code, is left out.
+- What mmagic released as DeepFill v2 is another network, whose weights cannot be read: its stage 2 sees the hole too,
+  its decoder narrows earlier, and its last layer is gated.
 - 500,000 iterations are our reading of "until convergence".
 """
 
