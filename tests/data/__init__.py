@@ -16,6 +16,9 @@ from palimpsest.data.catalogue import Catalogue, Dataset
 from palimpsest.data.shards import Row, write_index
 from palimpsest.storage import replacing
 
+HEADER = ["name", "kind", "package", "version", "path", "subject", "bucket", "group", "split", "licence", "credit",
+          "sha256"]  # fmt: skip
+
 
 def noise(seed: int, height: int = 24, width: int = 32) -> np.ndarray:
     """Smooth colours of its own for each seed, uint8 (height, width, 3)."""

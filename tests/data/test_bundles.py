@@ -1,11 +1,11 @@
-"""Qt's resource bundles."""
+"""Qt's resource bundles, and zips."""
 
 import struct
 import zlib
 
 import pytest
 
-from data import Everything
+from data import Everything, make_zip
 from palimpsest.config.yaml import InputError
 from palimpsest.data import bundles
 
@@ -109,3 +109,12 @@ def test_a_bundle_s_file_of_another_length_than_told_is_refused(length):
     )
     with pytest.raises(InputError, match=r"a\.txt"):
         list(bundles.stream(bundle, Everything()))
+
+
+def test_a_zip_gives_back_what_was_put_in(tmp_path):
+    files = {"textures/wall.png": b"wall" * 9, "textures/floor.png": b"floor"}
+    bundle = make_zip(tmp_path / "0textures.pk3", files).read_bytes()
+    assert dict(bundles.stream(bundle, Everything())) == files
+    assert list(bundles.stream(bundle, {"textures/floor.png", "absent"})) == [("textures/floor.png", b"floor")]
+    with pytest.raises(InputError, match="cut short, damaged"):
+        list(bundles.stream(bundle[:-30], Everything()))

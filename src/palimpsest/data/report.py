@@ -129,7 +129,7 @@ def _remarks(splits: Tree) -> list[str]:
 
 def _origin(origin: Tree) -> list[str]:
     if "archives" not in origin:
-        return [f"Photographs of the list {origin['list']}, buckets: {', '.join(origin['buckets'] or ['all'])}."]
+        return [f"Photographs of {', '.join(origin['lists'])}; buckets: {', '.join(origin['buckets'] or ['all'])}."]
     keys = ["name", "bytes", "sha256", "checked"]
     return _lines(
         [["archive", "bytes", "sha256", "checked against"], *([a[k] for k in keys] for a in origin["archives"])]
