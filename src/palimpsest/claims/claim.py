@@ -36,7 +36,7 @@ class PictureClaim(Claim):
     better: int  # 1 where more is better, -1 where less is
     holes: dict[str, int]  # {kind: its sign}: one kind, or what changes from small (-1) to large (1)
     pairs: list[Pair]
-    own: str | None = None  # the name of the paper's data among our datasets; none for a claim about any data
+    own: str | None = None  # the name of the paper's data among our datasets; none where it has none
     margin: float | None = None  # of a claim of no gain: the least gain that counts
     unlike: str = ""  # why ours does not measure what the paper measured
 

@@ -36,18 +36,21 @@ def _short(number: float | None) -> str:
 
 
 def to_tex(ledger: Ledger) -> str:
-    """A table of several pages to \\input where booktabs and longtable are loaded, a row a claim."""
+    """A table of several pages to \\input where booktabs and longtable are loaded, a row a claim.
+
+    n is of pictures, photographs, and the seeds of both runs.
+    """
     body = []
     for paper, tables in grouped(ledger).items():
         for table, entries in tables.items():
             where = f"{read_papers()[paper].label}, {f'Table {table}' if table else 'its text'}"
-            body += [rf"\midrule\multicolumn{{4}}{{l}}{{\textbf{{{tex(where)}}}}}\\*", *map(_line, entries)]
+            body += [rf"\midrule\multicolumn{{5}}{{l}}{{\textbf{{{tex(where)}}}}}\\*", *map(_line, entries)]
     rows = "\n".join(body)
     return rf"""% \usepackage{{booktabs,longtable}}
 {{\footnotesize
-\begin{{longtable}}{{@{{}}p{{0.44\linewidth}}rp{{0.2\linewidth}}p{{0.2\linewidth}}@{{}}}}
+\begin{{longtable}}{{@{{}}p{{0.4\linewidth}}rp{{0.15\linewidth}}rp{{0.2\linewidth}}@{{}}}}
 \toprule
-claim & published & ours, 95\,\% & verdict \\
+claim & published & ours, 95\,\% & n & verdict \\
 \endhead
 \bottomrule
 \endfoot
@@ -61,7 +64,10 @@ def _line(entry: Entry) -> str:
     why = f": {found['why']}" if found["why"] else ""
     claim = f"{found['claim']} {found['measure']}."
     ours = f"{found['ours']} {found['interval']}".strip() or "–"
-    return rf"{tex(claim)} & {tex(found['published'] or '–')} & {tex(ours)} & {tex(found['verdict'] + why)} \\"
+    seen = entry.ours and entry.ours.pictures
+    count = f"{seen}, {entry.ours.photographs}, {'+'.join(map(str, entry.ours.seeds))}" if seen else ""
+    cells = [claim, found["published"] or "–", ours, count, found["verdict"] + why]
+    return " & ".join(map(tex, cells)) + r" \\"
 
 
 def grouped(ledger: Ledger) -> dict[str, dict[str, list[Entry]]]:

@@ -63,7 +63,7 @@ class Reader:
             paper=self.name,
             table=key,
             place=f"Table {key}",
-            text=f"{better.label} is better than {worse.label}.",
+            text=f"{better.label} is better than {worse.label.rstrip('.')}.",
             measure=f"{metric.head} on {at.label}, {at.measured} holes",
             tested=f"by {ours.label}, {group}" if ours.label != metric.label or not column.compares else "",
             slot=at.slot,
@@ -88,6 +88,7 @@ class Reader:
             better=sign,
             holes=holes,
             pairs=[Pair(*pair, self._gain(spoken, sign, holes, *pair)) for pair in pairs],
+            own=self._own(spoken),
             margin=spoken.margin if isinstance(spoken, NoGain) else None,
         )
 
@@ -105,6 +106,14 @@ class Reader:
                 return None
             gain += weight * sign * (numbers[0] - numbers[1])
         return gain
+
+    def _own(self, spoken: OfPictures) -> str | None:
+        """The paper's data in the slot of a claim: that of its table, or else of the first table that has the slot."""
+        tables = [self.paper.tables.get(spoken.table), *self.paper.tables.values()]
+        found = [
+            at.own for table in tables if isinstance(table, Comparison) for at in table.data if at.slot == spoken.slot
+        ]
+        return next(iter(found), None)
 
     def _printed(
         self, key: str, layout: Comparison, at: Condition, method: str | None, metric: str | None
