@@ -58,6 +58,7 @@ def held(photographs, shape, seeds, spread, gain):
         (9, "normal", (3, 3), 0.3, 0.4),
         (20, "heavy tails", (3, 3), 1, 0.4),
         (45, "normal", (3, 3), 0, 0.4),
+        (20, "normal", (3, 1), 1, 0.4),
     ],
 )
 def test_the_interval_holds_the_true_difference_in_93_to_97_of_100_draws(photographs, shape, seeds, spread, gain):

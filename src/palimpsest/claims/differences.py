@@ -14,6 +14,7 @@ import numpy as np
 RESAMPLES, BLOCK, SEED = 2000, 250, 1
 LEVEL = 0.95
 FEWEST = 4  # photographs; of fewer, more than 5 % of the draws are of one photograph alone
+CAUTION = 3  # times their variance that seeds are taken to have in the draws, as that of three is often seen too small
 ROUNDING, NOTHING = 1e-12, 1e-9  # what is left of 0: of a sum, and of a variance
 
 FEW = f"fewer than {FEWEST} photographs"
@@ -145,11 +146,11 @@ def _seeds(totals: list[np.ndarray], sizes: np.ndarray) -> _Part:
     draw, found = np.random.default_rng(SEED), _Part.none()
     for run in several:
         shares = 1 / len(run) if len(several) == len(totals) else sum(1 / len(each) for each in totals)
-        of_seeds, noise = (run.sum(1) / sizes.sum()).var(ddof=1), _noise(run, sizes)
-        variance = shares * max(0.0, of_seeds - noise)
-        again = of_seeds * draw.chisquare(len(run) - 1, RESAMPLES) / (len(run) - 1)
-        moved = np.sqrt(variance) * draw.standard_normal(RESAMPLES)
-        found += _Part(variance, moved, shares * np.maximum(0, again - noise))
+        noise, freedom = _noise(run, sizes), len(run) - 1
+        variance = max(0.0, float((run.sum(1) / sizes.sum()).var(ddof=1)) - noise)
+        moved = np.sqrt(shares * CAUTION * variance) * draw.standard_normal(RESAMPLES)
+        again = (CAUTION * variance + noise) * draw.chisquare(freedom, RESAMPLES) / freedom
+        found += _Part(shares * variance, moved, shares * np.maximum(0, again - noise))
     return found
 
 
