@@ -1,7 +1,13 @@
-"""reports/tables: every table in every format, with a summary; reports/metrics.csv: every measured value."""
+"""reports/tables: every table in every format, a summary, and the ledger of claims.
+
+reports/metrics.csv holds every measured value.
+"""
 
 from pathlib import Path
 
+from palimpsest.claims import formats
+from palimpsest.claims.ledger import read_ledger
+from palimpsest.papers.paper import read_papers
 from palimpsest.resolved import Resolved
 from palimpsest.results.measured import read_results
 from palimpsest.results.summary import summary, to_csv
@@ -21,6 +27,10 @@ def main(_: Resolved) -> None:
         for ending, rendered in FORMATS.items():
             write_text(reports.tables / f"{table.key}.{ending}", rendered(table))
         write_text(reports.tables / f"{table.key}-notes.tex", to_tex_notes(table))
+    ledger = read_ledger(measured, read_papers())
+    write_json(reports.claims, formats.to_tree(ledger))
+    write_text(reports.claims.with_suffix(".csv"), formats.to_csv(ledger))
+    write_text(reports.claims.with_suffix(".tex"), formats.to_tex(ledger))
     about = {**summary(measured), "tables": [table.key for table in tables], "matrix": matrix(measured)}
     write_json(reports.summary, about)
     write_text(reports.measured, to_csv(measured))

@@ -33,6 +33,7 @@ RANKS = [
     ["results"],
     ["study"],
     ["tables"],
+    ["claims"],
     ["figures"],
     ["page"],
     ["settings"],

@@ -126,6 +126,11 @@ class ReportFiles:
         return self.tables / "summary.json"
 
     @property
+    def claims(self) -> Path:
+        """The ledger as the page reads it; beside it .csv and .tex."""
+        return self.tables / "claims.json"
+
+    @property
     def measured(self) -> Path:
         """Every mean with its interval."""
         return self.folder / "metrics.csv"

@@ -72,8 +72,7 @@ def test_external_results_and_other_holes_do_not_disturb(fake):
     fake.external("theirs", "Their method")
     shutil.rmtree(fake.root / "runs" / "theirs")
     before = every_drawing(fake)
-    path = fake.root / "results" / "patchmatch" / "metrics.json"
-    path.write_text(path.read_text().replace('"rectangle"', '"brush"'))
+    fake.write("patchmatch", kinds=["brush"])
     after = every_drawing(fake)
     assert [drawing.name for drawing in before] == [drawing.name for drawing in after]
     assert not any("PatchMatch" in line for line in before[0].absent)

@@ -233,7 +233,7 @@ def test_what_is_not_there_is_said_with_what_is(reader):
         "view/scenes/star/10/input/deepfill-v1": "there are scenes/rectangle",
         "provenance/nobody/rectangle/psnr": "there are patchmatch, deepfill-v1-baseline",
         "provenance/%E0%A4%A/rectangle/psnr": "There is no run %E0%A4%A",
-        "figure/none": "there are deepfill-v1-qualitative",
+        "figure/none": "there are deepfill-v1-ledger",
     }.items():
         reader.go(address)
         reader.page.wait_for_function("words => dialog.open && dialog.innerText.includes(words)", arg=words)
@@ -266,6 +266,7 @@ def test_the_back_button_leaves_the_dialog_behind(reader):
 def test_nothing_is_wider_than_the_window_and_text_can_be_read(chromium, reported, size, scheme):
     reader = Reader(chromium, reported, size, color_scheme=scheme)
     for hash_ in (
+        "claims",
         "overview",
         "gallery",
         "provenance/deepfill-v1/rectangle/psnr",
@@ -302,6 +303,16 @@ def test_without_javascript_tables_and_figures_are_there(chromium, reported):
     page = context.new_page()
     page.goto(f"file://{reported}/reports/index.html")
     assert page.locator("#deepfill-v1-1 td.measured").count() > 10
+    rows = page.locator("#claims-deepfill-v1-text tbody tr")
+    seen = [row.is_visible() for row in rows.all()]
+    assert seen == [True] * 8
+    page.locator(".show input.not-run").uncheck()
+    assert [row.is_visible() for row in rows.all()] == [
+        "not-run" not in row.get_attribute("class") for row in rows.all()
+    ]
+    assert not all(row.is_visible() for row in rows.all())
+    page.locator("#claims-deepfill-v1-1 summary").click()
+    assert page.locator("#claims-deepfill-v1-1 tbody tr.undecided").count() == 9
     assert page.locator("noscript p").is_visible()
     left, right = (page.locator(f".first .{side}").bounding_box() for side in ("left", "right"))
     assert left["width"] > 50 and abs(left["x"] - right["x"]) >= left["width"]  # beside each other

@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import pytest
 from palimpsest.config.yaml import InputError
 from palimpsest.page.document import typeset
 from palimpsest.page.page import read_report, render, show_figures
+from palimpsest.papers.paper import ORDER
 from palimpsest.tables.latex import tex
 from palimpsest.tables.model import LEGEND
 from palimpsest.workspace import Workspace
@@ -40,6 +42,21 @@ def test_the_page_shows_every_table_figure_and_credit(project):
     assert "Smoke run." in page
 
 
+def test_the_ledger_has_every_claim_and_each_table_its_verdicts(project):
+    page = (project / "reports" / "index.html").read_text()
+    ledger = page[page.index('id="claims"') : page.index('id="deepfill-v1"')]
+    with (project / "reports" / "tables" / "claims.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == ledger.count('<th scope="row">') - len(ORDER)  # the counts have a row for each paper
+    for verdict in {row["verdict"] for row in rows}:
+        found = sum(row["verdict"] == verdict for row in rows)
+        assert ledger.count(f'<tr class="{verdict.replace(" ", "-")}">') == found
+    head = '<a href="#claims-deepfill-v1-1">9 orders of its methods</a>: 9 <span class="verdict undecided">undecided'
+    assert page.index('id="deepfill-v1"') < page.index(head) < page.index('<div class="table" id="deepfill-v1-1">')
+    assert "fewer than 4 photographs" in ledger and "bundled-photos (a stand-in)" in ledger
+    assert "0 of 978 claims have an interval here." in ledger and "This is a smoke run" in ledger
+
+
 def test_the_page_says_what_became_of_every_photograph(project):
     page = (project / "reports" / "index.html").read_text()
     found = json.loads((Workspace(project).slot("scenes").report / "report.json").read_text())["splits"]
@@ -48,13 +65,14 @@ def test_the_page_says_what_became_of_every_photograph(project):
     assert counts[2] == 24 and f'<th scope="row">pictures</th>{cells}' in page
 
 
-def test_pictures_come_first_then_tables_and_the_matrix_of_runs_last(project):
+def test_pictures_come_first_then_claims_then_tables_and_the_matrix_of_runs_last(project):
     page = (project / "reports" / "index.html").read_text()
     order = [
         "original.webp",
         "input.webp",
         "right.webp",
         "left.webp",
+        'id="claims"',
         'id="deepfill-v1-1"',
         'id="gallery"',
         'id="matrix"',

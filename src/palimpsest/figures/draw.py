@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib import rc_context, rcParamsDefault
 
 from palimpsest.figures.against_ratio import growing, ratios
+from palimpsest.figures.claims import claims
 from palimpsest.figures.drawing import STYLE, Drawing, lean_font, register, save
 from palimpsest.figures.holes import draw_holes
 from palimpsest.figures.pictures import failures, references, results, retrieval
@@ -32,6 +33,7 @@ KINDS: dict[str, Callable[[Studio, FigureSpec], Drawn]] = {
     "curves": curves,
     "progress": progress,
     "sample-grids": sample_grids,
+    "claims": claims,
 }
 Part = Callable[[], Iterator[Drawing]]
 

@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import UndefinedError
 from PIL import Image
 
+from palimpsest.claims.verdict import VERDICTS
 from palimpsest.config.yaml import InputError
 from palimpsest.data import report as data_report
 from palimpsest.page.commit import commit
@@ -32,6 +33,7 @@ class Report:
 
     commit: str  # of the code
     summary: dict[str, Any]  # profile, data, tables, matrix
+    claims: dict[str, Any]  # the ledger
     figures: list[dict[str, Any]]  # what figures.json says of each
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
@@ -57,13 +59,31 @@ class Report:
         """The table of released networks; "" where none was measured on its paper's data."""
         return next((key for key in self.summary["tables"] if key == parity.KEY), "")
 
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        return VERDICTS
+
+    def count(self, paper: str, verdict: str) -> int:
+        """How many of a paper's claims have a verdict."""
+        return sum(part["counts"].get(verdict, 0) for part in self.claims["papers"][paper])
+
     def figures_of(self, paper: str) -> list[dict[str, Any]]:
-        return [figure for figure in self.figures if figure["name"].startswith(f"{paper}-")]
+        """The figures of a paper, or of another part of the report, but for that of its claims."""
+        about = self.claims_of(paper)
+        return [figure for figure in self.figures if figure["name"].startswith(f"{paper}-") and figure not in about]
+
+    def claims_of(self, paper: str) -> list[dict[str, Any]]:
+        """The figures of a paper's claims."""
+        return self._of_kind(paper, "claims")
 
     def curves_of(self, paper: str) -> list[dict[str, Any]]:
         """The figures of a paper's training curves."""
-        kinds = {f"{paper}-{name}": figure.kind for name, figure in self.papers[paper].figures.items()}
-        return [figure for figure in self.figures_of(paper) if kinds.get(figure["name"]) == "curves"]
+        return self._of_kind(paper, "curves")
+
+    def _of_kind(self, paper: str, kind: str) -> list[dict[str, Any]]:
+        figures = self.papers[paper].figures if paper in self.papers else {}
+        kinds = {f"{paper}-{name}": figure.kind for name, figure in figures.items()}
+        return [figure for figure in self.figures if kinds.get(figure["name"]) == kind]
 
     def method(self, run: str) -> str:
         """What the method of a run is called."""
@@ -135,6 +155,7 @@ def read_report(root: Path) -> Report:
     return Report(
         commit=commit(root),
         summary=summary,
+        claims=read_json(reports.claims, dict),
         figures=read_json(reports.captions, list),
         gallery=read_json(reports.gallery_index, dict),
         credits={slot: _text(files.credits) for slot, files in slots.items()},
@@ -149,7 +170,7 @@ def render(report: Report, name: str) -> str:
     try:
         return template("page", name, tex=tex).render(report=report)
     except (UndefinedError, KeyError, TypeError) as error:
-        found = f"found summary.json, figures.json or index.json of another kind ({error})"
+        found = f"found summary.json, claims.json, figures.json or index.json of another kind ({error})"
         raise InputError(
             f"{report.workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them"
         ) from error

@@ -132,10 +132,26 @@ class RatiosFigure(AgainstRatio):
     kind: Literal["ratios"]
 
 
+class ClaimsFigure(Settings):
+    """Published differences between methods against ours, a point an order that the paper's tables print."""
+
+    kind: Literal["claims"]
+    title: str
+    caption: str
+    paper: str  # its key
+
+
 OfPictures = ResultsFigure | ReferencesFigure | RetrievalFigure | FailuresFigure
 
 
 FigureSpec = Annotated[
-    OfPictures | GrowingFigure | RatiosFigure | CurvesFigure | ProgressFigure | SampleGridsFigure | TimingFigure,
+    OfPictures
+    | GrowingFigure
+    | RatiosFigure
+    | CurvesFigure
+    | ProgressFigure
+    | SampleGridsFigure
+    | TimingFigure
+    | ClaimsFigure,
     Field(discriminator="kind"),
 ]

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build, one_of, read_yaml
-from palimpsest.papers.figures import AgainstRatio, FigureSpec, TimingFigure
+from palimpsest.papers.claims import Claim, check_claims
+from palimpsest.papers.figures import AgainstRatio, ClaimsFigure, FigureSpec, TimingFigure
 from palimpsest.papers.metrics import PAPERS, Metrics, read_metrics
 from palimpsest.papers.networks import BlockTable, ClaimTable, ParameterTable, SettingTable, TimingTable
 from palimpsest.papers.tables import ComparisonTable, Study, StudyTable, WideTable
@@ -32,6 +33,7 @@ class Paper(Settings):
     venue: str
     foreseen: list[str] = Field(default_factory=list)  # runs that its rows name and params.yaml may lack
     tables: dict[str, TableSpec]
+    claims: dict[str, Claim] = Field(default_factory=dict)  # of its text; those of its tables are read from them
     figures: dict[str, FigureSpec]
 
     @property
@@ -41,10 +43,11 @@ class Paper(Settings):
 
     @property
     def timed_runs(self) -> list[str]:
-        """The runs whose speed, memory or size some table or figure shows."""
+        """The runs whose speed, memory or size some table, figure or claim is about."""
         figures = [figure for figure in self.figures.values() if isinstance(figure, TimingFigure)]
         drawn = [column.run for figure in figures for column in figure.columns]
-        return [run for table in self.tables.values() for run in table.timed_runs] + drawn
+        claimed = [run for claim in self.claims.values() for run in claim.timed_runs]
+        return [run for table in self.tables.values() for run in table.timed_runs] + drawn + claimed
 
 
 def names(folder: Path = PAPERS) -> list[str]:
@@ -60,7 +63,10 @@ def read_paper(name: str, metrics: Metrics, values: Values, folder: Path = PAPER
     for key, table in paper.tables.items():
         places = [place for place in values if (place.paper, place.table) == (name, table.source(key))]
         table.check(places, metrics, f"{path.name}: tables.{key}")
+    check_claims(paper.claims, paper.tables, metrics, path.name)
     for key, figure in paper.figures.items():
+        if isinstance(figure, ClaimsFigure):
+            one_of(figure.paper, [name], f"{path.name}: figures.{key}.paper")
         for metric in figure.metrics if isinstance(figure, AgainstRatio) else ():
             one_of(metric, metrics, f"{path.name}: figures.{key}.metrics")
     return paper
@@ -72,7 +78,7 @@ def _read(path: Path) -> Tree:
 
 
 def check_runs(known: Iterable[str], folder: Path = PAPERS) -> None:
-    """InputError where a table or figure of a paper names a run that is neither `known` nor foreseen by the paper."""
+    """InputError where a paper names a run that is neither `known` nor foreseen by the paper."""
     for name in names(folder):
         tree = _read(folder / f"{name}.yaml")
         accepted = {*known, *tree.get("foreseen", [])}
@@ -102,5 +108,5 @@ def read_papers() -> dict[str, Paper]:
 
 
 def benchmarked() -> list[str]:
-    """The runs whose speed, memory or size some table or figure of any paper shows."""
+    """The runs whose speed, memory or size some table, figure or claim of any paper is about."""
     return list(dict.fromkeys(run for paper in read_papers().values() for run in paper.timed_runs))

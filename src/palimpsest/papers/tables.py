@@ -145,6 +145,7 @@ class Group(Settings):
 class Comparison(MethodTable):
     """Published numbers and ours, in the paper's own order of rows and metrics."""
 
+    own: list[str]  # the paper's method and its ablations, in values.csv: how they compare with every row is a claim
     external: bool  # whether external results have rows here; not where variants of one method are compared
     published: list[str | Unstated]  # metrics
     measured: list[Group]
@@ -161,6 +162,8 @@ class Comparison(MethodTable):
     def check(self, places: Sequence[Place], metrics: Metrics, at: str) -> None:
         for metric in self.published:
             one_of(metric if isinstance(metric, str) else metric.like, metrics, f"{at}.published")
+        for method in self.own:
+            one_of(method, [row.method for row in self.rows if row.method], f"{at}.own")
         published = self.published_metrics(metrics)
         for metric in published:
             one_of(metric, {place.metric for place in places}, f"{at}.published")

@@ -1,0 +1,80 @@
+"""The ledger: the verdict on every claim of every paper. docs/claims.md says how each comes about."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from palimpsest.claims.claim import Claim, CostClaim
+from palimpsest.claims.costs import judge_cost
+from palimpsest.claims.evidence import Evidence
+from palimpsest.claims.orders import Reader, column_for
+from palimpsest.claims.ranks import Agreement, Column, agreement
+from palimpsest.claims.verdict import VERDICTS, Entry, judge
+from palimpsest.papers.paper import Paper
+from palimpsest.papers.tables import Comparison, Condition
+from palimpsest.papers.values import Place, read_values
+from palimpsest.results.measured import Measured
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every claim with its verdict, and how far the order in each table agrees with the published one."""
+
+    entries: list[Entry]
+    agreements: dict[str, Agreement]  # {paper-table: its}; none where nothing ranks
+
+    def of(self, paper: str, table: str | None = None) -> list[Entry]:
+        """Of a paper; of one of its tables, or of its text for ""."""
+        mine = [entry for entry in self.entries if entry.claim.paper == paper]
+        return mine if table is None else [entry for entry in mine if entry.claim.table == table]
+
+
+def counts(entries: Iterable[Entry]) -> dict[str, int]:
+    """{verdict: number}, in the order of VERDICTS, those that occur."""
+    found = Counter(entry.verdict for entry in entries)
+    return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+
+def read_ledger(measured: Measured, papers: dict[str, Paper]) -> Ledger:
+    """Of some papers, from what was measured."""
+    evidence, values = Evidence(measured), read_values()
+    readers = [Reader(name, paper, values, evidence.metrics) for name, paper in papers.items()]
+    return Ledger(
+        entries=[_judged(claim, evidence) for reader in readers for claim in reader.claims()],
+        agreements={key: found for reader in readers for key, found in _agreements(reader, evidence)},
+    )
+
+
+def _judged(claim: Claim, evidence: Evidence) -> Entry:
+    return judge_cost(claim, evidence) if isinstance(claim, CostClaim) else judge(claim, evidence)
+
+
+def _agreements(reader: Reader, evidence: Evidence) -> Iterator[tuple[str, Agreement]]:
+    for key, layout in reader.paper.tables.items():
+        if isinstance(layout, Comparison):
+            columns = [column for at in layout.data for column in _columns(reader, key, layout, at, evidence)]
+            if found := agreement(columns):
+                yield f"{reader.name}-{key}", found
+
+
+def _columns(reader: Reader, key: str, layout: Comparison, at: Condition, evidence: Evidence) -> Iterator[Column]:
+    """Of each published metric with a better side that one of ours compares with: the methods that have both."""
+    for name, metric in layout.published_metrics(evidence.metrics).items():
+        tested = column_for(layout, name)
+        if metric.direction == "none" or tested is None or not tested[1].compares:
+            continue
+        ours = tested[1].metric
+        rows = []
+        for row in layout.rows:
+            place = Place(reader.name, layout.source(key), at.dataset, at.mask, at.ratio, row.method, name)
+            run, printed = row.run_on(at), reader.values.get(place)
+            if printed and printed.number is not None and not evidence.lacks(run, at.slot, at.measured, ours):
+                rows.append((printed.number, evidence.values(run, at.measured, ours)))
+        if len(rows) > 1 and evidence.metrics[ours].of != "set":
+            values = np.stack([found.mean(0) for _, found in rows])
+            finite = np.isfinite(values).all(0)
+            if finite.any():
+                photographs = evidence.photographs(at.slot)[finite]
+                yield Column(np.array([number for number, _ in rows]), values[:, finite], photographs)

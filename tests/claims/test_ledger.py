@@ -1,0 +1,60 @@
+import time
+
+import numpy as np
+import pytest
+
+from palimpsest.claims.ledger import counts, read_ledger
+from palimpsest.claims.verdict import VERDICTS
+from palimpsest.papers.paper import read_papers
+from reported import RUNS
+
+
+@pytest.fixture
+def ledger(timed):
+    return read_ledger(timed.measured, read_papers())
+
+
+def test_every_claim_has_one_verdict_and_a_name_of_its_own(ledger):
+    ids = [entry.claim.id for entry in ledger.entries]
+    assert len(ids) == len(set(ids)) > 900
+    assert {entry.verdict for entry in ledger.entries} <= {*VERDICTS}
+    for entry in ledger.entries:
+        assert entry.why or entry.verdict in ("confirmed", "contradicted"), entry.claim.id
+        assert (entry.ours is None) == (entry.verdict == "not run") or entry.verdict == "not comparable"
+
+
+def test_two_photographs_decide_nothing_about_pictures(ledger):
+    """As in the default profile."""
+    of_pictures = [entry for entry in ledger.entries if entry.data]
+    assert of_pictures and {entry.verdict for entry in of_pictures} <= {"undecided", "not comparable"}
+
+
+def test_counts_are_of_a_paper_or_of_one_of_its_tables(ledger):
+    assert counts(ledger.of("deepfill-v1", "1")) == {"undecided": 9}
+    assert counts(ledger.of("crfill", "")) == {"confirmed": 3, "not run": 8}
+    parts = [ledger.of("deepfill-v1", table) for table in ("1", "")]
+    assert sum(map(len, parts)) == len(ledger.of("deepfill-v1")) == sum(counts(ledger.of("deepfill-v1")).values())
+
+
+def test_a_table_has_the_rank_agreement_of_what_compares(ledger):
+    """Published: PatchMatch, baseline, full model from worst to best; ours rise in that order, of errors too."""
+    assert ledger.agreements.keys() == {"deepfill-v1-1"}
+    found = ledger.agreements["deepfill-v1-1"]
+    assert (found.columns, found.tau) == (3, pytest.approx(np.mean([1, -1, -1])))
+    assert found.low is None  # two photographs
+
+
+def test_the_ledger_of_one_paper_is_its_part_of_the_whole(ledger, timed):
+    alone = read_ledger(timed.measured, {"crfill": read_papers()["crfill"]})
+    assert alone.entries == ledger.of("crfill")
+
+
+def test_a_thousand_claims_take_seconds(timed):
+    for run in ("gm-srm", "pconv", "deepfill-v2", "edge-connect", "lisk", "lbam", "e2i", "ctsdg", "medfe", "lahiri"):
+        timed.add(run, kinds=[each.hole for key in ["I", "II"] for each in read_papers()["gm-srm"].tables[key].data])
+    measured = timed.measured
+    assert len(measured.results) == len(RUNS) + 10
+    start = time.process_time()
+    found = read_ledger(measured, read_papers())
+    assert sum(entry.ours is not None for entry in found.entries) > 500
+    assert time.process_time() - start < 20
