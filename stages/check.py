@@ -24,7 +24,7 @@ def main() -> None:
     expect(manifest("check", MODELS))
     for name, taken, resolved in resolve_all(tree, check(tree, datasets, networks), datasets, networks):
         write_json(workspace.resolved(name, taken), resolved)
-    checkpoints.save_nothing(workspace.run(NOTHING).weights)
+    checkpoints.save_nothing(workspace.run(NOTHING).weights, "it stands for what a run does not need")
     if inputs_hash() != before:
         raise InputError("settings or code have changed while `check` read them, so nothing is recorded; run it again")
 

@@ -151,14 +151,19 @@ class Fake:
 
     def external(self, name: str, label: str, **changes):
         """External results, under a name that no run has."""
-        self.add(name, label=label, source="their page, model of 2027", **changes)
+        self.add(name, stage="external", label=label, source="their page, model of 2027", **changes)
 
-    def add(self, name: str, label="", source="", **changes):
+    def released(self, name: str, label: str, beside: str, as_published: bool, **changes):
+        """A network that others trained, beneath a run of ours."""
+        more = {"beside": beside, "as_published": as_published}
+        self.add(name, stage="transfer", label=label, more=more, **changes)
+
+    def add(self, name: str, label="", source="", stage="evaluate", more=None, **changes):
         """One more set of results."""
         path = Workspace(self.root).resolved("runs")
         described = json.loads(path.read_text())
         described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
-        described[name] |= {"label": label, "source": source, "run": {"name": name}}
+        described[name] |= {"stage": stage, "label": label, "source": source, "run": {"name": name}, **(more or {})}
         path.write_text(json.dumps(described))
         self.write(name, **changes)
 

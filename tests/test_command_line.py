@@ -75,12 +75,12 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
         (
             "run",
             lambda folder: "deepfill-v9",
-            "asked for run 'deepfill-v9'; accepted: tmad-coarse, tmad-coarse-free-form, constant-fill, patchmatch, ",
+            "--run: found 'deepfill-v9'; accepted: tmad-coarse, tmad-coarse-free-form, constant-fill, patchmatch, ",
         ),
         (
             "run",
             lambda folder: "gm-srm-memory",
-            "asked for run 'gm-srm-memory'; accepted: tmad-coarse, tmad-coarse-free",
+            "--run: found 'gm-srm-memory'; accepted: tmad-coarse, tmad-coarse-free",
         ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
         ("image", lambda folder: "none.png", "none.png: asked for an 8-bit RGB picture, found no such file"),

@@ -37,6 +37,9 @@ def fetch(arguments: argparse.Namespace) -> None:
         name, network, _ = _released(params, arguments.name)
         fetched = [each for files in network.fetch(name, runtime.store, runtime.mirror).values() for each in files]
     else:
+        if arguments.name not in datasets:
+            known = [*(name for name, entry in datasets.items() if entry.terms), *section(params, "released")]
+            raise InputError(f"asked to fetch {arguments.name!r}; accepted: {', '.join(known)}")
         accepted = build(Params, params, "").accepted_terms
         check_accepted(datasets, accepted)
         fetched = fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out)
@@ -44,32 +47,39 @@ def fetch(arguments: argparse.Namespace) -> None:
         print(f"{each.path}: {each.bytes} bytes, sha256 {each.sha256}, checked against: {each.checked}")
 
 
-def _released(params: Tree, name: str) -> "tuple[str, Network, Run]":
-    """The network of a section of `released`, its name in released.yaml, and its run; InputError unless accepted."""
+def _released(params: Tree, name: str, another: str | None = None) -> "tuple[str, Network, Run]":
+    """The network of a section of `released`, its name in released.yaml, and its run; InputError unless accepted.
+
+    `another` is the name of a network in place of the section's at the active profile.
+    """
     from palimpsest.config.yaml import one_of
     from palimpsest.released import catalogue
 
     one_of(name, section(params, "released"), "params.yaml: released")
     networks, profile = catalogue.read_catalogue("released.yaml"), section(params, "profile")
-    entry, network = catalogue.at(params, name, profile), catalogue.chosen(params, networks, name, profile)
-    if network is None:
+    entry = catalogue.at(params, name, profile)
+    if (chosen := another or entry.network) is None:
         raise InputError(f"released.{name}: no network was released for the pictures of profile {profile}")
-    print(f"{entry.label}: {network.terms}")
+    one_of(chosen, networks, "released.yaml")
+    network = networks[chosen]
+    print(f"{entry.label}: {chosen}, {network.terms}")
     if not entry.accept:
-        raise InputError(f"its licence is not accepted; accepted: released.{name}.accept: true, if you keep to it")
-    return entry.network, network, network.made(params, catalogue.run_name(name))
+        raise InputError(f"params.yaml: released.{name}.accept is false; accepted: true, if you keep to the licence")
+    return chosen, network, network.made(params, catalogue.run_name(name))
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Fills the pictures that a network's authors published, and compares the results with theirs."""
     from palimpsest.config.runtime import read_runtime
     from palimpsest.evaluation import verifying
+    from palimpsest.released.catalogue import read_catalogue
     from palimpsest.training import converting
 
     runtime, params = read_runtime(), read_yaml("params.yaml")
-    name, network, run = _released(params, arguments.name)
+    name, network, run = _released(params, arguments.name, arguments.network)
     if network.gold is None:
-        raise InputError(f"released.yaml: {name}.gold is null: its authors published no pictures that it filled alone")
+        known = [each for each, other in read_catalogue("released.yaml").items() if other.gold]
+        raise InputError(f"released.yaml: {name}.gold is null; accepted: --network with one of {', '.join(known)}")
     device = _device()
     model, _ = converting.load(name, network, run, runtime.store, runtime.mirror)
     model.networks.to(device)
@@ -84,11 +94,16 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def save(arguments: argparse.Namespace) -> None:
     """Writes a trained run's weights for other tools."""
+    from palimpsest.config.yaml import one_of
     from palimpsest.training import checkpoints, exporting
 
+    params = read_yaml("params.yaml")
+    one_of(arguments.run, _runs_that_fill(params), "--run")
     model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
-    for file in exporting.save(read_yaml("params.yaml"), model, origin, arguments.format, arguments.out):
-        print(file)
+    for saved in exporting.save(params, model, origin, arguments.format, arguments.out):
+        print(*saved.files)
+        if saved.differing:
+            print(f"  code that reads it computes with other settings: {'; '.join(saved.differing)}")
 
 
 def models(arguments: argparse.Namespace) -> None:
@@ -116,19 +131,13 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from palimpsest import inpainting
-    from palimpsest.config import runs
+    from palimpsest.config.yaml import one_of
     from palimpsest.data.pictures import read_hole, read_picture
     from palimpsest.holes.bank import check_hole
-    from palimpsest.models import is_prior
-    from palimpsest.released.catalogue import run_name
     from palimpsest.storage import replacing
     from palimpsest.training import checkpoints
 
-    params = read_yaml("params.yaml")
-    known = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
-    known += map(run_name, section(params, "released"))
-    if arguments.run not in known:
-        raise InputError(f"asked for run {arguments.run!r}; accepted: {', '.join(known)}")
+    one_of(arguments.run, _runs_that_fill(read_yaml("params.yaml")), "--run")
     if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
         raise InputError(f"{arguments.out}: accepted: .png, .tif or .bmp, which keep the known pixels as they are")
     picture = read_picture(arguments.image)
@@ -138,6 +147,16 @@ def inpaint(arguments: argparse.Namespace) -> None:
     results, _ = inpainting.inpaint(model, np.stack([picture]), np.stack([hole]), device)
     with replacing(arguments.out) as temporary:
         Image.fromarray(results[0]).save(temporary)
+
+
+def _runs_that_fill(params: Tree) -> list[str]:
+    """Every run, pretrained network and released network that fills holes."""
+    from palimpsest.config import runs
+    from palimpsest.models import is_prior
+    from palimpsest.released.catalogue import run_name
+
+    trained = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
+    return [*trained, *map(run_name, section(params, "released"))]
 
 
 def _device() -> "torch.device":
@@ -356,10 +375,11 @@ def main() -> None:
 
     command = commands.add_parser("verify", help="compare a released network with the pictures that its authors filled")
     command.add_argument("name", help="a section of params.yaml's released, such as deepfill-v2")
+    command.add_argument("--network", help="of released.yaml, in place of the one at the profile")
     command.set_defaults(run_command=verify)
 
     command = commands.add_parser("save", help="write a trained run's weights as other tools read them")
-    command.add_argument("--run", required=True, help="a trained run of params.yaml")
+    command.add_argument("--run", required=True, help="a trained run of params.yaml, or released/NAME")
     command.add_argument(
         "--format", required=True, choices=["released", "safetensors"], help="its authors' format, or a plain one"
     )

@@ -596,3 +596,21 @@ def test_a_store_that_cannot_be_written_to_serves_what_is_in_it(tmp_path, monkey
     monkeypatch.setattr(fetching, "alone", lambda path: pytest.fail("a lock was asked for"))
     assert fetch(NAME, published, tmp_path, None).checked == "published"
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_files_of_one_name_in_two_folders_have_a_pin_each(tmp_path, site):
+    site.files |= {"a.txt": b"one", "b.txt": b"another"}
+    for folder, name in (("first", "a.txt"), ("second", "b.txt")):
+        entry = Remote(url=site.address(name), bytes=None, hash=None, how=None)
+        for _ in range(2):
+            assert fetch(f"{folder}/same.txt", entry, tmp_path, None).checked == "pinned"
+
+
+@pytest.mark.parametrize("hash", [f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:8]}", "git:GIT"])
+def test_the_beginning_of_a_hash_and_a_blob_of_git_are_checked(tmp_path, site, hash):
+    blob = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
+    good = remote(site, hash.replace("GIT", blob))
+    assert fetch(NAME, good, tmp_path, None).checked == "published"
+    (tmp_path / NAME).write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(InputError, match="which its owner publishes"):
+        fetch(NAME, good, tmp_path, None)

@@ -42,7 +42,7 @@ def test_files_of_two_methods_are_no_network(networks, params):
         (
             False,
             256,
-            r"its licence is not accepted \(.*, licence CC BY-NC 4.0\).*released.crfill.accept",
+            r"released.crfill.accept is false; .* its licence \(.*, licence CC BY-NC 4.0\)",
         ),
         (True, 64, "it was trained on pictures of 256 px, and profile photos has 64 px here"),
         (True, 256, "^$"),

@@ -111,7 +111,7 @@ def test_a_released_file_becomes_a_row(narrow, section, tmp_path, monkeypatch):
         store(each, model, tmp_path / "archives" / "released" / entry.network, [file.name for file in files[layout]])
 
     tree = {"name": entry.network, "network": network.model_dump(), "run": run.__dict__}
-    convert({section: tree}, [], tmp_path / "archives", None)
+    convert({section: tree}, {}, tmp_path / "archives", None)
     kind = target.holes[0]
     scene(tmp_path, target.slot, kind, size, narrow["holes"])
     settings = {"code": {}, "run": run.__dict__, "settings": "a" * 64, "slot": target.slot, "dataset": "noise"}

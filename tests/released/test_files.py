@@ -40,7 +40,7 @@ def test_a_state_inside_others_is_read_and_what_is_beside_it_is_not(flat, tmp_pa
     torch.save({"n_iter": 7, "net": {"G": STATE}, "optimize": {"step": 3}}, path := tmp_path / "a.pth")
     assert read_tensors(layout(flat, within=["net", "G"]), [path], None).keys() == STATE.keys()
     with pytest.raises(
-        InputError, match=r"a\.pth: asked for tensors under 'model', found 3 keys, n_iter, net, optimize"
+        InputError, match=r"a\.pth: asked for tensors under 'model', found the keys n_iter, net, optimize"
     ):
         read_tensors(layout(flat, within=["model"]), [path], None)
 
@@ -87,6 +87,31 @@ def test_named_objects_of_a_library_are_read_as_nothing(flat, tmp_path):
     with pytest.raises(InputError, match=f"a pickle that asks for {name}"):
         read_tensors(layout(flat, within=["state_dict"]), [path], None)
     assert read_tensors(layout(flat, within=["state_dict"], inert=[name]), [path], None).keys() == STATE.keys()
+
+
+def test_code_in_a_legacy_file_is_refused_by_name(flat, tmp_path):
+    tree = {**STATE, "more": Harmful(tmp_path / "made")}
+    torch.save(tree, path := tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    with pytest.raises(InputError, match=r"a\.pth: .*a pickle that asks for posix\.mkdir, which may run code"):
+        read_tensors(flat, [path], None)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("key", [5, "epoch"])
+def test_what_is_no_tensor_is_named(flat, tmp_path, key):
+    torch.save({**STATE, key: STATE["conv.bias"] if key == 5 else 3}, path := tmp_path / "a.pth")
+    with pytest.raises(InputError, match=rf"asked for tensors by name, found a \w+ under {key!r}"):
+        read_tensors(flat, [path], None)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"mpv": "grey"}', '{"mpv": 3}', '{"mpv": ["a", "b", "c"]}', '{"mpv": [1, 2]}']
+)
+def test_a_colour_that_is_none_is_refused(tmp_path, text):
+    torch.save(STATE, path := tmp_path / "model_cn")
+    (beside := tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"config\.json: asked for JSON with three numbers under 'mpv'"):
+        read_tensors(read("gl-otenim"), [path, beside], None)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x02}q\x00", b"<html>quota reached</html>", b"PK\x03\x04" + bytes(90)])

@@ -193,3 +193,32 @@ def test_external_results_are_rows_of_their_own_and_marked(fake):
         assert "Their method (external)" not in compared[ablation]
     fake.write("theirs", settings="c" * 64)
     assert [label for label, _ in table_one(fake).rows] == METHODS
+
+
+def test_a_released_network_stands_beneath_its_method_with_the_published_numbers_that_are_its_own(fake):
+    for run in RUNS:
+        fake.write(run, dataset="places2", profile="paper")
+    on_places2 = {"dataset": "places2", "profile": "paper"}
+    fake.released("theirs", "DeepFill v1, released", "deepfill-v1", True, **on_places2, psnr_hole=18.9)
+    fake.released("ported", "DeepFill v1, ported", "deepfill-v1", False, **on_places2)
+    fake.released("newer", "LaMa", "", False, **on_places2)
+    table = table_one(fake)
+    labels = [label for label, _ in table.rows]
+    place = labels.index("DeepFill v1")
+    assert labels[place : place + 3] == ["DeepFill v1", "DeepFill v1, released", "DeepFill v1, ported"]
+    assert labels[-1] == "LaMa"
+    published = column(table, "PSNR (dB) ↑", PUBLISHED)
+    assert published["DeepFill v1, released"].text == published["DeepFill v1"].text == "18.91"
+    assert published["DeepFill v1, ported"].text == published["LaMa"].text == "–"
+
+    compared = all_tables(fake.measured)[-1]
+    assert compared.key == "released" and {label for label, _ in compared.rows} == {"DeepFill v1, released"}
+    (row,) = [row for _, row in compared.rows if row[3].text == "PSNR (dB) ↑" and row[1].text == "Places2"]
+    assert [cell.text for cell in row[4:7]] == ["18.91", "18.90", "-0.01"]
+    found = fake.measured.aggregate("theirs", "rectangle", "psnr_hole")
+    assert row[7].text == ("yes" if found.low <= 18.91 <= found.high else "no")
+
+
+def test_without_released_results_on_the_papers_data_there_is_no_such_table(fake):
+    fake.released("theirs", "DeepFill v1, released", "deepfill-v1", True)
+    assert "released" not in {table.key for table in all_tables(fake.measured)}

@@ -119,5 +119,7 @@ def test_a_run_does_not_begin_with_what_other_settings_made(params, tmp_path):
 
 
 def test_nothing_is_a_checkpoint_without_weights(tmp_path):
-    checkpoints.save_nothing(tmp_path / "weights.safetensors")
+    checkpoints.save_nothing(tmp_path / "weights.safetensors", "nobody wants it")
     assert load_file(tmp_path / "weights.safetensors") == {}
+    with pytest.raises(InputError, match=r"weights\.safetensors: asked for weights, found none: nobody wants it"):
+        checkpoints.load(tmp_path / "weights.safetensors")

@@ -40,7 +40,8 @@ def test_what_is_saved_is_read_as_released(params, tmp_path, name, files):
     torch.manual_seed(0)
     model = create(run, 256)
     written = save(params, model, origin(run), "released", tmp_path)
-    assert {path.name for path in written} >= set(files)
+    (own,) = [saved for saved in written if saved.files[0].stem == name]
+    assert [path.name for path in own.files] == files and own.differing == []
     tensors = read_tensors(layout, [tmp_path / file for file in files], None)
     ours = held(layout, model.networks)
     found = to_ours(layout, tensors, {key: torch.zeros_like(value) for key, value in ours.items()}, name)
@@ -49,21 +50,27 @@ def test_what_is_saved_is_read_as_released(params, tmp_path, name, files):
             assert torch.equal(found[key], value), key
 
 
-def test_a_run_of_other_settings_has_no_released_format(params, tmp_path):
+def test_a_run_of_other_settings_says_in_which_its_code_differs(params, tmp_path):
     run = runs.resolve(params, "deepfill-v1", "paper")
-    with pytest.raises(InputError, match=r"deepfill-v1: .*accepted: deepfill-v1 with padding: tensorflow"):
-        save(params, made(params, "deepfill-v1"), origin(run), "released", tmp_path)
+    saved = save(params, made(params, "deepfill-v1"), origin(run), "released", tmp_path)
+    bundle = next(each for each in saved if each.files[0].name == "deepfill-v1.index")
+    assert {"padding: tensorflow, not zeros", "attention.sampling: aligned, not strided"} <= set(bundle.differing)
+
+
+def test_a_run_of_other_widths_is_refused(params, tmp_path):
+    run = runs.resolve(params, "deepfill-v1", "tiny")
+    with pytest.raises(InputError, match="asked for a released format, found none that fits"):
+        save(params, made(params, "deepfill-v1", "tiny", 64), origin(run), "released", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_method_that_nobody_released_is_saved_plainly(params, tmp_path, four):
-    run = runs.resolve(params, "tmad", "tiny")
     model = made(params, "lahiri", "tiny", 64)
     run = runs.resolve(params, "lahiri", "tiny")
-    with pytest.raises(InputError, match="accepted: format safetensors"):
+    with pytest.raises(InputError, match="no released format of lahiri is known; accepted: safetensors"):
         save(params, model, origin(run), "released", tmp_path)
-    (file,) = save(params, model, replace(origin(run), size=64), "safetensors", tmp_path)
-    again, about = checkpoints.load(file)
+    (saved,) = save(params, model, replace(origin(run), size=64), "safetensors", tmp_path)
+    again, about = checkpoints.load(*saved.files)
     assert about.run == run
     for name, value in model.networks.state_dict().items():
         assert torch.equal(again.networks.state_dict()[name], value)

@@ -90,7 +90,7 @@ def _checked_at_hand(name: str, remote: Remote, store: Path, mirror: str | None)
     if found is None:
         return None
     size, published = (None, None) if found.is_dir() else (remote.bytes, remote.hash)  # which are the archive's
-    return _Expected.of(name, size, published, store / found.name).check(found, str(found))
+    return _Expected.of(name, size, published, (store / name).with_name(found.name)).check(found, str(found))
 
 
 def find(name: str, store: Path, mirror: str | None) -> Path:

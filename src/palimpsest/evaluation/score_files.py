@@ -25,7 +25,7 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
                 line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
                 lines.append(f"  {name:<26}{line}")
     if len(scores.ids) < ENOUGH:
-        lines.append(f"  Below {ENOUGH:,} pictures Fréchet distances are biased upwards: compare equal numbers alone.")
+        lines.append(f"  Below {ENOUGH:,} pictures Fréchet distances are too high: compare sets of one size.")
     return "\n".join(lines[1:])
 
 

@@ -57,7 +57,10 @@ def verify(model, gold: Gold, folder: Path, mirror: str | None, device: torch.de
         (picture, theirs), levels = (_pixels(path, "RGB") for path in (image, result)), _pixels(hole, "L")
         missing = levels > 127 if gold.missing == "white" else levels <= 127
         if not picture.shape[:2] == missing.shape == theirs.shape[:2]:
-            raise InputError(f"{image}, {hole}, {result}: found three sizes; accepted: equal ones")
+            sizes = ", ".join(f"{each.shape[1]} x {each.shape[0]}" for each in (picture, missing, theirs))
+            raise InputError(f"{name}: its image, hole and result are {sizes} px; accepted: equal sizes")
+        if not missing.any():
+            raise InputError(f"{hole}: asked for a hole, found no missing pixel; accepted: {gold.missing} ones")
         tensors = (each.to(device) for each in to_tensors(picture[None], missing[None]))
         values = predict(model, *tensors).clamp(0, 1)[0].permute(1, 2, 0).cpu().numpy() * 255
         ours = (np.floor(values) if gold.bits == "truncated" else np.round(values)).astype(int)
@@ -69,7 +72,7 @@ def _pixels(path: Path, mode: str) -> np.ndarray:
     """A picture as its authors stored it, with whatever channels, in Pillow's `mode`."""
     try:
         with Image.open(path) as picture:
-            return np.asarray(picture.convert(mode))
+            return np.array(picture.convert(mode))
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: asked for a picture, found a file that holds none ({error})") from error
 

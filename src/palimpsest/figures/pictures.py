@@ -39,15 +39,14 @@ def results(studio: Studio, layout: ResultsFigure) -> Drawn:
 
 
 def with_released(layout: ResultsFigure, measured: Measured) -> list[Shown]:
-    """The columns, each with those of released networks of its method after it."""
-    released = measured.released(layout.slot, layout.hole)
-    shown = []
-    for column in layout.columns:
-        shown.append(column)
-        own = measured.trained(column.run)
-        below = [name for name in released if measured.runs[name].beside == own]
-        shown += [Shown(run=name, head=measured.runs[name].label, map=column.map) for name in below]
-    return shown
+    """The columns, each with those of released networks of its method after it; newer methods come last."""
+
+    def released(beside: str) -> list[Shown]:
+        names = measured.released(layout.slot, layout.hole, {beside})
+        return [Shown(run=name, head=measured.runs[name].label, map=False) for name in names]
+
+    shown = [each for column in layout.columns for each in (column, *released(measured.trained(column.run)))]
+    return shown + released("")
 
 
 def references(studio: Studio, layout: ReferencesFigure) -> Drawn:

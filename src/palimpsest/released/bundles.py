@@ -98,7 +98,7 @@ def entries(index: Path) -> Iterator[tuple[str, bytes]]:
     for _, pointer in pairs(block(table, start, size, index)):
         (start, size), _ = handle(pointer, 0)
         for key, value in pairs(block(table, start, size, index)):
-            yield key.decode(), value
+            yield key.decode(errors="replace"), value
 
 
 def block(table: bytes, start: int, size: int, index: Path) -> bytes:
@@ -151,7 +151,7 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
                 size, at = varint(message, at)
                 value, at = message[at : at + size], at + size
             case kind:
-                size = {1: 8, 5: 4}[kind]
+                size = {1: 8, 5: 4}.get(kind, len(message))  # what no checkpoint holds ends the message
                 value, at = int.from_bytes(message[at : at + size], "little"), at + size
         yield tag >> 3, value
 

@@ -23,7 +23,7 @@ class Gold(Settings):
     """Pictures that the authors published, filled by the very network."""
 
     source: str  # address of a folder, by commit; `image`, `hole` and `result` are files in it
-    pictures: Annotated[list[Name | str], Field(min_length=1)]  # `{}` in the three names below
+    pictures: Annotated[list[str], Field(min_length=1)]  # `{}` in the three names below
     image: str
     hole: str
     result: str
@@ -34,7 +34,8 @@ class Gold(Settings):
 class Network(Settings):
     """A network whose weights its authors released."""
 
-    trained_on: str  # dataset, as datasets.yaml or, where it is not there, its authors call it
+    authors: bool  # whether those of the paper trained it
+    trained_on: str | None  # dataset, by its name in datasets.yaml where it has one there; null = nobody says
     size: PositiveInt  # px, of the pictures that it was trained on
     files: Annotated[dict[str, Annotated[list[File], Field(min_length=1)]], Field(min_length=1)]  # by layout
     gold: Gold | None
@@ -51,9 +52,11 @@ class Network(Settings):
 
     def made(self, params: Tree, name: str) -> Run:
         """The run `name` whose Model has the tensors of all its files; InputError where they are of several runs."""
-        first, *others = (layout.made(params) for layout in self.layouts.values())
+        layouts = list(self.layouts.values())
+        first = layouts[0].made(params)
         settings = first.settings
-        for layout, other in zip(list(self.layouts.values())[1:], others, strict=True):
+        for layout in layouts[1:]:
+            other = layout.made(params)
             if (other.model, other.name) != (first.model, first.name):
                 raise InputError(f"released.yaml: found files of {first.name} and {other.name}; accepted: of one run")
             settings = merge(settings, layout.settings, other.at)
@@ -61,9 +64,9 @@ class Network(Settings):
 
     def fetch(self, name: str, store: Path, mirror: str | None) -> dict[str, list[Fetched]]:
         """Its files by layout, each checked; InputError as `data.fetching.fetch`."""
-        folder = store / "released" / name
         return {
-            layout: [fetch(each.name, each, folder, mirror) for each in files] for layout, files in self.files.items()
+            layout: [fetch(f"released/{name}/{each.name}", each, store, mirror) for each in files]
+            for layout, files in self.files.items()
         }
 
 
@@ -108,7 +111,7 @@ def why_absent(params: Tree, networks: Mapping[str, Network], name: str, profile
     if network is None:
         return f"no network was released for the pictures of profile {profile}"
     if not entry.accept:
-        return f"its licence is not accepted ({network.terms}); accepted: released.{name}.accept: true"
+        return f"released.{name}.accept is false; accepted: true, if you keep to its licence ({network.terms})"
     if network.size != size:
         return f"it was trained on pictures of {network.size} px, and profile {profile} has {size} px here"
     return ""

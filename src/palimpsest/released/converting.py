@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from palimpsest.config.yaml import InputError
 from palimpsest.released import NEVER_NEEDED, Layout, matching
 
-NAMED = 5  # tensors of each fault that a message names
+NAMED = 3  # tensors of each fault that a message names
 CONSTANTS = {"ones": torch.ones, "identity": lambda shape: torch.eye(shape[-1]).expand(shape)}
 
 
@@ -37,17 +37,17 @@ def to_ours(layout: Layout, released: Mapping[str, Tensor], ours: Mapping[str, T
     found: dict[str, Tensor] = {}
     faults: dict[str, list[str]] = defaultdict(list)
     for key, name in bare(released).items():
-        fault, place = "", layout.place(name)
+        fault, detail, place = "", "", layout.place(name)
         if kind := constant(layout, name):
             fault = "" if is_constant(released[key], kind) else f"not {kind}"
         elif place in ours:
-            value, fault = fitted(layout, place, released[key], ours[place])
+            value, fault, detail = fitted(layout, place, released[key], ours[place])
             if place in found and not torch.equal(found[place], value):
                 fault = fault or "unlike another copy"
             found[place] = value
         elif place:
             fault = "left over"
-        faults[fault].append(key)
+        faults[fault].append(f"{key} ({detail})" if detail else key)
     theirs = {layout.place(name): key for key, name in bare(layout.keys()).items()}
     absent = [place for place in ours if place not in found and not place.endswith(NEVER_NEEDED)]
     faults["missing"] += [theirs.get(place, place) for place in absent if _left(place) not in found]
@@ -83,15 +83,15 @@ def is_constant(value: Tensor, kind: str) -> bool:
     return value.ndim > 1 and torch.equal(value, CONSTANTS[kind](value.shape).to(value.dtype))
 
 
-def fitted(layout: Layout, place: str, value: Tensor, ours: Tensor) -> tuple[Tensor, str]:
-    """A tensor of the file as ours, and what is wrong with it, if anything."""
+def fitted(layout: Layout, place: str, value: Tensor, ours: Tensor) -> tuple[Tensor, str, str]:
+    """A tensor of the file as ours; what is wrong with it, if anything, and a detail of that."""
     if value.is_floating_point() != ours.is_floating_point():
-        return value, f"of type {str(value.dtype).removeprefix('torch.')}"
+        return value, "of another type", str(value.dtype).removeprefix("torch.")
     if value.ndim == ours.ndim:
         value = as_ours(layout, place, value).to(ours.dtype).contiguous()
     if value.shape != ours.shape:
-        return value, f"of the shape {_shape(value.shape)}, not {_shape(ours.shape)}"
-    return value, "" if value.isfinite().all() else "not finite"
+        return value, "of another shape", f"{_shape(value.shape)} here, {_shape(ours.shape)} accepted"
+    return value, "" if value.isfinite().all() else "not finite", ""
 
 
 def as_ours(layout: Layout, place: str, value: Tensor) -> Tensor:

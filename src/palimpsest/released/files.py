@@ -1,5 +1,6 @@
 """The tensors in released files, read without running anything that a file may hold."""
 
+import json
 import pickletools
 import warnings
 import zipfile
@@ -15,7 +16,6 @@ from torch import Tensor
 from palimpsest.config.yaml import InputError
 from palimpsest.data import archives
 from palimpsest.released import Layout, bundles
-from palimpsest.storage import read_json
 
 HARMLESS = ("torch.", "collections.OrderedDict")  # what files of tensors alone ask for
 
@@ -44,12 +44,22 @@ def read_tensors(layout: Layout, paths: Sequence[Path], member: str | None) -> d
         if not isinstance(tree, dict) or key not in tree:
             raise InputError(f"{name}: asked for tensors under {key!r}, found {_shown(tree)}")
         tree = tree[key]
-    if not isinstance(tree, dict) or not all(isinstance(value, Tensor) for value in tree.values()):
+    if not isinstance(tree, dict):
         raise InputError(f"{name}: asked for tensors by name, found {_shown(tree)}")
-    numbers = {key: value for other in others for key, value in read_json(other, dict).items()}
-    if absent := [key for key in layout.json_keys if key not in numbers]:
-        raise InputError(f"{name}: asked for {absent[0]} in a JSON file beside it, found none")
-    return {**tree, **{key: torch.tensor(numbers[key])[:, None, None] for key in layout.json_keys}}
+    if strange := [key for key, value in tree.items() if not (isinstance(key, str) and isinstance(value, Tensor))]:
+        raise InputError(f"{name}: asked for tensors by name, found {_shown(tree[strange[0]])} under {strange[0]!r}")
+    return {**tree, **{key: _colour(other, key) for key in layout.json_keys for other in others}}
+
+
+def _colour(path: Path, key: str) -> Tensor:
+    """Three numbers of a JSON file, (3, 1, 1)."""
+    try:
+        colour = json.loads(path.read_text(encoding="utf-8"))[key]
+        if len(colour) != 3:
+            raise ValueError(f"{len(colour)} values")
+        return torch.tensor([float(each) for each in colour])[:, None, None]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: asked for JSON with three numbers under {key!r}, found none ({error})") from error
 
 
 def _load(file: Path | BytesIO, name: str, inert: Sequence[str]) -> Any:
@@ -71,14 +81,16 @@ def _code(file: Path | BytesIO, inert: Sequence[str]) -> Iterator[str]:
         with zipfile.ZipFile(BytesIO(contents)) as archive:
             contents = next((archive.read(each) for each in archive.namelist() if each.endswith("data.pkl")), b"")
     words: list[str] = []
+    pickles = BytesIO(contents)
     with suppress(Exception):  # it ends where the damage begins
-        for instruction, argument, _ in pickletools.genops(contents):
-            if instruction.name in ("GLOBAL", "STACK_GLOBAL"):
-                asked = argument.replace(" ", ".") if argument else ".".join(words[-2:])
-                if asked not in inert and not asked.startswith(HARMLESS):
-                    yield asked
-            elif isinstance(argument, str):
-                words.append(argument)
+        while pickles.tell() < len(contents):  # a file of before PyTorch 1.6 holds several
+            for instruction, argument, _ in pickletools.genops(pickles):
+                if instruction.name in ("GLOBAL", "STACK_GLOBAL"):
+                    asked = argument.replace(" ", ".") if argument else ".".join(words[-2:])
+                    if asked not in inert and not asked.startswith(HARMLESS):
+                        yield asked
+                elif isinstance(argument, str):
+                    words.append(argument)
 
 
 def _shown(tree: Any) -> str:
@@ -86,4 +98,4 @@ def _shown(tree: Any) -> str:
     if not isinstance(tree, dict):
         return f"a {type(tree).__name__}"
     names = [str(key) for key in tree]
-    return f"{len(names)} keys, {', '.join(names[:5])}" if names else "no keys"
+    return f"the keys {', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else "no keys"

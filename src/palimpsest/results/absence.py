@@ -1,4 +1,4 @@
-"""What stands in results/<name> of a network that is not measured: why."""
+"""Records why a network was not measured, in place of its results."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """What was measured: the results on disk that the present settings made."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -133,11 +133,23 @@ class Measured:
 
     def external(self, slot: str, hole: str) -> dict[str, str]:
         """{label: name} of the external results on a slot's pictures with holes of a kind."""
-        return {self.runs[name].label: name for name in self.kept(slot, hole) if self.runs[name].source}
+        return {self.runs[name].label: name for name in self.kept(slot, hole) if self.runs[name].stage == "external"}
 
-    def released(self, slot: str, hole: str) -> list[str]:
-        """The results of released networks on a slot's pictures with holes of a kind, by name."""
-        return [name for name in self.kept(slot, hole) if self.runs[name].label and not self.runs[name].source]
+    def released(self, slot: str, hole: str, beside: Container[str]) -> list[str]:
+        """The released networks that have results there, of methods whose runs are among `beside`.
+
+        "" among them stands for methods that no run of ours trains.
+        """
+        named = [
+            name for name in self.kept(slot, hole) if self.runs[name].stage == "transfer" and self.runs[name].label
+        ]
+        return [name for name in named if self.runs[name].beside in beside]
+
+    @property
+    def not_measured(self) -> dict[str, str]:
+        """{label: why} of the released networks without results."""
+        labels = {name: described.label for name, described in self.runs.items() if described.stage == "transfer"}
+        return {label: self.absent[name] for name, label in labels.items() if label and name in self.absent}
 
     def trained(self, run: str) -> str:
         """The run whose weights a run uses: another one where it was transferred to other pictures."""
@@ -217,21 +229,22 @@ def read_results(root: Path) -> Measured:
     return Measured(runs, results, absent, root, benchmark)
 
 
-def with_released(rows: Sequence[Row], data: Sequence[Condition], measured: Measured) -> list[Row]:
-    """The rows, each with those of released networks of its method beneath it.
+def with_released(rows: Sequence[Row], data: Sequence[Condition], measured: Measured, newer: bool = True) -> list[Row]:
+    """The rows, each with those of released networks of its method beneath it; `newer` methods come last.
 
-    Such a row has the method's published numbers beside it where the network learned from the data that they are for.
+    Such a row has the method's published numbers beside it where its authors trained the network on the data that they
+    are for.
     """
-    found = dict.fromkeys(name for each in data for name in measured.released(each.slot, each.hole))
+
+    def released(beside: set[str], method: str | None) -> Iterator[Row]:
+        for name in dict.fromkeys(name for each in data for name in measured.released(each.slot, each.hole, beside)):
+            described = measured.runs[name]
+            yield Row(label=described.label, run=name, method=method if described.as_published else None)
+
     shown = []
     for row in rows:
-        shown.append(row)
-        own = {measured.trained(run) for run in row.runs}
-        for name in found:
-            if (described := measured.runs[name]).beside in own:
-                method = row.method if described.as_published else None
-                shown.append(Row(label=described.label, run=name, method=method))
-    return shown
+        shown += [row, *released({measured.trained(run) for run in row.runs}, row.method)]
+    return [*shown, *(released({""}, None) if newer else ())]
 
 
 def runs_shown(study: Study, condition: Condition, measured: Measured) -> dict[str, str]:

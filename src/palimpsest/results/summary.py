@@ -13,8 +13,9 @@ COLUMNS += ["unit", "better", "settings", "profile"]
 
 
 def summary(measured: Measured) -> dict:
-    """What was run: the profile, and the pictures in each slot."""
-    return {"profile": measured.profile, "data": {slot: asdict(measured.pictures(slot)) for slot in measured.slots}}
+    """What was run: the profile, the pictures in each slot, and why released networks were not measured."""
+    data = {slot: asdict(measured.pictures(slot)) for slot in measured.slots}
+    return {"profile": measured.profile, "data": data, "not_measured": measured.not_measured}
 
 
 def to_csv(measured: Measured) -> str:

@@ -36,8 +36,8 @@ def resolve_all(
         yield "pretrain", name, training(tree, params, "pretrain", name)
     for name in params.runs:
         yield "train", name, training(tree, params, "train", name)
-    yield "convert", "", _converted(tree, params, networks)
     evaluated = [Evaluated.of(tree, params, networks, target) for target in runs.targets(tree)]
+    yield "convert", "", _converted(tree, params, networks, evaluated)
     for each in evaluated:
         yield each.target.stage, each.target.name, _evaluation(params, each)
     for name, entry in params.external.items():
@@ -87,7 +87,7 @@ class Evaluated:
     absent: str = ""  # why a released network is not measured; "" where it is
     label: str = ""  # of a released network's rows
     beside: str = ""  # the run of ours beneath which its rows stand; "" for none
-    as_published: bool = False  # whether it learned from the data that this run is for
+    as_published: bool = False  # whether its paper's authors trained it, on the data that this run is for
 
     @classmethod
     def of(cls, tree: Tree, params: Params, networks: Mapping[str, Network], target: Target) -> Self:
@@ -103,7 +103,7 @@ class Evaluated:
             catalogue.why_absent(tree, networks, name, params.profile, slots[target.slot].size),
             entry.label,
             beside,
-            beside != "" and network.trained_on == slots[runs.resolve(tree, beside).slot].dataset,
+            beside != "" and network.authors and network.trained_on == slots[runs.resolve(tree, beside).slot].dataset,
         )
 
 
@@ -114,18 +114,20 @@ def _released(tree: Tree, params: Params, networks: Mapping[str, Network], name:
     return network, replace(network.made(tree, catalogue.run_name(name)), profile=params.profile)
 
 
-def _converted(tree: Tree, params: Params, networks: Mapping[str, Network]) -> Tree:
-    """What `convert` makes checkpoints of, and the names for which it makes empty ones."""
-    entries = {name: catalogue.at(tree, name, params.profile) for name in params.released}
-    accepted = {name: entry.network for name, entry in entries.items() if entry.accept and entry.network}
-    runs_of = {name: _released(tree, params, networks, name)[1] for name in accepted}
+def _converted(tree: Tree, params: Params, networks: Mapping[str, Network], evaluated: Iterable[Evaluated]) -> Tree:
+    """What `convert` makes checkpoints of: the networks that are measured; and why it makes none of the others."""
+    absent = dict.fromkeys(params.released, "no transfer measures it")
+    measured = {}
+    for each in evaluated:
+        if (name := each.target.released) and each.absent:
+            absent[name] = each.absent
+        elif name:
+            network = catalogue.at(tree, name, params.profile).network
+            measured[name] = {"name": network, "network": networks[network].model_dump(), "run": asdict(each.run)}
     return {
-        "code": manifest("convert", {run.model for run in runs_of.values()}),
-        "released": {
-            name: {"name": network, "network": networks[network].model_dump(), "run": asdict(runs_of[name])}
-            for name, network in accepted.items()
-        },
-        "absent": [name for name in entries if name not in accepted],
+        "code": manifest("convert", {tree["run"]["model"] for tree in measured.values()}),
+        "released": measured,
+        "absent": {name: why for name, why in absent.items() if name not in measured},
     }
 
 

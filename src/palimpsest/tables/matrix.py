@@ -35,7 +35,7 @@ def matrix(measured: Measured) -> dict:
             tables.append(table)
             voted = layout.kind != "study" or polls[table].whole
             if isinstance(layout, MethodTable):
-                below = with_released(layout.rows, layout.data, measured)
+                below = with_released(layout.rows, layout.data, measured, newer=getattr(layout, "external", True))
                 shown += [MethodRow(row.label, None, row.runs) for row in below if row not in layout.rows]
             for each in shown:
                 method = _method(methods, each.label, _names(name, each, measured))

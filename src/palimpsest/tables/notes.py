@@ -18,21 +18,14 @@ INTERVAL = (
 
 
 def with_external(measured: Measured, layout: Comparison, data: Sequence[Condition]) -> list[Row]:
-    """The rows, those of released networks among them, then others where they belong.
-
-    These are released networks of methods that we do not train, and one row for each label of external results.
-    """
-    rows = with_released(layout.rows, data, measured)
+    """The rows, released networks among them, then one for each label of external results, where they belong."""
+    rows = with_released(layout.rows, data, measured, newer=layout.external)
     if not layout.external:
         return rows
-    newer, found = {}, {}
+    found: dict[str, str] = {}
     for condition in data:
-        names = measured.released(condition.slot, condition.measured)
-        newer |= {measured.runs[name].label: name for name in names if not measured.runs[name].beside}
-        found |= {
-            f"{label} (external)": name for label, name in measured.external(condition.slot, condition.measured).items()
-        }
-    return [*rows, *(Row(label=label, run=run) for label, run in (newer | found).items())]
+        found |= measured.external(condition.slot, condition.measured)
+    return [*rows, *(Row(label=f"{label} (external)", run=run) for label, run in found.items())]
 
 
 def caption(context: Context, under: Sequence[Cells]) -> str:

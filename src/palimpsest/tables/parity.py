@@ -11,10 +11,10 @@ from palimpsest.tables.notes import INTERVAL
 
 KEY = "released"
 COLUMNS = ["table", "data", "holes", "metric"]
-TITLE = "Released networks: published numbers, and the same weights measured here"
+TITLE = "Released networks: what their papers publish, and what the released weights give here"
 MEANING = (
-    "Every published number whose data and protocol are the paper's, and whose network was released with the data that "
-    "it learned from. No training lies between the two, so a difference is one of data, holes, metric or arithmetic."
+    "Published numbers of networks that their authors released, measured on the paper's data under its protocol. A "
+    "difference comes from the data, the holes, the metric or our reading of the paper."
 )
 
 

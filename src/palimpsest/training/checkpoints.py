@@ -38,16 +38,18 @@ def save(path: Path, model, origin: Origin) -> None:
         temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
 
 
-def save_nothing(path: Path) -> None:
-    """Writes a checkpoint without weights, in place of the one that a run does not need."""
+def save_nothing(path: Path, why: str) -> None:
+    """Writes a checkpoint without weights, in place of one that is not needed or not to be had."""
     with replacing(path) as temporary:
-        temporary.write_bytes(serialise({}))
+        temporary.write_bytes(serialise({}, {"absent": why}))
 
 
 def load(path: Path, device: torch.device | str = "cpu"):
     """(model, origin) of a checkpoint; InputError if it is absent, cut short or not of this project."""
     try:
         with safe_open(path, "pt", device=str(device)) as file:
+            if why := (file.metadata() or {}).get("absent"):
+                raise InputError(f"{path}: asked for weights, found none: {why}")
             tree = json.loads(file.metadata()["origin"])
             origin = Origin(**{**tree, "run": Run.read(tree["run"])})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -93,7 +95,8 @@ def weights_hash(workspace: Workspace, run: Run) -> str:
 
 
 def _absent(path: Path) -> InputError:
-    return InputError(f"{path}: no such checkpoint; `dvc repro train` makes it")
+    stage = "convert" if "released" in path.parts else "train"
+    return InputError(f"{path}: no such checkpoint; `dvc repro {stage}` makes it")
 
 
 def begin(model, run: Run, workspace: Workspace) -> None:

@@ -1,10 +1,12 @@
 """Released weights as checkpoints of ours: fetched, checked, and read into our networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from palimpsest.config.runs import Run
 from palimpsest.config.yaml import InputError, Tree, build
+from palimpsest.data.fetching import Fetched
 from palimpsest.models import create
 from palimpsest.released.catalogue import Network, run_name
 from palimpsest.released.converting import held, to_ours
@@ -13,14 +15,14 @@ from palimpsest.training import checkpoints
 from palimpsest.workspace import Workspace
 
 
-def convert(released: Mapping[str, Tree], absent: Sequence[str], store: Path, mirror: str | None) -> None:
-    """Writes runs/released/<name> for each of `released`, {name: its network and run}, and empty ones for `absent`.
+def convert(released: Mapping[str, Tree], absent: Mapping[str, str], store: Path, mirror: str | None) -> None:
+    """Writes runs/released/<name> for each of `released`, {name: its network and run}; without weights for `absent`.
 
-    All are tried before an InputError lists those that cannot be had.
+    `absent` is {name: why}. All are tried before an InputError lists those that cannot be had.
     """
     workspace, refused = Workspace(), []
-    for name in absent:
-        checkpoints.save_nothing(workspace.run(run_name(name)).weights)
+    for name, why in absent.items():
+        checkpoints.save_nothing(workspace.run(run_name(name)).weights, why)
     for name, tree in released.items():
         network = build(Network, tree["network"], tree["name"], "released.yaml")
         try:
@@ -29,7 +31,7 @@ def convert(released: Mapping[str, Tree], absent: Sequence[str], store: Path, mi
         except InputError as error:
             refused.append(f"released.{name}: {error}")
     if refused:
-        raise InputError("\n".join([*refused, "accepted: the files, or `accept: false` for what cannot be had"]))
+        raise InputError("\n".join([*refused, "`accept: false` leaves a network out"]))
 
 
 def load(name: str, network: Network, run: Run, store: Path, mirror: str | None):
@@ -38,11 +40,24 @@ def load(name: str, network: Network, run: Run, store: Path, mirror: str | None)
     tensors, sources = {}, []
     for layout_name, fetched in network.fetch(name, store, mirror).items():
         layout, files = network.layouts[layout_name], network.files[layout_name]
-        released = read_tensors(layout, [each.path for each in fetched], files[0].member)
-        tensors |= to_ours(layout, released, held(layout, model.networks), fetched[0].name)
-        sources += [f"{each.name}, sha256 {each.sha256}" for each in fetched]
+        with unpinned_if_refused(fetched):
+            released = read_tensors(layout, [each.path for each in fetched], files[0].member)
+            tensors |= to_ours(layout, released, held(layout, model.networks), files[0].name)
+        sources += [f"{file.name}, sha256 {each.sha256}" for file, each in zip(files, fetched, strict=True)]
     checkpoints.keep(model, {key.partition(".")[0] for key in tensors})
     model.networks.load_state_dict(model.networks.state_dict() | tensors)
     model.networks.eval().requires_grad_(False)
-    source = f"{network.terms}; trained on {network.trained_on}; {'; '.join(sources)}"
-    return model, checkpoints.Origin(run, network.trained_on, network.size, "", source)
+    source = f"{network.terms}; trained on {network.trained_on or 'data that nobody states'}; {'; '.join(sources)}"
+    return model, checkpoints.Origin(run, network.trained_on or "", network.size, "", source)
+
+
+@contextmanager
+def unpinned_if_refused(fetched: Sequence[Fetched]) -> Iterator[None]:
+    """Forgets the hashes that were pinned on the first use of files, if these cannot be used after all."""
+    try:
+        yield
+    except InputError:
+        for each in fetched:
+            if each.checked == "pinned":
+                each.path.with_name(f"{each.path.name}.sha256").unlink(missing_ok=True)
+        raise
