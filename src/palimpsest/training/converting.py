@@ -21,6 +21,7 @@ def convert(released: Mapping[str, Tree], absent: Mapping[str, str], store: Path
     `absent` is {name: why}. All are tried before an InputError lists those that cannot be had.
     """
     workspace, refused = Workspace(), []
+    workspace.run(run_name("")).folder.mkdir(parents=True, exist_ok=True)  # even where params.yaml names no network
     for name, why in absent.items():
         checkpoints.save_nothing(workspace.run(run_name(name)).weights, why)
     for name, tree in released.items():
