@@ -93,10 +93,10 @@ def count(model, size: int) -> tuple[Cost, set[nn.Module]]:
 
 
 def _idle(networks: nn.Module, used: set[nn.Module], prefix: str = "") -> list[str]:
-    """The dotted names of networks, and of networks within them, of which no module is used."""
+    """The dotted names of networks, and of networks within them, that have weights and of which no module is used."""
     found = []
     for name, network in networks.named_children():
-        if used.isdisjoint(network.modules()):
+        if used.isdisjoint(network.modules()) and any(True for _ in network.parameters()):
             found.append(f"{prefix}{name}")
         elif isinstance(network, nn.ModuleDict):
             found += _idle(network, used, f"{prefix}{name}.")
