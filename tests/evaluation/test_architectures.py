@@ -100,3 +100,12 @@ def test_the_picture_has_a_hole_of_a_quarter():
     image, hole = picture(64)
     assert image.shape == (1, 3, 64, 64) and hole.mean() == 0.25 and (image * hole).sum() == 0
     assert np.argwhere(hole[0, 0].numpy()).min() == 16
+
+
+@pytest.mark.parametrize("name", ["gl", "picnet", "crfill"])
+def test_a_method_fills_without_what_is_idle(params, small, name):
+    run = runs.resolve(params, name, "paper")
+    idle = architectures({name: run})[name]["idle"]
+    assert idle and not {"mean_colour", "generator"} & set(idle)
+    model = with_random_weights(sketch(run, idle), "cpu")
+    assert model.inpaint(*picture(128)).shape == (1, 3, 128, 128)
