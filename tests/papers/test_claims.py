@@ -1,31 +1,14 @@
 """The claims of the papers' texts as data: what they name is there, and a spoilt one is named in a line."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from palimpsest.config.yaml import InputError
-from palimpsest.papers.metrics import PAPERS, read_metrics
+from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import benchmarked, check_runs, read_paper, read_papers
 from palimpsest.papers.values import read_values
+from papers.spoiling import spoil
 
 LOSS = "    holes: [irregular-20-30-any, irregular-50-60-any]\n"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A copy of the shipped specs, to be spoilt."""
-    for path in PAPERS.iterdir():
-        if path.suffix in (".yaml", ".csv"):
-            shutil.copy(path, tmp_path)
-    return tmp_path
-
-
-def spoil(folder: Path, paper: str, old: str, new: str) -> None:
-    path = folder / f"{paper}.yaml"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +27,7 @@ def spoil(folder: Path, paper: str, old: str, new: str) -> None:
     ],
 )  # fmt: skip
 def test_a_spoilt_claim_is_named_with_its_key(folder, paper, old, new, said):
-    spoil(folder, paper, old, new)
+    spoil(folder, f"{paper}.yaml", old, new)
     with pytest.raises(InputError, match=said):
         read_paper(paper, read_metrics(folder), read_values(folder), folder)
 
@@ -58,7 +41,7 @@ def test_a_spoilt_claim_is_named_with_its_key(folder, paper, old, new, said):
     ],
 )
 def test_a_run_that_a_claim_misspells_is_named_with_its_key(shipped, folder, old, new, said):
-    spoil(folder, "deepfill-v1", old, new)
+    spoil(folder, "deepfill-v1.yaml", old, new)
     with pytest.raises(InputError, match=said):
         check_runs([*shipped["runs"], *shipped["pretrained"], *shipped["transfers"]], folder)
 

@@ -1,7 +1,5 @@
 import csv
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,21 +8,7 @@ from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.papers.metrics import PAPERS, read_metrics
 from palimpsest.papers.paper import check_runs, names, read_paper
 from palimpsest.papers.values import Place, read_values
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A copy of the shipped specs, to be spoilt."""
-    for path in PAPERS.iterdir():
-        if path.suffix in (".yaml", ".csv"):
-            shutil.copy(path, tmp_path)
-    return tmp_path
-
-
-def spoil(folder: Path, file: str, old: str, new: str) -> None:
-    text = (folder / file).read_text()
-    assert old in text
-    (folder / file).write_text(text.replace(old, new, 1))
+from papers.spoiling import spoil
 
 
 def read(folder, paper="deepfill-v1"):

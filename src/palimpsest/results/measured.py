@@ -65,7 +65,7 @@ class Described(Settings):
     label: str  # of the row of external results or a released network; "" for a run, which a table's spec names
     source: str  # where external results come from
     beside: str  # of a released network: the run of ours beneath which its rows stand; "" for none
-    as_published: bool  # of a released network: whether it learned from the data that this run is for
+    as_published: bool  # of a released network: whether its paper's authors trained it, on the data of that run
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def _rows(context: Context) -> Iterator[tuple[str, list[Cell]]]:
     layout: Comparison = context.layout
     for condition in layout.data:
         cells = Cells(context, condition)
-        shown = with_released(layout.rows, [condition], context.measured) if cells.same else []
+        shown = with_released(layout.rows, [condition], context.measured, newer=False) if cells.same else []
         for row in shown:
             if row not in layout.rows and row.method:
                 yield from _compared(cells, row)
