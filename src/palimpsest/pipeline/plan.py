@@ -54,13 +54,13 @@ def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
 
 
 def what_would_run(stages: Stages, due: Collection[str], took: Seconds) -> str:
-    """A line for each stage that is due, with the seconds that it took the last time."""
+    """A line for each stage that is due, with the seconds that it took the last time, as `Times.took` has them."""
     names = [name for name in stages if name in due]
     if not names:
         return "Nothing has changed"
     width = max(map(len, names))
     lines = [f"  {name:{width}}  {in_words(took[name]) if name in took else 'not known'}" for name in names]
-    return "\n".join([f"{len(names)} stages would run; the last time, they took", *lines])
+    return "\n".join([f"{len(names)} stages would run; going by the last time, they take", *lines])
 
 
 def on_workers(title: str, stages: Stages, due: Collection[str], seconds: Seconds) -> str:
