@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Column, Condition, Row
-from palimpsest.results.measured import Pictures
+from palimpsest.results.measured import Pictures, Result
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import NO_NUMBER, Cell
 
@@ -65,15 +64,16 @@ class Cells:
         if math.isnan(found.mean):
             return Cell("undefined", "missing", about=f"run {run} has no number here")
         explained, source = self.context.metrics[metric], measured.runs[run].source
-        weights = measured.results[run].source
+        result = measured.results[run]
+        weights, deviation = result.source, result.deviation(kind, metric)
         who = f"external results {run} ({source})" if source else f"run {run}{f' ({weights})' if weights else ''}"
         bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
         return Cell(
-            explained.printed(found.mean),
+            explained.printed(found.mean) + ("" if deviation is None else f" ± {explained.printed(deviation)}"),
             "external" if source else "measured",
             found.mean,
-            about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(found)}",
-            interval=f"{bounds} n = {found.count}".strip(),
+            about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(result, kind, metric)}",
+            interval=f"{bounds} n = {found.count}{_over_seeds(result)}".strip(),
             provenance=f"provenance/{run}/{kind}/{metric}",
         )
 
@@ -93,7 +93,12 @@ class Cells:
         return Cell(text, "difference", difference, about=about, provenance=ours.provenance)
 
 
-def _counted(found: Aggregate) -> str:
+def _counted(result: Result, hole: str, metric: str) -> str:
+    found = result.aggregate(hole, metric)
     kind = "mean of" if found.low is not None else "one number for a set of"
     undefined = f", {found.undefined} more without a value" if found.undefined else ""
-    return f"{kind} {found.count} pictures{undefined}"
+    return f"{kind} {found.count} pictures{undefined}{_over_seeds(result)}"
+
+
+def _over_seeds(result: Result) -> str:
+    return f", {len(result.seeds)} seeds" if len(result.seeds) > 1 else ""
