@@ -64,7 +64,7 @@ def finish(process):
 
 
 def kill_half_way(project, process):
-    while not list((project.root / "scratch").glob("*/state.pt")):
+    while not list((project.root / "scratch").glob("*/state")):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 from torch.utils.data import DataLoader
 
+from palimpsest.config.numbers import Count, Iterations, Seed
 from palimpsest.config.runtime import Runtime
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.learning.schedule import Phase
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 class TrainingConfig(Settings):
     """A profile's `training`."""
 
-    seed: NonNegativeInt
-    log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
-    sample_every: PositiveInt  # iterations between two sample grids
-    samples: PositiveInt  # pictures on a grid
-    compared: Annotated[int, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
+    seed: Seed
+    log_every: Iterations  # iterations that a row of the log averages over; a phase's last row may take fewer
+    sample_every: Iterations  # iterations between two sample grids
+    samples: Count  # pictures on a grid
+    compared: Annotated[Count, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
 
 
 def train(
@@ -54,7 +55,7 @@ def train(
     phases = [(phase, place) for phase in batches.schedule.phases for place in range(phase.iterations)]
     model.networks.to(fabric.device, memory_format=torch.channels_last).train()
     resume = ResumePoint(folder, model)
-    progress = resume.restore()
+    progress = resume.restore(len(phases))
     average_gradients(fabric, model.optimisers.values())
     buffers = [buffer for buffer in model.networks.buffers() if buffer.is_floating_point()]
     order = range(progress.iteration, len(phases))
