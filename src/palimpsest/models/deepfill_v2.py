@@ -33,10 +33,10 @@ Departures
 from functools import cached_property
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from palimpsest.config.numbers import Factor, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import Options
@@ -52,10 +52,10 @@ from palimpsest.losses.weights import Weights
 class Loss(Weights):
     """Weights of the terms."""
 
-    coarse: NonNegativeFloat  # l1 of x1
-    refinement: NonNegativeFloat  # l1 of x2
-    adversarial: NonNegativeFloat
-    critic: PositiveFloat  # of the critic's own loss
+    coarse: Weight  # l1 of x1
+    refinement: Weight  # l1 of x2
+    adversarial: Weight
+    critic: Factor  # of the critic's own loss
 
 
 class Config(Settings):
