@@ -1,6 +1,7 @@
 """The stage `train` as a process of its own: killed, given other settings, or split over two processes."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -63,12 +64,13 @@ def finish(process):
     assert process.returncode == 0, output
 
 
-def kill_half_way(project, process):
+def stop_half_way(project, process, number=signal.SIGKILL):
     while not list((project.root / "scratch").glob("*/state")):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    output, _ = process.communicate()
+    return output
 
 
 def made(project):
@@ -83,7 +85,7 @@ def test_a_killed_process_resumes_to_the_same_bytes_and_other_settings_do_not_re
     assert not list(scratch.iterdir())
 
     weights.unlink()
-    kill_half_way(project, start(project, params))
+    stop_half_way(project, start(project, params))
     (old,) = scratch.iterdir()
     kept = shutil.copytree(old, project.root / "kept")
     assert not weights.exists()
@@ -95,6 +97,15 @@ def test_a_killed_process_resumes_to_the_same_bytes_and_other_settings_do_not_re
     finish(start(project, params))
     assert list(scratch.iterdir()) == [old]  # a run removes the state that it resumes from when it ends
     assert weights.read_bytes() != whole["weights.safetensors"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_says_where_and_how_to_go_on(project, params, number):
+    process = start(project, params)
+    *_, said = stop_half_way(project, process, number).splitlines()
+    where = r"training stopped at iteration [1-5] of 6; the same command goes on from scratch/deepfill-v1-\w{16}/state"
+    assert re.fullmatch(where, said)
+    assert process.returncode == 128 + number
 
 
 def test_two_processes_train_what_one_does(project, params):
