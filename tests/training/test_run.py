@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RUN = "deepfill-v1"
+FILES = ("weights.safetensors", "log.json", "samples.npz")
 
 
 @pytest.fixture
@@ -64,8 +65,8 @@ def finish(process):
     assert process.returncode == 0, output
 
 
-def stop_half_way(project, process, number=signal.SIGKILL):
-    while not list((project.root / "scratch").glob("*/state")):
+def stop_in_seed(seed, project, process, number=signal.SIGKILL):
+    while not list((project.root / "scratch").glob(f"*/seed-{seed}/state")):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
@@ -73,37 +74,42 @@ def stop_half_way(project, process, number=signal.SIGKILL):
     return output
 
 
-def made(project):
-    """{file of the run: its bytes}."""
-    return {path.name: path.read_bytes() for path in project.run(RUN).folder.iterdir()}
+def made(folder):
+    """{file: its bytes} of all seeds of a run."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_killed_process_resumes_to_the_same_bytes_and_other_settings_do_not_resume_from_it(project, params):
-    scratch, weights = project.root / "scratch", project.run(RUN).weights
+def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settings_do_not(project, params):
+    scratch, folder = project.root / "scratch", project.run(RUN).folder
+    params["profiles"]["tiny"]["seeds"] = [1, 2]
     finish(start(project, params))
-    whole = made(project)
+    whole = made(folder)
+    assert whole.keys() == {f"{seed}{file}" for seed in ("", "seed-2/") for file in FILES}
+    assert whole["weights.safetensors"] != whole["seed-2/weights.safetensors"]
     assert not list(scratch.iterdir())
 
-    weights.unlink()
-    stop_half_way(project, start(project, params))
+    shutil.rmtree(folder)
+    stop_in_seed(2, project, start(project, params))
     (old,) = scratch.iterdir()
     kept = shutil.copytree(old, project.root / "kept")
-    assert not weights.exists()
+    first = (old / "finished" / "weights.safetensors").stat()
+    assert not folder.exists()
     finish(start(project, params))
-    assert made(project) == whole
+    assert made(folder) == whole
+    assert (folder / "weights.safetensors").stat().st_mtime_ns == first.st_mtime_ns  # it was not trained again
 
     shutil.copytree(kept, old)
-    params["runs"][RUN]["settings"]["loss"]["gradient_penalty"] = 9.0
+    params["profiles"]["tiny"]["seeds"] = [1]
     finish(start(project, params))
     assert list(scratch.iterdir()) == [old]  # a run removes the state that it resumes from when it ends
-    assert weights.read_bytes() != whole["weights.safetensors"]
+    assert made(folder) == {file: whole[file] for file in FILES}  # with one seed as with several
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_that_is_stopped_says_where_and_how_to_go_on(project, params, number):
     process = start(project, params)
-    *_, said = stop_half_way(project, process, number).splitlines()
-    where = r"training stopped at iteration [1-5] of 6; the same command goes on from scratch/deepfill-v1-\w{16}/state"
+    *_, said = stop_in_seed(1, project, process, number).splitlines()
+    where = r"training stopped at iteration [1-5] of 6; the same command goes on from scratch/deepfill-v1-\w{16}/seed-1/state"
     assert re.fullmatch(where, said)
     assert process.returncode == 128 + number
 

@@ -39,7 +39,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from palimpsest.config.numbers import Channels, Pixels, Weight
+from palimpsest.config.numbers import Channels, Factor, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
@@ -85,6 +85,7 @@ class Config(Settings):
     patch_size: Pixels  # px, side of P and of what the local critic sees
     padding: Padding
     attention: Attention
+    initial_gain: Factor  # of the generator's Glorot initialisation
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
     critic_steps: Annotated[int, Field(ge=0, le=64)]  # for each of the generator's, algorithm 1
     betas: Betas
@@ -249,6 +250,7 @@ class Model:
                 "global_critic": Critic(size, config.critic_width, [1, 2, 4, 4], critic_padding),
             }
         ).apply(glorot)
+        self.generator.apply(partial(glorot, gain=config.initial_gain))
         attention = getattr(self.generator.refinement, "attention_branch", None)
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch.utils.data import DataLoader
 
-from palimpsest.config.numbers import Count, Iterations, Seed
+from palimpsest.config.numbers import Count, Iterations
 from palimpsest.config.runtime import Runtime
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.learning.schedule import Phase
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 class TrainingConfig(Settings):
     """A profile's `training`."""
 
-    seed: Seed
     log_every: Iterations  # iterations that a row of the log averages over; a phase's last row may take fewer
     sample_every: Iterations  # iterations between two sample grids
     samples: Count  # pictures on a grid
+    validated: Count  # pictures whose hole PSNR is logged with every grid, at most the validation split's
     compared: Annotated[Count, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
 
 
@@ -76,7 +76,7 @@ def train(
                 highest_rates = [(group, group["lr"]) for group in groups]
             for group, rate in highest_rates:
                 group["lr"] = rate * current.share(place)
-            torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
+            torch.manual_seed(_seed(batches.seed, progress.iteration, fabric.global_rank))
             with fabric.autocast():
                 losses = model.step(*(part.to(fabric.device) for part in batch))
             average(fabric, buffers)

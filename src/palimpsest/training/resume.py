@@ -1,7 +1,6 @@
 """The progress of a training, and the resume point on disk from which it goes on."""
 
 import io
-import shutil
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -95,6 +94,3 @@ class ResumePoint:
         for name, optimiser in self.model.optimisers.items():
             optimiser.load_state_dict(state.optimisers[name])
         return Progress(state.iteration, state.log, {at: grid.numpy() for at, grid in state.grids.items()})
-
-    def remove(self) -> None:
-        shutil.rmtree(self.path.parent, ignore_errors=True)
