@@ -4,7 +4,6 @@
 import argparse
 import logging
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -283,8 +282,6 @@ def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     if arguments.cluster or arguments.scheduler:
         source = pool.origin(root, pipeline.cache, runtime.store, shared)
     if arguments.cluster:

@@ -1,5 +1,6 @@
 import hashlib
 import pickle
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -8,9 +9,13 @@ from PIL import Image
 
 from data import write_shard
 from palimpsest.config.yaml import InputError
+from palimpsest.data.catalogue import filled_slot
 from palimpsest.data.crops import Crops, random_crop, recolour
 from palimpsest.data.pictures import read_picture, resized
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard, spread
+from palimpsest.storage import alone
+from palimpsest.workspace import SlotFiles
 
 
 def save(path, pixels, mode=None):
@@ -179,3 +184,15 @@ def test_a_text_is_no_picture(tmp_path):
     (tmp_path / "picture.png").write_text("<html>not found</html>")
     with pytest.raises(InputError, match="found a file that is no picture"):
         read_picture(tmp_path / "picture.png")
+
+
+def test_two_splits_of_one_slot_take_turns(tmp_path, crops, datasets):
+    slot, files = filled_slot(datasets, crops.dataset, []), SlotFiles(tmp_path / "scenes")
+    slot.entry.download(slot.dataset, files.raw, tmp_path, None)
+    other = Thread(target=split, args=(crops, slot, files, tmp_path, None, tmp_path / "scratch", {}))
+    with alone(tmp_path / "scratch" / "split-scenes"):
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and not files.report.exists()
+    other.join()
+    assert files.account.is_file()

@@ -16,6 +16,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
+from palimpsest.config.numbers import Seed
 from palimpsest.config.yaml import InputError, Settings, each_once
 from palimpsest.data.shards import SPLITS, spread
 
@@ -121,7 +122,7 @@ class Draw(NamedTuple):
 class Drawn(Settings):
     """A seeded draw from the photographs of each pattern: first `test`, then `val`; the rest is `train`."""
 
-    seed: NonNegativeInt
+    seed: Seed
     val: NonNegativeInt
     test: NonNegativeInt
 

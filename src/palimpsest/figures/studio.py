@@ -29,7 +29,7 @@ class Studio:
 
     def worst(self, run: str, slot: str, hole: str, count: int) -> Samples:
         """The `count` pictures that a run filled worst, worst first."""
-        return read_worst(self.root, run, slot, hole, self.read).take(slice(count))
+        return read_worst(self.root, self.measured, run, slot, hole, self.read).take(slice(count))
 
     def training(self, run: str) -> RunFiles:
         """What the training of a run left behind."""

@@ -8,8 +8,9 @@ from palimpsest.figures.grids import Columns, draw_grid
 from palimpsest.figures.studio import Drawn, Studio
 from palimpsest.papers.figures import CurvesFigure, ProgressFigure, SampleGridsFigure
 from palimpsest.papers.metrics import read_metrics
+from palimpsest.results.curves import read_log
 from palimpsest.results.samples import Arrays, hatched
-from palimpsest.storage import read_arrays, read_json
+from palimpsest.storage import read_arrays
 
 FIRST, FURTHER = 1.4, 0.5  # width of a seed's line
 MOMENTS = 6  # of a training, at most
@@ -20,7 +21,7 @@ def curves(studio: Studio, layout: CurvesFigure) -> Drawn:
     pretrained = [run for run in layout.runs if run not in studio.measured.runs]  # they have no results
     present = [run for run in layout.runs if run in studio.measured.results or run in pretrained]
     present = [run for run in present if studio.training(run).log.is_file()]
-    logs = {run: [read_json(log, list) for log in studio.logs(run)] for run in present}
+    logs = {run: [read_log(log) for log in studio.logs(run)] for run in present}
     absent = studio.left_out([(run, run) for run in layout.runs if run not in present])
     logged = {run: seeds for run, seeds in logs.items() if any(seeds)}
     return draw_curves(logged) if logged else None, absent

@@ -37,7 +37,7 @@ class Blob(Settings):
     shape: Literal["blob"]
     radius: Range  # px, before the waves
     harmonics: Annotated[int, Field(ge=1, le=CORNERS // 4)]
-    roughness: Annotated[float, Field(ge=0)]  # the amplitudes are normal, with deviations of this over 1, 2, 3, …
+    roughness: Annotated[float, Field(ge=0, le=10)]  # the amplitudes are normal, with deviations of this / 1, / 2, …
     aspect: Span  # width over height
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -36,10 +36,11 @@ from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from palimpsest.config.numbers import Channels, Factor, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
@@ -67,28 +68,28 @@ class Attention(Options):
 class Loss(Weights):
     """Weights of the terms; 0 switches a term off."""
 
-    l1_hole: NonNegativeFloat
-    l1_known: NonNegativeFloat
-    coarse: NonNegativeFloat  # l1 of the coarse output, times l1_hole and l1_known
-    refinement: NonNegativeFloat  # l1 of the refined output, likewise
+    l1_hole: Weight
+    l1_known: Weight
+    coarse: Weight  # l1 of the coarse output, times l1_hole and l1_known
+    refinement: Weight  # l1 of the refined output, likewise
     discount: Annotated[float, Field(gt=0, le=1)]  # γ, for each row of pixels
-    adversarial: NonNegativeFloat
-    global_critic: NonNegativeFloat  # relative to the local critic's 1
-    gradient_penalty: NonNegativeFloat  # λ of equation 4
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    total_variation: NonNegativeFloat
+    adversarial: Weight
+    global_critic: Weight  # relative to the local critic's 1
+    gradient_penalty: Weight  # λ of equation 4
+    perceptual: Weight
+    style: Weight
+    total_variation: Weight
 
 
 class Config(Settings):
-    width: Annotated[int, Field(ge=2)]  # channels of the first layer
-    critic_width: PositiveInt
-    patch_size: PositiveInt  # px, side of P and of what the local critic sees
+    width: Annotated[Channels, Field(ge=2)]  # channels of the first layer
+    critic_width: Channels
+    patch_size: Pixels  # px, side of P and of what the local critic sees
     padding: Padding
     attention: Attention
-    initial_gain: PositiveFloat  # of the generator's Glorot initialisation
+    initial_gain: Factor  # of the generator's Glorot initialisation
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
-    critic_steps: NonNegativeInt  # for each of the generator's, algorithm 1
+    critic_steps: Annotated[int, Field(ge=0, le=64)]  # for each of the generator's, algorithm 1
     betas: Betas
     loss: Loss
     schedule: Schedule

@@ -4,8 +4,11 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
-from palimpsest.config.yaml import Tree
+from pydantic import RootModel, model_validator
+
+from palimpsest.config.yaml import Tree, build
 from palimpsest.results.measured import Measured
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -20,11 +23,27 @@ def to_csv(root: Path, measured: Measured) -> str:
     rows.writerow(COLUMNS)
     for run, seeds in trained(measured).items():
         for seed, files in Workspace(root).run(run).of(seeds).items():
-            for row in read_json(files.log, list) if files.log.is_file() else []:
+            for row in read_log(files.log) if files.log.is_file() else []:
                 about = [run, seed, row["iteration"], row["phase"]]
                 logged = {key: value for key, value in row.items() if key not in ("iteration", "phase")}
                 rows.writerows([*about, key, value] for key, value in logged.items())
     return text.getvalue()
+
+
+class Log(RootModel[list[dict[str, int | float | str]]]):
+    """log.json of a training: a row for each iteration that was logged."""
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        for row in self.root:
+            if not isinstance(row.get("iteration"), int) or not isinstance(row.get("phase"), str):
+                raise ValueError("a row has no iteration or no phase")
+        return self
+
+
+def read_log(path: Path) -> list[Tree]:
+    """The rows of a log.json; InputError where it holds anything else."""
+    return build(Log, read_json(path, list), "", str(path)).root
 
 
 def trained(measured: Measured) -> dict[str, list[int]]:
