@@ -309,6 +309,9 @@ def lmse(pair: Pair) -> float:
     return _ratio(float((yy - explained).sum()), float(yy.sum()))
 
 
+LEAST = {"ssim": GAUSSIAN.width, "ssim_uniform": UNIFORM.width, "lmse": 20}  # px, sides of a picture
+
+
 def _window_sums(values: np.ndarray) -> np.ndarray:
     """Sums over windows of 20 × 20 px every 10 px that lie inside, float64 (H // 10 − 1, W // 10 − 1, 3)."""
     sums = cv2.boxFilter(values, cv2.CV_64F, (20, 20), anchor=(0, 0), normalize=False)
