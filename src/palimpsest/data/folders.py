@@ -93,7 +93,7 @@ class Pictures:
         return replace(self, files={name: paths for name, paths in kept.items() if paths})
 
 
-def pictures_below(folder: Path, pattern: Pattern = NAME) -> Pictures:
+def pictures_below(folder: Path, pattern: Pattern) -> Pictures:
     """The pictures of a folder whose names fit a pattern; InputError where there is none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: asked for a folder of pictures, found none")
@@ -134,7 +134,7 @@ def _nothing_pairs(found: dict[str, Pictures]) -> str:
         for name in sorted(names["images"], key=len, reverse=True)
         for part, theirs in names.items()
         for longer in theirs
-        if longer != name and longer.count(name) == 1
+        if part != "images" and longer != name and longer.count(name) == 1
     ]
     accepted = next(iter(fitting), "the same path below each folder, whatever its ending, or --pattern")
     return f"asked for pictures of the same names, found {shown}; accepted: {accepted}"

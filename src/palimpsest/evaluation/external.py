@@ -11,7 +11,7 @@ from pydantic import Field
 
 from palimpsest.config.runs import Kinds
 from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
-from palimpsest.data.folders import Pictures, normal, pictures_below
+from palimpsest.data.folders import NAME, Pictures, normal, pictures_below
 from palimpsest.data.pictures import read_picture
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.measure import About, EvaluationConfig, measure
@@ -31,7 +31,7 @@ class ResultFolder:
     def fill(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> Filled:
         """InputError where a result is missing, cannot be read or has another size than its picture."""
         if kind not in self.kinds:
-            self.kinds[kind] = pictures_below(self.folder / kind)
+            self.kinds[kind] = pictures_below(self.folder / kind, NAME)
         outputs = [self._read(kind, name, picture) for name, picture in zip(ids, pictures, strict=True)]
         return Filled(ids, pictures, holes, np.stack(outputs))
 

@@ -243,8 +243,9 @@ def ssim_uniform_hole(pair: Pair) -> float:
 
 
 def _steps(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """|∂x| and |∂y| in levels."""
-    return cv2.absdiff(picture[:, 1:], picture[:, :-1]), cv2.absdiff(picture[1:], picture[:-1])
+    """|∂x| and |∂y| in levels; empty where a picture is 1 px wide or high."""
+    pairs = (picture[:, 1:], picture[:, :-1]), (picture[1:], picture[:-1])
+    return tuple(cv2.absdiff(after, before) if after.size else after for after, before in pairs)
 
 
 @whole
