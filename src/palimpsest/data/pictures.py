@@ -42,14 +42,10 @@ TURNS = {  # EXIF orientation → what turns a picture upright
     8: Image.Transpose.ROTATE_90,
 }
 
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)  # of Pillow's decoders
+DAMAGE = (  # what decoders raise
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    *(RuntimeError, AssertionError, LookupError, TypeError, OverflowError),
+)
 
 
 class UnfitError(Exception):
@@ -88,27 +84,32 @@ def reading(path: Path | str, wanted: str) -> Iterator[None]:
 
 def decode(file: Path | BinaryIO) -> Picture:
     """A picture in 8-bit RGB; UnfitError for any other file."""
-    with upright(file) as (picture, changes):
-        eight = eight_bits(picture)
-        transparent = eight.has_transparency_data and eight.convert("RGBA").getchannel("A").getextrema()[0] < 255
-        pixels = np.asarray(eight.convert("RGB"))
-        return Picture(pixels, changes, bool(transparent))
+    picture, changes = upright(file)
+    eight = eight_bits(picture)
+    transparent = eight.has_transparency_data and eight.convert("RGBA").getchannel("A").getextrema()[0] < 255
+    return Picture(np.asarray(eight.convert("RGB")), changes, bool(transparent))
+
+
+def upright(file: Path | BinaryIO) -> tuple[Image.Image, list[str]]:
+    """A picture turned as its EXIF tag says, and what of it is not 8-bit RGB; UnfitError for any other file."""
+    with opened(file) as picture:
+        deep = is_deep(picture)
+        turned = picture.getexif().get(ORIENTATION) in TURNS
+        picture.load()  # which turns a TIFF
+        turn = TURNS.get(picture.getexif().get(ORIENTATION))
+        kind = "grey" if picture.mode.startswith("I;16") else MODES.get(picture.mode, picture.mode)
+        changes = [change for change in (kind, "16 bits" * deep, "turned" * turned) if change]
+        return picture.copy() if turn is None else picture.transpose(turn), changes
 
 
 @contextmanager
-def upright(file: Path | BinaryIO) -> Iterator[tuple[Image.Image, list[str]]]:
-    """A picture turned as its EXIF tag says, and what of it is not 8-bit RGB; UnfitError for any other file."""
+def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
+    """A file for Pillow alone to work on; UnfitError for what its decoders raise."""
     if isinstance(file, Path) and (fault := fault_of(file)):
         raise UnfitError(fault)
     try:
         with Image.open(file, formats=FORMATS) as picture:
-            deep = is_deep(picture)
-            turned = picture.getexif().get(ORIENTATION) in TURNS
-            picture.load()  # which turns a TIFF
-            turn = TURNS.get(picture.getexif().get(ORIENTATION))
-            kind = "grey" if picture.mode.startswith("I;16") else MODES.get(picture.mode, picture.mode)
-            changes = [kind, "16 bits" * deep, "turned" * turned]
-            yield picture if turn is None else picture.transpose(turn), [change for change in changes if change]
+            yield picture
     except UnidentifiedImageError as error:
         raise UnfitError("no readable picture") from error
     except Image.DecompressionBombError as error:
@@ -153,13 +154,9 @@ def eight_bits(picture: Image.Image) -> Image.Image:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Width and height in a file's head, before it is turned; (0, 0) of what is no picture."""
-    if fault_of(path):
-        return 0, 0
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            return picture.size
-    except DAMAGE:
-        return 0, 0
+    with suppress(UnfitError), opened(path) as picture:
+        return picture.size
+    return 0, 0
 
 
 def kept(path: Path | str) -> dict[str, Any]:
@@ -167,7 +164,8 @@ def kept(path: Path | str) -> dict[str, Any]:
 
     The tags that say how the file's own pixels lie in it are left out, and so is EXIF that cannot be written again.
     """
-    with reading(path, "a picture"), upright(Path(path)) as (picture, _):
+    with reading(path, "a picture"), opened(Path(path)) as picture:
+        picture.load()  # some formats keep it behind the pixels
         found = {name: picture.info.get(name) for name in ("dpi", "icc_profile")}
         if (found["icc_profile"] or b"")[16:20] != b"RGB ":
             del found["icc_profile"]

@@ -52,8 +52,7 @@ def read_mask(path: Path, channel: Channel | None = None) -> tuple[np.ndarray, f
     InputError for a file that is no picture, or whose channel is not clear, or that is mostly grey, as photographs are.
     """
     with reading(path, "a hole"):
-        with upright(path) as (picture, _):
-            levels = _levels(picture, channel)
+        levels = _levels(upright(path)[0], channel)
         if not (levels.min() >= 0 and levels.max() <= WHITES[-1]):
             found = f"levels from {levels.min():g} to {levels.max():g}"
             raise UnfitError(f"{found}; accepted: from 0, for black, to 1, 255 or 65535")

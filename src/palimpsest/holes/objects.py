@@ -134,10 +134,10 @@ def read_silhouette(path: Path) -> np.ndarray:
     The object is where alpha is above 127. In a picture that is at least 99 % opaque, it is what is darker than 128.
     Raises InputError if there is no object, or no picture.
     """
-    with reading(path, "the picture of a silhouette"), upright(path) as (picture, _):
-        picture = eight_bits(picture)
-        known = np.asarray(picture.convert("RGBA").getchannel("A")) > 127
-        grey = np.asarray(picture.convert("L"))
+    with reading(path, "the picture of a silhouette"):
+        picture = eight_bits(upright(path)[0])
+    known = np.asarray(picture.convert("RGBA").getchannel("A")) > 127
+    grey = np.asarray(picture.convert("L"))
     inside = known if known.mean() < 0.99 else grey < 128
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if not len(rows):
