@@ -10,7 +10,7 @@ repro: .venv/complete  ## regenerate every table and figure
 	@echo "Look at reports/index.html"
 
 release: repro  ## regenerate all, put it on record and show it in README.md
-	$(BIN)/python -m palimpsest record
+	$(BIN)/python -m palimpsest record $(NAME)
 	$(BIN)/python -m palimpsest readme
 	$(BIN)/python -m palimpsest methods
 

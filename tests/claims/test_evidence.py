@@ -12,7 +12,7 @@ from reported import RUNS
 
 def test_photographs_are_those_of_the_shard(fake):
     names = Shard(Workspace(fake.root).slot("scenes").shard("test")).photos
-    found = Evidence(fake.measured).photographs("scenes")
+    found = fake.measured.photographs("scenes")
     same = np.array(names)[:, None] == np.array(names)
     np.testing.assert_array_equal(found[:, None] == found, same)
     assert len(set(found)) == len(set(names)) == 2
@@ -23,7 +23,7 @@ def test_other_pictures_than_the_measured_ones_are_refused(fake):
         path = Workspace(fake.root).results(run).metrics
         path.write_text(json.dumps(json.loads(path.read_text()) | {"images": 23}))
     with pytest.raises(InputError, match=r"test: found 24 pictures, expected the 23 that were measured"):
-        Evidence(fake.measured).photographs("scenes")
+        fake.measured.photographs("scenes")
 
 
 def test_values_have_seeds_first(fake):
@@ -37,6 +37,6 @@ def test_several_seeds_of_a_run_are_drawn_where_they_are_given(fake, monkeypatch
     seeds = {run: np.random.default_rng(number).standard_normal((3, 24)) for number, run in enumerate(RUNS)}
     monkeypatch.setattr(Evidence, "values", lambda _, run, *rest: seeds[run])
     seen = Evidence(fake.measured)
-    seen._photographs["scenes"] = np.arange(24) // 3
+    seen.measured._photographs["scenes"] = np.arange(24) // 3
     found = seen.difference("scenes", "psnr", {"rectangle": 1}, "deepfill-v1", "patchmatch")
     assert (found.seeds, found.pictures, found.photographs) == ((3, 3), 24, 8) and found.low < 0 < found.high

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from palimpsest.page.records import Record, Row, newest
 
 from palimpsest.config.yaml import InputError
 from palimpsest.page.readme import BLOCK, refresh
-from palimpsest.page.records import Record, Row, newest
 from palimpsest.papers.values import Published, read_values
 
 ROOT = Path(__file__).parents[2]

@@ -34,6 +34,7 @@ class Report:
     commit: str  # of the code
     summary: dict[str, Any]  # profile, data, tables, matrix
     claims: dict[str, Any]  # the ledger
+    on_record: dict[str, Any]  # every record, and the one that is shown beside ours
     figures: list[dict[str, Any]]  # what figures.json says of each
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
@@ -156,6 +157,7 @@ def read_report(root: Path) -> Report:
         commit=commit(root),
         summary=summary,
         claims=read_json(reports.claims, dict),
+        on_record=read_json(reports.records, dict),
         figures=read_json(reports.captions, list),
         gallery=read_json(reports.gallery_index, dict),
         credits={slot: _text(files.credits) for slot, files in slots.items()},
@@ -170,7 +172,7 @@ def render(report: Report, name: str) -> str:
     try:
         return template("page", name, tex=tex).render(report=report)
     except (UndefinedError, KeyError, TypeError) as error:
-        found = f"found summary.json, claims.json, figures.json or index.json of another kind ({error})"
+        found = f"found summary.json, claims.json, records.json, figures.json or index.json of another kind ({error})"
         raise InputError(
             f"{report.workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them"
         ) from error

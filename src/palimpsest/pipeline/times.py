@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from palimpsest.config.yaml import InputError, read_yaml, section
-from palimpsest.storage import read_json, write_json, write_text
+from palimpsest.storage import read_json, write_json
 from palimpsest.workspace import Workspace
 
 ON_RECORD = "stages.csv"  # in the folder of a record
@@ -23,7 +23,8 @@ class Times:
             self.all: dict[str, dict[str, float]] = read_json(self.path, dict)
         except InputError:  # none yet, and they only order the queue
             self.all = {}
-        self.took = self.all.setdefault(self.profile, _on_record(Workspace(root), self.profile))
+        self.here = self.all.setdefault(self.profile, {})
+        self.took = _on_record(Workspace(root), self.profile) | self.here
 
     def expected(self, names: Iterable[str]) -> dict[str, float]:
         """Seconds of each: its own, or the median of its kind, as train@x is of kind train."""
@@ -34,12 +35,8 @@ class Times:
         return statistics.median(alike or self.took.values() or [UNKNOWN])
 
     def keep(self, name: str, seconds: float) -> None:
-        self.took[name] = round(seconds, 2)
+        self.here[name] = self.took[name] = round(seconds, 2)
         write_json(self.path, self.all)
-
-    def put_on_record(self, folder: Path) -> None:
-        rows = "".join(f"{name},{seconds}\n" for name, seconds in sorted(self.took.items()))
-        write_text(folder / ON_RECORD, f"stage,seconds\n{rows}")
 
 
 def _kind(name: str) -> str:

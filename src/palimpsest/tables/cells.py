@@ -7,6 +7,7 @@ from functools import cached_property
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Column, Condition, Row
 from palimpsest.results.measured import Pictures
+from palimpsest.results.reproduction import MARK
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import NO_NUMBER, Cell
 
@@ -75,6 +76,30 @@ class Cells:
             about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(found)}",
             interval=f"{bounds} n = {found.count}".strip(),
             provenance=f"provenance/{run}/{kind}/{metric}",
+        )
+
+    @property
+    def on_record(self) -> str:
+        """The head of the columns of a record."""
+        record = self.context.beside.record
+        other = "" if self.context.beside.comparable else f", profile {record.profile}"
+        slot = record.about.slots.get(self.condition.slot)
+        return f"on record: {record.name}{other}{f', on {slot.dataset}' if slot else ''}"
+
+    def recorded(self, metric: str, row: Row) -> Cell:
+        """What a record holds, marked where ours now differs from it."""
+        beside, at, run = self.context.beside, self.condition, row.run_on(self.condition)
+        if (judged := beside.of(run, at.slot, at.measured, metric)) is None:
+            return Cell("–", "none", about=f"not on record: {run or 'no run'}")
+        explained, found = self.context.metrics[metric], judged.found
+        bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
+        return Cell(
+            f"{explained.printed(found.mean)}{f' {MARK}' * judged.differs}",
+            "record",
+            found.mean,
+            mark="differs" * judged.differs,
+            about=f"run {run} on record: {beside.record.title}, {_counted(found)}; {judged.why}",
+            interval=f"{bounds} n = {found.count}".strip(),
         )
 
     def difference(self, column: Column, row: Row) -> Cell:
