@@ -23,9 +23,8 @@ def git(root: Path, *words: str) -> str:
 
 
 def here(root: Path, date: datetime = DAY, **changes) -> Here:
-    return Here(
-        **{"root": root, "date": date, "threads": 2, "seconds": SECONDS, "public": ["bundled-photos"]} | changes
-    )
+    about = {"threads": 2, "seconds": SECONDS, "public": ["bundled-photos"]}
+    return Here(root=root, date=date, **about | changes)
 
 
 def benchmark(root: Path, device: str) -> None:
@@ -39,7 +38,7 @@ def made(fake):
     for name in ("params.yaml", "runtime.yaml", "datasets.yaml"):
         shutil.copy(ROOT / name, fake.root / name)
     git(fake.root, "init", "--quiet")
-    git(fake.root, "add", "params.yaml")
+    git(fake.root, "add", "*.yaml")
     git(fake.root, "commit", "--quiet", "--message", "settings")
     benchmark(fake.root, "A processor")
     return fake

@@ -30,7 +30,8 @@ from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
-CONFIG = TrainingConfig(seed=1, log_every=2, sample_every=3, samples=2, compared=4)
+SEED = 1
+CONFIG = TrainingConfig(log_every=2, sample_every=3, samples=2, compared=4)
 
 
 class KilledError(Exception):
@@ -69,7 +70,7 @@ def job(request, params, crops, shards, tmp_path, features):
     fabric = launch(RUNTIME)
 
     def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch", watch: bool = False):
-        torch.manual_seed(CONFIG.seed)
+        torch.manual_seed(SEED)
         model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
 
@@ -85,7 +86,7 @@ def job(request, params, crops, shards, tmp_path, features):
         model.step = watched
         schedule = model.config.schedule
         derive = getattr(model, "derive", None)
-        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed, derive=derive)
+        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, SEED, derive=derive)
         if is_prior(runs.resolve(params, name).model):
             grid = PriorSamples.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
         else:

@@ -25,15 +25,15 @@ class Evidence:
             return f"run {run} was not measured on {slot}"
         if metric not in measured.results[run].holes.get(hole, {}):
             return f"run {run}, {hole} holes: {measured.why_missing(run, metric)}"
-        if self.metrics[metric].of != "set" and metric not in measured.per_image(run).get(hole, {}):
+        if self.metrics[metric].of != "set" and metric not in measured.values(run).get(hole, {}):
             return f"run {run}, {hole} holes: its values of single pictures are not kept"
         return ""
 
     def values(self, run: str, hole: str, metric: str) -> np.ndarray:
-        """(seeds, N) of single pictures; (seeds,) of a metric of the whole set. Runs have one seed so far."""
+        """(seeds, N) of single pictures; (seeds,) of a metric of the whole set."""
         if self.metrics[metric].of == "set":
-            return np.array([self.measured.results[run].holes[hole][metric]])
-        return self.measured.per_image(run)[hole][metric][None]
+            return np.array(self.measured.results[run].by_seed[hole][metric])
+        return self.measured.values(run)[hole][metric]
 
     def difference(self, slot: str, metric: str, holes: dict[str, int], run: str, against: str) -> Difference:
         """Of `run` less `against`, each the sum of its values with holes of each kind times its sign."""

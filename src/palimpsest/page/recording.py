@@ -144,23 +144,27 @@ def _check_alike(earlier: Record, about: About, measured: Measured) -> None:
 
 def _write_run(folder: Path, run: str, measured: Measured, made: Made, earlier: Record | None) -> None:
     """The two files of a run; where the record holds the same result, they stay as they are."""
-    result, single, wanted = measured.results[run], measured.per_image(run), compared(run)
+    result, single, wanted = measured.results[run], measured.values(run), compared(run)
     listed = {hole: [metric for metric in found if (hole, metric) in wanted] for hole, found in single.items()}
-    values = np.array([single[hole][metric][None] for hole in listed for metric in listed[hole]], "<f4")
     kept = Kept(made=made, result=Result(**short(result.model_dump())), described=measured.runs[run], values=listed)
-    if earlier and run in earlier.kept and _same(earlier, run, kept, values):
-        return
-    write_json(folder / f"{run}.json", kept.model_dump())
-    shape = (kept.rows, 1, result.images)
-    np.savez_compressed(folder / f"{run}.npz", **{ARRAY.removesuffix(".npy"): values.reshape(shape)})
+    values = kept_values(kept, measured)
+    if not (earlier and run in earlier.kept and _same(earlier, run, kept, values)):
+        write_json(folder / f"{run}.json", kept.model_dump())
+        np.savez_compressed(folder / f"{run}.npz", **{ARRAY.removesuffix(".npy"): values})
+
+
+def kept_values(kept: Kept, measured: Measured) -> np.ndarray:
+    """The single values of a run that a record keeps, of its shape."""
+    single = measured.values(kept.result.run)
+    rows = [single[hole][metric] for hole, metrics in kept.values.items() for metric in metrics]
+    return np.array(rows, "<f4").reshape(kept.shape)
 
 
 def _same(earlier: Record, run: str, kept: Kept, values: np.ndarray) -> bool:
     """Whether a record holds just this of a run."""
-    there, single = earlier.kept[run], earlier.measured.per_image(run)
-    found = [single[hole][metric][None] for hole, metrics in there.values.items() for metric in metrics]
+    there = earlier.kept[run]
     trees = [json.dumps(each.model_dump(exclude={"made"})) for each in (there, kept)]
-    return trees[0] == trees[1] and np.array_equal(np.array(found, "<f4"), values, equal_nan=True)
+    return trees[0] == trees[1] and np.array_equal(kept_values(there, earlier.measured), values, equal_nan=True)
 
 
 def _write_seconds(path: Path, seconds: Mapping[str, float]) -> None:

@@ -62,8 +62,14 @@ class Kept(Settings):
     values: dict[str, list[str]]  # {hole kind: metrics}, the rows of the .npz in this order
 
     @property
-    def rows(self) -> int:
-        return sum(map(len, self.values.values()))
+    def shape(self) -> tuple[int, int, int]:
+        """Of its single values."""
+        return sum(map(len, self.values.values())), len(self.result.seeds), self.result.images
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of its single values."""
+        return 4 * math.prod(self.shape)
 
 
 class Slot(Settings):
@@ -123,7 +129,8 @@ class Record:
     @property
     def seeds(self) -> str:
         """How many its runs have."""
-        return "1"
+        found = sorted({len(result.seeds) for result in self.measured.results.values()})
+        return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(*found)
 
     @property
     def commits(self) -> list[str]:
@@ -192,7 +199,7 @@ def read_record(folder: Path) -> Record:
             _check_pictures(path, kept[path.stem].result, about)
             _check_metrics(path, kept[path.stem])
     errors.stop()
-    unpacked = sum(4 * each.rows * each.result.images for each in kept.values())
+    unpacked = sum(each.unpacked for each in kept.values())
     if unpacked > UNPACKED:
         raise InputError(f"{folder}/runs: found {unpacked} bytes of values once unpacked; accepted: {UNPACKED}")
     values, benchmark, seconds = {}, None, {}
@@ -261,7 +268,15 @@ def _check_pictures(path: Path, result: Result, about: About) -> None:
 
 def _check_metrics(path: Path, kept: Kept) -> None:
     """InputError for an interval or a single value of what has no mean, or an interval of another kind."""
-    for key, holes in (("result.intervals", kept.result.intervals), ("values", kept.values)):
+    result = kept.result
+    if not result.seeds:
+        raise InputError(f"{path}: result.seeds: found none; accepted: one or more")
+    for hole, means in result.holes.items():
+        for metric in means:
+            if len(found := result.by_seed.get(hole, {}).get(metric, [])) != len(result.seeds):
+                at = f"{path}: result.by_seed.{hole}.{metric}"
+                raise InputError(f"{at}: found {len(found)} numbers; accepted: one of each seed, {len(result.seeds)}")
+    for key, holes in (("result.intervals", result.intervals), ("values", kept.values)):
         for hole, metrics in holes.items():
             for metric in metrics:
                 one_of(metric, kept.result.holes.get(hole, {}), f"{path}: {key}.{hole}")
@@ -274,23 +289,22 @@ def _check_metrics(path: Path, kept: Kept) -> None:
 
 def _read_values(path: Path, kept: Kept) -> PerImage:
     """The single values of a run; InputError, before it is unpacked, for an array of another shape."""
-    shape, limit = (kept.rows, 1, kept.result.images), HEADER + 4 * kept.rows * kept.result.images
     try:
         with ZipFile(path) as packed:
             (member,) = packed.infolist()
             if member.filename != ARRAY or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
                 raise ValueError(f"found {member.filename}, accepted: {ARRAY}, deflated")
             with packed.open(member) as file:
-                data = BytesIO(file.read(limit))
+                data = BytesIO(file.read(HEADER + kept.unpacked))
         if np.lib.format.read_magic(data) != (1, 0):
             raise ValueError("another version of numpy's format")
         found = np.lib.format.read_array_header_1_0(data)
-        if found != (shape, False, np.dtype("<f4")):
-            raise ValueError(f"found {found[2]} {found[0]}, accepted: float32 {shape}")
-        values = np.frombuffer(data.read(), "<f4").reshape(shape).astype(np.float64)
+        if found != (kept.shape, False, np.dtype("<f4")):
+            raise ValueError(f"found {found[2]} {found[0]}, accepted: float32 {kept.shape}")
+        values = np.frombuffer(data.read(), "<f4").reshape(kept.shape).astype(np.float64)
     except DAMAGES as error:
         raise InputError(f"{path}: asked for values, found none that can be read ({_in_short(error)})") from error
-    rows = iter(values[:, 0])
+    rows = iter(values)
     return {hole: {metric: next(rows) for metric in metrics} for hole, metrics in kept.values.items()}
 
 

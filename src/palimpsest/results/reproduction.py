@@ -76,11 +76,11 @@ class Beside:
 
     def _paired(self, run: str, slot: str, hole: str, metric: str) -> Difference | None:
         """Of ours now less those on record; none without single values of the same pictures."""
-        kept = self.record.measured.per_image(run).get(hole, {})
+        kept = self.record.measured.values(run).get(hole, {})
         if metric not in kept or not self._same_pictures[slot]:
             return None
-        ours = self.now.per_image(run)[hole][metric]
-        return of_pictures(kept[metric][None], kept_as(ours)[None], self.now.photographs(slot))
+        ours = kept_as(self.now.values(run)[hole][metric])
+        return of_pictures(kept[metric], ours, self.now.photographs(slot))
 
     @cached_property
     def _same_pictures(self) -> dict[str, bool]:
