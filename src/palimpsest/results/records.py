@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zlib import error as ZlibError
@@ -40,7 +41,7 @@ ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy 
 DIGITS = 7  # significant, of its means: float32 holds no more
 NOT_ON_RECORD = "not on record"
 VOTES = "votes"  # lies beside the records
-DAMAGES = (OSError, ValueError, EOFError, SyntaxError, RuntimeError, BadZipFile, ZlibError)  # of a .npz
+DAMAGES = (OSError, ValueError, EOFError, SyntaxError, TokenError, RuntimeError, BadZipFile, ZlibError)
 
 
 class Made(Settings):
