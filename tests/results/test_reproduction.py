@@ -64,7 +64,7 @@ def test_another_profile_is_shown_and_not_compared(made, folder, shown):
     assert moved.of("deepfill-v1", *AT, "psnr_hole").why == "not compared: profile photos"
     assert "Ours now are of profile tiny" in moved.note
     heads = {head.text for head in all_tables(made.measured, moved)[0].heads}
-    assert "on record: small-night, profile photos, on bundled-photos, hole only" in heads
+    assert "on record: small-night, profile photos, hole only" in heads
 
 
 def test_what_is_not_on_record_or_not_measured_now_has_no_mark(made, shown):
@@ -78,7 +78,7 @@ def test_what_is_not_on_record_or_not_measured_now_has_no_mark(made, shown):
 def test_a_table_shows_the_record_beside_ours_with_a_mark(shown, made):
     table = all_tables(made.measured, shown(deepfill_v1=0.5))[0]
     (group,) = {head.group for head in table.heads if "PSNR" in head.group}
-    cells = column(table, group, "on record: small-night, on bundled-photos, hole only")
+    cells = column(table, group, "on record: small-night, hole only")
     assert cells["DeepFill v1"].text.endswith(" ≠") and not cells["PatchMatch"].text.endswith("≠")
     assert "≠: ours now differs from the record" in table.legend
     assert dict(table.notes)["On record"].startswith(

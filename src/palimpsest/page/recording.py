@@ -149,7 +149,8 @@ def _write_run(folder: Path, run: str, measured: Measured, made: Made, earlier: 
     kept = Kept(made=made, result=Result(**short(result.model_dump())), described=measured.runs[run], values=listed)
     values = kept_values(kept, measured)
     if not (earlier and run in earlier.kept and _same(earlier, run, kept, values)):
-        write_json(folder / f"{run}.json", kept.model_dump())
+        text = json.dumps(kept.model_dump(), ensure_ascii=False, separators=(",", ":"))  # two thirds of an indented one
+        write_text(folder / f"{run}.json", f"{text}\n")
         np.savez_compressed(folder / f"{run}.npz", **{ARRAY.removesuffix(".npy"): values})
 
 

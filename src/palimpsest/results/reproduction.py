@@ -45,7 +45,8 @@ class Beside:
     @property
     def note(self) -> str:
         """What a reader must know of its numbers."""
-        about = f"{self.record.title}; profile {self.record.profile}, commit {', '.join(self.record.commits)[:12]}"
+        commits = ", ".join(commit[:12] for commit in self.record.commits)
+        about = f"{self.record.title}; profile {self.record.profile}, commit {commits}"
         other = f"ours now are of profile {self.now.profile}, so that the two are not compared"
         return f"{about}. {MEANING if self.comparable else f'{other[0].upper()}{other[1:]}.'}"
 

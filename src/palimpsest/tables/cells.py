@@ -81,10 +81,10 @@ class Cells:
     @property
     def on_record(self) -> str:
         """The head of the columns of a record."""
-        record = self.context.beside.record
-        other = "" if self.context.beside.comparable else f", profile {record.profile}"
-        slot = record.about.slots.get(self.condition.slot)
-        return f"on record: {record.name}{other}{f', on {slot.dataset}' if slot else ''}"
+        record, slot = self.context.beside.record, self.context.beside.record.about.slots.get(self.condition.slot)
+        profile = "" if self.context.beside.comparable else f", profile {record.profile}"
+        data = f", on {slot.dataset}" if slot and slot.dataset != self.pictures.dataset else ""
+        return f"on record: {record.name}{profile}{data}"
 
     def recorded(self, metric: str, row: Row) -> Cell:
         """What a record holds, marked where ours now differs from it."""
