@@ -33,6 +33,7 @@ class TrainingConfig(Settings):
     log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
     sample_every: PositiveInt  # iterations between two sample grids
     samples: PositiveInt  # pictures on a grid
+    validated: PositiveInt  # pictures whose hole PSNR is logged with every grid, at most the validation split's
     compared: Annotated[int, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
 
 

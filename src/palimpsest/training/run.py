@@ -63,7 +63,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
                 network = resolved.value("frechet_network")
                 grid = imagine(config.samples, config.compared, network, workspace.weights, batches.crop, fabric.device)
             elif fabric.is_global_zero:
-                grid = FilledSamples.of(validate, holes, schedule.hole, config.samples)
+                grid = FilledSamples.of(validate, holes, schedule.hole, config.samples, config.validated)
             progress = train(model, batches, grid, config, fabric, scratch / f"seed-{seed}", runtime)
         if fabric.is_global_zero:
             write(progress, grid, files)
