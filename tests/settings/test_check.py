@@ -253,6 +253,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params.yaml: profiles.tiny.study.seed is -1"),
+        (("profiles", "tiny", "seeds"), [], "params.yaml: profiles.tiny.seeds is []; accepted: 1 values or more"),
+        (("profiles", "photos", "seeds"), [1, 2, 1], "profiles.photos.seeds is [1, 2, 1]: 1 appears twice; accepted"),
+        (("profiles", "tiny", "seeds"), [1, -1], "params.yaml: profiles.tiny.seeds.1 is -1; accepted: 0 or more"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (

@@ -69,12 +69,13 @@ def test_weights_of_another_architecture_are_refused(saved, params):
         checkpoints.load(path)
 
 
-def save(root, params, name, seed):
+def save(root, params, name, seed, files=None):
     """A checkpoint of a run with random weights, and the model."""
     torch.manual_seed(seed)
     run = runs.resolve(params, name)
     model = create(run, 64)
-    checkpoints.save(Workspace(root).run(name).weights, model, checkpoints.Origin(run, "bundled-photos", 64, ""))
+    path = (files or Workspace(root).run(name)).weights
+    checkpoints.save(path, model, checkpoints.Origin(run, "bundled-photos", 64, ""))
     return model
 
 
@@ -93,6 +94,17 @@ def test_a_run_begins_with_the_model_inside_it_and_with_what_it_inherits(params,
     for name in ("correspondence", "psnet", "patch_critic", "global_critic"):
         assert equal(model.networks[name], learned["tmad"].networks[name])
         assert not equal(model.networks[name], fresh.networks[name])
+
+
+def test_a_run_begins_with_its_own_seed_of_another_or_with_the_others_first(params, tmp_path):
+    learned = {"deepfill-v2": {4: save(tmp_path, params, "deepfill-v2", 0)}, "tmad": {}}  # the first of both is 4
+    for seed, files in Workspace(tmp_path).run("tmad").of([4, 2]).items():
+        learned["tmad"][seed] = save(tmp_path, params, "tmad", seed, files)
+    run = runs.resolve(params, "deepfill-v2-psnet")
+    for seed in (4, 2):
+        checkpoints.begin(model := create(run, 64), run, seed, Workspace(tmp_path))
+        assert equal(model.networks["psnet"], learned["tmad"][seed].networks["psnet"])
+        assert equal(model.networks["coarse"], learned["deepfill-v2"][4].networks)
 
 
 def test_what_is_not_inherited_begins_anew(params, tmp_path):

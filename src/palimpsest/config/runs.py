@@ -10,18 +10,25 @@ starts from, and one whose model works inside its own. Networks that exist only 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import AfterValidator, ConfigDict, Field, RootModel
 
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-Seeds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(each_once)]
 SCALES = ("tiny", "photos", "paper")
 PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
 FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
 NO_SEED = 0  # stands for the seed of results that no training of ours made
 RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
+
+
+class Seeds(RootModel):
+    """A profile's `seeds`."""
+
+    model_config = ConfigDict(strict=True)
+
+    root: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1), AfterValidator(each_once)]
 
 
 class Section(Settings):
@@ -175,7 +182,7 @@ def seeds(params: Tree, name: str, profile: str | None = None) -> list[int]:
 
     Of an ablation are a run that has a base, and that base, where they train.
     """
-    every = section(params, "profiles", profile or section(params, "profile"), "seeds")
+    every = part(params, Seeds, "profiles", profile or section(params, "profile"), "seeds").root
     base = base_of(params, name)
     of_ablation = base != name or any(entry.get("base") == name for entry in section(params, "runs").values())
     trains = "schedule" in _entry(params, base).settings

@@ -35,6 +35,11 @@ class Studio:
         """What the training of a run left behind."""
         return Workspace(self.root).run(run)
 
+    def logs(self, run: str) -> list[Path]:
+        """The log of each of a run's seeds; a network without results, which was pretrained, has one."""
+        files, result = self.training(run), self.measured.results.get(run)
+        return [each.log for each in (files.of(result.seeds).values() if result else [files])]
+
     def left_out(self, runs: Sequence[tuple[str, str]]) -> list[str]:
         """A line for each (name in the figure, run) that the figure lacks, saying why."""
         return [f"{name} is left out: {self._why(run)}" for name, run in runs]

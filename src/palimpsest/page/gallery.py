@@ -203,6 +203,7 @@ class Gallery:
                 "code": result.code,
                 "current": result.code == described.code,
                 "profile": result.profile,
+                "seeds": result.seeds,
                 "slot": result.slot,
                 "data": {**pictures, "sha256": shard.fingerprint},
                 "ids": shard.ids,
@@ -220,14 +221,14 @@ class Gallery:
         return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
 
     def _scored(self, run: str, holes: str) -> dict:
-        """A run's holes of one kind, and for each metric the mean, a histogram and the worst pictures."""
+        """A run's holes of one kind, and for each metric the mean, a histogram and the first seed's worst pictures."""
         bank = self._banks[self.measured.results[run].slot][holes.removesuffix("/pieced")]
-        values = self.measured.per_image(run)[holes]
+        values, result = self.measured.values(run)[holes], self.measured.results[run]
         metrics = {}
-        for name in self.measured.results[run].holes[holes]:
-            found = asdict(self.measured.aggregate(run, holes, name))
+        for name in result.holes[holes]:
+            found = {**asdict(result.aggregate(holes, name)), "by_seed": result.by_seed[holes][name]}
             if name in values:
-                found |= {"histogram": histogram(values[name]), "worst": self._worst(name, values[name])}
+                found |= {"histogram": histogram(values[name].mean(0)), "worst": self._worst(name, values[name][0])}
             metrics[name] = found
         return {"bank": bank, "metrics": metrics}
 

@@ -31,7 +31,8 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
     if due:
         parts.append(on_workers("What would run", stages, due, expected))
     parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
-    return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in SCALES if each != times.profile])
+    others = [each for each in SCALES if each != times.profile]
+    return "\n\n".join(parts + [of_profile(root, stages, times.expected(stages, each), each) for each in others])
 
 
 def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
@@ -44,7 +45,7 @@ def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
 
 
 def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
-    """{stage: seconds} with estimated trainings, and all other stages as `here`.
+    """{stage: seconds} with estimated trainings, and all other stages as `here`, with its seeds.
 
     InputError before `architectures` has run.
     """

@@ -10,26 +10,35 @@ from palimpsest.results.measured import Measured
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
-COLUMNS = ["run", "iteration", "phase", "quantity", "value"]
+COLUMNS = ["run", "seed", "iteration", "phase", "quantity", "value"]
 
 
 def to_csv(root: Path, measured: Measured) -> str:
-    """A row a run, iteration and logged quantity."""
+    """A row a run, seed, iteration and logged quantity."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for run in trained(measured):
-        path = Workspace(root).run(run).log
-        for row in read_json(path, list) if path.is_file() else []:
-            logged = {key: value for key, value in row.items() if key not in ("iteration", "phase")}
-            rows.writerows([run, row["iteration"], row["phase"], key, value] for key, value in logged.items())
+    for run, seeds in trained(measured).items():
+        for seed, files in Workspace(root).run(run).of(seeds).items():
+            for row in read_json(files.log, list) if files.log.is_file() else []:
+                about = [run, seed, row["iteration"], row["phase"]]
+                logged = {key: value for key, value in row.items() if key not in ("iteration", "phase")}
+                rows.writerows([*about, key, value] for key, value in logged.items())
     return text.getvalue()
 
 
-def trained(measured: Measured) -> list[str]:
-    """The runs that have results, each after those it needs; neither transfers nor external results."""
-    own = [run for run in measured.results if measured.runs[run].stage == "evaluate"]
-    return list(dict.fromkeys(name for run in own for name in [*_pretrained(measured.runs[run].run), run]))
+def trained(measured: Measured) -> dict[str, list[int]]:
+    """{run: its seeds} of those that have results, each after those it needs; neither transfers nor external results.
+
+    A pretrained network has the first seed alone.
+    """
+    found: dict[str, list[int]] = {}
+    for run, result in measured.results.items():
+        if measured.runs[run].stage == "evaluate":
+            for name in _pretrained(measured.runs[run].run):
+                found.setdefault(name, result.seeds[:1])
+            found[run] = result.seeds
+    return found
 
 
 def _pretrained(run: Tree) -> Iterator[str]:

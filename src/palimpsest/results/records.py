@@ -4,7 +4,7 @@ record.json           profile, date of the last part, and the test pictures of e
 runs/<run>.json       its result, its settings in full, and how it was made: commit, date, device, versions
 runs/<run>.npz        values of single pictures that claims and tables compare: float32 (row, seed, picture)
 benchmark.json        results/benchmark.json
-stages.csv            seconds of each stage
+stages.csv            seconds of each stage, for one seed
 claims.csv            the ledger
 pictures/*.png        a dozen test pictures, their holes, and what the papers' own methods make of them
 
@@ -103,7 +103,7 @@ class Record:
     about: About
     kept: dict[str, Kept]
     measured: Measured
-    seconds: dict[str, float]  # of each stage
+    seconds: dict[str, float]  # of each stage, for one seed
 
     @property
     def name(self) -> str:
@@ -153,7 +153,7 @@ class Record:
         spent = 0.0
         for stage, seconds in self.seconds.items():
             kept = self.kept.get(stage.partition("@")[2])
-            spent += seconds * kept.made.threads if kept else 0
+            spent += seconds * len(kept.result.seeds) * kept.made.threads if kept else 0
         return spent / 3600
 
 

@@ -79,8 +79,8 @@ def train(
         recent.append({name: float(loss.detach()) for name, loss in losses.items()})
         if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
             raise InputError(
-                f"training stopped at iteration {progress.iteration + 1} of {len(phases)}: the loss {bad[0]} is "
-                f"{recent[-1][bad[0]]}; the last good state is {resume}"
+                f"training with seed {batches.seed} stopped at iteration {progress.iteration + 1} of {len(phases)}: "
+                f"the loss {bad[0]} is {recent[-1][bad[0]]}; the last good state is {resume}"
             )
         progress.iteration += 1
         if display:
