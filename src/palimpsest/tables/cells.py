@@ -65,7 +65,8 @@ class Cells:
         if math.isnan(found.mean):
             return Cell("undefined", "missing", about=f"run {run} has no number here")
         result, source = measured.results[run], measured.runs[run].source
-        who = f"external results {run} ({source})" if source else f"run {run}{f' ({result.source})' * bool(result.source)}"
+        weights = f" ({result.source})" if result.source else ""
+        who = f"external results {run} ({source})" if source else f"run {run}{weights}"
         text, interval = self._printed(result, metric)
         return Cell(
             text,
