@@ -98,3 +98,9 @@ def test_which_record_is_shown(made, folder):
     assert [record.name for record in found] == ["later", "photos", "small-night"]
     assert best(found).name == "photos" and beside(found, made.measured).record.name == "later"
     assert best([]) is None and beside([], made.measured) is None
+
+
+def test_the_scale_of_a_record_is_that_of_its_profile(folder):
+    record, order = read_record(folder), ["tiny", "small-faces", "small", "photos", "paper-faces", "paper"]
+    scales = [replace(record, about=record.about.model_copy(update={"profile": each})).scale for each in order]
+    assert scales == sorted(set(scales))

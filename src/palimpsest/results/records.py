@@ -29,7 +29,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from palimpsest.config.runs import FULL_SCALE, PROFILES
+from palimpsest.config.runs import LIKE
 from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of
 from palimpsest.results.benchmark import Benchmark
 from palimpsest.results.measured import Described, Measured, PerImage, Result
@@ -143,9 +143,10 @@ class Record:
         return list(dict.fromkeys(getattr(made, what) for made in parts))
 
     @property
-    def scale(self) -> int:
-        """The place of its profile among those of params.yaml; one of someone's own counts as the papers'."""
-        return PROFILES.index(self.profile if self.profile in PROFILES else FULL_SCALE)
+    def scale(self) -> tuple[int, bool]:
+        """Of its profile: tiny, small, photos, then the papers' and anyone's own; one of other pictures comes before."""
+        name, _, pictures = self.profile.partition("-")
+        return list(LIKE).index(name) if name in LIKE else len(LIKE), not pictures
 
     @cached_property
     def core_hours(self) -> float:
