@@ -16,7 +16,6 @@ from pydantic import AfterValidator, ConfigDict, Field, RootModel
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-Seeds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(each_once)]
 FULL_SCALE = "paper"  # the profile for which every setting has a value
 LIKE = {  # the profile whose value a setting takes where it has none for a profile; the paper's for any other
     "tiny": FULL_SCALE,

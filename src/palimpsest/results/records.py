@@ -144,7 +144,7 @@ class Record:
 
     @property
     def scale(self) -> tuple[int, bool]:
-        """Of its profile: tiny, small, photos, then the papers' and anyone's own; one of other pictures comes before."""
+        """Of its profile: tiny, small, photos, paper and anyone's own; one of other pictures stands before its like."""
         name, _, pictures = self.profile.partition("-")
         return list(LIKE).index(name) if name in LIKE else len(LIKE), not pictures
 
