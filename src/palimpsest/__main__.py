@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palimpsest.config.runtime import Runtime
     from palimpsest.data.folders import Pattern
     from palimpsest.holes.files import Reading
+    from palimpsest.page.recording import Here
     from palimpsest.released.catalogue import Network
 
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
@@ -338,29 +339,59 @@ def tally(arguments: argparse.Namespace) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """Puts what the pipeline made on record."""
+    """Puts what is measured here on record, or checks records."""
+    from palimpsest.page import checking, recording
+    from palimpsest.results.records import Errors, folders
+
+    if arguments.check:
+        asked = [recording.folder_of(Path(), name) for name in arguments.names] or folders(Path())
+        errors = Errors(line for folder in asked for line in checking.check(folder, read_yaml("params.yaml")))
+        errors.stop()
+        print(f"{len(asked)} record{'s are' if len(asked) != 1 else ' is'} as a record has to be")
+        return
+    if len(arguments.names) != 1:
+        raise InputError(f"record: found {len(arguments.names)} names; accepted: one, or --check")
+    (name,) = arguments.names
+    if arguments.ledger:
+        recording.write_ledger(recording.folder_of(Path(), name))
+        print(f"the ledger of {name} is made anew")
+        return
+    print(f"{recording.put_on_record(_here(), name)} is written")
+
+
+def _here() -> "Here":
+    """What this machine adds to a record."""
     from datetime import UTC, datetime
 
+    import psutil
+
     from palimpsest.config.runtime import read_runtime
-    from palimpsest.page.records import write_record
+    from palimpsest.data.catalogue import read_catalogue
+    from palimpsest.data.listed import Listed
+    from palimpsest.page.recording import Here
     from palimpsest.pipeline.times import Times
 
-    folder = write_record(Path(), datetime.now(UTC), arguments.name)
-    Times(Path(), Path(read_runtime().scratch)).put_on_record(folder)
-    print(f"{folder} is written")
+    runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")
+    public = {name for name, dataset in datasets.items() if isinstance(dataset, Listed)}
+    return Here(
+        root=Path(),
+        date=datetime.now(UTC),
+        threads=runtime.threads or psutil.cpu_count(),
+        seconds=Times(Path(), Path(runtime.scratch)).here,
+        public=public,
+    )
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Shows the newest record in README.md."""
+    """Shows the record of the largest scale, of several the latest, in README.md."""
     from palimpsest.page.readme import refresh
-    from palimpsest.page.records import newest
     from palimpsest.papers.values import read_values
+    from palimpsest.results.records import best, read_records
     from palimpsest.storage import write_text
 
-    text = Path("README.md").read_text(encoding="utf-8")
-    folder, shown = newest(Path())
-    write_text("README.md", refresh(text, folder, shown, read_values()))
-    print(f"README.md shows {folder}")
+    text, shown = Path("README.md").read_text(encoding="utf-8"), best(read_records(Path()))
+    write_text("README.md", refresh(text, shown, read_values()))
+    print(f"README.md shows {shown.folder if shown else 'that nothing is on record'}")
 
 
 def methods(arguments: argparse.Namespace) -> None:
@@ -489,11 +520,14 @@ def main() -> None:
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
     command.set_defaults(run_command=tally)
 
-    command = commands.add_parser("record", help="put what the pipeline made on record, under records/")
-    command.add_argument("--name", help="of the record, after the date; the profile's when left out")
+    command = commands.add_parser("record", help="put what is measured here on record, or check records")
+    command.add_argument("names", nargs="*", metavar="NAME", help="of the record; with --check all when left out")
+    action = command.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="say what is wrong with records, a line each")
+    action.add_argument("--ledger", action="store_true", help="make a record's ledger anew from its values")
     command.set_defaults(run_command=record)
 
-    command = commands.add_parser("readme", help="show the newest record in README.md")
+    command = commands.add_parser("readme", help="show the record of the largest scale in README.md")
     command.set_defaults(run_command=readme)
 
     command = commands.add_parser("methods", help="write docs/methods.md: what each method follows and departs from")

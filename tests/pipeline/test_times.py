@@ -44,13 +44,12 @@ def test_before_a_first_run_the_newest_record_of_the_profile_counts(project):
     assert Times(project, project / "scratch").took == {"train@a": 8.0}
 
 
-def test_times_go_on_record_and_come_back(project):
+def test_only_what_ran_here_is_known_as_such(project):
+    put_on_record(project, "2026-01-01", "tiny", 5)
     times = Times(project, project / "scratch")
-    times.keep("train@a", 2.5)
-    (project / "records" / "new").mkdir(parents=True)
-    (project / "records" / "new" / "record.json").write_text(json.dumps({"profile": "tiny", "date": "2026"}))
-    times.put_on_record(project / "records" / "new")
-    assert Times(project, project / "elsewhere").took == {"train@a": 2.5}
+    times.keep("train@b", 2.5)
+    again = Times(project, project / "scratch")
+    assert (again.here, again.took) == ({"train@b": 2.5}, {"train@a": 5.0, "train@b": 2.5})
 
 
 def test_times_are_kept_a_seed_and_hold_for_any_number_of_them(tmp_path, params):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from palimpsest.claims.claim import Claim, Pair, PictureClaim
-from palimpsest.claims.differences import Difference
 from palimpsest.claims.evidence import Evidence
+from palimpsest.metrics.differences import Difference
 
 Verdict = Literal["confirmed", "contradicted", "undecided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

@@ -36,6 +36,7 @@ class Report:
     commit: str  # of the code
     summary: dict[str, Any]  # profile, data, tables, matrix
     claims: dict[str, Any]  # the ledger
+    on_record: dict[str, Any]  # every record, and the one that is shown beside ours
     figures: list[dict[str, Any]]  # what figures.json says of each
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
@@ -165,6 +166,7 @@ def read_report(root: Path) -> Report:
         commit=commit(root),
         summary=summary,
         claims=read_json(reports.claims, dict),
+        on_record=read_json(reports.records, dict),
         figures=read_json(reports.captions, list),
         gallery=read_json(reports.gallery_index, dict),
         credits={slot: _text(files.credits) for slot, files in slots.items()},
@@ -186,7 +188,7 @@ def _of_one_kind(workspace: Workspace) -> Iterator[None]:
     try:
         yield
     except (UndefinedError, LookupError, TypeError, AttributeError, ValueError, UnidentifiedImageError) as error:
-        files = "summary.json, claims.json, figures.json, index.json, report.json or a picture"
+        files = "summary.json, claims.json, records.json, figures.json, index.json, report.json or a picture"
         found = f"found {files} that was damaged or edited ({type(error).__name__}: {error})"
         raise InputError(f"{workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them") from error
 

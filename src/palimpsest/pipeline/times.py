@@ -10,7 +10,7 @@ from pathlib import Path
 
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, read_yaml, section
-from palimpsest.storage import read_json, write_json, write_text
+from palimpsest.storage import read_json, write_json
 from palimpsest.workspace import Workspace
 
 ON_RECORD = "stages.csv"  # in the folder of a record
@@ -29,7 +29,8 @@ class Times:
             self.all: dict[str, dict[str, float]] = read_json(self.path, dict)
         except InputError:  # none yet, and they only order the queue
             self.all = {}
-        self.a_seed = self.all.setdefault(self.profile, _on_record(Workspace(root), self.profile))
+        self.here = self.all.setdefault(self.profile, {})
+        self.a_seed = _on_record(Workspace(root), self.profile) | self.here
 
     @property
     def took(self) -> dict[str, float]:
@@ -59,12 +60,8 @@ class Times:
         return len(runs.seeds(self.params, run, profile)) if trained else 1
 
     def keep(self, name: str, seconds: float) -> None:
-        self.a_seed[name] = round(seconds / self._seeds(name, self.profile), 2)
+        self.here[name] = self.a_seed[name] = round(seconds / self._seeds(name, self.profile), 2)
         write_json(self.path, self.all)
-
-    def put_on_record(self, folder: Path) -> None:
-        rows = "".join(f"{name},{seconds}\n" for name, seconds in sorted(self.a_seed.items()))
-        write_text(folder / ON_RECORD, f"stage,seconds\n{rows}")
 
 
 def _kind(name: str) -> str:

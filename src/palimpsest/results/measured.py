@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ConfigDict, model_validator
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
+from palimpsest.data.shards import Shard
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
@@ -116,14 +117,16 @@ NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
 
 @dataclass(frozen=True)
 class Measured:
-    """Every run of the present settings: its result, or why it has none."""
+    """Every run of the present settings, or of a record: its result, or why it has none."""
 
     runs: dict[str, Described]
     results: dict[str, Result]
     absent: dict[str, str]  # run → why
     root: Path
     benchmark: Benchmark | None  # none before it has run
+    unknown: str = "not in params.yaml"  # why any other run has no result
     _values: dict[str, PerImage] = field(default_factory=dict)  # of each run, once read
+    _photographs: dict[str, np.ndarray] = field(default_factory=dict)  # of each slot, once read
 
     @cached_property
     def profile(self) -> str:
@@ -152,7 +155,7 @@ class Measured:
 
     def why_absent(self, run: str) -> str:
         """Why a run has no results, in words."""
-        return self.absent.get(run, "not in params.yaml")
+        return self.absent.get(run, self.unknown)
 
     def why_missing(self, run: str, metric: str) -> str:
         """Why a run that has results has no value for a metric, in words."""
@@ -205,6 +208,16 @@ class Measured:
                     raise InputError(f"{path}: has no {min(lacking)} with {hole} holes; `dvc repro` makes it anew")
             self._values[run] = values
         return self._values[run]
+
+    def photographs(self, slot: str) -> np.ndarray:
+        """(N,): test pictures with the same number are cut from the same photograph."""
+        if slot not in self._photographs:
+            stem = Workspace(self.root).slot(slot).shard("test")
+            names, images = Shard(stem).photos, self.pictures(slot).images
+            if len(names) != images:
+                raise InputError(f"{stem}: found {len(names)} pictures, expected the {images} that were measured")
+            self._photographs[slot] = np.unique(names, return_inverse=True)[1]
+        return self._photographs[slot]
 
     def per_image(self, run: str) -> PerImage:
         """The means over seeds, (N,)."""

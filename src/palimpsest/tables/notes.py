@@ -44,6 +44,8 @@ def notes(context: Context, under: Sequence[Cells], rows: Sequence[Row]) -> Note
     yield from _stand_ins(under)
     yield from _columns(context, under)
     yield "Interval", INTERVAL
+    if context.beside:
+        yield "On record", context.beside.note
     runs = list(dict.fromkeys(run for row in rows for cells in under if (run := cells.run(row))))
     yield from _seeds(context.measured, runs)
     yield from _runs(context.measured, runs)
