@@ -256,14 +256,14 @@ def repro(arguments: argparse.Namespace) -> None:
     if arguments.no_shared_storage and not (arguments.cluster or arguments.scheduler):
         raise InputError("--no-shared-storage: found neither --cluster nor --scheduler; accepted: with one of the two")
     runtime = read_runtime()
-    with alone(Path(runtime.scratch, "repro"), IN_USE):
+    with alone(runtime.unfinished / "repro", IN_USE):
         _repro(arguments, runtime)
 
 
 def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     from palimpsest.pipeline.graph import Pipeline
 
-    root, scratch = Path(), Path(runtime.scratch)
+    root, scratch = Path(), runtime.unfinished
     pipeline = Pipeline(root, scratch)
     pipeline.mend()
     stages = pipeline.stages(arguments.targets)
@@ -332,7 +332,7 @@ def record(arguments: argparse.Namespace) -> None:
     from palimpsest.pipeline.times import Times
 
     folder = write_record(Path(), datetime.now(UTC), arguments.name)
-    Times(Path(), Path(read_runtime().scratch)).put_on_record(folder)
+    Times(Path(), read_runtime().unfinished).put_on_record(folder)
     print(f"{folder} is written")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -56,6 +57,17 @@ def test_it_makes_the_bytes_and_the_lock_of_dvc_and_then_nothing_is_left_to_do(t
     assert toy.repro() == set()
     assert toy.parallel().stdout == "nothing has changed\n"
     assert not (toy.root / "scratch" / "dvc.lock").exists()
+
+
+def test_the_sources_alone_run_without_git(toy, expected):
+    shutil.rmtree(toy.root / ".git")
+    refused = toy.parallel(check=False)
+    assert refused.returncode == 1 and "`dvc config --local core.no_scm true`" in refused.stderr
+    toy.call("dvc", "config", "--local", "core.no_scm", "true")
+    refused = toy.parallel("--scheduler", "tcp://127.0.0.1:1", check=False)
+    assert refused.returncode == 1 and "asked for a commit of Git that workers can clone, found none" in refused.stderr
+    toy.parallel()
+    assert toy.made() == expected
 
 
 def test_only_what_changed_runs_again_and_the_lock_keeps_its_order(toy):

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, one_of, read_yaml
 from palimpsest.data import archives, fetching, splits
 from palimpsest.data.fetching import Fetched, Remote
@@ -73,7 +74,7 @@ class Folder(splits.Found):
 
     @property
     def path(self) -> Path:
-        return Path(self.folder).expanduser()
+        return located(self.folder)
 
     def check(self, dataset: str, accepted: Collection[str]) -> None:
         if not self.path.is_dir():

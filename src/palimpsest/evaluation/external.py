@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from palimpsest.config.paths import for_dvc
 from palimpsest.config.runs import Kinds
 from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
 from palimpsest.data.pictures import read_picture
@@ -49,7 +50,7 @@ class Folder(Settings):
         """InputError where there is no folder for a kind of holes."""
         for kind in kinds:
             if not (folder := Path(self.path) / kind).is_dir():
-                raise InputError(f"asked for results in {folder}, found no such folder")
+                raise InputError(f"asked for results in {folder}, found no such folder{for_dvc(self.path)}")
 
     def open(self, at: str, device: torch.device | str) -> ResultFolder:
         """The folder."""

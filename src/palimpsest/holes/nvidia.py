@@ -12,6 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError
 from palimpsest.holes.bins import Bin, touches_border
 
@@ -52,9 +53,9 @@ class Masks:
 @lru_cache(maxsize=4)
 def _read(folder: str, size: int) -> Masks:
     """Reads every PNG in a folder and below it, in the order of their paths, and shrinks it by the nearest pixel."""
-    if not Path(folder).is_dir():
+    if not located(folder).is_dir():
         raise InputError(f"{folder}: asked for the folder of the NVIDIA irregular masks, found no such folder")
-    paths = sorted(Path(folder).rglob("*.png"))
+    paths = sorted(located(folder).rglob("*.png"))
     if not paths:
         raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no PNG file in it or below it")
     ratios, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)

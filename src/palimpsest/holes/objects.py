@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.holes.lengths import REFERENCE, Range, Span
 from palimpsest.storage import sha256
@@ -125,9 +126,9 @@ def _silhouettes(folder: str) -> list[np.ndarray]:
 
 
 def _existing(folder: str) -> Path:
-    if not Path(folder).is_dir():
+    if not (found := located(folder)).is_dir():
         raise InputError(f"{folder}: asked for a folder of silhouettes, found no such folder")
-    return Path(folder)
+    return found
 
 
 def read_silhouette(path: Path) -> np.ndarray:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # s for another process to let go of the files of a stage
 PAUSE = 0.5  # s between two tries
+NO_GIT = "`dvc config --local core.no_scm true`"
 
 dvc.lock.DEFAULT_TIMEOUT = 0.3  # s; DVC tries a lock six times in it, and waits for as long as the lock is held
 
@@ -64,7 +65,8 @@ class Pipeline:
         try:
             self.repo = Repo(str(root), _wait_for_lock=True)
         except DvcException as error:
-            raise InputError(f"{root}: asked for a DVC pipeline, found none ({error})") from error
+            found = f"found none ({error}); outside Git, {NO_GIT} comes first"
+            raise InputError(f"{root}: asked for a DVC pipeline, {found}") from error
         self.lock, self.kept = root / "dvc.lock", scratch / "dvc.lock"
 
     @property

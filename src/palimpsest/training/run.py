@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,7 +38,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
     perceptual = weights.perceptual(workspace.weights)
     made_from = [resolved.fingerprint, learn.fingerprint, validate.fingerprint, perceptual]
     made_from += [checkpoints.weights_hash(workspace, need) for need in (run.start, run.inside) if need]
-    scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
+    scratch = runtime.unfinished / f"{run.name}-{digest(made_from)[:16]}"
 
     fabric = launch(runtime)
     torch.manual_seed(config.seed)
