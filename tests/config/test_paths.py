@@ -35,7 +35,7 @@ def test_archives_and_resume_points_are_those_of_the_project(copy, tmp_path):
 
 def test_what_dvc_reads_itself_is_to_be_written_in_full(copy, tmp_path):
     assert for_dvc("theirs") == ""  # it is nowhere
-    (tmp_path / "project" / "theirs").mkdir()
+    (tmp_path / "project" / "theirs").mkdir(parents=True)
     assert f"write {tmp_path}/project/theirs, or `dvc exp run --copy-paths theirs`" in for_dvc("theirs")
     assert for_dvc(str(tmp_path / "project" / "theirs")) == ""
 

@@ -504,6 +504,13 @@ def test_a_folder_of_ones_own(tmp_path, store, rule, counts):
     assert "folder of the user's own" in made.notice
 
 
+def test_a_folder_with_too_few_pictures_is_refused_before_anything_is_made(tmp_path):
+    """`own` does what `check` does."""
+    folder = make_folder(tmp_path / "pictures", OWN)
+    with pytest.raises(InputError, match=r"dataset own: asked for 200 to test, 50 to val .* found 10 pictures of \*; "):
+        own(folder, {"by": "random", "of": "*", "seed": 1, "val": 50, "test": 200})
+
+
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"dataset own: asked for the folder .*nowhere, found no such folder"):
         own(tmp_path / "nowhere", RULES[0][0])
@@ -511,7 +518,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
 
 def test_an_empty_folder_is_refused(tmp_path, store):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="found none in it"):
+    with pytest.raises(InputError, match="found none among 0"):
         make(own(tmp_path / "empty", RULES[0][0]), config(), tmp_path / "slot", store)
     assert not (tmp_path / "slot").exists()
 
