@@ -33,6 +33,7 @@ PIECED = ["crfill", "deepfill-v2"]  # runs with reference patches
 RUNS = ["patchmatch", "deepfill-v1-baseline", "deepfill-v1", "constant-fill"]
 SAMPLES = [0, 10, 20]
 FEW = ["rectangle", "square", "brush", "centre-6", "centre-14", "centre-25", "centre-39", "centre-50"]
+SEED_STEP = 0.25  # between the means of one seed and the next
 SPREAD = 0.0001  # between the values of one picture and the next
 PLACES = np.arange(24) - 11.5  # of the pictures, about the middle
 
@@ -107,11 +108,15 @@ class Fake:
         settings="a" * 64,
         kinds=("rectangle",),
         slot="scenes",
+        seeds=(1,),
         **changes,
     ):
+        """Results whose mean has this spread over seeds: each further seed measures SEED_STEP more of every metric."""
         means = {metric: value(run, metric) for metric in EXPLAINED if metric != "fid"} | changes
         single = {name: mean + SPREAD * PLACES for name, mean in means.items() if EXPLAINED[name].of != "set"}
         intervals = {name: aggregate(values).spread for name, values in single.items()}
+        shifts = SEED_STEP * (np.arange(len(seeds)) - (len(seeds) - 1) / 2)
+        by_seed = {name: [mean + shift for shift in shifts] for name, mean in means.items()}
         about = {
             "run": run,
             "model": "m",
@@ -125,15 +130,21 @@ class Fake:
             "features": "",
             "source": "",
             "code": CODE,
+            "seeds": list(seeds),
             "hole_ratios": dict.fromkeys(kinds, 0.2),
             "holes": dict.fromkeys(kinds, means),
+            "by_seed": dict.fromkeys(kinds, by_seed),
             "intervals": dict.fromkeys(kinds, intervals),
             "missing": {"fid": "its weights are at home"},
         }
         results, trained = Workspace(self.root).results(run), Workspace(self.root).run(run)
         write_json(results.metrics, about)
-        scores = Scores([f"picture-{i}" for i in range(24)], np.full(24, 0.2), single, {}, {})
-        write_text(results.per_image, scored_table(dict.fromkeys(kinds, scores)))
+        ids, ratios = [f"picture-{i}" for i in range(24)], np.full(24, 0.2)
+        scored = {
+            seed: Scores(ids, ratios, {name: values + shift for name, values in single.items()}, {}, {})
+            for seed, shift in zip(seeds, shifts, strict=True)
+        }
+        write_text(results.per_image, scored_table({seed: dict.fromkeys(kinds, each) for seed, each in scored.items()}))
         offsets = np.zeros((3, 2, 8, 8), np.int16)
         offsets[:, 0, 0, 0] = 3
         samples = {"index": np.array(SAMPLES)}

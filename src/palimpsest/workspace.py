@@ -3,7 +3,8 @@
 data/<slot>/      raw, credits, shards, report, holes and reference of the photographs that fill a slot
 weights/          pretrained feature networks, a folder each
 resolved/         what `check` makes of the settings: one file for each instance of a stage
-runs/<run>/       weights.safetensors, log.json and samples.npz of a training
+runs/<run>/       weights.safetensors, log.json and samples.npz of a training with the first seed, and in seed-<s>/ with
+                  every further one
 results/<run>/    summary.json, metrics.json, per-image.csv and samples.npz of an evaluation; beside them
                   architectures.json and benchmark.json, the speed of all
 reports/          tables, figures, gallery, studies and the page
@@ -12,6 +13,7 @@ records/          results on record, and votes/<study>.csv, what people voted
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,22 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """runs/<run>."""
+    """runs/<run>, and runs/<run>/seed-<s> of a further seed."""
 
     folder: Path
+
+    def of(self, seeds: list[int]) -> dict[int, Self]:
+        """{seed: its files}, the first seed's in this folder."""
+        first, *further = seeds
+        return {first: self} | {seed: self._further(seed) for seed in further}
+
+    def nearest(self, seed: int) -> Self:
+        """The files of a seed if it is a further one of this run, else those of the run's first."""
+        further = self._further(seed)
+        return further if further.folder.is_dir() else self
+
+    def _further(self, seed: int) -> Self:
+        return type(self)(self.folder / f"seed-{seed}")
 
     @property
     def weights(self) -> Path:

@@ -7,7 +7,7 @@ from palimpsest.claims.evidence import Evidence
 from palimpsest.config.yaml import InputError
 from palimpsest.data.shards import Shard
 from palimpsest.workspace import Workspace
-from reported import RUNS
+from reported import RUNS, SEED_STEP, value
 
 
 def test_photographs_are_those_of_the_shard(fake):
@@ -27,16 +27,20 @@ def test_other_pictures_than_the_measured_ones_are_refused(fake):
 
 
 def test_values_have_seeds_first(fake):
+    fake.write("deepfill-v1", seeds=(1, 2, 3))
     seen = Evidence(fake.measured)
     assert seen.values("patchmatch", "rectangle", "psnr").shape == (1, 24)
     assert seen.values("patchmatch", "rectangle", "fd_vgg16").shape == (1,)
+    each = seen.values("deepfill-v1", "rectangle", "psnr")
+    assert each.shape == (3, 24) and np.diff(each, axis=0) == pytest.approx(SEED_STEP)
+    assert np.diff(seen.values("deepfill-v1", "rectangle", "fd_vgg16")) == pytest.approx([SEED_STEP] * 2)
 
 
-def test_several_seeds_of_a_run_are_drawn_where_they_are_given(fake, monkeypatch):
-    """The place that seeds will have: values of shape (seeds, pictures)."""
-    seeds = {run: np.random.default_rng(number).standard_normal((3, 24)) for number, run in enumerate(RUNS)}
-    monkeypatch.setattr(Evidence, "values", lambda _, run, *rest: seeds[run])
-    seen = Evidence(fake.measured)
-    seen._photographs["scenes"] = np.arange(24) // 3
-    found = seen.difference("scenes", "psnr", {"rectangle": 1}, "deepfill-v1", "patchmatch")
-    assert (found.seeds, found.pictures, found.photographs) == ((3, 3), 24, 8) and found.low < 0 < found.high
+@pytest.mark.parametrize("metric", ["psnr", "fd_vgg16"])
+def test_a_difference_counts_the_seeds_of_each_run_and_grows_with_their_spread(fake, metric):
+    fake.write("deepfill-v1", seeds=(1, 2, 3))
+    seen = Evidence(fake.measured, _photographs={"scenes": np.arange(24) // 3})
+    found = seen.difference("scenes", metric, {"rectangle": 1}, "deepfill-v1", "patchmatch")
+    gain = value("deepfill-v1", metric) - value("patchmatch", metric)
+    assert (found.seeds, found.pictures) == ((1, 3), 24) and found.mean == pytest.approx(gain)
+    assert found.high - found.mean > 2 * SEED_STEP * (1 / 3 + 1) ** 0.5  # the deviation of means of one and of three

@@ -29,9 +29,9 @@ def test_a_difference_that_leaves_out_0_confirms_or_contradicts(fake):
 
 def test_an_interval_that_holds_0_decides_nothing(fake):
     seen = evidence(fake)
-    seen.measured.per_image("deepfill-v1")["rectangle"]["psnr_hole"][:] = value("deepfill-v1-baseline", "psnr_hole")
+    seen.measured.values("deepfill-v1")["rectangle"]["psnr_hole"][:] = value("deepfill-v1-baseline", "psnr_hole")
     noise = np.random.default_rng(0).standard_normal(24)
-    seen.measured.per_image("deepfill-v1-baseline")["rectangle"]["psnr_hole"][:] += noise
+    seen.measured.values("deepfill-v1-baseline")["rectangle"]["psnr_hole"][:] += noise
     entry = judge(claim(), seen)
     assert entry.ours.low < 0 < entry.ours.high
     assert (entry.verdict, entry.why) == ("undecided", "the interval holds 0")
@@ -75,7 +75,7 @@ def test_of_several_pairs_each_must_be_confirmed_and_the_least_is_shown(fake):
 
 def test_a_pair_that_is_undecided_leaves_the_claim_undecided(fake):
     seen = evidence(fake)
-    seen.measured.per_image("deepfill-v1")["rectangle"]["psnr_hole"][:] = seen.measured.per_image("constant-fill")[
+    seen.measured.values("deepfill-v1")["rectangle"]["psnr_hole"][:] = seen.measured.values("constant-fill")[
         "rectangle"
     ]["psnr_hole"]
     pairs = [Pair("constant-fill", "patchmatch"), Pair("constant-fill", "deepfill-v1")]
@@ -91,7 +91,7 @@ def test_no_gain_is_a_gain_surely_below_the_margin(fake, margin, verdict):
 def test_a_gain_that_may_be_on_either_side_of_the_margin_is_undecided(fake):
     seen = evidence(fake)
     noise = np.random.default_rng(0).standard_normal(24)
-    seen.measured.per_image("deepfill-v1")["rectangle"]["psnr_hole"][:] += noise
+    seen.measured.values("deepfill-v1")["rectangle"]["psnr_hole"][:] += noise
     entry = judge(claim(margin=STEP), seen)
     assert (entry.verdict, entry.why) == ("undecided", "the interval holds 3.001")
 
@@ -108,7 +108,7 @@ def test_a_smaller_loss_from_small_to_large_holes_is_steadier(fake):
         fake.write(run, kinds=("rectangle", "square"))
     seen = evidence(fake)
     for run, loss in lost.items():
-        seen.measured.per_image(run)["square"]["psnr_hole"] -= loss
+        seen.measured.values(run)["square"]["psnr_hole"] -= loss
     steady = claim(holes={"rectangle": -1, "square": 1})
     entry = judge(steady, seen)
     assert entry.verdict == "confirmed" and entry.ours.gain == pytest.approx(5 - 3)

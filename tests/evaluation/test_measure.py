@@ -37,13 +37,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Grey:
-    """Says mid-grey everywhere."""
+    """Says the same grey everywhere."""
 
     size_divisor = 8
     networks = nn.ModuleDict()
 
+    def __init__(self, level=0.5):
+        self.level = level
+
     def inpaint(self, image, hole):
-        return torch.full_like(image, 0.5)
+        return torch.full_like(image, self.level)
 
 
 class Open:
@@ -85,7 +88,7 @@ def test_every_picture_hole_and_metric_has_a_value(shard, blind):
     scores, samples = evaluate(
         TrainedModel(Grey(), "cpu"), shard, banks, blind, {}, EvaluationConfig(batch_size=7, samples=3, worst=2)
     )
-    rows = list(csv.DictReader(io.StringIO(table(scores))))
+    rows = list(csv.DictReader(io.StringIO(table({1: scores}))))
     assert [(row["hole"], row["image"]) for row in rows] == [(kind, name) for kind in banks for name in shard.ids]
     assert {float(row["hole_ratio"]) for row in rows} == {0.25}
     for kind, found in scores.items():
@@ -211,6 +214,7 @@ class Faulty(Grey):
     """Returns what it is told to."""
 
     def __init__(self, output):
+        super().__init__()
         self.output = output
 
     def inpaint(self, image, hole):
@@ -268,20 +272,26 @@ def test_what_is_written_of_a_run(shards, shard, shipped, tmp_path, monkeypatch)
     about = {"run": "grey", "model": "m", "profile": "tiny", "slot": "scenes", "dataset": "bundled-photos"}
     about |= {"code": "0a", "settings": "1b", "features": "", "source": ""}
     kinds, config = ["square", "rectangle"], EvaluationConfig(batch_size=8, samples=3, worst=2)
-    measure(TrainedModel(Grey(), "cpu"), About(**about), kinds, config, "cpu")
+    sources = {seed: TrainedModel(Grey(level), "cpu") for seed, level in ((4, 0.5), (2, 0.75))}
+    measure(sources, About(**about), kinds, config, "cpu")
     written = json.loads((tmp_path / "results/grey/metrics.json").read_text())
-    assert list(written) == [*about, "size", "images", "photos", "hole_ratios", "holes", "intervals", "missing"]
+    counted = ["seeds", "size", "images", "photos", "hole_ratios"]
+    assert list(written) == [*about, *counted, "holes", "by_seed", "intervals", "missing"]
     assert {name: written[name] for name in about} == about
-    assert (written["size"], written["images"], written["photos"]) == (64, 24, 2)
+    assert [written[name] for name in counted[:-1]] == [[4, 2], 64, 24, 2]
     assert list(written["holes"]) == kinds and written["missing"]["fid"].endswith("`dvc repro weights` makes it")
     rows = list(csv.DictReader((tmp_path / "results/grey/per-image.csv").open()))
     for kind in kinds:
-        values = [float(row["psnr_hole"]) for row in rows if row["hole"] == kind]
-        assert len(values) == 24 and written["holes"][kind]["psnr_hole"] == pytest.approx(np.mean(values))
-        by_name = [values[place] for place in np.argsort(shard.ids, kind="stable")]
-        assert written["intervals"][kind]["psnr_hole"] == list(aggregate(np.array(by_name)).spread)
-        ratios = [float(row["hole_ratio"]) for row in rows if row["hole"] == kind]
+        mine = [row for row in rows if row["hole"] == kind]
+        values = np.array([[float(row["psnr_hole"]) for row in mine if row["seed"] == seed] for seed in ("4", "2")])
+        assert values.shape == (2, 24) and written["holes"][kind]["psnr_hole"] == pytest.approx(values.mean())
+        assert written["by_seed"][kind]["psnr_hole"] == pytest.approx(values.mean(1)) and (values[0] != values[1]).all()
+        by_name = values.mean(0)[np.argsort(shard.ids, kind="stable")]
+        assert written["intervals"][kind]["psnr_hole"] == list(aggregate(by_name).spread)
+        ratios = [float(row["hole_ratio"]) for row in mine]
         assert written["hole_ratios"][kind] == pytest.approx(np.mean(ratios))
+    with np.load(tmp_path / "results/grey/samples.npz") as kept:
+        assert (kept["square/output"] == 128).all()  # of the first seed
     shown = json.loads((tmp_path / "results/grey/summary.json").read_text())
     assert shown == {"grey": {"square": {name: written["holes"]["square"][name] for name in ("psnr", "ssim")}}}
 

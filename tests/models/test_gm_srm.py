@@ -195,7 +195,7 @@ def test_the_memory_on_disk_is_that_of_the_trained_run(params, tmp_path, four, f
     workspace = Workspace(tmp_path)
     checkpoints.save(workspace.run("gm-srm-memory").weights, memory, origin)
     model = tiny(params)
-    checkpoints.begin(model, run, workspace)
+    checkpoints.begin(model, run, 1, workspace)
     model.begin(model.config.schedule.phases[0])
     model.step(*to_tensors(*four))
     checkpoints.save(workspace.run("gm-srm").weights, model, checkpoints.Origin(run, "toy", 64, "vgg16"))
@@ -228,7 +228,7 @@ def test_a_memory_of_other_pictures_sizes_is_refused(params, tmp_path):
     workspace = Workspace(tmp_path)
     checkpoints.save(workspace.run("gm-srm-memory").weights, memory, checkpoints.Origin(run, "toy", 128, ""))
     with pytest.raises(InputError, match="made for pictures of another size; accepted: that of the run it works in"):
-        checkpoints.begin(tiny(params), runs.resolve(params, "gm-srm", "tiny"), workspace)
+        checkpoints.begin(tiny(params), runs.resolve(params, "gm-srm", "tiny"), 1, workspace)
 
 
 def test_the_critic_has_a_rate_of_its_own(params):

@@ -171,7 +171,7 @@ def test_training_starts_from_the_priors_own_networks(params, tmp_path):
     workspace = Workspace(tmp_path)
     checkpoints.save(workspace.run("gm-srm-memory").weights, memory, checkpoints.Origin(memory_run, "toy", 64, ""))
     model = tiny(params, **WITH_CRITIC)
-    checkpoints.begin(model, run, workspace)
+    checkpoints.begin(model, run, 1, workspace)
     for name, wanted in {"generator": memory.memory, "critic": memory.critic}.items():
         pairs = zip(model.networks[name].parameters(), wanted.parameters(), strict=True)
         assert all(torch.equal(*pair) for pair in pairs)

@@ -8,6 +8,7 @@ from palimpsest.config.yaml import InputError
 from palimpsest.metrics.aggregate import aggregate
 from palimpsest.results.measured import read_results
 from palimpsest.workspace import Workspace
+from reported import SEED_STEP
 
 
 def test_an_interval_is_that_of_the_values_of_the_pictures(fake):
@@ -17,6 +18,20 @@ def test_an_interval_is_that_of_the_values_of_the_pictures(fake):
     assert found.mean == pytest.approx(again.mean)
     assert (found.low, found.high, found.count, found.undefined) == again.spread
     assert values["hole_ratio"].tolist() == [0.2] * 24
+
+
+def test_a_mean_is_over_seeds_and_has_their_deviation(fake):
+    fake.write("deepfill-v1", seeds=(1, 2, 5))
+    measured = fake.measured
+    values, means = (read("deepfill-v1")["rectangle"]["psnr"] for read in (measured.values, measured.per_image))
+    assert values.shape == (3, 24) and means == pytest.approx(values.mean(0))
+    result = measured.results["deepfill-v1"]
+    assert result.seeds == [1, 2, 5]
+    assert result.by_seed["rectangle"]["psnr"] == pytest.approx(values.mean(1))
+    assert result.holes["rectangle"]["psnr"] == pytest.approx(values.mean())
+    for metric in ("psnr", "fd_vgg16"):
+        assert result.deviation("rectangle", metric) == pytest.approx(SEED_STEP)
+    assert measured.results["patchmatch"].deviation("rectangle", "psnr") is None
 
 
 def test_a_metric_of_the_whole_set_has_no_interval(fake):
@@ -49,7 +64,8 @@ def test_a_profile_of_nothing_says_what_to_run(fake):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text.rsplit("\n", 2)[0], "found 23 pictures with rectangle holes, expected 24"),
+        (lambda text: text.rsplit("\n", 2)[0], "found 23 rows with rectangle holes; accepted: 24 pictures of each"),
+        (lambda text: text.replace("1,picture-3,", "2,picture-3,"), "found 24 rows with rectangle holes; accepted"),
         (lambda text: text.replace("hole_ratio", "area", 1), "found columns"),
         (lambda text: f"{text[:-1]},7\n", "asked for a run's values, found none that can be read"),
     ],

@@ -135,6 +135,18 @@ def test_results_of_another_tool_are_one_more_stage(params, changed, tmp_path):
     assert changed() == {"external@theirs"} | ALWAYS
 
 
+def test_a_further_seed_is_of_ablations_that_train_alone(params, changed):
+    params["profiles"]["tiny"]["seeds"] = [1, 2]
+    found = changed()
+    assert OF_DEEPFILL_V1 - {stage for stage in OF_DEEPFILL_V1 if "transfer" in stage} <= found
+    assert {"transfer@tmad-on-large", "transfer@crfill-on-unseen"} <= found  # of runs that have variants
+    alone = ["gl", "pconv", "patchmatch", "nearest-patches", "random-patches"]  # the last is a variant, and untrained
+    assert not found & {f"{stage}@{run}" for stage in ("train", "evaluate") for run in alone}
+    assert not {stage for stage in found if stage.startswith("pretrain") or stage.endswith("-released")}
+    params["profiles"]["tiny"]["seeds"] = [2]
+    assert {"pretrain@tmad-coarse", "train@gl", "evaluate@gl", "transfer@pen-net-on-unseen"} <= changed()
+
+
 def test_a_measurement_of_speed_is_of_the_benchmark_alone(params, changed):
     params["profiles"]["tiny"]["benchmark"]["rounds"] = 5
     assert changed() == {"benchmark"}

@@ -88,7 +88,7 @@ def test_a_run_begins_with_the_model_inside_it_and_with_what_it_inherits(params,
     run = runs.resolve(params, "deepfill-v2-psnet")
     model = create(run, 64)
     fresh = create(run, 64)
-    checkpoints.begin(model, run, Workspace(tmp_path))
+    checkpoints.begin(model, run, 1, Workspace(tmp_path))
     assert equal(model.networks["coarse"], learned["deepfill-v2"].networks)
     for name in ("correspondence", "psnet", "patch_critic", "global_critic"):
         assert equal(model.networks[name], learned["tmad"].networks[name])
@@ -101,7 +101,7 @@ def test_what_is_not_inherited_begins_anew(params, tmp_path):
     run = runs.resolve(params, "tmad-not-relativistic")
     model = create(run, 64)
     psnet = {name: value.clone() for name, value in model.networks["psnet"].state_dict().items()}
-    checkpoints.begin(model, run, Workspace(tmp_path))
+    checkpoints.begin(model, run, 1, Workspace(tmp_path))
     assert equal(model.networks["coarse"], learned.networks["coarse"])
     assert all(torch.equal(value, psnet[name]) for name, value in model.networks["psnet"].state_dict().items())
 
@@ -110,12 +110,12 @@ def test_a_run_does_not_begin_with_what_other_settings_made(params, tmp_path):
     run = runs.resolve(params, "tmad")
     model = create(run, 64)
     with pytest.raises(InputError, match=r"tmad-coarse/weights\.safetensors: no such checkpoint"):
-        checkpoints.begin(model, run, Workspace(tmp_path))
+        checkpoints.begin(model, run, 1, Workspace(tmp_path))
     other = copy.deepcopy(params)
     other["pretrained"]["tmad-coarse"]["settings"]["loss"]["hole"] = 7.0
     save(tmp_path, other, "tmad-coarse", 0)
     with pytest.raises(InputError, match=r"tmad-coarse/weights\.safetensors: made under other settings"):
-        checkpoints.begin(model, run, Workspace(tmp_path))
+        checkpoints.begin(model, run, 1, Workspace(tmp_path))
 
 
 def test_nothing_is_a_checkpoint_without_weights(tmp_path):

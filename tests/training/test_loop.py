@@ -25,12 +25,13 @@ from palimpsest.training.display import Display
 from palimpsest.training.loop import TrainingConfig, _means, train
 from palimpsest.training.priors import PriorSamples
 from palimpsest.training.run import write
-from palimpsest.training.sample_grids import FilledSamples
+from palimpsest.training.sample_grids import LOGGED, FilledSamples
 from palimpsest.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = read_runtime(ROOT / "runtime.yaml").model_copy(update={"device": "cpu", "checkpoint_seconds": 0.0})
-CONFIG = TrainingConfig(seed=1, log_every=2, sample_every=3, samples=2, compared=4)
+SEED = 1
+CONFIG = TrainingConfig(log_every=2, sample_every=3, samples=2, validated=3, compared=4)
 
 
 class KilledError(Exception):
@@ -69,7 +70,7 @@ def job(request, params, crops, shards, tmp_path, features):
     fabric = launch(RUNTIME)
 
     def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch", watch: bool = False):
-        torch.manual_seed(CONFIG.seed)
+        torch.manual_seed(SEED)
         model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
 
@@ -85,11 +86,11 @@ def job(request, params, crops, shards, tmp_path, features):
         model.step = watched
         schedule = model.config.schedule
         derive = getattr(model, "derive", None)
-        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, CONFIG.seed, derive=derive)
+        batches = Batches(Shard(shards / "train"), crops, holes, schedule, model.batches, SEED, derive=derive)
         if is_prior(runs.resolve(params, name).model):
             grid = PriorSamples.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
         else:
-            grid = FilledSamples.of(Shard(shards / "val"), holes, "rectangle", CONFIG.samples)
+            grid = FilledSamples.of(Shard(shards / "val"), holes, "rectangle", CONFIG.samples, CONFIG.validated)
         progress = train(model, batches, grid, CONFIG, fabric, tmp_path / folder, RUNTIME)
         return model, progress, grid, len(calls)
 
@@ -146,16 +147,18 @@ def test_every_iteration_has_its_own_rate(job):
     assert model.rates == pytest.approx([1e-3 * phase.share(i) for i in range(5)] + [1e-4] * 3)
 
 
-def test_the_log_has_a_row_every_few_iterations_and_the_phase(job):
+def test_the_log_has_a_row_every_few_iterations_and_at_every_sample_grid(job):
     _, progress, _, _ = job()
     assert [(row["iteration"], row["phase"]) for row in progress.log] == [
         (2, "first"),
+        (3, "first"),
         (4, "first"),
         (5, "first"),
         (6, "last"),
         (8, "last"),
     ]
     assert all(math.isfinite(row["generator"]) for row in progress.log)
+    assert [row["iteration"] for row in progress.log if LOGGED in row] == [3, 6, 8]
 
 
 def test_what_is_written_can_be_read(job, tmp_path):

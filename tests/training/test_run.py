@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RUN = "deepfill-v1"
+FILES = ("weights.safetensors", "log.json", "samples.npz")
 
 
 @pytest.fixture
@@ -63,38 +64,43 @@ def finish(process):
     assert process.returncode == 0, output
 
 
-def kill_half_way(project, process):
-    while not list((project.root / "scratch").glob("*/state.pt")):
+def kill_in_seed(seed, project, process):
+    while not list((project.root / "scratch").glob(f"*/seed-{seed}/state.pt")):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
 
-def made(project):
-    """{file of the run: its bytes}."""
-    return {path.name: path.read_bytes() for path in project.run(RUN).folder.iterdir()}
+def made(folder):
+    """{file: its bytes} of all seeds of a run."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_killed_process_resumes_to_the_same_bytes_and_other_settings_do_not_resume_from_it(project, params):
-    scratch, weights = project.root / "scratch", project.run(RUN).weights
+def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settings_do_not(project, params):
+    scratch, folder = project.root / "scratch", project.run(RUN).folder
+    params["profiles"]["tiny"]["seeds"] = [1, 2]
     finish(start(project, params))
-    whole = made(project)
+    whole = made(folder)
+    assert whole.keys() == {f"{seed}{file}" for seed in ("", "seed-2/") for file in FILES}
+    assert whole["weights.safetensors"] != whole["seed-2/weights.safetensors"]
     assert not list(scratch.iterdir())
 
-    weights.unlink()
-    kill_half_way(project, start(project, params))
+    shutil.rmtree(folder)
+    kill_in_seed(2, project, start(project, params))
     (old,) = scratch.iterdir()
     kept = shutil.copytree(old, project.root / "kept")
-    assert not weights.exists()
+    first = (old / "finished" / "weights.safetensors").stat()
+    assert not folder.exists()
     finish(start(project, params))
-    assert made(project) == whole
+    assert made(folder) == whole
+    assert (folder / "weights.safetensors").stat().st_mtime_ns == first.st_mtime_ns  # it was not trained again
 
     shutil.copytree(kept, old)
-    params["runs"][RUN]["settings"]["loss"]["gradient_penalty"] = 9.0
+    params["profiles"]["tiny"]["seeds"] = [1]
     finish(start(project, params))
     assert list(scratch.iterdir()) == [old]  # a run removes the state that it resumes from when it ends
-    assert weights.read_bytes() != whole["weights.safetensors"]
+    assert made(folder) == {file: whole[file] for file in FILES}  # with one seed as with several
 
 
 def test_two_processes_train_what_one_does(project, params):

@@ -32,10 +32,10 @@ class Evidence:
         return ""
 
     def values(self, run: str, hole: str, metric: str) -> np.ndarray:
-        """(seeds, N) of single pictures; (seeds,) of a metric of the whole set. Runs have one seed so far."""
+        """(seeds, N) of single pictures; (seeds,) of a metric of the whole set."""
         if self.metrics[metric].of == "set":
-            return np.array([self.measured.results[run].holes[hole][metric]])
-        return self.measured.per_image(run)[hole][metric][None]
+            return np.array(self.measured.results[run].by_seed[hole][metric])
+        return self.measured.values(run)[hole][metric]
 
     def photographs(self, slot: str) -> np.ndarray:
         """(N,): pictures with the same number are cut from the same photograph."""

@@ -10,15 +10,17 @@ starts from, and one whose model works inside its own. Networks that exist only 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, NonNegativeInt
 
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
+Seeds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(each_once)]
 SCALES = ("tiny", "photos", "paper")
 PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
 FULL_SCALE = "paper"  # the profile whose value holds at all others
 NOTHING = "nothing"
+NO_SEED = 0  # stands for the seed of results that no training of ours made
 RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
 
 
@@ -168,6 +170,18 @@ def base_of(params: Tree, name: str) -> str:
     return entry.base
 
 
+def seeds(params: Tree, name: str, profile: str | None = None) -> list[int]:
+    """What a run is trained with, one after another: all seeds of a profile for ablations, the first for the rest.
+
+    Of an ablation are a run that has a base, and that base, where they train.
+    """
+    every = section(params, "profiles", profile or section(params, "profile"), "seeds")
+    base = base_of(params, name)
+    of_ablation = base != name or any(entry.get("base") == name for entry in section(params, "runs").values())
+    trains = "schedule" in _entry(params, base).settings
+    return every if _part(params, name) == "runs" and of_ablation and trains else every[:1]
+
+
 def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
     """The run `name` with every setting at a profile, the active one when left out; and the runs it needs.
 
@@ -233,5 +247,11 @@ def fingerprint(run: Run, size: int) -> str:
 def target_fingerprint(params: Tree, target: Target) -> str:
     """Hash of everything that a target's results depend on in the settings of its run."""
     run = resolve(params, target.run)
-    trained = fingerprint(run, section(params, "profiles", run.profile, "slots", run.slot, "size"))
+    size = section(params, "profiles", run.profile, "slots", run.slot, "size")
+    trained = digest([fingerprint(run, size), _seeded(params, run)])
     return trained if target.stage == "evaluate" else digest([trained, target.slot])
+
+
+def _seeded(params: Tree, run: Run) -> list:
+    """The seeds of a run and of those that it needs."""
+    return [seeds(params, run.name), *(_seeded(params, need) for need in (run.start, run.inside) if need)]

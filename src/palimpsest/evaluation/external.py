@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from palimpsest.config import runs
 from palimpsest.config.paths import for_dvc
 from palimpsest.config.runs import Kinds
 from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
@@ -100,4 +101,4 @@ def measure_external(resolved: Resolved, device: torch.device | str) -> None:
         features="",
     )
     config = resolved.part(EvaluationConfig, "evaluation")
-    measure(source, about, resolved.value("holes"), config, device)
+    measure({runs.NO_SEED: source}, about, resolved.value("holes"), config, device)

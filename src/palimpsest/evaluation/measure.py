@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from palimpsest.config.yaml import Settings, Tree
 from palimpsest.data.shards import Shard, spread
 from palimpsest.evaluation.filling import Source
-from palimpsest.evaluation.scoring import Scorer, Scores, joined, table
+from palimpsest.evaluation.scoring import Scorer, Scores, joined, over_seeds, table
 from palimpsest.holes.bank import Bank, read_bank
 from palimpsest.metrics.features import Features
 from palimpsest.metrics.registry import MAIN
@@ -100,39 +100,55 @@ def evaluate(
 
 
 def measure(
-    source: Source, about: About, kinds: Sequence[str], config: EvaluationConfig, device: torch.device | str
+    sources: Mapping[int, Source],
+    about: About,
+    kinds: Sequence[str],
+    config: EvaluationConfig,
+    device: torch.device | str,
 ) -> None:
     """Writes results/<run>, measured on holes of `kinds`: per-image.csv, metrics.json, summary.json and samples.npz.
 
-    metrics.json holds what was measured, every mean with its interval, and for each metric that is missing the reason.
-    summary.json holds for DVC the `summary` of the first kind.
+    `sources` is {seed: what fills the pictures}. metrics.json holds what was measured, every mean over seeds and
+    pictures with its interval over pictures, that of each seed, and for each metric that is missing the reason.
+    summary.json holds for DVC the `summary` of the first kind. The pictures in samples.npz are of the first seed.
     """
     workspace = Workspace()
     slot, results = workspace.slot(about.slot), workspace.results(about.run)
     shard = Shard(slot.shard("test"))
     banks = {kind: read_bank(slot.holes, kind, len(shard)) for kind in kinds}
     features, reference = Features(workspace.weights, device), read_reference(slot.reference)
-    scores, samples = evaluate(source, shard, banks, features, reference, config)
+    evaluated = {seed: evaluate(source, shard, banks, features, reference, config) for seed, source in sources.items()}
+    seeds = {seed: scores for seed, (scores, _) in evaluated.items()}
+    first, samples = next(iter(evaluated.values()))
+    scores = {kind: over_seeds([each[kind] for each in seeds.values()]) for kind in first}
     found = {kind: of_kind.aggregates() for kind, of_kind in scores.items()}
     means = {kind: {name: each.mean for name, each in of_kind.items()} for kind, of_kind in found.items()}
     measured = {
         **asdict(about),
+        "seeds": list(seeds),
         "size": shard.size,
         "images": len(shard),
         "photos": len(set(shard.photos)),
         "hole_ratios": {kind: of_kind.ratios.mean().item() for kind, of_kind in scores.items()},
         "holes": means,
+        "by_seed": {kind: _by_seed([each[kind] for each in seeds.values()]) for kind in first},
         "intervals": {
             kind: {name: each.spread for name, each in of_kind.items() if each.low is not None}
             for kind, of_kind in found.items()
         },
         "missing": {name: why for s in scores.values() for name, why in s.missing.items()},
     }
-    write_text(results.per_image, table(scores))
+    write_text(results.per_image, table(seeds))
     write_json(results.metrics, measured)
     write_json(results.summary, summary(about.run, kinds[0], means[kinds[0]]))
     with replacing(results.samples) as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def _by_seed(seeds: Sequence[Scores]) -> dict[str, list[float]]:
+    """{metric: its mean in each seed}."""
+    means = [scores.means for scores in seeds]
+    return {name: [each[name] for each in means] for name in means[0]}
 
 
 def summary(run: str, kind: str, means: Mapping[str, float]) -> Tree:

@@ -6,12 +6,12 @@ Metrics judge the 8-bit result; those whose name ends in `_raw` judge the raw ou
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from palimpsest.evaluation.filling import Filled
-from palimpsest.metrics.aggregate import Aggregate, aggregate
+from palimpsest.metrics.aggregate import Aggregate, aggregate, defined_mean
 from palimpsest.metrics.features import PAIRED, Features
 from palimpsest.metrics.pixel import METRICS, RAW, Pair
 from palimpsest.metrics.sets import OF_NETWORK, FeatureSet, compare_sets
@@ -48,9 +48,24 @@ class Scores:
         Pictures are resampled in the order of their names, so that equal values have equal intervals wherever they are
         scored.
         """
-        order = np.argsort(self.ids, kind="stable")
-        found = {name: aggregate(values[order]) for name, values in self.values.items()}
+        found = {name: aggregate(values[self._by_name]) for name, values in self.values.items()}
         return found | {name: Aggregate(value, None, None, len(self.ids)) for name, value in self.sets.items()}
+
+    @property
+    def means(self) -> dict[str, float]:
+        """{metric: mean}, as `aggregates` has it."""
+        return {name: defined_mean(values[self._by_name]) for name, values in self.values.items()} | self.sets
+
+    @property
+    def _by_name(self) -> np.ndarray:
+        return np.argsort(self.ids, kind="stable")
+
+
+def over_seeds(seeds: Sequence[Scores]) -> Scores:
+    """The means of several seeds of one run; a picture that lacks a value in one of them has none."""
+    values = {name: np.mean([each.values[name] for each in seeds], 0) for name in seeds[0].values}
+    sets = {name: float(np.mean([each.sets[name] for each in seeds])) for name in seeds[0].sets}
+    return replace(seeds[0], values=values, sets=sets)
 
 
 class Scorer:
@@ -94,12 +109,14 @@ def joined(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def table(scored: Mapping[str, Scores]) -> str:
-    """per-image.csv of {hole kind: scores}: a row for each picture and kind, a column for each metric."""
+def table(scored: Mapping[int, Mapping[str, Scores]]) -> str:
+    """per-image.csv of {seed: {hole kind: scores}}: a row for each of these and picture, a column for each metric."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "hole", "hole_ratio", *next(iter(scored.values())).values])
-    for kind, scores in scored.items():
-        columns = zip(*(values.tolist() for values in (scores.ratios, *scores.values.values())), strict=True)
-        writer.writerows([image, kind, *row] for image, row in zip(scores.ids, columns, strict=True))
+    metrics = next(iter(next(iter(scored.values())).values())).values
+    writer.writerow(["seed", "image", "hole", "hole_ratio", *metrics])
+    for seed, kinds in scored.items():
+        for kind, scores in kinds.items():
+            columns = zip(*(values.tolist() for values in (scores.ratios, *scores.values.values())), strict=True)
+            writer.writerows([seed, image, kind, *row] for image, row in zip(scores.ids, columns, strict=True))
     return text.getvalue()

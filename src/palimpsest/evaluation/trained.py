@@ -44,7 +44,9 @@ class TrainedModel:
 def measure_trained(resolved: Resolved, device: torch.device | str) -> None:
     """Writes results/<run or transfer> as `resolved` asks; InputError if its weights were made under other settings."""
     run = Run.read(resolved.value("run"))
-    model, origin = checkpoints.load_run(Workspace(), run, device)
+    files = Workspace().run(run.name).of(resolved.value("seeds"))
+    trained = {seed: checkpoints.load_run(each, run, device) for seed, each in files.items()}
+    _, origin = next(iter(trained.values()))
     about = About(
         run=resolved.name,
         model=run.model,
@@ -57,4 +59,5 @@ def measure_trained(resolved: Resolved, device: torch.device | str) -> None:
         source=origin.source,
     )
     config = resolved.part(EvaluationConfig, "evaluation")
-    measure(TrainedModel(model, device), about, resolved.value("holes"), config, device)
+    sources = {seed: TrainedModel(model, device) for seed, (model, _) in trained.items()}
+    measure(sources, about, resolved.value("holes"), config, device)

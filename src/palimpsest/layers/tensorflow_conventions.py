@@ -87,8 +87,8 @@ def truncated_normal(deviation: float) -> Callable[[nn.Module], None]:
     return initialise
 
 
-def glorot(module: nn.Module) -> None:
-    """TensorFlow's default weights: uniform (Glorot and Bengio 2010), with biases of 0."""
+def glorot(module: nn.Module, gain: float = 1.0) -> None:
+    """TensorFlow's default weights: uniform (Glorot and Bengio 2010), times `gain`; biases of 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
+        nn.init.xavier_uniform_(module.weight, gain)
         nn.init.zeros_(module.bias)

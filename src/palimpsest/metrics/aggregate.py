@@ -45,7 +45,13 @@ def aggregate(values: np.ndarray) -> Aggregate:
     if not finite.all():
         means[np.concatenate([counts @ ~finite for counts in _draws(len(defined))]) > 0] = math.inf
     low, high = np.quantile(means, [0.025, 0.975], method="nearest")
-    return Aggregate(float(defined.mean()), float(low), float(high), len(defined), undefined)
+    return Aggregate(defined_mean(values), float(low), float(high), len(defined), undefined)
+
+
+def defined_mean(values: np.ndarray) -> float:
+    """The mean of those that are not NaN; NaN where there are none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan
 
 
 def paired(before: np.ndarray, after: np.ndarray) -> Aggregate:

@@ -35,7 +35,7 @@ from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,6 +84,7 @@ class Config(Settings):
     patch_size: PositiveInt  # px, side of P and of what the local critic sees
     padding: Padding
     attention: Attention
+    initial_gain: PositiveFloat  # of the generator's Glorot initialisation
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
     critic_steps: NonNegativeInt  # for each of the generator's, algorithm 1
     betas: Betas
@@ -248,6 +249,7 @@ class Model:
                 "global_critic": Critic(size, config.critic_width, [1, 2, 4, 4], critic_padding),
             }
         ).apply(glorot)
+        self.generator.apply(partial(glorot, gain=config.initial_gain))
         attention = getattr(self.generator.refinement, "attention_branch", None)
         if attention is not None and config.attention.kind == "spatial-transformer":
             nn.init.zeros_(attention.attention.localise[-1].weight)

@@ -30,7 +30,7 @@ Departures
 - 500,000 iterations are our reading of "until convergence".
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
@@ -62,6 +62,7 @@ class Config(Settings):
     generator: GeneratorConfig
     attention: Options
     critic: CriticConfig
+    initial_gain: PositiveFloat  # of the generator's Glorot initialisation
     adversarial: Literal["hinge", "hinge-on-both"]
     betas: Betas
     loss: Loss
@@ -74,7 +75,7 @@ class Model:
 
     def __init__(self, config: Config, size: int):
         self.config = config
-        generator = Generator(config.generator, config.attention).apply(glorot)
+        generator = Generator(config.generator, config.attention).apply(partial(glorot, gain=config.initial_gain))
         self.networks = nn.ModuleDict({"generator": generator, "critic": Critic(config.critic)})
 
     optimisers = cached_property(adam_for_each)

@@ -19,7 +19,8 @@ The ablation of table IV: `embedding: none` is the base model, without a memory;
 Departures
 - Widths, depth and discriminator are not published. Here there are six levels, so that encoder, memory and decoder
   share sizes down to the 4 px at which StyleGAN2 begins; channel attention is squeeze-and-excitation with a reduction
-  of 16; instance normalisation has no weights; the discriminator is DeepFill v2's SN-PatchGAN and sees the hole.
+  of 16; instance normalisation has no weights, and forgets how bright a picture is (`normalised: false` leaves it out,
+  for LeakyReLU and He's initial weights); the discriminator is DeepFill v2's SN-PatchGAN and sees the hole.
 - The memory's features are fused with F_E by a 3 x 3 convolution at each level, the only part of the memory's path that
   is trained; it starts as the identity on the memory's half. Its output is F_M and also the input of the memory's next
   level.
@@ -37,6 +38,7 @@ Departures
 - Adam's betas and the decay of its rate are not published: here the rate falls linearly to 0 over the second half.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal
@@ -44,9 +46,10 @@ from typing import Literal
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, relu
+from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, leaky_relu, relu
 
 from palimpsest.config.yaml import InputError, Settings
+from palimpsest.layers.initial_weights import he
 from palimpsest.layers.sn_patchgan import Critic, CriticConfig
 from palimpsest.layers.style_synthesis import SMALLEST, Noise, Synthesis, fixed_noise, random_noise
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
@@ -57,6 +60,7 @@ from palimpsest.losses.weights import Weights
 
 SEED = 1  # of the noise with which pictures are filled
 REDUCTION = 16
+LEAK = 0.2  # without normalisation
 CELLS = 4  # along each side, to which f_c averages a map
 FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -75,6 +79,7 @@ class Config(Settings):
     width: PositiveInt  # channels of the first level
     embedding: Literal["none", "single", "progressive"]  # no memory, one c for all levels, or equation 7
     noise: Literal["none", "plain", "conditional"]
+    normalised: bool  # instance normalisation in encoder and decoder
     embedding_width: PositiveInt  # channels of f_c's convolution
     noise_width: PositiveInt  # channels of the convolution before μ and σ
     critic: CriticConfig
@@ -84,8 +89,15 @@ class Config(Settings):
     schedule: Schedule
 
 
+Activation = Callable[[Tensor], Tensor]
+
+
 def normalised(x: Tensor) -> Tensor:
     return relu(instance_norm(x), inplace=True)
+
+
+def leaky(x: Tensor) -> Tensor:
+    return leaky_relu(x, LEAK, inplace=True)
 
 
 class ChannelAttention(nn.Sequential):
@@ -108,45 +120,48 @@ class ChannelAttention(nn.Sequential):
 class Refine(nn.Module):
     """The second line of equations 2 and 6: x + CA(ReLU(IN(Conv(x))))."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, activation: Activation):
         super().__init__()
+        self.activation = activation
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.attention = ChannelAttention(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.attention(normalised(self.conv(x)))
+        return x + self.attention(self.activation(self.conv(x)))
 
 
 class EncoderBlock(nn.Module):
     """Equation 2: (B, inputs, H, W) → (B, outputs, H / 2, W / 2)."""
 
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int, outputs: int, activation: Activation):
         super().__init__()
+        self.activation = activation
         self.conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
-        self.refine = Refine(outputs)
+        self.refine = Refine(outputs, activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.refine(normalised(self.conv(x)))
+        return self.refine(self.activation(self.conv(x)))
 
 
 class DecoderBlock(nn.Module):
     """Equation 6: maps of one size, `inputs` channels in all → (B, outputs, 2 H, 2 W)."""
 
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int, outputs: int, activation: Activation):
         super().__init__()
+        self.activation = activation
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.refine = Refine(outputs)
+        self.refine = Refine(outputs, activation)
 
     def forward(self, *maps: Tensor) -> Tensor:
         x = interpolate(torch.cat(maps, 1), scale_factor=2, mode="bilinear")
-        return self.refine(normalised(self.conv(x)))
+        return self.refine(self.activation(self.conv(x)))
 
 
 class Encoder(nn.ModuleList):
     """Picture and hole, (B, 4, H, W) → F_E, from the largest map to the smallest."""
 
-    def __init__(self, channels: list[int]):
-        super().__init__(EncoderBlock(*pair) for pair in pairwise([4, *channels]))
+    def __init__(self, channels: list[int], activation: Activation):
+        super().__init__(EncoderBlock(*pair, activation) for pair in pairwise([4, *channels]))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -159,13 +174,13 @@ class Encoder(nn.ModuleList):
 class Decoder(nn.Module):
     """Blocks from the smallest map up, and the convolution to colours: Î, (B, 3, H, W) in [-1, 1]."""
 
-    def __init__(self, known: list[int], recalled: list[int]):
+    def __init__(self, known: list[int], recalled: list[int], activation: Activation):
         """Channels of F_E and of F_M at each level; F_M's are 0 without a memory."""
         super().__init__()
         outputs = [*known[1:], known[-1]]
         decoded = [0, *outputs[:-1]]
         inputs = [sum(maps) for maps in zip(known, recalled, decoded, strict=True)]
-        self.blocks = nn.ModuleList(DecoderBlock(*pair) for pair in zip(inputs, outputs, strict=True))
+        self.blocks = nn.ModuleList(DecoderBlock(*pair, activation) for pair in zip(inputs, outputs, strict=True))
         self.out = nn.Conv2d(outputs[-1], 3, 3, padding=1)
 
     def colours(self, x: Tensor) -> Tensor:
@@ -235,9 +250,12 @@ class Model:
         self.size_divisor = 2 << levels  # px; instance normalisation needs 2 x 2 px of the smallest map
         known = [config.width * min(2**level, 8) for level in reversed(range(levels))]  # from the smallest map up
         recalled = [level.channels for level in inside.memory.levels[:levels]] if inside else [0] * levels
-        decoder = Decoder(known, recalled)
+        activation = normalised if config.normalised else leaky
+        encoder, decoder = Encoder(known[::-1], activation), Decoder(known, recalled, activation)
+        if not config.normalised:
+            encoder.apply(he), decoder.apply(he)
         decoded = [known[0], *(block.conv.out_channels for block in decoder.blocks[:-1])]  # F_D of the level before
-        networks = {"encoder": Encoder(known[::-1]), "decoder": decoder, "critic": Critic(config.critic)}
+        networks = {"encoder": encoder, "decoder": decoder, "critic": Critic(config.critic)}
         if inside:
             embedded = decoded if config.embedding == "progressive" else decoded[:1]
             embeddings = [Embedding(channels, config.embedding_width, inside.memory.latent) for channels in embedded]

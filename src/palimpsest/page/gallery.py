@@ -112,7 +112,7 @@ class Gallery:
             return None
         chosen, (left, right, *_) = max(found, key=lambda pair: self.measured.pictures(pair[0].scene.slot).size)
         scene = chosen.scene
-        values = self.measured.per_image(left)[scene.hole][QUALITY]
+        values = self.measured.values(left)[scene.hole][QUALITY][0]  # as the pictures, of the first seed
         places = sorted(set(kept[left][scene.hole]) & set(kept[right][scene.hole]), key=lambda place: values[place])
         place = places[(len(places) - 1) // 2]
         pictures = {ORIGINAL: scene.shard[place], INPUT: scene.input(place)}
@@ -170,9 +170,10 @@ class Gallery:
         return {"slot": scene.slot, "holes": measured_as, "runs": list(kept), "pictures": len(places)}
 
     def _values(self, run: str, measured_as: str, places: list[int]) -> dict[str, list[float]]:
-        found = self.measured.per_image(run)[measured_as]
+        """Of the first seed, whose pictures are kept."""
+        found = self.measured.values(run)[measured_as]
         return {
-            name: [_short(value) for value in found[name][places].tolist()] for name in found if name != "hole_ratio"
+            name: [_short(value) for value in found[name][0, places].tolist()] for name in found if name != "hole_ratio"
         }
 
     def _write_pictures(self, folder: Path, pictures: dict[int, np.ndarray]) -> None:

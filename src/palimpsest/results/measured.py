@@ -1,10 +1,12 @@
 """What was measured: the results on disk that the present settings made."""
 
 import csv
+import math
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import stdev
 
 import numpy as np
 from pydantic import ConfigDict
@@ -16,7 +18,7 @@ from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
-PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: (N,) values}}; `hole_ratio` is what is missing
+PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: values}}; `hole_ratio` is what is missing
 
 
 class Result(Settings):
@@ -36,8 +38,10 @@ class Result(Settings):
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
+    seeds: list[int]  # that were trained and measured, [0] where nothing of ours was trained
     hole_ratios: dict[str, float]  # {hole kind: mean}
-    holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean}}
+    holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
+    by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
     intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
     missing: dict[str, str]  # {metric: why it could not be measured}
 
@@ -49,6 +53,11 @@ class Result(Settings):
             return Aggregate(mean, None, None, self.images)
         low, high, count, undefined = spread
         return Aggregate(mean, low, high, int(count), int(undefined))
+
+    def deviation(self, hole: str, metric: str) -> float | None:
+        """The standard deviation over seeds of a metric's mean; none with one seed, or where a seed has no number."""
+        found = self.by_seed[hole][metric]
+        return stdev(found) if len(found) > 1 and all(map(math.isfinite, found)) else None
 
 
 class Described(Settings):
@@ -168,12 +177,18 @@ class Measured:
         """The results on a slot's pictures with holes of a kind, by name."""
         return [name for name, result in self.results.items() if result.slot == slot and hole in result.holes]
 
-    def per_image(self, run: str) -> PerImage:
-        """Every metric of each picture with holes of each kind; InputError where they cannot be read."""
+    def values(self, run: str) -> PerImage:
+        """Every metric with holes of each kind, (seeds, N) of the pictures; InputError where they cannot be read."""
         if run not in self._values:
-            path = Workspace(self.root).results(run).per_image
-            self._values[run] = read_per_image(path, self.results[run].images)
+            path, result = Workspace(self.root).results(run).per_image, self.results[run]
+            self._values[run] = read_per_image(path, result.images, result.seeds)
         return self._values[run]
+
+    def per_image(self, run: str) -> PerImage:
+        """The means over seeds, (N,)."""
+        return {
+            hole: {name: values.mean(0) for name, values in found.items()} for hole, found in self.values(run).items()
+        }
 
     def _agreed(self, found: list, what: str):
         if len(different := sorted(set(found), key=str)) > 1:
@@ -184,30 +199,38 @@ class Measured:
         return found[0]
 
 
-def read_per_image(path: Path, images: int) -> PerImage:
-    """{hole kind: {metric: values of the `images` pictures}}; InputError where the file holds anything else."""
+HEAD = ["seed", "image", "hole", "hole_ratio"]  # of per-image.csv, before the metrics
+
+
+def read_per_image(path: Path, images: int, seeds: list[int]) -> PerImage:
+    """{hole kind: {metric: (seeds, N) values of the `images` pictures}}; InputError for a file of anything else."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             head, *rows = csv.reader(file)
-        if head[:3] != ["image", "hole", "hole_ratio"]:
-            raise InputError(f"{path}: found columns {head[:3]}; accepted: image, hole, hole_ratio and the metrics")
-        kinds = {kind: [row for row in rows if row[1] == kind] for kind in dict.fromkeys(row[1] for row in rows)}
-        columns = {kind: np.array([row[2:] for row in lines], float).T for kind, lines in kinds.items()}
+        if head[:4] != HEAD:
+            raise InputError(f"{path}: found columns {head[:4]}; accepted: {', '.join(HEAD)} and the metrics")
+        kinds = {kind: [row for row in rows if row[2] == kind] for kind in dict.fromkeys(row[2] for row in rows)}
+        columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
     for kind, lines in kinds.items():
-        if len(lines) != images:
-            raise InputError(f"{path}: found {len(lines)} pictures with {kind} holes, expected {images}")
-    return {kind: dict(zip(head[2:], values, strict=True)) for kind, values in columns.items()}
+        if [row[0] for row in lines] != [str(seed) for seed in seeds for _ in range(images)]:
+            expected = f"{images} pictures of each seed, {', '.join(map(str, seeds))}"
+            raise InputError(f"{path}: found {len(lines)} rows with {kind} holes; accepted: {expected}, in this order")
+    shape = (len(seeds), images)
+    return {
+        kind: {name: values.reshape(shape) for name, values in zip(head[3:], found, strict=True)}
+        for kind, found in columns.items()
+    }
 
 
-def read_holes(path: Path) -> dict[str, list[list[str]]]:
-    """{hole kind: [picture, hole ratio] of each row} of a file that `read_per_image` can read."""
-    holes: dict[str, list[list[str]]] = {}
+def read_holes(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """{hole kind: (picture, hole ratio) of each picture} of a file that `read_per_image` can read."""
+    holes: dict[str, dict[str, str]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for picture, kind, ratio, *_ in csv.reader(file):
-            holes.setdefault(kind, []).append([picture, ratio])
-    return holes
+        for _, picture, kind, ratio, *_ in csv.reader(file):
+            holes.setdefault(kind, {})[picture] = ratio
+    return {kind: list(ratios.items()) for kind, ratios in holes.items()}
 
 
 def read_results(root: Path) -> Measured:

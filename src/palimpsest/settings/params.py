@@ -20,6 +20,7 @@ class Profile(Settings):
     """One scale at which every run can be made."""
 
     slots: dict[str, Crops]
+    seeds: runs.Seeds  # of trainings: all of them for ablations, the first for the rest
     training: TrainingConfig
     evaluation: EvaluationConfig
     study: design.Config

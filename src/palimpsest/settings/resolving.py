@@ -70,6 +70,7 @@ def training(tree: Tree, params: Params, stage: str, name: str) -> Tree:
     return {
         "code": code_of(stage, run),
         "run": asdict(run),
+        "seeds": runs.seeds(tree, name),
         "frechet_network": runs.frechet_network(tree, name),
         "crops": params.active.slots[run.slot].model_dump(),
         "holes": params.holes.only(schedule.holes if schedule else []).model_dump(),
@@ -83,6 +84,7 @@ class Evaluated:
 
     target: Target
     run: Run
+    seeds: list[int]  # of the run; NO_SEED for a released network
     settings: str  # fingerprint
     absent: str = ""  # why a released network is not measured; "" where it is
     label: str = ""  # of a released network's rows
@@ -92,13 +94,15 @@ class Evaluated:
     @classmethod
     def of(cls, tree: Tree, params: Params, networks: Mapping[str, Network], target: Target) -> Self:
         if not (name := target.released):
-            return cls(target, runs.resolve(tree, target.run), runs.target_fingerprint(tree, target))
+            run, seeds = runs.resolve(tree, target.run), runs.seeds(tree, target.run)
+            return cls(target, run, seeds, runs.target_fingerprint(tree, target))
         entry, slots = catalogue.at(tree, name, params.profile), params.active.slots
         network, run = _released(tree, params, networks, name)
         beside = next(layout.run for layout in network.layouts.values()) or ""
         return cls(
             target,
             run,
+            [runs.NO_SEED],
             digest([asdict(run), network.model_dump(), target.slot, slots[target.slot].size]),
             catalogue.why_absent(tree, networks, name, params.profile, slots[target.slot].size),
             entry.label,
@@ -135,6 +139,7 @@ def _evaluation(params: Params, each: Evaluated) -> Tree:
     return {
         "code": code_of(each.target.stage, each.run),
         "run": asdict(each.run),
+        "seeds": each.seeds,
         "settings": each.settings,
         "absent": each.absent,
         "slot": each.target.slot,

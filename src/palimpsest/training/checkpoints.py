@@ -13,7 +13,7 @@ from palimpsest.config.runs import Run, fingerprint
 from palimpsest.config.yaml import InputError
 from palimpsest.models import create, inherit
 from palimpsest.storage import replacing, sha256
-from palimpsest.workspace import Workspace
+from palimpsest.workspace import RunFiles, Workspace
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,21 @@ def keep(model, networks: Container[str]) -> None:
             del model.networks[name]
 
 
-def load_run(workspace: Workspace, run: Run, device: torch.device | str = "cpu"):
+def load_run(files: RunFiles, run: Run, device: torch.device | str = "cpu"):
     """(model, origin) of a run's checkpoint; InputError if other settings made it."""
-    path = workspace.run(run.name).weights
-    model, origin = load(path, device)
+    model, origin = load(files.weights, device)
     if origin.run != run:
-        raise InputError(f"{path}: made under other settings than params.yaml holds now; `dvc repro` makes it anew")
+        raise InputError(
+            f"{files.weights}: made under other settings than params.yaml holds now; `dvc repro` makes it anew"
+        )
     return model, origin
 
 
-def weights_hash(workspace: Workspace, run: Run) -> str:
+def weights_hash(files: RunFiles) -> str:
     """sha256 of a run's checkpoint; InputError if it is absent."""
-    path = workspace.run(run.name).weights
-    if not path.is_file():
-        raise _absent(path)
-    return sha256(path)
+    if not files.weights.is_file():
+        raise _absent(files.weights)
+    return sha256(files.weights)
 
 
 def _absent(path: Path) -> InputError:
@@ -99,13 +99,14 @@ def _absent(path: Path) -> InputError:
     return InputError(f"{path}: no such checkpoint; `dvc repro {stage}` makes it")
 
 
-def begin(model, run: Run, workspace: Workspace) -> None:
+def begin(model, run: Run, seed: int, workspace: Workspace) -> None:
     """Loads the weights that a run begins with: those of the model inside it, and those that it inherits.
 
-    InputError if a checkpoint is missing or was made under other settings.
+    They are of the same seed where the other run was trained with it too, else of that run's first. InputError if a
+    checkpoint is missing or was made under other settings.
     """
     if run.inside:
-        trained, _ = load_run(workspace, run.inside)
+        trained, _ = load_run(workspace.run(run.inside.name).nearest(seed), run.inside)
         try:
             model.inside.networks.load_state_dict(trained.networks.state_dict())
         except RuntimeError as error:
@@ -113,5 +114,5 @@ def begin(model, run: Run, workspace: Workspace) -> None:
                 f"{run.inside.name}: made for pictures of another size; accepted: that of the run it works in"
             ) from error
     if run.start:
-        trained, _ = load_run(workspace, run.start)
+        trained, _ = load_run(workspace.run(run.start.name).nearest(seed), run.start)
         inherit(model, trained)

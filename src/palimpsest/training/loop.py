@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 from torch.utils.data import DataLoader
 
 from palimpsest.config.runtime import Runtime
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 class TrainingConfig(Settings):
     """A profile's `training`."""
 
-    seed: NonNegativeInt
     log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
     sample_every: PositiveInt  # iterations between two sample grids
     samples: PositiveInt  # pictures on a grid
+    validated: PositiveInt  # pictures whose hole PSNR is logged with every grid, at most the validation split's
     compared: Annotated[int, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
 
 
@@ -72,7 +72,7 @@ def train(
             highest_rates = [(group, group["lr"]) for group in groups]
         for group, rate in highest_rates:
             group["lr"] = rate * current.share(place)
-        torch.manual_seed(_seed(config.seed, progress.iteration, fabric.global_rank))
+        torch.manual_seed(_seed(batches.seed, progress.iteration, fabric.global_rank))
         with fabric.autocast():
             losses = model.step(*(part.to(fabric.device) for part in batch))
         average(fabric, buffers)

@@ -1,7 +1,6 @@
 """The progress of a training, and the resume point on disk from which it goes on."""
 
 import io
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -56,6 +55,3 @@ class ResumePoint:
             raise InputError(
                 f"{self.path}: the resume point is damaged; remove its folder to train from the start"
             ) from error
-
-    def remove(self) -> None:
-        shutil.rmtree(self.path.parent, ignore_errors=True)
