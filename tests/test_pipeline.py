@@ -118,7 +118,12 @@ def test_a_loss_weight_reruns_its_models_runs_and_what_is_downstream(clean):
     settings = clean.settings()
     settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 5.0
     clean.write(settings)
-    assert side_by_side(clean) == {"check", "architectures"} | OF_DEEPFILL | REPORTED
+    said = clean.call("env", "PYTHONPATH=src", "python", "-m", "palimpsest", "repro", "--plan").stdout.splitlines()
+    why = {line.split()[0]: line for line in said if line.startswith("  ")}
+    assert "runs.deepfill-v1.settings.loss.gradient_penalty 10.0 → 5.0" in why["train@deepfill-v1"]
+    assert "gradient_penalty, inherited: 10.0 → 5.0" in why["train@deepfill-v1-baseline"]
+    assert why["tables"].endswith("more") and "train@tmad" not in why
+    assert side_by_side(clean) == {"architectures"} | OF_DEEPFILL | REPORTED
     assert clean.repro() == set()
 
 

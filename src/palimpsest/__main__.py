@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from palimpsest.config.runtime import Runtime
     from palimpsest.released.catalogue import Network
 
+A_FILE = """a trained run of params.yaml, such as --run crfill
+  weights that authors released: `dvc exp run -S profile=photos -S released.crfill.accept=true convert`, which fetches
+  and converts them, then --run released/crfill; see docs/released-networks.md
+  a TorchScript or ONNX file: a section of params.yaml's external with its path, then `dvc repro external@NAME`, which
+  measures it beside the runs; see docs/external-results.md"""
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 
@@ -94,11 +99,10 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def save(arguments: argparse.Namespace) -> None:
     """Writes a trained run's weights for other tools."""
-    from palimpsest.config.yaml import one_of
     from palimpsest.training import checkpoints, exporting
 
     params = read_yaml("params.yaml")
-    one_of(arguments.run, _runs_that_fill(params), "--run")
+    _check_run(params, arguments.run)
     model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
     for saved in exporting.save(params, model, origin, arguments.format, arguments.out):
         print(*saved.files)
@@ -131,13 +135,12 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from palimpsest import inpainting
-    from palimpsest.config.yaml import one_of
     from palimpsest.data.pictures import read_hole, read_picture
     from palimpsest.holes.bank import check_hole
     from palimpsest.storage import replacing
     from palimpsest.training import checkpoints
 
-    one_of(arguments.run, _runs_that_fill(read_yaml("params.yaml")), "--run")
+    _check_run(read_yaml("params.yaml"), arguments.run)
     if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
         raise InputError(f"{arguments.out}: accepted: .png, .tif or .bmp, which keep the known pixels as they are")
     picture = read_picture(arguments.image)
@@ -157,6 +160,18 @@ def _runs_that_fill(params: Tree) -> list[str]:
 
     trained = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
     return [*trained, *map(run_name, section(params, "released"))]
+
+
+def _check_run(params: Tree, asked: str) -> None:
+    """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
+    from palimpsest.config.yaml import one_of
+
+    known, path = _runs_that_fill(params), Path(asked)
+    if asked in known or not (path.suffix or path.exists()):
+        one_of(asked, known, "--run")
+        return
+    own = next((name for name in known if path.parent == Workspace().run(name).folder), None)
+    raise InputError(f"--run: found the file {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
 
 
 def _device() -> "torch.device":
