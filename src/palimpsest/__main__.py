@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from palimpsest.config.runtime import Runtime
     from palimpsest.released.catalogue import Network
 
-A_FILE = """a trained run of params.yaml, such as --run crfill
-  weights that authors released: `dvc exp run -S profile=photos -S released.crfill.accept=true convert`, which fetches
-  and converts them, then --run released/crfill; see docs/released-networks.md
-  a TorchScript or ONNX file: a section of params.yaml's external with its path, then `dvc repro external@NAME`, which
-  measures it beside the runs; see docs/external-results.md"""
+A_FILE = (
+    "a run of params.yaml, such as --run crfill. Weights that authors released (docs/released-networks.md): "
+    "`dvc exp run -S profile=photos -S released.crfill.accept=true convert`, then --run released/crfill. A TorchScript "
+    "or ONNX file (docs/external-results.md): a section of external with its path, then `dvc repro external@NAME`"
+)
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 
@@ -171,7 +171,7 @@ def _check_run(params: Tree, asked: str) -> None:
         one_of(asked, known, "--run")
         return
     own = next((name for name in known if path.parent == Workspace().run(name).folder), None)
-    raise InputError(f"--run: found the file {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
+    raise InputError(f"--run: found a file's name, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
 
 
 def _device() -> "torch.device":
