@@ -4,16 +4,15 @@ import re
 
 import pytest
 
+from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.released import catalogue
 from reported import ROOT
 
-PROFILES = ["tiny", "photos", "paper", "paper-streets", "paper-faces", "paper-pair"]
-
 
 def test_every_section_has_its_networks_at_every_profile(params, networks):
     for name in params["released"]:
-        for profile in PROFILES:
+        for profile in runs.PROFILES:
             network = catalogue.chosen(params, networks, name, profile)
             run = network.made(params, catalogue.run_name(name))
             assert run.name == f"released/{name}"

@@ -178,7 +178,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("profile",),
             "huge",
-            "profile is 'huge'; accepted: tiny, photos, paper, paper-streets, paper-",
+            "profile is 'huge'; accepted: tiny, small, small-streets, small-faces, photos, paper, paper-",
         ),
         (
             ("profile",),
@@ -377,14 +377,14 @@ def test_a_plain_value_in_place_of_one_for_each_profile_holds_at_all(params, pro
         assert runs.resolve(params, name, profile).settings["width"] == 5
 
 
-@pytest.mark.parametrize("profile", ["paper-streets", "paper-faces", "paper-pair"])
-def test_gm_srms_data_sets_differ_from_the_papers_scale_in_pictures(params, profile):
-    own, papers = params["profiles"][profile], params["profiles"]["paper"]
-    assert {key for key in papers if own[key] != papers[key]} == {"slots"}
-    assert {slot for slot in papers["slots"] if own["slots"][slot] != papers["slots"][slot]} == {"scenes"}
-    assert own["slots"]["scenes"]["scale"] == 320
+@pytest.mark.parametrize("profile", ["small-streets", "small-faces", "paper-streets", "paper-faces", "paper-pair"])
+def test_gm_srms_data_sets_differ_from_their_scale_in_pictures(params, profile):
+    scale = profile.split("-")[0]
+    own, scales = params["profiles"][profile], params["profiles"][scale]
+    assert {key for key in scales if own[key] != scales[key]} == {"slots"}
+    assert {slot for slot in scales["slots"] if own["slots"][slot] != scales["slots"][slot]} == {"scenes"}
     for name in ("gm-srm-memory", "tmad", "pconv"):
-        assert runs.resolve(params, name, profile).settings == runs.resolve(params, name, "paper").settings
+        assert runs.resolve(params, name, profile).settings == runs.resolve(params, name, scale).settings
 
 
 @pytest.mark.parametrize(

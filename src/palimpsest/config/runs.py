@@ -1,7 +1,8 @@
 """Runs: a model with all its settings at one profile, trained on the pictures of one slot.
 
 A setting is a value, or a value for each profile: `width: {paper: 32, tiny: 8}`. A profile that is not named takes the
-paper's. So a plain value in its place holds at every profile.
+value of the one that it is like: small that of tiny, all others in the end the paper's. So a plain value in its place
+holds at every profile.
 
 A variant names another run as its base and gives only its differences. A run may need others: one whose weights it
 starts from, and one whose model works inside its own. Networks that exist only to be needed are in `pretrained`.
@@ -16,9 +17,18 @@ from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
 Seeds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(each_once)]
-SCALES = ("tiny", "photos", "paper")
-PROFILES = (*SCALES, "paper-streets", "paper-faces", "paper-pair")  # for which a setting may have its own value
-FULL_SCALE = "paper"  # the profile whose value holds at all others
+FULL_SCALE = "paper"  # the profile for which every setting has a value
+LIKE = {  # the profile whose value a setting takes where it has none for a profile; the paper's for any other
+    "tiny": FULL_SCALE,
+    "small": "tiny",
+    "small-streets": "small",
+    "small-faces": "small",
+    "photos": FULL_SCALE,
+    "paper-streets": FULL_SCALE,
+    "paper-faces": FULL_SCALE,
+    "paper-pair": FULL_SCALE,
+}
+PROFILES = (FULL_SCALE, *LIKE)  # for which a setting may have its own value
 NOTHING = "nothing"
 NO_SEED = 0  # stands for the seed of results that no training of ours made
 RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
@@ -214,7 +224,9 @@ def at_profile(settings: Any, profile: str, at: str) -> Any:
     for key in settings:
         one_of(key, PROFILES, f"params.yaml: {at}")
     section({at: settings}, at, FULL_SCALE)
-    return settings.get(profile, settings[FULL_SCALE])
+    while profile not in settings:
+        profile = LIKE.get(profile, FULL_SCALE)
+    return settings[profile]
 
 
 def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:

@@ -14,7 +14,7 @@ Departures
 - The weights λ of table II (6 and 1 for both kinds of holes) contradict the text (5 and 0 for rectangles, 6 and 1 for
   irregular holes). We follow the text, which distinguishes the kinds.
 - Both terms are means over all elements of the picture, as the scale of the norm is not published.
-- Four epochs are counted over 1.8 million pictures; Adam's betas are not published.
+- Four epochs are counted over 1.8 million pictures; Adam's betas and initial weights are not published, here He's.
 """
 
 from functools import cached_property
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
+from palimpsest.layers.initial_weights import he
 from palimpsest.learning.optimisation import Betas, adam, descend, set_rates
 from palimpsest.learning.schedule import Phase, Schedule
 from palimpsest.losses.weights import Weights
@@ -67,7 +68,7 @@ class Model:
 
     def __init__(self, config: Config, size: int):
         self.config = config
-        self.networks = nn.ModuleDict({"generator": Coarse(config.width)})
+        self.networks = nn.ModuleDict({"generator": Coarse(config.width).apply(he)})
 
     @cached_property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:

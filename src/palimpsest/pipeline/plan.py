@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 
-from palimpsest.config.runs import SCALES
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.pipeline.agenda import Seconds, Stages, critical_path, forecast
 from palimpsest.pipeline.display import in_words
@@ -16,6 +15,7 @@ from palimpsest.pipeline.times import Times
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
+ON_GPUS = ("photos", "paper")
 WORKERS = (1, 2, 4, 8, 16, 64)
 FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
 
@@ -32,7 +32,7 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
     if due:
         parts.append(on_workers("What would run", stages, due, expected))
     parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
-    return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in SCALES if each != times.profile])
+    return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in ON_GPUS if each != times.profile])
 
 
 def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
