@@ -9,8 +9,10 @@ repro: .venv/complete  ## regenerate every table and figure
 	$(BIN)/python -m palimpsest repro
 	@echo "Look at reports/index.html"
 
-release: repro  ## regenerate all, put it on record and show it in README.md
-	$(BIN)/python -m palimpsest record
+release: repro  ## regenerate all, put it on record as NAME, and show it on the page and in README.md
+	$(BIN)/python -m palimpsest record $(NAME)
+	$(BIN)/python -m palimpsest record --check
+	$(BIN)/python -m palimpsest repro
 	$(BIN)/python -m palimpsest readme
 	$(BIN)/python -m palimpsest methods
 

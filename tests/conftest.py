@@ -37,7 +37,7 @@ from server import NAME, Handler, Server, Site
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["reported", "measuring"]
+pytest_plugins = ["reported", "on_record", "measuring"]
 
 ROOT = Path(__file__).parents[1]
 

@@ -100,6 +100,14 @@ class Fake:
         for run in RUNS:
             self.write(run)
 
+    @classmethod
+    def at(cls, root: Path) -> "Fake":
+        """One that has been written."""
+        found = cls.__new__(cls)
+        found.root, shard = root, Shard(Workspace(root).slot("scenes").shard("test"))
+        found.pictures = np.stack([shard[i] for i in SAMPLES])
+        return found
+
     def write(
         self,
         run: str,

@@ -113,11 +113,20 @@ def test_stages_side_by_side_and_one_by_one_make_the_same_bytes_from_scratch(pro
     project.commit()
 
 
-def test_a_loss_weight_reruns_its_models_runs_and_what_is_downstream(clean):
+def test_a_further_seed_reruns_the_ablations_and_what_is_downstream(clean):
+    weights = {run: (clean.root / "runs" / run / "weights.safetensors").read_bytes() for run in KEPT[1:3]}
     settings = clean.settings()
-    settings["runs"]["deepfill-v1"]["settings"]["loss"]["gradient_penalty"] = 5.0
+    settings["profiles"]["tiny"]["seeds"] = [1, 2]
     clean.write(settings)
-    assert side_by_side(clean) == {"check", "architectures"} | OF_DEEPFILL | REPORTED
+    assert side_by_side(clean) == {"check"} | OF_DEEPFILL | REPORTED
+    for run, first in weights.items():
+        assert (clean.root / "runs" / run / "weights.safetensors").read_bytes() == first
+        assert (clean.root / "runs" / run / "seed-2" / "weights.safetensors").read_bytes() != first
+    found = json.loads((clean.root / "results" / "moved" / "metrics.json").read_text())
+    one, other = found["by_seed"]["rectangle"]["psnr"]
+    assert found["seeds"] == [1, 2] and one != other
+    rows = (clean.root / "reports" / "tables" / "deepfill-v1-1.md").read_text().splitlines()
+    assert [row.split("|")[1].strip() for row in rows if "±" in row] == ["DeepFill v1, baseline", "DeepFill v1"]
     assert clean.repro() == set()
 
 

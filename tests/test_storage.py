@@ -24,7 +24,7 @@ write = {
     "text": lambda target: write_text(target, "x" * 100_000),
     "shard.npy": lambda target: shards.write_index(target, [("a", "b", 8, 8, 0, "0" * 64)] * 100),
     "weights.safetensors": lambda target: checkpoints.save(target, model, checkpoints.Origin(run, "photos", 64, "")),
-    "state.pt": lambda target: resume.ResumePoint(target.parent, model).save(resume.Progress()),
+    "state": lambda target: resume.ResumePoint(target.parent, model).save(resume.Progress()),
 }
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -55,7 +55,7 @@ def test_a_failure_keeps_what_was_there(tmp_path):
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
-    targets = [tmp_path / name / name for name in ("text", "shard.npy", "weights.safetensors", "state.pt")]
+    targets = [tmp_path / name / name for name in ("text", "shard.npy", "weights.safetensors", "state")]
     for target in targets:
         write_text(target, "one")
     command = [sys.executable, "-c", FULL_DISK, ROOT / "params.yaml", *targets]

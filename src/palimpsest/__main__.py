@@ -4,7 +4,6 @@
 import argparse
 import logging
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 
     from palimpsest.config.runs import Run
     from palimpsest.config.runtime import Runtime
+    from palimpsest.data.folders import Pattern
+    from palimpsest.holes.files import Reading
+    from palimpsest.page.recording import Here
     from palimpsest.released.catalogue import Network
 
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
@@ -126,27 +128,36 @@ def models(arguments: argparse.Namespace) -> None:
 
 
 def inpaint(arguments: argparse.Namespace) -> None:
-    """Fills the hole of one picture with a trained run and writes the result."""
-    import numpy as np
-    from PIL import Image
-
-    from palimpsest import inpainting
+    """Fills the holes of one picture, or of a folder of pictures, with a trained run and writes the results."""
     from palimpsest.config.yaml import one_of
-    from palimpsest.data.pictures import read_hole, read_picture
-    from palimpsest.holes.bank import check_hole
-    from palimpsest.storage import replacing
+    from palimpsest.evaluation import inpainted
+    from palimpsest.evaluation.inputs import refuse_left_out
     from palimpsest.training import checkpoints
 
     one_of(arguments.run, _runs_that_fill(read_yaml("params.yaml")), "--run")
-    if arguments.out.suffix.lower() not in (".png", ".tif", ".tiff", ".bmp"):
-        raise InputError(f"{arguments.out}: accepted: .png, .tif or .bmp, which keep the known pixels as they are")
-    picture = read_picture(arguments.image)
-    hole = check_hole(read_hole(arguments.hole), picture.shape[:2], str(arguments.hole))
+    patterns = _patterns(arguments.pattern, ["holes", "images"])
+    inputs, place = inpainted.asked(arguments.image, arguments.hole, arguments.out, patterns, _reading(arguments))
     device = _device()
     model, _ = checkpoints.load(Workspace().run(arguments.run).weights, device)
-    results, _ = inpainting.inpaint(model, np.stack([picture]), np.stack([hole]), device)
-    with replacing(arguments.out) as temporary:
-        Image.fromarray(results[0]).save(temporary)
+    inpainted.fill(model, inputs, place, device)
+    for note in inputs.notes():
+        print(note)
+    refuse_left_out(inputs.left_out, len(inputs.names) - len(inputs.left_out), "filled")
+
+
+def _reading(arguments: argparse.Namespace) -> "Reading":
+    """How the command's holes are to be read."""
+    from palimpsest.holes.files import Reading
+
+    return Reading(arguments.holes_in, arguments.invert)
+
+
+def _patterns(given: list[str], parts: list[str]) -> "dict[str, Pattern]":
+    """How the files of each part are named; a pattern that names no part is the first one's."""
+    from palimpsest.data.folders import NAME, Pattern
+
+    named = [text.split("=", 1) if text.split("=", 1)[0] in parts else [parts[0], text] for text in given]
+    return dict.fromkeys(parts, NAME) | {part: Pattern(text) for part, text in named}
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -226,8 +237,9 @@ def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
 def score(arguments: argparse.Namespace) -> None:
     """Scores a folder of results by every metric and prints the means."""
     from palimpsest import weights
-    from palimpsest.evaluation import exchange
-    from palimpsest.evaluation.score_files import differences, to_csv, to_json, to_text
+    from palimpsest.evaluation.exchange import score_folders
+    from palimpsest.evaluation.inputs import refuse_left_out
+    from palimpsest.evaluation.score_files import differences, shown, to_csv, to_json, to_text
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.storage import write_text
 
@@ -238,18 +250,23 @@ def score(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.out}: asked to write scores there; accepted: a file in a folder that can be written"
         )
-    folders = (arguments.results, arguments.images, arguments.holes)
-    scores, left_out = exchange.score_folders(*folders, weights.FOLDER, _device())
-    print(to_text(scores, read_metrics()))
+    patterns = _patterns(arguments.pattern, ["results", "images", "holes", "against"])
+    common = {"images": (arguments.images, patterns["images"]), "holes": (arguments.holes, patterns["holes"])}
+    reading, device = _reading(arguments), _device()
+    found = score_folders(
+        {"results": (arguments.results, patterns["results"])} | common, reading, weights.FOLDER, device
+    )
+    metrics = shown(found.scores, read_metrics(), arguments.all)
+    print(to_text(found.scores, metrics), *found.notes, sep="\n")
+    left_out = dict(found.inputs.left_out)
     if arguments.against:
-        others, less = exchange.score_folders(arguments.against, *folders[1:], weights.FOLDER, _device())
-        left_out |= {f"{arguments.against}/{name}": why for name, why in less.items()}
-        print("", differences(scores, others, read_metrics()), sep="\n")
+        results = {"results": (arguments.against, patterns["against"])}
+        other = score_folders(results | common, reading, weights.FOLDER, device)
+        left_out |= {f"{arguments.against}/{name}": why for name, why in other.inputs.left_out.items()}
+        print("", differences(found.scores, other.scores, metrics), sep="\n")
     if arguments.out:
-        write_text(arguments.out, formats[arguments.out.suffix.lower()](scores, left_out))
-    if left_out:
-        reasons = "\n".join(f"  {name}: {why}" for name, why in left_out.items())
-        raise InputError(f"{len(scores.ids)} pictures were scored, {len(left_out)} left out:\n{reasons}")
+        write_text(arguments.out, formats[arguments.out.suffix.lower()](found.scores, left_out))
+    refuse_left_out(left_out, len(found.scores.ids), "scored")
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -307,8 +324,6 @@ def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     if arguments.cluster or arguments.scheduler:
         source = pool.origin(root, pipeline.cache, runtime.store, shared)
     if arguments.cluster:
@@ -348,29 +363,59 @@ def tally(arguments: argparse.Namespace) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """Puts what the pipeline made on record."""
+    """Puts what is measured here on record, or checks records."""
+    from palimpsest.page import checking, recording
+    from palimpsest.results.records import Errors, folders
+
+    if arguments.check:
+        asked = [recording.folder_of(Path(), name) for name in arguments.names] or folders(Path())
+        errors = Errors(line for folder in asked for line in checking.check(folder, read_yaml("params.yaml")))
+        errors.stop()
+        print(f"{len(asked)} record{'s are' if len(asked) != 1 else ' is'} as a record has to be")
+        return
+    if len(arguments.names) != 1:
+        raise InputError(f"record: found {len(arguments.names)} names; accepted: one, or --check")
+    (name,) = arguments.names
+    if arguments.ledger:
+        recording.write_ledger(recording.folder_of(Path(), name))
+        print(f"the ledger of {name} is made anew")
+        return
+    print(f"{recording.put_on_record(_here(), name)} is written")
+
+
+def _here() -> "Here":
+    """What this machine adds to a record."""
     from datetime import UTC, datetime
 
+    import psutil
+
     from palimpsest.config.runtime import read_runtime
-    from palimpsest.page.records import write_record
+    from palimpsest.data.catalogue import read_catalogue
+    from palimpsest.data.listed import Listed
+    from palimpsest.page.recording import Here
     from palimpsest.pipeline.times import Times
 
-    folder = write_record(Path(), datetime.now(UTC), arguments.name)
-    Times(Path(), Path(read_runtime().scratch)).put_on_record(folder)
-    print(f"{folder} is written")
+    runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")
+    public = {name for name, dataset in datasets.items() if isinstance(dataset, Listed)}
+    return Here(
+        root=Path(),
+        date=datetime.now(UTC),
+        threads=runtime.threads or psutil.cpu_count(),
+        seconds=Times(Path(), Path(runtime.scratch)).here,
+        public=public,
+    )
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Shows the newest record in README.md."""
+    """Shows the record of the largest scale, of several the latest, in README.md."""
     from palimpsest.page.readme import refresh
-    from palimpsest.page.records import newest
     from palimpsest.papers.values import read_values
+    from palimpsest.results.records import best, read_records
     from palimpsest.storage import write_text
 
-    text = Path("README.md").read_text(encoding="utf-8")
-    folder, shown = newest(Path())
-    write_text("README.md", refresh(text, folder, shown, read_values()))
-    print(f"README.md shows {folder}")
+    text, shown = Path("README.md").read_text(encoding="utf-8"), best(read_records(Path()))
+    write_text("README.md", refresh(text, shown, read_values()))
+    print(f"README.md shows {shown.folder if shown else 'that nothing is on record'}")
 
 
 def methods(arguments: argparse.Namespace) -> None:
@@ -386,6 +431,23 @@ def refuse_another_tree() -> None:
     own, loaded = Path("src") / "palimpsest", Path(__file__).parent
     if own.is_dir() and not own.samefile(loaded):
         raise InputError(f"asked to run {own.absolute()}, found {loaded}; accepted: PYTHONPATH=src, or make's commands")
+
+
+def add_reading(command: argparse.ArgumentParser, part: str) -> None:
+    """The options by which a person says how files are named and holes are stored."""
+    command.add_argument(
+        "--holes-in",
+        choices=["brightness", "red", "green", "blue", "alpha"],
+        help="the channel that holes lie in, where that is not clear",
+    )
+    command.add_argument("--invert", action="store_true", help="black is missing, or what is transparent")
+    command.add_argument(
+        "--pattern",
+        action="append",
+        default=[],
+        metavar="[PART=]PATTERN",
+        help=f"how others name files after {{name}}: {{name}}_fake, images={{name}}_real; of {part} without a part",
+    )
 
 
 def main() -> None:
@@ -416,11 +478,14 @@ def main() -> None:
     command.add_argument("--profile", help="tiny, photos or paper; params.yaml's own when left out")
     command.set_defaults(run_command=models)
 
-    command = commands.add_parser("inpaint", help="fill the hole of one picture of any size")
+    command = commands.add_parser("inpaint", help="fill the holes of one picture, or of a folder, of any size")
     command.add_argument("--run", required=True, help="a trained run, pretrained network, or released/NAME")
-    command.add_argument("--image", required=True, type=Path, help="8-bit RGB picture")
-    command.add_argument("--hole", required=True, type=Path, help="grey picture of its size: 255 missing, 0 known")
-    command.add_argument("--out", required=True, type=Path, help="where the result goes")
+    command.add_argument("--image", required=True, type=Path, help="picture, or a folder of them")
+    command.add_argument("--hole", required=True, type=Path, help="picture of its size, or a folder: white is missing")
+    command.add_argument(
+        "--out", required=True, type=Path, help="where the result goes: .png, .tif or .bmp, or a folder"
+    )
+    add_reading(command, "holes")
     command.set_defaults(run_command=inpaint)
 
     command = commands.add_parser("demo", help="paint a hole on a page, and see what methods make of it")
@@ -439,11 +504,15 @@ def main() -> None:
     command.set_defaults(run_command=export)
 
     command = commands.add_parser("score", help="score a folder of anyone's results by every metric")
-    command.add_argument("--results", required=True, type=Path, help="folder of filled pictures, 8-bit RGB")
+    command.add_argument("--results", required=True, type=Path, help="folder of filled pictures")
     command.add_argument("--images", required=True, type=Path, help="folder of originals with the same names")
-    command.add_argument("--holes", required=True, type=Path, help="folder of holes with the same names: 255 missing")
+    command.add_argument(
+        "--holes", required=True, type=Path, help="folder of holes with the same names: white is missing"
+    )
     command.add_argument("--against", type=Path, metavar="RESULTS", help="another method's: paired differences to it")
     command.add_argument("--out", type=Path, help="where every picture's values go: .csv or .json")
+    command.add_argument("--all", action="store_true", help="every metric, not only the main ones")
+    add_reading(command, "results")
     command.set_defaults(run_command=score)
 
     command = commands.add_parser("compare", help="what experiments changed: settings, and metrics beyond chance")
@@ -480,11 +549,14 @@ def main() -> None:
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help="vote file of the page, or a database")
     command.set_defaults(run_command=tally)
 
-    command = commands.add_parser("record", help="put what the pipeline made on record, under records/")
-    command.add_argument("--name", help="of the record, after the date; the profile's when left out")
+    command = commands.add_parser("record", help="put what is measured here on record, or check records")
+    command.add_argument("names", nargs="*", metavar="NAME", help="of the record; with --check all when left out")
+    action = command.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="say what is wrong with records, a line each")
+    action.add_argument("--ledger", action="store_true", help="make a record's ledger anew from its values")
     command.set_defaults(run_command=record)
 
-    command = commands.add_parser("readme", help="show the newest record in README.md")
+    command = commands.add_parser("readme", help="show the record of the largest scale in README.md")
     command.set_defaults(run_command=readme)
 
     command = commands.add_parser("methods", help="write docs/methods.md: what each method follows and departs from")

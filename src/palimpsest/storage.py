@@ -17,6 +17,9 @@ import numpy as np
 
 from palimpsest.config.yaml import InputError
 
+LARGEST = 8 * 2**30  # bytes that an .npz file unpacks to
+DAMAGE = (OSError, ValueError, EOFError, MemoryError, BadZipFile, ZlibError, TokenError, NotImplementedError)
+
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
@@ -81,7 +84,7 @@ def read_json(path: Path | str, kind: type) -> Any:
     """The `kind` (dict or list) in a JSON file; InputError if there is none."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: asked for JSON, found none that can be read ({error}); `dvc repro` makes it"
         ) from error
@@ -94,7 +97,11 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, or of an .npy file under the name `array`; InputError if there are none."""
     try:
         loaded = np.load(path, allow_pickle=False)
-        return {"array": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError, BadZipFile, ZlibError, TokenError, NotImplementedError) as error:
+        if isinstance(loaded, np.ndarray):
+            return {"array": loaded}
+        if sum(part.file_size for part in loaded.zip.infolist()) > LARGEST:
+            raise ValueError(f"it would take more than {LARGEST} bytes")
+        return dict(loaded)
+    except DAMAGE as error:
         why = "no file" if isinstance(error, FileNotFoundError) else "a file that is cut short or damaged"
         raise InputError(f"{path}: asked for arrays, found {why}; `dvc repro` makes it") from error

@@ -146,6 +146,11 @@ class ReportFiles:
         return self.tables / "claims.json"
 
     @property
+    def records(self) -> Path:
+        """What is on record, as the page reads it."""
+        return self.tables / "records.json"
+
+    @property
     def measured(self) -> Path:
         """Every mean with its interval."""
         return self.folder / "metrics.csv"

@@ -1,17 +1,18 @@
 """Claims about results whose values are known."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from palimpsest.claims.claim import Pair, PictureClaim
 from palimpsest.claims.evidence import Evidence
-from palimpsest.papers.metrics import read_metrics
 
 PHOTOGRAPHS = np.arange(24) // 3  # eight of three tiles
 
 
 def evidence(fake, photographs=PHOTOGRAPHS) -> Evidence:
     """The results of a fake project, its pictures cut from these photographs."""
-    return Evidence(fake.measured, read_metrics(), {"scenes": photographs})
+    return Evidence(replace(fake.measured, _photographs={"scenes": photographs}))
 
 
 def claim(**changes) -> PictureClaim:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from reported import RUNS, SEED_STEP, value
 
 def test_photographs_are_those_of_the_shard(fake):
     names = Shard(Workspace(fake.root).slot("scenes").shard("test")).photos
-    found = Evidence(fake.measured).photographs("scenes")
+    found = fake.measured.photographs("scenes")
     same = np.array(names)[:, None] == np.array(names)
     np.testing.assert_array_equal(found[:, None] == found, same)
     assert len(set(found)) == len(set(names)) == 2
@@ -23,7 +24,7 @@ def test_other_pictures_than_the_measured_ones_are_refused(fake):
         path = Workspace(fake.root).results(run).metrics
         path.write_text(json.dumps(json.loads(path.read_text()) | {"images": 23}))
     with pytest.raises(InputError, match=r"test: found 24 pictures, expected the 23 that were measured"):
-        Evidence(fake.measured).photographs("scenes")
+        fake.measured.photographs("scenes")
 
 
 def test_values_have_seeds_first(fake):
@@ -39,7 +40,7 @@ def test_values_have_seeds_first(fake):
 @pytest.mark.parametrize("metric", ["psnr", "fd_vgg16"])
 def test_a_difference_counts_the_seeds_of_each_run_and_grows_with_their_spread(fake, metric):
     fake.write("deepfill-v1", seeds=(1, 2, 3))
-    seen = Evidence(fake.measured, _photographs={"scenes": np.arange(24) // 3})
+    seen = Evidence(replace(fake.measured, _photographs={"scenes": np.arange(24) // 3}))
     found = seen.difference("scenes", metric, {"rectangle": 1}, "deepfill-v1", "patchmatch")
     gain = value("deepfill-v1", metric) - value("patchmatch", metric)
     assert (found.seeds, found.pictures) == ((1, 3), 24) and found.mean == pytest.approx(gain)

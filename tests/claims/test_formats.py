@@ -47,6 +47,14 @@ def test_the_page_prints_numbers_with_their_sign_and_how_much_was_measured(one):
     assert found["count"] == "24 pictures of 8 photographs, 1 seed; bundled-photos (a stand-in)"
 
 
+def test_seeds_are_those_of_each_run(fake):
+    fake.write("deepfill-v1", seeds=(1, 2, 3))
+    ledger = Ledger([judge(claim(), evidence(fake))], {})
+    (row,) = csv.DictReader(io.StringIO(to_csv(ledger)))
+    assert (row["run"], row["seeds"], row["seeds_against"], row["pictures"]) == ("deepfill-v1", "3", "1", "24")
+    assert shown(ledger.entries[0])["count"] == "24 pictures of 8 photographs, 3 and 1 seeds; bundled-photos"
+
+
 def test_latex_has_a_line_for_each_claim_and_a_head_for_each_table(whole, one):
     text = to_tex(whole)
     assert text.count(r" \\") == len(whole.entries) + 1  # the head

@@ -7,8 +7,8 @@ import pytest
 
 from claims.claimed import claim, evidence
 from palimpsest.claims.claim import Pair
-from palimpsest.claims.differences import FEW, ONE_SEED
 from palimpsest.claims.verdict import judge
+from palimpsest.metrics.differences import FEW, ONE_SEED
 from reported import value
 
 STEP = 3.001  # between one of RUNS and the next, of every metric

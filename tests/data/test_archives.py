@@ -197,10 +197,14 @@ def test_links_and_pipes_in_a_zip_are_refused(put, mode, fault):
     refused(put(zipped([(entry, b"/etc/passwd")])), f"found 'a', {fault}")
 
 
-def test_links_in_a_folder_are_refused(tmp_path):
+def test_what_is_no_file_in_a_folder_is_refused(tmp_path):
     folder = filled(tmp_path / "folder", {"a": b""})
     (folder / "b").symlink_to(folder)
-    refused(folder, "found 'b', a link")
+    with pytest.raises(InputError, match="found 'b', a link to a folder above it; accepted: other links"):
+        list(archives.names(folder))
+    (folder / "b").unlink()
+    (folder / "b").symlink_to("nowhere")
+    refused(folder, "found 'b', a link that leads nowhere")
     (folder / "b").unlink()
     os.mkfifo(folder / "b")
     refused(folder, "found 'b', neither file nor folder")

@@ -128,12 +128,12 @@ def test_places2(tmp_path, catalogue, store, site):
                                  "s-swimming_pool-outdoor-00000001"]  # fmt: skip
     assert made.ids("test") == made.ids("val") == [f"Places365_val_{number:08}" for number in range(1, 6)]
     assert made.counted("photographs") == {"train": 5, "val": 5, "test": 5}
-    assert made.counted("rejected")["train"] == {"the same pixels as one of test": 1, "cut short or damaged": 1}
+    assert made.counted("rejected")["train"] == {"the same pixels as one of test": 1, "a file cut short or damaged": 1}
     assert made.counted("changed")["train"] == {"enlarged": 1}
     assert made.rejected == [
         ["train", "train_large_places365standard.tar/data_large/a/airfield/00000001.jpg",
          "the same pixels as one of test"],
-        ["train", "train_large_places365standard.tar/data_large/z/zoo/00000001.jpg", "cut short or damaged"],
+        ["train", "train_large_places365standard.tar/data_large/z/zoo/00000001.jpg", "a file cut short or damaged"],
     ]  # fmt: skip
     test = opened(PLACES_VAL["val_large/Places365_val_00000003.jpg"])
     assert np.array_equal(made.picture("test", "Places365_val_00000003"), centred(test, 16))
@@ -272,7 +272,7 @@ def test_imagenets_grey_cmyk_and_small_pictures(tmp_path, catalogue, store):
     assert made.report["splits"].keys() == {"test"}
     assert made.ids("test") == [name.removesuffix(".JPEG") for name in names if name != names[4]]
     assert made.report["splits"]["test"]["changed"] == {"grey": 1, "CMYK": 1, "enlarged": 1}
-    assert made.rejected == [["test", f"ILSVRC2012_img_val.tar/{names[4]}", "cut short or damaged"]]
+    assert made.rejected == [["test", f"ILSVRC2012_img_val.tar/{names[4]}", "a file cut short or damaged"]]
     for place in (0, 1, 2, 5):
         assert np.array_equal(made.picture("test", names[place][:-5]), centred(opened(files[place]), 16))
 

@@ -214,31 +214,36 @@ def deep_rgb_png() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "file",
+    ("file", "changes"),
     [
-        encoded(DEEP.astype(np.uint16)),
-        encoded(DEEP.astype(np.uint16), "TIFF"),
-        encoded(DEEP.astype(np.float32), "TIFF"),
-        deep_rgb_png(),
-        b"P6 16 16 65535\n" + np.repeat(DEEP, 3).tobytes(),
-        b"P5 16 16 65535\n" + DEEP.tobytes(),
+        (encoded(DEEP.astype(np.uint16)), ["grey", "16 bits"]),
+        (encoded(DEEP.astype(np.uint16), "TIFF"), ["grey", "16 bits"]),
+        (deep_rgb_png(), ["16 bits"]),
+        (b"P6 16 16 65535\n" + np.repeat(DEEP, 3).tobytes(), ["16 bits"]),
+        (b"P5 16 16 65535\n" + DEEP.tobytes(), ["grey", "16 bits"]),
     ],
-    ids=["grey PNG", "grey TIFF", "floats", "RGB PNG", "RGB PPM", "grey PPM"],
+    ids=["grey PNG", "grey TIFF", "RGB PNG", "RGB PPM", "grey PPM"],
 )
-def test_more_than_8_bits_are_a_reason(tmp_path, file):
-    assert why_not(file, tmp_path) == "16 bits a channel or more"
+def test_of_16_bits_the_upper_8_are_kept(tmp_path, file, changes):
+    pixels, changed = picture_of(file, tmp_path)
+    assert np.array_equal(pixels, np.arange(256).reshape(16, 16, 1).repeat(3, 2)) and changed == changes
+
+
+def test_numbers_without_a_range_are_a_reason(tmp_path):
+    assert why_not(encoded(DEEP.astype(np.float32), "TIFF"), tmp_path / "a").startswith("floating-point numbers; acce")
+    assert why_not(encoded(DEEP.astype(np.int32) * 2, "TIFF"), tmp_path / "b").startswith("32 bits a channel; accepted")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_a_truncated_picture_is_a_reason(tmp_path, kind, share):
     file = photograph(1, 32, 32, kind)
-    assert why_not(file[: int(share * len(file))], tmp_path) == "cut short or damaged"
+    assert why_not(file[: int(share * len(file))], tmp_path) == "a file cut short or damaged"
 
 
 @pytest.mark.parametrize("file", [b"", b"not a picture", b"<html>", b"\xff\xd8"], ids=repr)
 def test_a_file_that_is_no_picture_is_a_reason(tmp_path, file):
-    assert why_not(file, tmp_path) == "not a readable picture"
+    assert why_not(file, tmp_path) == "no readable picture"
 
 
 def test_a_bomb_is_a_reason(tmp_path, monkeypatch):
@@ -264,7 +269,7 @@ def test_no_damage_ends_the_run():
             photo = packing._prepare("a.x", each, "a", config(), True)[0]
             outcomes.add(photo.why)
             assert bool(photo.pictures) == (photo.why == "")
-    assert outcomes >= {"", "cut short or damaged", "not a readable picture"}
+    assert outcomes >= {"", "a file cut short or damaged", "no readable picture"}
 
 
 def test_an_exif_that_cannot_be_written_again_still_turns(tmp_path):
@@ -541,7 +546,7 @@ def test_an_index_is_an_npy_file_like_numpys(tmp_path):
 
 def test_a_split_without_a_picture_is_refused_with_its_reasons(tmp_path):
     files = {"test": {"1.x": b"", "2.x": encoded(noise(1, 8, 8))}}
-    found = r"test: asked for photographs that can be used, found none among 2 \(not a readable picture; smaller"
+    found = r"test: asked for photographs that can be used, found none among 2 \(no readable picture; smaller"
     with pytest.raises(InputError, match=found):
         packed(tmp_path, files)
     assert not (tmp_path / "shards").exists()

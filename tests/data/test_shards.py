@@ -1,28 +1,20 @@
 import hashlib
 import pickle
+from threading import Thread
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from data import write_shard
 from palimpsest.config.yaml import InputError
+from palimpsest.data.catalogue import filled_slot
 from palimpsest.data.crops import Crops, random_crop, recolour
-from palimpsest.data.pictures import read_picture, resized
+from palimpsest.data.pictures import resized
+from palimpsest.data.sharding import split
 from palimpsest.data.shards import Shard, spread
-
-
-def save(path, pixels, mode=None):
-    picture = Image.fromarray(pixels)
-    (picture.convert(mode) if mode else picture).save(path)
-    return path
-
-
-def save_16_bit(path, noise):
-    path = path.with_suffix(".tif")
-    tifffile.imwrite(path, noise.astype(np.uint16) * 257, photometric="rgb")
-    return path
+from palimpsest.storage import alone
+from palimpsest.workspace import SlotFiles
 
 
 @pytest.fixture
@@ -140,42 +132,13 @@ def test_spread_keeps_both_ends():
     assert spread(3, 8).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("make", "found"),
-    [
-        (lambda path, noise: save(path, noise, "L"), "found a grey picture"),
-        (lambda path, noise: save(path.with_suffix(".jpg"), noise, "CMYK"), "found a CMYK picture"),
-        (lambda path, noise: save(path, noise, "RGBA"), "found a RGB with transparency picture"),
-        (lambda path, noise: save(path, noise[..., 0].astype(np.uint16) * 257), "found a 16-bit grey picture"),
-        (save_16_bit, "found one of 16 bits a channel"),
-        (lambda path, noise: path, "found no such file"),
-    ],
-)
-def test_a_picture_of_another_kind_is_refused(tmp_path, noise, make, found):
-    path = make(tmp_path / "picture.png", noise)
-    with pytest.raises(InputError) as error:
-        read_picture(path)
-    assert str(path) in str(error.value) and "asked for an 8-bit RGB picture" in str(error.value)
-    assert found in str(error.value)
-
-
-def test_a_picture_is_read_upright(tmp_path, noise):
-    tags = Image.Exif()
-    tags[0x0112] = 6  # turned by a quarter
-    Image.fromarray(noise).save(tmp_path / "picture.png", exif=tags)
-    assert (read_picture(tmp_path / "picture.png") == np.rot90(noise, -1)).all()
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_truncated_picture_is_refused(tmp_path, noise, suffix):
-    path = save(tmp_path / f"picture{suffix}", noise)
-    assert read_picture(path).shape == noise.shape
-    path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(InputError, match="cut short or damaged"):
-        read_picture(path)
-
-
-def test_a_text_is_no_picture(tmp_path):
-    (tmp_path / "picture.png").write_text("<html>not found</html>")
-    with pytest.raises(InputError, match="found a file that is no picture"):
-        read_picture(tmp_path / "picture.png")
+def test_two_splits_of_one_slot_take_turns(tmp_path, crops, datasets):
+    slot, files = filled_slot(datasets, crops.dataset, []), SlotFiles(tmp_path / "scenes")
+    slot.entry.download(slot.dataset, files.raw, tmp_path, None)
+    other = Thread(target=split, args=(crops, slot, files, tmp_path, None, tmp_path / "scratch", {}))
+    with alone(tmp_path / "scratch" / "split-scenes"):
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and not files.report.exists()
+    other.join()
+    assert files.account.is_file()

@@ -4,25 +4,29 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data import write_shard
 from palimpsest.config.yaml import InputError, build, part, read_yaml
 from palimpsest.data.crops import Crops
+from palimpsest.data.folders import NAME
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation import exchange
 from palimpsest.evaluation.exchange import export, score_folders
 from palimpsest.holes.bank import read_bank, write_bank
+from palimpsest.holes.files import Reading
 from palimpsest.holes.kinds import Holes
 from palimpsest.metrics.sets import OF_NETWORK
-from palimpsest.papers.metrics import read_metrics
+from palimpsest.papers.metrics import REGIONS, read_metrics
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 
@@ -58,6 +62,17 @@ def few(project, count=4):
         for name in names:
             shutil.copy(project / "out" / source / name, project / folder)
     return [project / folder for folder in ("results", "images", "holes")], names
+
+
+def scored(folders, weights_folder):
+    """The scores of results, images and holes, and what was left out."""
+    found = score_folders(
+        {part: (folder, NAME) for part, folder in zip(("results", "images", "holes"), folders, strict=True)},
+        Reading(None, False),
+        weights_folder,
+        "cpu",
+    )
+    return found.scores, found.inputs.left_out
 
 
 def test_what_is_exported_is_what_the_pipeline_measures_on(exported, shards):
@@ -173,7 +188,7 @@ def test_an_export_that_stops_half_way_leaves_nothing(exported, monkeypatch):
 
 
 def test_a_perfect_copy_is_ideal_by_every_metric(exported, weights_folder):
-    scores, left_out = score_folders(*few(exported)[0], weights_folder, "cpu")
+    scores, left_out = scored(few(exported)[0], weights_folder)
     means = {name: found.mean for name, found in scores.aggregates().items()}
     assert not left_out and set(means) | set(scores.missing) == set(read_metrics())
     assert set(scores.missing) == {*OF_NETWORK["inception"], "u_ids_vgg16", "p_ids_vgg16"}
@@ -193,7 +208,7 @@ def test_a_known_distortion_has_its_closed_form(exported, weights_folder):
         error = np.where(image > 127, -20, 20) * hole[..., None] + np.where(image > 127, -5, 5) * ~hole[..., None]
         Image.fromarray((image + error).astype(np.uint8)).save(folders[0] / name)
         ratios.append(hole.mean())
-    scores, left_out = score_folders(*folders, weights_folder, "cpu")
+    scores, left_out = scored(folders, weights_folder)
     assert not left_out and scores.ids == [Path(name).stem for name in names]
     ratios, inside, outside = np.array(ratios), 20 / 255, 5 / 255
     np.testing.assert_allclose(scores.ratios, ratios)
@@ -225,7 +240,18 @@ def test_two_folders_are_compared_picture_by_picture(exported, palimpsest):
             exported / "darker" / name
         )
     (exported / "darker" / names[3]).unlink()
-    command = ["score", "--results", "darker", "--images", "images", "--holes", "holes", "--against", "results"]
+    command = [
+        "score",
+        "--results",
+        "darker",
+        "--images",
+        "images",
+        "--holes",
+        "holes",
+        "--against",
+        "results",
+        "--all",
+    ]
     status, printed, error = palimpsest(exported, *command)
     assert status == 1 and f"{Path(names[3]).stem}: " in error
     table = printed.split("against, on 3 pictures\n")[1]
@@ -240,7 +266,7 @@ def test_two_folders_are_compared_picture_by_picture(exported, palimpsest):
 
 def test_originals_may_be_their_own_results(exported, weights_folder):
     (_, images, holes), _ = few(exported)
-    scores, left_out = score_folders(images, images, holes, weights_folder, "cpu")
+    scores, left_out = scored([images, images, holes], weights_folder)
     assert len(scores.ids) == 4 and not left_out and (scores.values["l1_raw"] == 0).all()
 
 
@@ -252,17 +278,25 @@ def test_the_command_prints_the_means_and_writes_every_value(exported, palimpses
     run = subprocess.run(command, capture_output=True, text=True, cwd=exported, env=environment, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     lines = [line.split() for line in run.stdout.splitlines()]
-    assert ["psnr", "∞", "dB", "[∞,", "∞]", "4"] in lines and ["l1_hole", "0.0000", "[0.0000,", "0.0000]", "4"] in lines
-    headed = [line for line in run.stdout.splitlines() if line and not line.startswith(" ")]
-    assert headed == ["whole picture", "hole only", "raw output", "whole set"]
+    assert ["psnr", "∞", "dB", "[∞,", "∞]", "4", "(4", "infinite)"] in lines and [
+        "l1_hole",
+        "0.0000",
+        "[0.0000,",
+        "0.0000]",
+        "4",
+    ] in lines
+    headed = [line for line in run.stdout.splitlines() if not line.startswith(" ")]
+    assert headed[1:5] == ["whole picture", "hole only", "raw output", "whole set"]
+    ratio = np.mean([pixels(path).astype(bool).mean() for path in (exported / "holes").iterdir()])
+    assert headed[6].startswith(f"holes: {ratio:.1%} missing on average of 4 pictures, from ")
     assert "lpips_alex" in run.stdout and "`dvc repro weights` makes it" in run.stdout  # none here: said, not hidden
-    tree = json.loads((exported / "scores.json").read_text())
+    tree = json.loads((exported / "scores.json").read_text(), parse_constant=pytest.fail)
     assert tree["summary"]["psnr"]["mean"] == "inf" and tree["summary"]["ssim"]["count"] == 4
     assert len(tree["pictures"]) == 4 and tree["left_out"] == {} and "fid" in tree["missing"]
 
     assert palimpsest(exported, *folders, "--out", "scores.csv") == (0, run.stdout, "")
     rows = list(csv.DictReader((exported / "scores.csv").open()))
-    assert [row["image"] for row in rows[4:]] == ["(mean)", "(low)", "(high)", "(count)"]
+    assert [row["image"] for row in rows[4:]] == ["(mean)", "(low)", "(high)", "(count)", "(infinite)"]
     assert {float(row["l1_hole"]) for row in rows[:4]} == {0.0} and rows[4]["psnr"] == "inf"
 
 
@@ -284,8 +318,8 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
     assert status == 1 and error.startswith("error: 2 pictures were scored, 7 left out:\n")
     for name, said in {
         names[0]: "asked for one picture of this name, found none",
-        names[1]: "result and original are 64 x 32 px and 64 x 64 px; accepted: equal sizes",
-        names[2]: "found one that is cut short or damaged",
+        names[1]: "results and images are 64 x 32 and 64 x 64 px; accepted: equal sizes",
+        names[2]: "found a file cut short or damaged",
         names[3]: "every pixel is known",
         names[4]: "every pixel is missing",
         names[5]: f"found {Path(names[5]).stem}.bmp and {names[5]}",
@@ -303,13 +337,15 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
         ({"--results": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--images": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--holes": "none"}, "none: asked for a folder of pictures, found none"),
-        ({"--results": "holes"}, "found nothing to score; the first reason: "),
+        ({"--results": "stray"}, "asked for pictures of the same names, found ['a_fake'] in stray, ['"),
         ({"--out": "scores.txt"}, "scores.txt: accepted: a name that ends in .csv or .json"),
         ({"--out": "nowhere/scores.csv"}, "nowhere/scores.csv: asked to write scores there; accepted: a file in"),
     ],
 )
 def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
     few(exported, 2)
+    (exported / "stray").mkdir()
+    Image.new("RGB", (64, 64)).save(exported / "stray" / "a_fake.png")
     options = {"--results": "results", "--images": "images", "--holes": "holes", **change}
     status, _, error = palimpsest(exported, "score", *(word for pair in options.items() for word in pair))
     assert status == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1
@@ -318,7 +354,7 @@ def test_the_command_refuses_in_one_line(exported, palimpsest, change, said):
 def test_folders_are_looked_at_before_weights(exported, monkeypatch):
     monkeypatch.setattr(exchange, "Features", lambda *_: pytest.fail("weights were read first"))
     with pytest.raises(InputError, match="none: asked for a folder of pictures, found none"):
-        score_folders(exported / "out/images", exported / "out/images", exported / "none", exported, "cpu")
+        scored([exported / "out/images", exported / "out/images", exported / "none"], exported)
 
 
 def test_export_by_command(exported, palimpsest):
@@ -359,10 +395,98 @@ def test_pictures_of_several_sizes_are_scored_one_with_another(exported, weights
         Image.fromarray(np.tile(pixels(folder / names[1]), (2, 1, *[1] * (folder.name != "holes")))).save(
             folder / names[1]
         )
-    scores, left_out = score_folders(*folders, weights_folder, "cpu")
+    scores, left_out = scored(folders, weights_folder)
     assert not left_out and len(scores.ids) == 3 and (scores.values["l1"] == 0).all()
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(folders[0] / names[2])
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(folders[1] / names[2])
-    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(folders[2] / names[2])
-    scores, left_out = score_folders(*folders, weights_folder, "cpu")
-    assert list(left_out) == [Path(names[2]).stem] and "31 px or more" in left_out[Path(names[2]).stem]
+
+
+LOST = {  # px of the smaller side → what a picture has no value of
+    31: set(),
+    30: {"lpips_alex"},
+    19: {"lpips_alex", "lmse"},
+    10: {"lpips_alex", "lmse", "lpips_vgg", "ssim"},
+    1: {
+        "lpips_alex",
+        "lmse",
+        "lpips_vgg",
+        "ssim",
+        "ssim_uniform",
+        *(f"tv_{kind}percent" for kind in ("", "hole_", "relative_")),
+    },
+}
+
+
+def test_a_small_picture_loses_only_what_it_is_too_small_for(exported, palimpsest, features):
+    """The means are those of the others, and the note says of each metric who has no value."""
+    folders, names = few(exported, 6)
+    draw = np.random.default_rng(0)
+    for side, name in zip(LOST, names, strict=False):
+        small = draw.integers(0, 256, (side, 40, 3), np.uint8)
+        for folder, each in zip(folders, (255 - small, small, np.eye(side, 40, dtype=np.uint8) * 255), strict=True):
+            Image.fromarray(each).save(folder / name)
+    options = ["--results", "results", "--images", "images", "--holes", "holes", "--out", "scores.json"]
+    status, printed, _ = palimpsest(exported, "score", *options)
+    tree = json.loads((exported / "scores.json").read_text())
+    assert status == 0 and tree["summary"]["fd_vgg16"]["count"] == 4
+    for side, name in zip(LOST, names, strict=False):
+        undefined = {metric for metric, value in tree["pictures"][Path(name).stem].items() if value is None}
+        assert {metric.removesuffix("_raw") for metric in undefined} == LOST[side]
+    for metric in ("lpips_alex", "lpips_vgg", "ssim", "ssim_uniform", "lmse"):
+        without = [Path(name).stem for side, name in zip(LOST, names, strict=False) if metric in LOST[side]]
+        (line,) = [line for line in printed.splitlines() if re.search(rf"^(.*, )?{metric}[:,]", line)]
+        assert all(name in line for name in without[:3]) and (" and 1 more" in line) == (len(without) == 4)
+
+
+def test_one_perfect_picture_hides_no_mean(exported, palimpsest):
+    """Three pictures are off by 20 levels everywhere: 20 log10(255 / 20) dB. One is perfect: infinitely many."""
+    (results, images, _), names = few(exported)
+    for name in names[1:]:
+        image = pixels(images / name)
+        Image.fromarray(np.where(image > 127, image - 20, image + 20).astype(np.uint8)).save(results / name)
+    folders = ["score", "--results", "results", "--images", "images", "--holes", "holes"]
+    status, printed, _ = palimpsest(exported, *folders, "--out", "scores.json")
+    rows = {words[0]: words[1:] for line in printed.splitlines() if (words := line.split())}
+    decibel = 20 * np.log10(255 / 20)
+    assert rows["psnr_raw"] == [f"{decibel:.2f}", "dB", f"[{decibel:.2f},", f"{decibel:.2f}]", "3", "(1", "infinite)"]
+    found = json.loads((exported / "scores.json").read_text(), parse_constant=pytest.fail)["summary"]["psnr_raw"]
+    assert status == 0 and found["mean"] == pytest.approx(decibel) and (found["count"], found["infinite"]) == (3, 1)
+
+
+def test_a_dozen_metrics_are_printed_and_all_when_asked(exported, palimpsest):
+    few(exported)
+    folders = ["score", "--results", "results", "--images", "images", "--holes", "holes"]
+
+    def named(*more):
+        lines = palimpsest(exported, *folders, *more)[1].splitlines()
+        return [line.split()[0] for line in lines if line.startswith("  ")]
+
+    assert named("--all") == [name for head in REGIONS for name, each in read_metrics().items() if each.of == head]
+    assert named() == ["l1", "psnr", "ssim", "lpips_alex", "l1_hole", "psnr_hole", "ssim_hole", "psnr_raw", "fd_vgg16"]
+    paired = [name for name in read_metrics() if name in named() and name not in ("lpips_alex", "fd_vgg16")]
+    assert named("--against", "results")[9:] == ["metric", *paired]
+
+
+def test_results_as_other_tools_leave_them_are_scored(exported, palimpsest):
+    """JPEG, grey and 16 bits; a suffix; a folder below; names of macOS; links; holes that are soft and inverted."""
+    (_, images, holes), names = few(exported)
+    (exported / "theirs" / "latest").mkdir(parents=True)
+    for number, name in enumerate(names):
+        image, hole, stem = Image.open(images / name), Image.open(holes / name), "é" if number == 0 else Path(name).stem
+        fake = exported / "theirs" / "latest" / unicodedata.normalize("NFD", f"{stem}_fake_B.JPG")
+        (image.convert("L") if number == 1 else image).save(fake, "JPEG", quality=95)
+        (images / name).rename(images / f"{stem}.png")
+        (holes / name).unlink()
+        soft = hole.resize((128, 128), Image.Resampling.BICUBIC).resize((64, 64), Image.Resampling.BICUBIC)
+        ImageOps.invert(soft).save(holes / f"{stem}.webp", lossless=True)
+    (exported / "links").symlink_to("theirs")
+    folders = ["score", "--results", "links", "--images", "images", "--holes", "holes"]
+    status, _, error = palimpsest(exported, *folders)
+    assert (
+        status == 1 and error.endswith("_fake_B'\n") and "accepted: --pattern results='latest/{name}_fake_B'" in error
+    )
+    status, printed, error = palimpsest(exported, *folders, "--pattern", "latest/{name}_fake_B", "--invert")
+    assert (status, error) == (0, "")
+    assert "\nresults: 1 grey; read as upright 8-bit RGB" in printed
+    assert (
+        re.search(r"\nholes: \d+\.\d% missing on average of 4 pictures", printed)
+        and "neither black nor white" in printed
+    )

@@ -1,11 +1,17 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from palimpsest.config.entry import GOES_ON
 from palimpsest.config.yaml import InputError
 from palimpsest.figures.draw import KINDS, draw_all
 from palimpsest.figures.grids import colour_code, colour_wheel
@@ -102,3 +108,36 @@ def test_runs_that_kept_other_pictures_are_refused(fake):
 def test_the_captions_can_be_kept_as_json(fake):
     about = [drawing.about for drawing in every_drawing(fake)]
     assert json.loads(json.dumps(about)) == about
+
+
+STUCK = """
+import os, time
+from pathlib import Path
+from palimpsest.config.entry import in_one_line
+from palimpsest.figures import draw
+
+def stuck():
+    os.write(1, f"{os.getpid()} ".encode())
+    time.sleep(60)
+    yield
+
+draw.all_parts = lambda *_: [stuck]
+in_one_line(lambda: draw.draw_all(Path(), None, Path()))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_the_stage_ends_its_workers(number):
+    stage = subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    worker = b""
+    while not worker.endswith(b" "):
+        assert stage.poll() is None
+        worker += stage.stdout.read(1)
+    stage.send_signal(number)
+    _, said = stage.communicate(timeout=60)
+    assert stage.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert said.decode() == ("" if number == signal.SIGKILL else f"stopped; {GOES_ON}\n")
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{int(worker)}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

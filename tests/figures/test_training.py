@@ -31,6 +31,20 @@ def test_sample_grids_show_a_latent_a_row_and_a_moment_a_column(fake, monkeypatc
     assert sample_grids(studio, layout) == (None, ["run gm-srm-memory kept no pictures of its training"])
 
 
+def test_further_seeds_are_thin_lines_of_the_same_colour(fake):
+    fake.write("deepfill-v1", seeds=(1, 3))
+    further = fake.root / "runs" / "deepfill-v1" / "seed-3"
+    further.mkdir()
+    (further / "log.json").write_text(json.dumps([{"iteration": i, "phase": "joint", "generator": i} for i in (1, 2)]))
+    layout = read_papers()["deepfill-v1"].figures["curves"]
+    drawn, _ = curves(Studio(fake.root, fake.measured), layout)
+    lines = drawn.axes[0].get_lines()
+    (thin,) = [line for line in lines if line.get_ydata()[-1] == 2]
+    (first,) = [line for line in lines if line.get_color() == thin.get_color() and line is not thin]
+    assert first.get_ydata().tolist() == [1, 0.5] and first.get_linewidth() > 2 * thin.get_linewidth()
+    assert drawn.get_supxlabel() == "iteration; thin lines are further seeds"
+
+
 def test_curves_of_the_memory_cope_with_quantities_of_some_iterations(fake):
     folder = fake.root / "runs" / "gm-srm-memory"
     folder.mkdir(parents=True)

@@ -1,12 +1,11 @@
 import hashlib
 import json
-import re
 
 import numpy as np
 import pytest
 
 from palimpsest.config.yaml import InputError, build
-from palimpsest.holes.bank import check_hole, read_bank, write_bank
+from palimpsest.holes.bank import read_bank, write_bank
 from palimpsest.holes.kinds import Holes, fixed_hole
 
 NAMES = ["a", "b", "c"]
@@ -65,26 +64,6 @@ def test_a_bank_that_does_not_fit_is_refused(few, tmp_path):
     np.savez(path, pictures=np.zeros(3))
     with pytest.raises(InputError, match=r"rectangle\.npz: asked for holes and their width, found pictures"):
         read_bank(tmp_path, "rectangle", 3)
-
-
-@pytest.mark.parametrize(
-    ("hole", "said"),
-    [
-        (np.zeros((8, 9), np.uint8), "the hole is 9 x 8 px, the picture 8 x 8; accepted: equal sizes"),
-        (np.zeros((8, 8), np.uint8), "every pixel is known"),
-        (np.full((8, 8), 255, np.uint8), "every pixel is missing"),
-        (np.eye(8, dtype=np.uint8), "the hole holds 2 grey levels; accepted: 0 (known) and 255 (missing)"),
-        (np.arange(64, dtype=np.uint8).reshape(8, 8), "the hole holds 64 grey levels"),
-    ],
-)
-def test_a_hole_that_is_none_is_refused(hole, said):
-    with pytest.raises(InputError, match=re.escape(said)):
-        check_hole(hole, (8, 8), "hole.png")
-
-
-def test_a_good_hole_is_accepted():
-    hole = np.eye(8, dtype=np.uint8) * 255
-    assert (check_hole(hole, (8, 8), "hole.png") == np.eye(8, dtype=bool)).all()
 
 
 def test_a_kind_that_misses_everything_is_refused_and_the_bank_stays(tmp_path, holes):

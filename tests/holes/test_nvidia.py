@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -74,10 +75,26 @@ def test_a_width_that_is_no_multiple_of_eight_is_unpacked_exactly(tmp_path):
 
 def test_the_masks_are_read_once_a_size(tmp_path, monkeypatch):
     folder, read = save(tmp_path / "masks", MASKS), []
-    unchanged = nvidia._white
-    monkeypatch.setattr(nvidia, "_white", lambda path: read.append(path) or unchanged(path))
+    unchanged = nvidia.read_mask
+    monkeypatch.setattr(nvidia, "read_mask", lambda path: read.append(path) or unchanged(path))
     drawn(kind(folder, 0.2, 0.3)), drawn(kind(folder, 0.5, 0.6))
     assert len(read) == len(MASKS)
+
+
+@pytest.mark.parametrize("white_is_missing", [True, False])
+def test_masks_that_were_shrunk_keep_their_ratio(tmp_path, white_is_missing):
+    """512 → 256 px makes soft edges, on whose middle the edge lies: 100 dots of 14.2 % in all stay 14.2 %."""
+    hole = np.zeros((512, 512), np.uint8)
+    for dot, shift in enumerate(np.random.default_rng(0).integers(-12, 13, (100, 2))):
+        centre = 28 + 50 * np.array(divmod(dot, 10)) + shift
+        cv2.circle(hole, centre.tolist(), 11, 255, cv2.FILLED)
+    picture = Image.fromarray(hole if white_is_missing else 255 - hole).resize((256, 256), Image.Resampling.LANCZOS)
+    (tmp_path / "masks").mkdir()
+    picture.save(tmp_path / "masks" / "a.tif")
+    shown = np.asarray(picture) if white_is_missing else 255 - np.asarray(picture)
+    assert (hole > 0).mean() == pytest.approx(0.142, abs=0.005) and (shown > 0).mean() > 0.18
+    found = kind(tmp_path / "masks", 0.1, 0.2).draw(256, np.random.default_rng(0))
+    assert found.mean() == pytest.approx((hole > 0).mean(), abs=0.002)
 
 
 def test_folders_that_hold_no_such_masks_are_refused(tmp_path):
@@ -87,7 +104,7 @@ def test_folders_that_hold_no_such_masks_are_refused(tmp_path):
         kind(tmp_path / "absent", 0.2, 0.3).draw(20, np.random.default_rng(0))
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        InputError, match="empty: asked for the NVIDIA irregular masks, found no PNG file in it or below"
+        InputError, match="empty: asked for the NVIDIA irregular masks, found no picture in it or below"
     ):
         kind(tmp_path / "empty", 0.2, 0.3).draw(20, np.random.default_rng(0))
     mixed = save(tmp_path / "mixed", [mask(40, False), ~mask(40, False)])
@@ -104,7 +121,5 @@ def test_folders_that_hold_no_such_masks_are_refused(tmp_path):
     ):
         kind(few, 0.2, 0.3, "free").draw(20, np.random.default_rng(0))
     (few / "inner" / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(
-        InputError, match=r"broken\.png: asked for a mask, found a file that is no picture or is damaged"
-    ):
+    with pytest.raises(InputError, match=r"broken\.png: asked for a hole, found no readable picture"):
         kind(few, 0.2, 0.3).draw(64, np.random.default_rng(0))

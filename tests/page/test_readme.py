@@ -1,80 +1,66 @@
-"""README shows the newest record, and nothing that was typed by hand."""
+"""README shows a record, and nothing that was typed by hand."""
 
 from pathlib import Path
 
 import pytest
 
-from palimpsest.config.yaml import InputError
+from on_record import edit
+from palimpsest.config.yaml import InputError, read_yaml
+from palimpsest.page.checking import check
 from palimpsest.page.readme import BLOCK, refresh
-from palimpsest.page.records import Record, Row, newest
 from palimpsest.papers.values import Published, read_values
+from palimpsest.results.headline import rows
+from palimpsest.results.records import best, folders, read_record, read_records
+from reported import RUNS, value
 
 ROOT = Path(__file__).parents[2]
 TEXT = "before\n<!-- record -->\nold\n<!-- end of record -->\nafter\n"
 
-ROW = Row(
-    method="Mine",
-    published=["p", "1", "d", "m", "", "Mine", "psnr"],
-    published_on="Places2",
-    dataset="bundled-photos",
-    hole="square",
-    region="hole only",
-    run="mine",
-    metric="psnr_hole",
-    ours=17.474,
-    reference=float("inf"),
-)
-RECORD = Record(
-    date="2027-05-01T12:30:00+00:00",
-    profile="small",
-    commit="abc1234",
-    device="A processor, 2 threads",
-    versions={},
-    pictures={},
-    settings={},
-    caption="Results",
-    rows=[ROW, ROW.model_copy(update={"ours": None})],
-)
+
+def test_the_readme_shows_what_is_on_record():
+    text, shown = (ROOT / "README.md").read_text(encoding="utf-8"), best(read_records(ROOT))
+    assert refresh(text, shown, read_values()) == text
+    assert not shown or shown.profile != "tiny" or "Smoke run:" in text
 
 
-def shown(number: Published, record: Record = RECORD) -> str:
-    return refresh(TEXT, Path("records/2027-05-01-small"), record, {ROW.place: number})
+def test_the_records_in_git_pass_the_check():
+    params = read_yaml(ROOT / "params.yaml")
+    assert [line for folder in folders(ROOT) for line in check(folder, params)] == []
 
 
-def test_the_readme_shows_the_newest_record():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    folder, record = newest(ROOT)
-    assert refresh(text, folder.relative_to(ROOT), record, read_values()) == text
-    assert record.profile != "tiny" or "Smoke run:" in text
-
-
-def test_a_record_is_put_between_the_markers():
-    lines = shown(Published("18.91", True, "")).splitlines()
+def test_a_record_is_put_between_the_markers(folder):
+    text = refresh(TEXT, read_record(folder), read_values())
+    lines = text.splitlines()
     assert [lines[0], lines[1], *lines[-2:]] == ["before", "<!-- record -->", "<!-- end of record -->", "after"]
-    assert lines[2].startswith("Profile `small`, 2027-05-01, on A processor, 2 threads. Compare a published number")
-    assert "| Mine | 18.91 on Places2 | 17.47 | ∞ | bundled-photos: square, hole only |" in lines
-    assert "| Mine | 18.91 on Places2 | not run | ∞ | bundled-photos: square, hole only |" in lines
-    assert lines[-3] == "![Results](records/2027-05-01-small/picture.png)"
-    assert len(lines[4].split("|")) - 2 <= 5
-    assert "<br>" not in "\n".join(lines)
+    assert lines[2].startswith("On record: [small-night](records/small-night), profile `tiny`, 2027-05-01, on A proc")
+    assert "Smoke run: Profile tiny" in lines[2]
+    assert lines[4].startswith("The papers' ") and "[claims](docs/claims.md), tested: 12 undecided, " in lines[4]
+    ours, reference = (f"{value(run, 'psnr_hole'):.2f}" for run in ("deepfill-v1", "constant-fill"))
+    row = f"| DeepFill v1 | 18.91 on Places2 | {ours} | {reference} | bundled-photos: rectangle, hole only |"
+    assert row in lines and sum("| not run |" in line for line in lines) == 3
+    strips = [line for line in lines if "![" in line]
+    assert [line.split("|")[1].strip() for line in strips] == [
+        "as they are",
+        "rectangle holes",
+        "filled by DeepFill v1",
+    ]
+    assert strips[0].endswith("](records/small-night/pictures/scenes-original.png) |")
+    assert refresh(text, read_record(folder), read_values()) == text and BLOCK.search(text)
 
 
-def test_a_smoke_run_is_called_one():
-    smoke = RECORD.model_copy(update={"profile": "tiny"})
-    assert "Smoke run: Profile tiny" in shown(Published("18.91", True, ""), smoke)
+def test_a_larger_profile_is_no_smoke_run(folder):
+    for run in RUNS:
+        edit(folder / "runs" / f"{run}.json", "result", "profile", to="photos")
+    edit(folder / "record.json", "profile", to="photos")
+    assert "Smoke run" not in refresh(TEXT, read_record(folder), read_values())
 
 
-def test_what_cannot_be_read_in_a_paper_is_no_number():
-    assert "| Mine | illegible on Places2 | 17.47 |" in shown(Published("18", False, "scrambled"))
+def test_what_cannot_be_read_in_a_paper_is_no_number(folder):
+    values = read_values() | {row.published: Published("18", False, "scrambled") for row in rows()}
+    assert "| DeepFill v1 | illegible on Places2 |" in refresh(TEXT, read_record(folder), values)
 
 
-def test_putting_it_there_twice_changes_nothing():
-    once = shown(Published("18.91", True, ""))
-    again = refresh(once, Path("records/2027-05-01-small"), RECORD, {ROW.place: Published("18.91", True, "")})
-    assert once == again
-    assert BLOCK.search(once)
-
-
-def test_a_readme_without_the_markers_is_refused():
+def test_without_a_record_it_says_so_and_without_markers_it_is_refused():
+    assert "No results are on record yet" in refresh(TEXT, None, {})
     with pytest.raises(InputError, match=r"README\.md: asked for `<!-- record -->`"):
-        refresh("before\n", Path("records"), RECORD, {})
+        refresh("before\n", None, {})

@@ -9,6 +9,7 @@ from palimpsest.pipeline.estimates import BATCH, CRITIC_STEPS, FORWARD_AND_BACKW
 from palimpsest.pipeline.graph import Needs, Stage
 from palimpsest.pipeline.plan import on_workers, what_would_run
 from palimpsest.pipeline.times import UNKNOWN, Times
+from palimpsest.storage import write_json
 
 
 @pytest.fixture
@@ -43,13 +44,41 @@ def test_before_a_first_run_the_newest_record_of_the_profile_counts(project):
     assert Times(project, project / "scratch").took == {"train@a": 8.0}
 
 
-def test_times_go_on_record_and_come_back(project):
+def test_only_what_ran_here_is_known_as_such(project):
+    put_on_record(project, "2026-01-01", "tiny", 5)
     times = Times(project, project / "scratch")
-    times.keep("train@a", 2.5)
-    (project / "records" / "new").mkdir(parents=True)
-    (project / "records" / "new" / "record.json").write_text(json.dumps({"profile": "tiny", "date": "2026"}))
-    times.put_on_record(project / "records" / "new")
-    assert Times(project, project / "elsewhere").took == {"train@a": 2.5}
+    times.keep("train@b", 2.5)
+    again = Times(project, project / "scratch")
+    assert (again.here, again.took) == ({"train@b": 2.5}, {"train@a": 5.0, "train@b": 2.5})
+
+
+def test_times_are_kept_a_seed_and_hold_for_any_number_of_them(tmp_path, params):
+    params["profiles"]["tiny"]["seeds"] = [1, 2]
+    write_json(tmp_path / "params.yaml", params)
+    times = Times(tmp_path, tmp_path / "scratch")
+    names = {
+        "train@tmad": 8.0,
+        "evaluate@tmad": 4.0,
+        "transfer@tmad-on-large": 6.0,
+        "train@gl": 2.0,
+        "split@scenes": 1.0,
+    }
+    for name, seconds in names.items():
+        times.keep(name, seconds)
+    assert times.took == times.expected(names) == names
+    params["profiles"]["tiny"]["seeds"] = [1, 2, 3]
+    write_json(tmp_path / "params.yaml", params)
+    more = {
+        "train@tmad": 12.0,
+        "evaluate@tmad": 6.0,
+        "transfer@tmad-on-large": 9.0,
+        "train@gl": 2.0,
+        "split@scenes": 1.0,
+    }
+    again = Times(tmp_path, tmp_path / "scratch")
+    assert again.took == again.expected(names) == more
+    one = {"train@tmad": 4.0, "evaluate@tmad": 2.0, "transfer@tmad-on-large": 3.0, "train@gl": 2.0, "split@scenes": 1.0}
+    assert again.expected(names, "photos") == one
 
 
 def test_times_in_words():
@@ -76,6 +105,9 @@ def test_an_estimate_gives_its_own_rate_back(params):
     of_deepfill = phase["iterations"] * batch * (FORWARD_AND_BACKWARD + CRITIC_STEPS)
     assert twice["train@crfill"] == pytest.approx(seconds["train@deepfill-v1"] * 2 * fills / of_deepfill)
     assert seconds["train@patchmatch"] == 0
+    params["profiles"]["paper"]["seeds"] = [1, 2, 3]
+    thrice = trainings(params, counted, "paper")
+    assert thrice["train@deepfill-v1"] == pytest.approx(3 * seconds["train@deepfill-v1"])
 
 
 def test_a_plan_names_what_would_run_and_the_longest_chain():

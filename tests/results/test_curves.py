@@ -35,12 +35,24 @@ def test_every_logged_value_of_what_trained_is_a_row(trained):
     rows = list(csv.DictReader(io.StringIO(to_csv(trained.root, trained.measured))))
     assert list(rows[0]) == COLUMNS
     assert [tuple(row.values()) for row in rows if row["run"] == "coarse"] == [
-        ("coarse", "3", "first", "l1", "0.5"),
-        ("coarse", "3", "first", "psnr", "20.0"),
+        ("coarse", "1", "3", "first", "l1", "0.5"),
+        ("coarse", "1", "3", "first", "psnr", "20.0"),
     ]
     assert {row["run"] for row in rows} == {"coarse", "deepfill-v1", "deepfill-v1-baseline"}
     (trained.root / "results" / "deepfill-v1" / "metrics.json").unlink()
     assert "coarse" not in to_csv(trained.root, trained.measured)
+
+
+def test_every_seed_of_a_run_has_its_curve(trained):
+    trained.write("deepfill-v1", seeds=(1, 3))
+    further = Workspace(trained.root).run("deepfill-v1").of([1, 3])[3].log
+    further.parent.mkdir()
+    further.write_text(json.dumps([{"iteration": 2, "phase": "joint", "generator": 0.75}]))
+    rows = [
+        row for row in csv.DictReader(io.StringIO(to_csv(trained.root, trained.measured))) if row["iteration"] == "2"
+    ]
+    values = {(row["run"], row["seed"]): float(row["value"]) for row in rows}
+    assert values == {("deepfill-v1-baseline", "1"): 0.5, ("deepfill-v1", "1"): 0.5, ("deepfill-v1", "3"): 0.75}
 
 
 def test_dvc_shows_a_curve_for_each_run_and_quantity(trained, tmp_path_factory):

@@ -1,12 +1,14 @@
 import copy
+import time
 from dataclasses import asdict
+from random import Random
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, PositiveInt
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Name, Settings, build, digest, merge, read_yaml, section
+from palimpsest.config.yaml import LINES, InputError, Name, Settings, build, digest, merge, read_yaml, section
 from palimpsest.papers.paper import read_papers
 from palimpsest.settings.check import check
 
@@ -127,7 +129,7 @@ DRAWING = {"part": {"shape": "square", "side": 3}, "scale": 2, "device": "auto",
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"part": {"shape": "disc"}}, ["part.shape is 'disc'; accepted: 'square', 'star'"]),
+        ({"part": {"shape": "disc"}}, ["part.shape is 'disc'; accepted: square, star"]),
         ({"part": {"side": 3}}, ["part.shape is missing"]),
         ({"part": 3}, ["part is 3; accepted: a mapping of keys to values"]),
         ({"part": {"shape": "square", "side": 0}}, ["part.side is 0; accepted: a number above 0"]),
@@ -188,7 +190,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("profiles", "photos", "slots", "scenes", "dataset"),
             "places3",
-            "dataset is 'places3'; accepted: bundled-photos",
+            "dataset is 'places3'; accepted: places2, places2-256",
         ),
         (("profiles", "tiny", "slots", "scenes", "dataset"), "nvidia-masks", "nvidia-masks holds no photographs"),
         (
@@ -221,22 +223,22 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("runs", "deepfill-v1-lsgan", "base"),
             "deepfil",
-            "v1-lsgan.base: found 'deepfil'; accepted: con",
+            "v1-lsgan.base: found 'deepfil'; accepted: deepfill-v2, deepfill-v1",
         ),
         (("runs", "deepfill-v1-lsgan", "model"), "deepfill_v1", "runs.deepfill-v1-lsgan has a model and a base; accep"),
         (("runs", "deepfill-v1", "model"), None, "runs.deepfill-v1 has no model and no base; accepted: one of the two"),
         (("runs", "patchmatch", "holes"), None, "runs.patchmatch.holes is missing; accepted: the kinds"),
-        (("runs", "deepfill-v1-lsgan", "slot"), "faces", "profiles.tiny.slots.faces is missing"),
+        (("runs", "deepfill-v1-lsgan", "slot"), "faces", "lsgan.slot: found 'faces'; accepted: scenes, unseen"),
         (
             ("runs", "patchmatch", "model"),
             "patchmtach",
-            "runs.patchmatch.model: no method 'patchmtach'; accepted: con",
+            "runs.patchmatch.model: no method 'patchmtach'; accepted: patchmatch, …",
         ),
         (("holes", "kinds", "rectangle", "side"), 0, "params.yaml: holes.kinds.rectangle.side is 0"),
         (
             ("holes", "kinds", "rectangle", "shape"),
             "star",
-            "params.yaml: holes.kinds.rectangle.shape is 'star'; accepted: 'shrunk",
+            "params.yaml: holes.kinds.rectangle.shape is 'star'; accepted: stamps, square, …",
         ),
         (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params.yaml: holes.kinds.irregular-20-30"),
         (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is made of 'star'; accepted"),
@@ -253,6 +255,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params.yaml: profiles.tiny.study.seed is -1"),
+        (("profiles", "tiny", "seeds"), [], "params.yaml: profiles.tiny.seeds is []; accepted: 1 values or more"),
+        (("profiles", "photos", "seeds"), [1, 2, 1], "profiles.photos.seeds is [1, 2, 1]: 1 appears twice; accepted"),
+        (("profiles", "tiny", "seeds"), [1, -1], "params.yaml: profiles.tiny.seeds.1 is -1; accepted: 0 or more"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
         (("runs", "random-patches", "settings", "seed"), 2**70, "runs.random-patches.settings.seed is"),
         (
@@ -261,7 +266,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "params.yaml: runs.crfill.settings, profile tiny: schedule.phases has a phase 'warm-up'; accepted: coarse,",
         ),
         (("transfers", "patchmatch"), TRANSFER, "transfers.patchmatch has the name of a run"),
-        (("transfers", "moved"), {**TRANSFER, "run": "star"}, "runs.star is missing"),
+        (("transfers", "moved"), {**TRANSFER, "run": "star"}, "transfers.moved.run: found 'star'; accepted: constant"),
         (("transfers", "moved"), {**TRANSFER, "slot": "scenes"}, "transfers.moved.slot is 'scenes', the run's own"),
         (("transfers", "moved"), {**TRANSFER, "slot": "faces"}, "transfers.moved.slot: asked for a slot 'faces'"),
         (
@@ -296,7 +301,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("runs", "tmad", "needs", "inside"),
             "tmad-coars",
-            "runs.tmad.needs.inside is 'tmad-coars'; accepted: nothing, tmad-coarse",
+            "runs.tmad.needs.inside is 'tmad-coars'; accepted: tmad-coarse, ",
         ),
         (("runs", "tmad", "needs", "inside"), "nothing", "tmad: needs.inside is nothing; tmad works with the model of"),
         (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),
@@ -360,7 +365,7 @@ def test_a_run_is_its_base_at_the_profile_then_its_differences(params):
     assert run.settings["width"] == base["width"]["tiny"] != base["width"]["paper"]
     assert run.settings["loss"]["l1_hole"] == base["loss"]["l1_hole"]
     assert runs.resolve(params, "deepfill-v1-dcgan", "paper").settings["width"] == base["width"]["paper"]
-    with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: constant-fill"):
+    with pytest.raises(InputError, match=r"runs\.deepfill-v3 is missing; found here: deepfill-v2, "):
         runs.resolve(params, "deepfill-v3")
 
 
@@ -478,16 +483,107 @@ def test_slots_that_cannot_be_are_refused(params, slot, said, datasets, networks
     [
         ({"highest": 0.1, "lowst": 0.0}, ["learning_rate.lowest is missing", "learning_rate.lowst is not a setting"]),
         ({"highest": 0.1, "lowest": 0.0, "periods": 0}, ["learning_rate.periods is 0; accepted: a number above 0"]),
-        (-1.0, ["learning_rate is -1.0; accepted: a number above 0"]),
+        (-1.0, ["learning_rate is -1.0; accepted: a number above 1e-12"]),
     ],
 )
 def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, datasets, networks):
     params["runs"]["gm-srm"]["settings"]["schedule"]["phases"]["tiny"][1]["learning_rate"] = rate
     with pytest.raises(InputError) as error:
         check(params, datasets, networks)
-    lines = [f"params.yaml: runs.gm-srm.settings.schedule.phases.1.{line}" for line in said]
+    lines = [f"params.yaml: runs.gm-srm.settings.schedule.phases.tiny.1.{line}" for line in said]
     assert len(str(error.value).splitlines()) == len(lines)
     assert all(line in str(error.value) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        ("runs.deepfill-v1.settings.width.photos", 0, "runs.deepfill-v1.settings.width.photos is 0"),
+        ("runs.crfill.settings.schedule.phases.tiny.0.learning_rate", -1.0, None),
+        ("runs.crfill.settings.schedule.phases.photos.1.iterations", 1.5, None),
+        ("runs.random-patches.settings.choice", "x", None),
+        ("runs.nearest-patches.settings.seed", -1, None),
+        ("profiles.paper-streets.training.samples", -1, "profiles.paper.training.samples is -1"),
+        ("profiles.paper-faces.slots.large.size", 0, "profiles.paper.slots.large.size is 0"),
+        ("profiles.paper-faces.slots.scenes.size", 0, None),
+        ("holes.kinds.strokes.length", [1], None),
+        ("holes.kinds.strokes.strokes", 1, None),
+        (
+            "holes.kinds.irregular.of.7",
+            "irregular-30-4",
+            "holes.kinds.irregular.of is made of 'irregular-30-4'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_where_it_is_written(params, keys, value, said, datasets, networks):
+    *parents, last = (int(key) if key.isdigit() else key for key in keys.split("."))
+    place = params
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    with pytest.raises(InputError) as error:
+        check(params, datasets, networks)
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"params.yaml: {said or f'{keys} is {value!r}'}")
+
+
+SLIPS = {
+    "text": "sqare",
+    "nothing": None,
+    "30 digits": 10**30,
+    "10^12": 10**12,
+    "negative": -1,
+    "zero": 0,
+    "tiny": 1e-300,
+    "huge": 1e300,
+    "list": [1, 2],
+    "mapping": {"a": 1},
+    "long": "x" * 1000,
+}
+
+
+def every_place(tree, path=()):
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from every_place(value, (*path, key))
+
+
+def slip(tree, path, kind):
+    """Makes one mistake in a tree, and returns the words of which an error must hold one."""
+    *above, key = path
+    place = tree
+    for step in above:
+        place = place[step]
+    if kind == "left out":
+        del place[key]
+    elif kind == "misspelt" and isinstance(place, dict):
+        place[f"{key}z"] = place.pop(key)
+    elif kind == "added" and isinstance(place[key], dict):
+        place[key]["strange"] = 1
+    else:
+        place[key] = SLIPS.get(kind, "strange")
+    return {str(step) for step in path if isinstance(step, str) and len(step) > 2}
+
+
+def test_any_slip_is_refused_in_short_lines_that_name_a_key_and_at_once(shipped, datasets, networks):
+    check(shipped, datasets, networks)
+    random = Random(1)
+    places, kinds = list(every_place(shipped)), [*SLIPS, "left out", "misspelt", "added"]
+    refused = 0
+    for path, kind in zip(random.sample(places, 20), random.choices(kinds, k=20), strict=True):
+        tree = copy.deepcopy(shipped)
+        words = slip(tree, path, kind)
+        began = time.process_time()
+        try:
+            check(tree, datasets, networks)
+        except InputError as error:
+            refused += 1
+            lines = str(error).splitlines()
+            assert len(lines) <= LINES + 1 and all(len(line) <= 300 for line in lines), (path, kind, lines)
+            assert any(word in lines[0] for word in words), (path, kind, lines)
+            assert time.process_time() - began < 2, (path, kind)
+    assert refused > 10
 
 
 def test_a_prior_is_no_run(params, datasets, networks):

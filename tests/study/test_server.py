@@ -10,9 +10,12 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
+from palimpsest.config.yaml import InputError
+from palimpsest.study.server import Urn
 from palimpsest.workspace import Workspace
 from reported import OF_THIS_TREE
 from study.conftest import STUDY, command, study
@@ -230,6 +233,40 @@ def test_an_interrupt_stops_it_where_it_was_started_with_interrupts_ignored(root
     served = Served(root, lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     assert served.stop() == ("stopped; every confirmed vote is kept\n", "")
     assert served.process.returncode == 0
+
+
+def foreign(database):
+    database.execute("CREATE TABLE votes (a)")
+
+
+def foreign_with_journal(database):
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("CREATE TABLE other (a)")
+
+
+@pytest.mark.parametrize("make", [foreign, foreign_with_journal])
+def test_a_database_of_something_else_is_left_as_it_is(key, tmp_path, make):
+    path = tmp_path / "votes.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        make(database)
+    assert_left_as_it_is(path, key, "its tables are (votes|other)")
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-5000], lambda whole: whole[:4099] + b"!!" + whole[4101:]])
+def test_a_database_that_is_damaged_is_left_as_it_is(key, tmp_path, damage):
+    path = tmp_path / "votes.sqlite"
+    Urn(path, key).prepare()
+    Urn(path, key).prepare()
+    path.write_bytes(damage(path.read_bytes()))
+    assert_left_as_it_is(path, key, "malformed|btreeInitPage")
+
+
+def assert_left_as_it_is(path, key, said):
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=rf"votes.sqlite: asked for a database of votes, .*({said})") as error:
+        Urn(path, key).prepare()
+    assert "\n" not in str(error.value)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 
 
 def test_a_study_that_is_not_there_a_database_of_another_and_a_taken_port_are_refused(served, root):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -94,8 +95,12 @@ def read_markdown(text: str, lead: int) -> Read:
     heads, _, *rows = [[cell.strip().replace(r"\|", "|") for cell in line] for line in lines]
     ends = {"**": "best", "<u": "second"}
     marks = [[ends.get(cell[:2], "") for cell in row[lead:]] for row in rows]
-    bare = [[re.sub(r"^\*\*(.*)\*\*$|^<u>(.*)</u>$", lambda m: m[1] or m[2], cell) for cell in row] for row in rows]
-    return Read(heads[:lead], [head.replace(":<br>", ": ") for head in heads[lead:]], bare, marks)
+    bare = [
+        [unescape(re.sub(r"^\*\*(.*)\*\*$|^<u>(.*)</u>$", lambda m: m[1] or m[2], cell)) for cell in row]
+        for row in rows
+    ]
+    heads = [unescape(head.replace(":<br>", ": ")) for head in heads]
+    return Read(heads[:lead], heads[lead:], bare, marks)
 
 
 STACKED = re.compile(r"\\begin\{tabular\}\[b\]\{@\{\}[clr]@\{\}\}(.*?)\\end\{tabular\}")
@@ -210,6 +215,12 @@ def test_the_legend_explains_what_occurs_and_nothing_else():
     for render in (to_html, to_markdown, to_tex):
         assert "no number to print" in render(small(NO_NUMBER))
         assert "no number to print" not in render(small(Cell("1", "measured")))
+
+
+def test_html_in_a_label_is_not_alive_in_markdown():
+    text = to_markdown(small(Cell("<b>1", "measured"), label="<img src=x onerror=alert(1)> & more"))
+    assert "<img" not in text and "<b>" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in text
 
 
 def test_every_word_in_place_of_a_number_is_in_the_legend(tables):

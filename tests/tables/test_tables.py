@@ -7,7 +7,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.tables.formats import FORMATS
 from palimpsest.tables.html import to_html
 from palimpsest.tables.tables import all_tables
-from reported import RUNS, SPREAD, column, value
+from reported import RUNS, SEED_STEP, SPREAD, column, value
 
 METHODS = ["PatchMatch", "DeepFill v1, baseline", "DeepFill v1", "Constant fill (reference)"]
 PUBLISHED = "published on Places2"
@@ -100,6 +100,20 @@ def test_an_infinite_and_an_undefined_value_are_told_apart(fake):
     assert (cell.text, cell.mark) == ("∞", "best")
     cell = column(table_one(fake), "TV (%)", WHOLE)["PatchMatch"]
     assert (cell.text, cell.mark) == ("undefined", "")
+
+
+def test_several_seeds_print_their_deviation_and_rank_by_their_mean(fake):
+    fake.write("deepfill-v1", seeds=(1, 2, 3))
+    table = table_one(fake)
+    cells = column(table, "PSNR (dB) ↑", IN_HOLE)
+    assert cells["DeepFill v1"].text == f"{value('deepfill-v1', 'psnr_hole'):.2f} ± {SEED_STEP:.2f}"
+    assert (cells["DeepFill v1"].mark, cells["DeepFill v1"].number) == ("second", value("deepfill-v1", "psnr_hole"))
+    assert cells["DeepFill v1"].about.endswith("mean of 24 pictures, 3 seeds")
+    assert "±" not in cells["PatchMatch"].text and cells["PatchMatch"].about.endswith("mean of 24 pictures")
+    (note,) = [text for term, text in table.notes if term == "Seeds"]
+    assert note.startswith("mean ± standard deviation over trainings with the seeds 1, 2 and 3;")
+    assert rf"{SEED_STEP:.2f}" in FORMATS["tex"](table) and r"$\pm$" in FORMATS["tex"](table)
+    assert not any(term == "Seeds" for term, _ in all_tables(fake.measured)[-1].notes)
 
 
 def test_the_notes_say_what_was_measured_and_how(fake):

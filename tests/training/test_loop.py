@@ -1,9 +1,11 @@
 """The training loop: exact resume, the log, sample grids, and what stops it."""
 
+import io
 import json
 import math
 import os
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from palimpsest.training.batches import Batches
 from palimpsest.training.display import Display
 from palimpsest.training.loop import TrainingConfig, _means, train
 from palimpsest.training.priors import PriorSamples
+from palimpsest.training.resume import DIGEST, Progress, ResumePoint
 from palimpsest.training.run import write
 from palimpsest.training.sample_grids import LOGGED, FilledSamples
 from palimpsest.workspace import Workspace
@@ -193,24 +196,63 @@ def test_means_are_over_the_iterations_that_had_a_loss():
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(job, tmp_path):
     said = re.escape(
-        f"stopped at iteration 6 of 8: the loss generator is nan; the last good state is {tmp_path}/scratch/state.pt"
+        f"stopped at iteration 6 of 8: the loss generator is nan; the last good state is {tmp_path}/scratch/state"
     )
     with pytest.raises(InputError, match=said):
         job(spoil=5)
-    assert torch.load(tmp_path / "scratch" / "state.pt", weights_only=True)["iteration"] == 5
+    assert unpacked(tmp_path / "scratch" / "state")["iteration"] == 5
     with pytest.raises(InputError, match=r"iteration 1 of 8.*no resume point was written yet"):
         job(spoil=0, folder="fresh")
 
 
-def test_a_resume_point_that_is_cut_short_is_refused(job, tmp_path):
+def unpacked(path):
+    return torch.load(io.BytesIO(path.read_bytes()[DIGEST:]), weights_only=True)
+
+
+def packed(state):
+    """The bytes of a resume point that holds a state, as it may be or not."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return sha256(buffer.getvalue()).digest() + buffer.getvalue()
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_a_resume_point_that_is_damaged_or_edited_is_refused(job, tmp_path):
     with pytest.raises(KilledError):
         job(kill=5)
-    path = tmp_path / "scratch" / "state.pt"
-    whole = path.read_bytes()
-    for length in (0, 10, len(whole) // 2):
-        path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"state\.pt: the resume point is damaged; remove its folder"):
-            job()
+    path = tmp_path / "scratch" / "state"
+    whole, state = path.read_bytes(), unpacked(path)
+    weights, (name, value) = state["networks"], next(iter(state["networks"].items()))
+    wrong = [
+        *(whole[:length] for length in (0, 10, len(whole) // 2)),
+        *(flipped(whole, place) for place in (3, DIGEST + 3, len(whole) // 2, len(whole) - 1)),
+        *(packed(state | {"iteration": iteration}) for iteration in (-3, 9, 1_000_000, "5", math.nan)),
+        *(packed({**state, key: value}) for key in state for value in (None, [1], {"a": 1}, "text")),
+        *(
+            packed({**state, "networks": {**weights, name: other}})
+            for other in (value / 0, value.double(), value[:1], 3)
+        ),
+        packed({**state, "networks": {}}),
+        packed([state]),
+    ]
+    model, _, _, steps = job()
+    assert steps == 3
+    for content in wrong:
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"/state: the resume point is damaged; remove its folder to train from"):
+            ResumePoint(path.parent, model).restore(8)
+
+
+def test_weights_that_are_not_finite_are_no_resume_point(params, tmp_path):
+    model = create(runs.resolve(params, "deepfill-v1"), 64)
+    resume = ResumePoint(tmp_path, model)
+    next(iter(model.networks.parameters())).data[0] = math.nan
+    with pytest.raises(InputError, match=r"stopped after iteration 7: .* not finite; the last good state is the start"):
+        resume.save(Progress(7))
+    assert not resume.path.exists()
 
 
 def test_processes_must_divide_the_batch(shards, crops, params):

@@ -1,6 +1,7 @@
 """The stage `train` as a process of its own: killed, given other settings, or split over two processes."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -64,12 +65,13 @@ def finish(process):
     assert process.returncode == 0, output
 
 
-def kill_in_seed(seed, project, process):
-    while not list((project.root / "scratch").glob(f"*/seed-{seed}/state.pt")):
+def stop_in_seed(seed, project, process, number=signal.SIGKILL):
+    while not list((project.root / "scratch").glob(f"*/seed-{seed}/state")):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    output, _ = process.communicate()
+    return output
 
 
 def made(folder):
@@ -87,7 +89,7 @@ def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settin
     assert not list(scratch.iterdir())
 
     shutil.rmtree(folder)
-    kill_in_seed(2, project, start(project, params))
+    stop_in_seed(2, project, start(project, params))
     (old,) = scratch.iterdir()
     kept = shutil.copytree(old, project.root / "kept")
     first = (old / "finished" / "weights.safetensors").stat()
@@ -101,6 +103,15 @@ def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settin
     finish(start(project, params))
     assert list(scratch.iterdir()) == [old]  # a run removes the state that it resumes from when it ends
     assert made(folder) == {file: whole[file] for file in FILES}  # with one seed as with several
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_says_where_and_how_to_go_on(project, params, number):
+    process = start(project, params)
+    *_, said = stop_in_seed(1, project, process, number).splitlines()
+    where = r"training stopped at iteration [1-5] of 6; the same command goes on from scratch/\S+/seed-1/state"
+    assert re.fullmatch(where, said)
+    assert process.returncode == 128 + number
 
 
 def test_two_processes_train_what_one_does(project, params):

@@ -4,21 +4,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from palimpsest.claims.differences import Difference, of_pictures, of_sets
-from palimpsest.config.yaml import InputError
-from palimpsest.data.shards import Shard
+from palimpsest.metrics.differences import Difference, of_pictures, of_sets
 from palimpsest.papers.metrics import Metrics, read_metrics
 from palimpsest.results.measured import Measured
-from palimpsest.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The values of every run, and the photographs that pictures are cut from."""
+    """The values of every run."""
 
     measured: Measured
     metrics: Metrics = field(default_factory=read_metrics)
-    _photographs: dict[str, np.ndarray] = field(default_factory=dict)  # of each slot, once read
 
     def lacks(self, run: str | None, slot: str, hole: str, metric: str) -> str:
         """Why a run has no value; "" where it has."""
@@ -29,6 +25,8 @@ class Evidence:
             return f"run {run} was not measured on {slot}"
         if metric not in measured.results[run].holes.get(hole, {}):
             return f"run {run}, {hole} holes: {measured.why_missing(run, metric)}"
+        if self.metrics[metric].of != "set" and metric not in measured.values(run).get(hole, {}):
+            return f"run {run}, {hole} holes: its values of single pictures are not kept"
         return ""
 
     def values(self, run: str, hole: str, metric: str) -> np.ndarray:
@@ -36,16 +34,6 @@ class Evidence:
         if self.metrics[metric].of == "set":
             return np.array(self.measured.results[run].by_seed[hole][metric])
         return self.measured.values(run)[hole][metric]
-
-    def photographs(self, slot: str) -> np.ndarray:
-        """(N,): pictures with the same number are cut from the same photograph."""
-        if slot not in self._photographs:
-            stem = Workspace(self.measured.root).slot(slot).shard("test")
-            names, images = Shard(stem).photos, self.measured.pictures(slot).images
-            if len(names) != images:
-                raise InputError(f"{stem}: found {len(names)} pictures, expected the {images} that were measured")
-            self._photographs[slot] = np.unique(names, return_inverse=True)[1]
-        return self._photographs[slot]
 
     def difference(self, slot: str, metric: str, holes: dict[str, int], run: str, against: str) -> Difference:
         """Of `run` less `against`, each the sum of its values with holes of each kind times its sign."""
@@ -55,4 +43,4 @@ class Evidence:
         if self.metrics[metric].of == "set":
             pictures = self.measured.pictures(slot)
             return of_sets(first, second, pictures.images, pictures.photos)
-        return of_pictures(first, second, self.photographs(slot))
+        return of_pictures(first, second, self.measured.photographs(slot))

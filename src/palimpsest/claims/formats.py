@@ -6,29 +6,37 @@ from typing import Any
 
 from palimpsest.claims.ledger import Ledger, counts
 from palimpsest.claims.ranks import Agreement
-from palimpsest.claims.verdict import Entry
+from palimpsest.claims.verdict import Entry, Ours
 from palimpsest.papers.paper import read_papers
 from palimpsest.tables.latex import tex
 
 COLUMNS = ["id", "paper", "place", "claim", "measure", "tested", "run", "against", "published", "ours", "low", "high"]
 COLUMNS += ["unit", "pictures", "photographs", "seeds", "seeds_against", "verdict", "why", "data", "stand_in"]
+ON_RECORD = ["verdict_on_record", "ours_on_record", "low_on_record", "high_on_record"]
 DIGITS = 6  # significant
 
 
-def to_csv(ledger: Ledger) -> str:
-    """A row a claim; differences are positive as claimed, empty where there is none."""
+def to_csv(ledger: Ledger, record: Ledger | None = None) -> str:
+    """A row a claim, with that of a record; differences are positive as claimed, empty where there is none."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows.writerow([*COLUMNS, *(ON_RECORD if record else ())])
+    kept = record.by_id if record else {}
     for entry in ledger.entries:
         claim, ours = entry.claim, entry.ours
-        gained = [_short(number) for number in (ours.gain, ours.low, ours.high)] if ours else [""] * 3
+        gained = _gained(ours)
         counted = [ours.pictures, ours.photographs, *ours.seeds] if ours and ours.pictures else [""] * 4
         about = [claim.id, claim.paper, claim.place, claim.text, claim.measure, claim.tested]
         about += [entry.run, entry.against, _short(entry.published), *gained, entry.unit, *counted]
         stand_in = ("no", "yes")[entry.stand_in] if entry.data else ""
-        rows.writerow([*about, entry.verdict, entry.why, entry.data, stand_in])
+        there = kept.get(claim.id)
+        on_record = [there.verdict, *_gained(there.ours)] if there else []
+        rows.writerow([*about, entry.verdict, entry.why, entry.data, stand_in, *on_record])
     return text.getvalue()
+
+
+def _gained(ours: Ours | None) -> list[str]:
+    return [_short(number) for number in (ours.gain, ours.low, ours.high)] if ours else [""] * 3
 
 
 def _short(number: float | None) -> str:
@@ -78,15 +86,16 @@ def grouped(ledger: Ledger) -> dict[str, dict[str, list[Entry]]]:
     return found
 
 
-def to_tree(ledger: Ledger) -> dict[str, Any]:
-    """What the page shows: of each paper the claims of its text and tables, with verdicts counted."""
+def to_tree(ledger: Ledger, record: Ledger | None = None) -> dict[str, Any]:
+    """What the page shows: of each paper the claims of its text and tables, with verdicts counted, and a record's."""
+    kept = record.by_id if record else {}
     papers = {
         paper: [
             {
                 "table": table,
                 "counts": counts(entries),
                 "agreement": agreed(ledger.agreements.get(f"{paper}-{table}")),
-                "entries": [shown(entry) for entry in entries],
+                "entries": [shown(entry) | _on_record(kept.get(entry.claim.id)) for entry in entries],
             }
             for table, entries in tables.items()
         ]
@@ -109,6 +118,12 @@ def shown(entry: Entry) -> dict[str, str]:
         if ours.low is not None:
             found["interval"] = f"[{_signed(ours.low, entry)}, {_signed(ours.high, entry)}]"
     return found
+
+
+def _on_record(entry: Entry | None) -> dict[str, Any]:
+    """What a record says of a claim."""
+    found = shown(entry) if entry else {}
+    return {"record": {key: found[key] for key in ("verdict", "ours", "interval", "why")} if found else None}
 
 
 def _signed(number: float | None, entry: Entry) -> str:

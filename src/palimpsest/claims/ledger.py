@@ -25,6 +25,10 @@ class Ledger:
     entries: list[Entry]
     agreements: dict[str, Agreement]  # {paper-table: its}; none where nothing ranks
 
+    @property
+    def by_id(self) -> dict[str, Entry]:
+        return {entry.claim.id: entry for entry in self.entries}
+
     def of(self, paper: str, table: str | None = None) -> list[Entry]:
         """Of a paper; of one of its tables, or of its text for ""."""
         mine = [entry for entry in self.entries if entry.claim.paper == paper]
@@ -76,5 +80,5 @@ def _columns(reader: Reader, key: str, layout: Comparison, at: Condition, eviden
             values = np.stack([found.mean(0) for _, found in rows])
             finite = np.isfinite(values).all(0)
             if finite.any():
-                photographs = evidence.photographs(at.slot)[finite]
+                photographs = evidence.measured.photographs(at.slot)[finite]
                 yield Column(np.array([number for number, _ in rows]), values[:, finite], photographs)

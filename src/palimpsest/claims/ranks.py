@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palimpsest.claims.differences import FEWEST, LEVEL, draws
+from palimpsest.metrics.differences import FEWEST, LEVEL, draws
 
 
 @dataclass(frozen=True)

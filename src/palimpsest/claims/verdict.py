@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from palimpsest.claims.claim import Claim, Pair, PictureClaim
-from palimpsest.claims.differences import Difference
 from palimpsest.claims.evidence import Evidence
+from palimpsest.metrics.differences import Difference
 
 Verdict = Literal["confirmed", "contradicted", "undecided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -21,7 +21,7 @@ class Ours:
     high: float | None
     pictures: int = 0
     photographs: int = 0
-    seeds: tuple[int, int] = (0, 0)  # of the two runs
+    seeds: tuple[int, int] = (0, 0)  # of the run and of that against which it is tested
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def _weighed(claim: PictureClaim, evidence: Evidence) -> tuple[Pair, Verdict, st
     signs = [_sign(claim, gained) for _, gained in found]
     # What speaks least for a claim of no gain is the largest gain.
     pair, gained = min(found, key=lambda each: each[1].mean * (1 if claim.margin is None else -1))
-    ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, gained.seeds)
+    seeds = tuple(len(evidence.measured.results[run].seeds) for run in (pair.run, pair.against))
+    ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, seeds)
     if min(signs) < 0:
         return pair, "contradicted", "", ours
     if min(signs) > 0:

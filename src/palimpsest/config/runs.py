@@ -11,12 +11,25 @@ starts from, and one whose model works inside its own. Networks that exist only 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import AfterValidator, ConfigDict, Field, RootModel
 
-from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once, merge, one_of, part, section
+from palimpsest.config.numbers import Seed
+from palimpsest.config.yaml import (
+    InputError,
+    Keys,
+    Settings,
+    Tree,
+    choices,
+    digest,
+    dotted,
+    each_once,
+    merge,
+    one_of,
+    part,
+    section,
+)
 
 Kinds = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]  # of holes
-Seeds = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(each_once)]
 FULL_SCALE = "paper"  # the profile for which every setting has a value
 LIKE = {  # the profile whose value a setting takes where it has none for a profile; the paper's for any other
     "tiny": FULL_SCALE,
@@ -32,6 +45,14 @@ PROFILES = (FULL_SCALE, *LIKE)  # for which a setting may have its own value
 NOTHING = "nothing"
 NO_SEED = 0  # stands for the seed of results that no training of ours made
 RELEASED = "released/"  # begins the name of a run whose weights were released: runs/released/<section>
+
+
+class Seeds(RootModel):
+    """A profile's `seeds`."""
+
+    model_config = ConfigDict(strict=True)
+
+    root: Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]
 
 
 class Section(Settings):
@@ -151,7 +172,9 @@ def transfer(params: Tree, name: str) -> Target:
     moved = Target(name, entry.run, entry.slot, entry.holes)
     if moved.released:
         one_of(moved.released, section(params, "released"), f"params.yaml: transfers.{name}.run, {RELEASED}")
-    elif entry.slot == part(params, Entry, "runs", entry.run).slot:
+        return moved
+    one_of(moved.run, names(params), f"params.yaml: transfers.{name}.run")
+    if entry.slot == part(params, Entry, "runs", entry.run).slot:
         raise InputError(f"params.yaml: transfers.{name}.slot is {entry.slot!r}, the run's own; accepted: another slot")
     return moved
 
@@ -185,7 +208,7 @@ def seeds(params: Tree, name: str, profile: str | None = None) -> list[int]:
 
     Of an ablation are a run that has a base, and that base, where they train.
     """
-    every = section(params, "profiles", profile or section(params, "profile"), "seeds")
+    every = part(params, Seeds, "profiles", profile or section(params, "profile"), "seeds").root
     base = base_of(params, name)
     of_ablation = base != name or any(entry.get("base") == name for entry in section(params, "runs").values())
     trains = "schedule" in _entry(params, base).settings
@@ -207,7 +230,7 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     settings = at_profile(of_base.settings, profile, f"{where}.{base}.settings")
     if base != name:
         settings = merge(settings, at_profile(entry.settings, profile, at), at)
-    section(params, "profiles", profile, "slots", entry.slot)
+    one_of(entry.slot, section(params, "profiles", profile, "slots"), f"params.yaml: {where}.{name}.slot")
     run = Run(name, of_base.model, entry.slot, profile, settings, at)
     if isinstance(entry, Pretrained):
         return run
@@ -229,6 +252,31 @@ def at_profile(settings: Any, profile: str, at: str) -> Any:
     return settings[profile]
 
 
+def written(params: Tree, run: Run, keys: Keys) -> str:
+    """The dotted name under which params.yaml gives a run's setting: in its section or its base's, for its profile."""
+    where, sections = _part(params, run.name), dict.fromkeys([run.name, base_of(params, run.name)])
+    places = [_given((where, name, "settings"), _entry(params, name).settings, run.profile) for name in sections]
+    for depth, key in enumerate(keys):
+        holding = [
+            _given((*path, key), tree[key], run.profile)
+            for path, tree in places
+            if (isinstance(tree, dict) and key in tree) or (isinstance(tree, list) and isinstance(key, int))
+        ]
+        if not holding:
+            return dotted("", (*places[-1][0], *keys[depth:]))
+        places = holding if isinstance(holding[0][1], dict) else holding[:1]  # as `merge` does
+    return dotted("", places[0][0])
+
+
+def _given(path: Keys, tree: Any, profile: str) -> tuple[Keys, Any]:
+    """The keys that lead to a value, and the value, at a profile."""
+    if not isinstance(tree, dict) or not any(name in tree for name in PROFILES):
+        return path, tree
+    while profile not in tree and profile != FULL_SCALE:
+        profile = LIKE.get(profile, FULL_SCALE)
+    return (*path, profile), tree.get(profile)
+
+
 def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:
     """The run that a run needs, if any."""
     other = section(params, "runs", name, "needs", need)
@@ -236,7 +284,7 @@ def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, 
         return None
     if other not in (known := trained(params)):
         asked = f"runs.{name}.needs.{need} is {other!r}"
-        raise InputError(f"params.yaml: {asked}; accepted: {', '.join([NOTHING, *known])}")
+        raise InputError(f"params.yaml: {asked}; accepted: {choices([NOTHING, *known], other)}")
     return resolve(params, other, profile, (*above, name))
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +15,12 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Tree = dict[str, Any]
+Keys = tuple[str | int, ...]  # that lead to a value in a tree
+Namer = Callable[[Keys], str]  # how a file writes them
+
+LINES = 5  # of an error, at most
+SHOWN = 60  # characters of a wrong value
+NAMED = 100  # characters of the names that would be accepted
 
 
 def each_once(values: list) -> list:
@@ -69,7 +77,7 @@ def read_yaml(path: Path | str) -> Tree:
     except MarkedYAMLError as error:
         found = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
         raise InputError(f"{found}; accepted: a file that YAML 1.2 can read") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         found = " ".join(str(error).split())
         raise InputError(f"{path}: {found}; accepted: a file that YAML 1.2 can read") from error
     if not isinstance(tree, dict):
@@ -81,18 +89,62 @@ def section(tree: Tree, *keys: str) -> Any:
     """The subtree under `keys`; InputError names the first missing key and its siblings."""
     for depth, key in enumerate(keys):
         if not isinstance(tree, Mapping) or key not in tree:
-            found = ", ".join(map(str, tree)) if isinstance(tree, Mapping) else repr(tree)
+            found = choices(tree, key) if isinstance(tree, Mapping) else shown(tree)
             raise InputError(f"params.yaml: {'.'.join(keys[: depth + 1])} is missing; found here: {found or 'nothing'}")
         tree = tree[key]
     return tree
 
 
-def build(kind: type[S], tree: Any, at: str, source: str = "params.yaml") -> S:
-    """`tree` as a `kind`; InputError lists every wrong key of `source` by its full dotted name under `at`."""
+def shown(value: Any) -> str:
+    """A wrong value as an error shows it, or how it begins."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def choices(accepted: Iterable[Any], found: Any) -> str:
+    """The names that would be accepted; where they are many, those that are most like the one that was found."""
+    names = list(map(str, accepted))
+    if len(text := ", ".join(names)) <= NAMED:
+        return text
+    return f"{', '.join(get_close_matches(str(found), names) or names[:3])}, … ({len(names)} in all)"
+
+
+def build(kind: type[S], tree: Any, at: str | Namer, source: str = "params.yaml") -> S:
+    """`tree` as a `kind`; InputError lists the wrong keys of `source` by their full dotted names.
+
+    `at` is what stands before the keys of `tree`, or gives their names.
+    """
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise InputError("\n".join(f"{source}: {line}" for line in _explain(error, at, tree))) from error
+        named = partial(dotted, at) if isinstance(at, str) else at
+        lines = list(dict.fromkeys(f"{source}: {line}" for line in _explain(error, named, tree)))
+        more = [f"{source}: {len(lines) - LINES} more"] if len(lines) > LINES else []
+        raise InputError("\n".join(lines[:LINES] + more)) from error
+
+
+def dotted(at: str, keys: Keys) -> str:
+    return ".".join([at] * bool(at) + list(map(str, keys)))
+
+
+def where_written(tree: Tree, keys: Keys) -> str:
+    """The dotted name of keys; of what an alias repeats, the name at its anchor."""
+    first: dict[int, Keys] = {}
+    for path, group in _groups(tree, ()):
+        first.setdefault(id(group), path)
+    group, name = tree, ()
+    for key in keys:
+        name = (*first.get(id(group), name), key)
+        group = group[key] if isinstance(group, list) or key in group else None
+    return dotted("", name)
+
+
+def _groups(tree: Any, path: Keys) -> Iterator[tuple[Keys, Any]]:
+    """Every mapping and list, each with the keys that lead to it."""
+    if isinstance(tree, dict | list):
+        yield path, tree
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _groups(value, (*path, key))
 
 
 def part(tree: Tree, kind: type[S], *keys: str) -> S:
@@ -100,18 +152,18 @@ def part(tree: Tree, kind: type[S], *keys: str) -> S:
     return build(kind, section(tree, *keys), ".".join(keys))
 
 
-def _explain(error: ValidationError, at: str, tree: Any) -> Iterator[str]:
+def _explain(error: ValidationError, named: Namer, tree: Any) -> Iterator[str]:
     """A line for each wrong key: what was found there and what would be accepted."""
-    problems: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
+    problems: dict[Keys, list[Mapping[str, Any]]] = {}
     for problem in error.errors():
         problems.setdefault(_wrong_key(problem, tree), []).append(problem)
     for keys, alike in problems.items():  # several at one key, or below it, are those of a union's members
         below = [other for other in problems if len(other) > len(keys) and other[: len(keys)] == keys]
         if all(other[-1] == NAME for other in below):
-            yield _line(".".join([at] * bool(at) + [str(key) for key in keys if key != NAME]), alike)
+            yield _line(named(tuple(key for key in keys if key != NAME)), alike)
 
 
-def _wrong_key(problem: Mapping[str, Any], tree: Any) -> tuple[str | int, ...]:
+def _wrong_key(problem: Mapping[str, Any], tree: Any) -> Keys:
     keys = list(_keys(problem["loc"], tree))
     match problem["type"]:
         case "missing":
@@ -121,11 +173,14 @@ def _wrong_key(problem: Mapping[str, Any], tree: Any) -> tuple[str | int, ...]:
     return (*keys, NAME) if problem["loc"][-1:] == (NAME,) else tuple(keys)
 
 
-def _keys(location: tuple[str | int, ...], tree: Any) -> Iterator[str | int]:
+def _keys(location: Keys, tree: Any) -> Iterator[str | int]:
     """The YAML keys that lead to `location`, into which pydantic also puts the names of a union's members."""
+    member = None  # of the union that the settings are of
     for key in location:
-        if isinstance(key, int) or (isinstance(tree, Mapping) and key in tree):
-            tree = tree[key]
+        if member is None and isinstance(tree, Mapping) and key in tree.values():
+            member = key
+        elif isinstance(key, int) or (isinstance(tree, Mapping) and key in tree):
+            tree, member = tree[key], None
             yield key
 
 
@@ -134,16 +189,17 @@ def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
     found, known = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            return f"{key} is not a setting (found {found!r}); check its spelling or remove it"
+            return f"{key} is not a setting (found {shown(found)}); check its spelling or remove it"
         case "missing" | "union_tag_not_found":
             return f"{key} is missing"
         case "union_tag_invalid":
-            return f"{key} is {known['tag']!r}; accepted: {known['expected_tags']}"
+            accepted = known["expected_tags"].replace("'", "").split(", ")
+            return f"{key} is {known['tag']!r}; accepted: {choices(accepted, known['tag'])}"
         case "string_pattern_mismatch":
-            return f"{key} is {found!r}; accepted: text that matches {known['pattern']}"
+            return f"{key} is {shown(found)}; accepted: text that matches {known['pattern']}"
         case "value_error":
-            return f"{key}{'' if isinstance(found, Mapping) else f' is {found!r}'}: {known['error']}"
-    return f"{key} is {found!r}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
+            return f"{key}{'' if isinstance(found, Mapping) else f' is {shown(found)}'}: {known['error']}"
+    return f"{key} is {shown(found)}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
 
 
 def _accepted(problem: Mapping[str, Any]) -> str:
@@ -160,10 +216,10 @@ def merge(base: Tree, changes: Tree, at: str) -> Tree:
     merged = dict(base)
     for key, value in changes.items():
         if key not in base:
-            raise InputError(f"params.yaml: {at}.{key} is not a setting of its base; accepted: {', '.join(base)}")
+            raise InputError(f"params.yaml: {at}.{key} is not a setting of its base; accepted: {choices(base, key)}")
         nested = isinstance(base[key], dict)
         if nested != isinstance(value, dict):
-            raise InputError(f"params.yaml: {at}.{key} is {value!r}, where the settings hold {base[key]!r}")
+            raise InputError(f"params.yaml: {at}.{key} is {shown(value)}, where the settings hold {shown(base[key])}")
         merged[key] = merge(base[key], value, f"{at}.{key}") if nested else value
     return merged
 
@@ -176,4 +232,4 @@ def digest(value: Any) -> str:
 def one_of(value: object, accepted: Iterable[object], at: str) -> None:
     """InputError unless `value` is one of `accepted`; `at` names the file and the key."""
     if value not in (accepted := list(accepted)):
-        raise InputError(f"{at}: found {value!r}; accepted: {', '.join(map(str, accepted))}")
+        raise InputError(f"{at}: found {shown(value)}; accepted: {choices(accepted, value)}")

@@ -6,7 +6,8 @@ the first file that is not accepted:
 
 - a name that is absolute or appears twice, or holds `..`, a backslash, a drive letter, a NUL or another control
   character;
-- a link, a device or a pipe; a .deb's links are skipped instead, as packages are full of them;
+- a link, a device or a pipe; a .deb's links are skipped instead, as packages are full of them, and a folder's are
+  followed;
 - an encrypted file, a file of more than LARGEST bytes, or a file in a zip that grows more than RATIO times;
 - an archive that is cut short, damaged, or of another format.
 
@@ -18,7 +19,6 @@ import errno
 import gzip
 import io
 import lzma
-import os
 import re
 import shutil
 import stat
@@ -33,6 +33,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from palimpsest.config.yaml import InputError
+from palimpsest.data.folders import files_below
+from palimpsest.data.pictures import fault_of
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip", ".deb")  # of archives' names
 MIB = 2**20
@@ -174,7 +176,7 @@ def _damaged(path: Path, last: str, error: Exception) -> InputError:
 
 def _members(path: Path) -> Iterator[_Member]:
     if path.is_dir():
-        yield from (_Member(name, partial(_whole, file)) for name, file in files_below(path))
+        yield from (_Member(name, partial(_whole, file)) for name, file in plain_files(path))
         return
     if not path.is_file():
         raise InputError(f"{path}: asked for an archive or a folder, found none there")
@@ -189,17 +191,12 @@ def _members(path: Path) -> Iterator[_Member]:
             yield from _tar(_decompressor(file)(file))
 
 
-def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """(path below the folder, file) of all files, in the order of their paths; InputError at a link or a device."""
-    entries = {entry.name + "/" * entry.is_dir(follow_symlinks=False): entry for entry in os.scandir(folder / prefix)}
-    for name, entry in sorted(entries.items()):
-        if name.endswith("/"):
-            yield from files_below(folder, prefix + name)
-        elif entry.is_file(follow_symlinks=False):
-            yield prefix + name, Path(entry.path)
-        else:
-            fault = LINK if entry.is_symlink() else "neither file nor folder"
-            raise InputError(f"{folder}: found {prefix + name!r}, {fault}; accepted: {ACCEPTED}")
+def plain_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(path below the folder, file) of all files, in the order of their paths; InputError at a pipe or a device."""
+    for name, path in files_below(folder):
+        if fault := fault_of(path):
+            raise InputError(f"{folder}: found {name!r}, {fault}; accepted: {ACCEPTED}")
+        yield name, path
 
 
 def _whole(path: Path, wanted: bool) -> bytes:

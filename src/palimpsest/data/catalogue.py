@@ -81,7 +81,7 @@ class Folder(splits.Found):
         self.check_split(dataset)
 
     def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
-        """Records in `raw` what the folder holds; InputError if it holds nothing, or a link."""
+        """Records in `raw` what the folder holds; InputError if it holds nothing, or a pipe."""
         _record(raw, [fetching.inventory(dataset, self.path)])
         return f"The photographs of {dataset} come from a folder of the user's own.\n"
 

@@ -6,21 +6,22 @@ from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
+from palimpsest.config.numbers import Pixels
 from palimpsest.config.yaml import Settings
 from palimpsest.data.pictures import resized
 from palimpsest.data.shards import Shard
 
-Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]  # px, height and width
+Sides = Annotated[list[Pixels], Field(min_length=2, max_length=2)]  # px, height and width
 
 
 class Crops(Settings):
     """One slot of a profile's `slots`: which photographs fill it, and how they become pictures."""
 
     dataset: str  # an entry of datasets.yaml
-    scale: PositiveInt | Sides | None  # px of the short side, or [height, width] of every photograph; null = unchanged
-    size: PositiveInt  # px, side of a training crop and of a test picture; a multiple of 8
+    scale: Pixels | Sides | None  # px of the short side, or [height, width] of every photograph; null = unchanged
+    size: Annotated[Pixels, Field(le=4096)]  # px, side of a training crop and of a test picture; a multiple of 8
     resize: Literal["box", "bilinear", "hamming", "bicubic", "lanczos", "opencv-bilinear"]  # the last does not average
     small: Literal["enlarge", "reject"]  # photographs that are smaller
     crop: Literal["tiles", "centre", "random"]  # of val and test: all that fit, or one of each photograph

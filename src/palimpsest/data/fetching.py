@@ -101,7 +101,7 @@ def find(name: str, store: Path, mirror: str | None) -> Path:
 
 
 def inventory(name: str, folder: Path) -> Fetched:
-    """What a person's folder holds; InputError if it holds nothing, or a link."""
+    """What a person's folder holds; InputError if it holds nothing, or a pipe."""
     size, digest = measure(folder)
     return Fetched(name, folder, size, digest, "nothing")
 
@@ -232,7 +232,7 @@ def _begun(algorithm: str, total: int):
 def _measure_folder(folder: Path) -> tuple[int, dict[str, str]]:
     """Bytes of its files, and a hash over the path, size and sha256 of each, in the order of their paths."""
     total, empty, digest = 0, True, hashlib.sha256()
-    for name, file in archives.files_below(folder):
+    for name, file in archives.plain_files(folder):
         size = file.stat().st_size
         digest.update(b"%b\0%d\0%b\n" % (os.fsencode(name), size, sha256(file).encode()))
         total, empty = total + size, False

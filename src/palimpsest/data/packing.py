@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,12 +20,11 @@ from shutil import copyfile, rmtree
 from typing import IO, Any, Self
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data.crops import Crops
-from palimpsest.data.pictures import is_deep, resized
+from palimpsest.data.pictures import UnfitError, decode, resized
 from palimpsest.data.shards import Row, write_index
 from palimpsest.data.sources import Source
 from palimpsest.data.wanted import Wanted, spare_of_draws
@@ -35,17 +33,6 @@ from palimpsest.storage import naming, replacing
 ORDER = ("test", "val", "train")  # a photograph that is in several is kept in the first of these
 SECONDS = 5.0  # of work, at most, that a killed run loses
 AHEAD = 4  # photographs in memory for each core
-TURNS = {  # EXIF orientation → what turns a picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 Key = tuple[str, int, int]
 
 
@@ -265,26 +252,13 @@ def _prepare(name: str, file: bytes, picture_id: str, config: Crops, whole: bool
 def _decode(file: bytes, photograph: Photograph) -> np.ndarray:
     """Upright 8-bit RGB, uint8 (H, W, 3); notes what had to be changed."""
     try:
-        with Image.open(io.BytesIO(file)) as picture:
-            if picture.mode.startswith(("I", "F")) or is_deep(picture):
-                raise RejectedError("16 bits a channel or more")
-            turned = picture.getexif().get(0x0112) in TURNS
-            picture.load()  # which turns a TIFF
-            turn = TURNS.get(picture.getexif().get(0x0112))
-            upright = picture if turn is None else picture.transpose(turn)
-            if upright.has_transparency_data and upright.convert("RGBA").getchannel("A").getextrema()[0] < 255:
-                raise RejectedError("transparent pixels")
-            names = {"RGB": "", "RGBA": "", "L": "grey", "LA": "grey", "1": "black and white", "P": "palette"}
-            photograph.changes += [
-                change for change in (names.get(upright.mode, upright.mode), "turned" * turned) if change
-            ]
-            return np.asarray(upright.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise RejectedError("not a readable picture") from error
-    except Image.DecompressionBombError as error:
-        raise RejectedError("too many pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise RejectedError("cut short or damaged") from error
+        picture = decode(io.BytesIO(file))
+    except UnfitError as error:
+        raise RejectedError(str(error)) from error
+    if picture.transparent:
+        raise RejectedError("transparent pixels")
+    photograph.changes += picture.changes
+    return picture.pixels
 
 
 def _scaled(picture: np.ndarray, config: Crops, photograph: Photograph) -> np.ndarray:

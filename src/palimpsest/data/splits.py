@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import partial
 from pathlib import PurePosixPath
-from posixpath import splitext
 from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
+from palimpsest.config.numbers import Seed
 from palimpsest.config.yaml import InputError, Settings, each_once
+from palimpsest.data.folders import ACCEPTED, normal
+from palimpsest.data.pictures import is_picture
 from palimpsest.data.shards import SPLITS, spread
 
-PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 Split = dict[str, list[str]]  # split → names, in the archives' order
 Read = Callable[[str], bytes]  # contents of a file by its name
 
@@ -121,7 +122,7 @@ class Draw(NamedTuple):
 class Drawn(Settings):
     """A seeded draw from the photographs of each pattern: first `test`, then `val`; the rest is `train`."""
 
-    seed: NonNegativeInt
+    seed: Seed
     val: NonNegativeInt
     test: NonNegativeInt
 
@@ -220,7 +221,11 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
     Raises InputError if a rule finds nothing, another number than `counts` says, or a photograph for two splits.
     """
     names = list(names)
-    pictures = [name for name in names if splitext(name)[1].lower() in PICTURES]
+    pictures = list(filter(is_picture, names))
+    if names and not pictures:
+        raise InputError(
+            f"asked for pictures, found {len(names)} other files, such as {names[0]!r}; accepted: {ACCEPTED}"
+        )
     splits = rule.split.assign(pictures, read)
     where: dict[str, str] = {}
     for split, members in splits.items():
@@ -257,14 +262,14 @@ def _matching(pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str]:
-    """Those of `names` that a list holds; InputError if the list holds others too, or one of them twice."""
-    wanted = list(listed)
+    """Those of `names` that a list holds, in whatever Unicode form; InputError if it holds others, or one twice."""
+    wanted = [normal(name) for name in listed]
     members = set(wanted)
     if len(members) != len(wanted):
         raise InputError(f"{file}: asked for a list that names each picture once, found {len(wanted)} lines for "
                          f"{len(members)} pictures; accepted: none twice")  # fmt: skip
-    present = [name for name in names if name in members]
-    if absent := members - set(present):
+    present = [name for name in names if normal(name) in members]
+    if absent := members.difference(map(normal, present)):
         found = f"no {min(absent)}, and {len(absent)} of them missing in all"
         raise InputError(f"{file}: asked for {len(wanted)} pictures, found {found}; accepted: all that it names")
     return present

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,20 +12,21 @@ from PIL import Image
 
 from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.data.crops import Crops
-from palimpsest.data.pictures import read_hole, read_picture
+from palimpsest.data.folders import Pattern
 from palimpsest.data.shards import Shard
 from palimpsest.evaluation.filling import Filled
-from palimpsest.evaluation.scoring import Scorer, Scores, joined
-from palimpsest.holes.bank import check_hole, read_bank, read_index
+from palimpsest.evaluation.inputs import IMAGES, Inputs, batches
+from palimpsest.evaluation.scoring import LEAST_SIDES, Scorer, Scores, joined
+from palimpsest.holes.bank import read_bank, read_index
+from palimpsest.holes.files import Reading
 from palimpsest.metrics.features import Features
 from palimpsest.metrics.sets import FeatureSet
 from palimpsest.storage import read_json, sha256, write_json
 from palimpsest.workspace import Workspace
 
 ABOUT = "about.json"  # in an exported folder
-BATCH = 8  # pictures scored at once
-Pictures = dict[str, list[Path]]  # name without its ending → files
-ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+PIXELS = 8 * 512**2  # scored at once
+NAMED = 3  # pictures in a note
 
 
 class Exported(Settings):
@@ -101,78 +102,40 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Triple:
-    """A result with its original and its hole."""
+class Scored:
+    """The scores of a folder, and what there is to say of it."""
 
-    name: str
-    result: np.ndarray  # uint8 (H, W, 3), as the other tool made it
-    picture: np.ndarray  # uint8 (H, W, 3)
-    hole: np.ndarray  # bool (H, W)
+    scores: Scores
+    inputs: Inputs
+    notes: list[str]
 
 
 def score_folders(
-    results: Path, images: Path, holes: Path, weights: Path, device: torch.device | str
-) -> tuple[Scores, dict[str, str]]:
-    """Scores the pictures that have the same name in all three folders, whatever the file type.
+    folders: dict[str, tuple[Path, Pattern]], reading: Reading, weights: Path, device: torch.device | str
+) -> Scored:
+    """Scores the pictures that have the same name in all three folders, `results`, `images` and `holes`.
 
-    Returns the scores and {name: why it was left out}; InputError if nothing can be scored.
+    A picture that is too small for a metric goes without it. InputError if nothing can be scored.
     """
-    found = [(folder, _pictures(folder)) for folder in (results, images, holes)]
-    features, left_out = Features(weights, device), {}
-    scorer, real = Scorer(features), []
-    for filled in _batches(_triples(found, left_out)):
-        try:
-            scorer.add(filled)
-            real.append(features.pool(filled.pictures))
-        except InputError as error:
-            left_out |= dict.fromkeys(filled.ids, str(error))
+    inputs = Inputs.of_folders(folders, reading)
+    features = Features(weights, device)
+    scorer, real, sides = Scorer(features), [], {}
+    for batch in batches(inputs.read(), PIXELS):
+        pictures, results = (np.stack([item.pictures[part] for item in batch]) for part in (IMAGES, "results"))
+        filled = Filled([item.name for item in batch], pictures, np.stack([item.hole for item in batch]), results)
+        scorer.add(filled)
+        real.append(features.pool(pictures))
+        sides |= dict.fromkeys(filled.ids, min(pictures.shape[1:3]))
     if not real:
-        why = next(iter(left_out.values()), "the folders hold no pictures")
-        raise InputError(f"{results}: found nothing to score; the first reason: {why}")
+        why = next(iter(inputs.left_out.values()))
+        raise InputError(f"{folders['results'][0]}: found nothing to score; the first reason: {why}")
     reference = {network: FeatureSet(features) for network, features in joined(real).items()}
-    return scorer.scores(reference), left_out
+    return Scored(scorer.scores(reference), inputs, [*inputs.notes(), *_too_small(sides)])
 
 
-def _batches(triples: Iterator[Triple]) -> Iterator[Filled]:
-    """Neighbours of equal size, at most `BATCH` at once."""
-    for _, alike in groupby(triples, lambda triple: triple.picture.shape):
-        while batch := list(islice(alike, BATCH)):
-            arrays = (np.stack([getattr(triple, each) for triple in batch]) for each in ("picture", "hole", "result"))
-            yield Filled([triple.name for triple in batch], *arrays)
-
-
-def _triples(found: list[tuple[Path, Pictures]], left_out: dict[str, str]) -> Iterator[Triple]:
-    """Every triple of result, original and hole that can be read, sorted by name; `left_out` says why others cannot."""
-    for name in sorted(set().union(*(files for _, files in found))):
-        if not name.isprintable():
-            left_out[ascii(name)] = "its name cannot be printed; accepted: names in UTF-8"
-            continue
-        try:
-            yield _triple(name, *(_one(folder, name, files.get(name, [])) for folder, files in found))
-        except InputError as error:
-            left_out[name] = str(error)
-
-
-def _pictures(folder: Path) -> Pictures:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: asked for a folder of pictures, found none")
-    found: Pictures = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
-            found.setdefault(path.stem, []).append(path)
-    return found
-
-
-def _one(folder: Path, name: str, paths: list[Path]) -> Path:
-    if len(paths) != 1:
-        found = " and ".join(path.name for path in paths) or "none"
-        raise InputError(f"{folder / name}: asked for one picture of this name, found {found}")
-    return paths[0]
-
-
-def _triple(name: str, result: Path, image: Path, hole: Path) -> Triple:
-    pixels, original = read_picture(result), read_picture(image)
-    if pixels.shape != original.shape:
-        sizes = " and ".join(f"{width} x {height} px" for height, width, _ in (pixels.shape, original.shape))
-        raise InputError(f"{result}: result and original are {sizes}; accepted: equal sizes")
-    return Triple(name, pixels, original, check_hole(read_hole(hole), original.shape[:2], str(hole)))
+def _too_small(sides: dict[str, int]) -> Iterator[str]:
+    """Which pictures are too small for which metrics; `sides` holds the smaller side of each, px."""
+    for least, metrics in groupby(sorted(LEAST_SIDES, key=LEAST_SIDES.get), LEAST_SIDES.get):
+        if small := [name for name, side in sides.items() if side < least]:
+            more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
+            yield f"{', '.join(metrics)}: without {', '.join(small[:NAMED])}{more}, below {least} px"

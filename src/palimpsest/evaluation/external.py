@@ -1,7 +1,7 @@
 """Anyone's results on the test pictures, measured like a run's own: the sections of params.yaml's `external`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,7 @@ from pydantic import Field
 from palimpsest.config import runs
 from palimpsest.config.runs import Kinds
 from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
+from palimpsest.data.folders import NAME, Pictures, normal, pictures_below
 from palimpsest.data.pictures import read_picture
 from palimpsest.evaluation.filling import Filled
 from palimpsest.evaluation.measure import About, EvaluationConfig, measure
@@ -22,21 +23,25 @@ from palimpsest.resolved import Resolved
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """A folder of results made by another tool: `<hole kind>/<picture>.png`."""
+    """A folder of results made by another tool: `<hole kind>/<picture>` with any picture's ending."""
 
     folder: Path
     maker: str = "a folder of results"
+    kinds: dict[str, Pictures] = field(default_factory=dict)  # what was found of the kinds so far
 
     def fill(self, kind: str, ids: Sequence[str], pictures: np.ndarray, holes: np.ndarray) -> Filled:
         """InputError where a result is missing, cannot be read or has another size than its picture."""
-        outputs = [self._read(f"{kind}/{name}.png", picture) for name, picture in zip(ids, pictures, strict=True)]
+        if kind not in self.kinds:
+            self.kinds[kind] = pictures_below(self.folder / kind, NAME)
+        outputs = [self._read(kind, name, picture) for name, picture in zip(ids, pictures, strict=True)]
         return Filled(ids, pictures, holes, np.stack(outputs))
 
-    def _read(self, file: str, picture: np.ndarray) -> np.ndarray:
-        output = read_picture(self.folder / file)
+    def _read(self, kind: str, name: str, picture: np.ndarray) -> np.ndarray:
+        path = self.kinds[kind].one(normal(name))
+        output = read_picture(path).pixels
         if output.shape != picture.shape:
             sizes = " and ".join(f"{width} x {height} px" for height, width, _ in (output.shape, picture.shape))
-            raise InputError(f"{self.folder / file}: result and picture are {sizes}; accepted: equal sizes")
+            raise InputError(f"{path}: result and picture are {sizes}; accepted: equal sizes")
         return output
 
 

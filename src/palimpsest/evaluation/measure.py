@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 
+from palimpsest.config.numbers import Count
 from palimpsest.config.yaml import Settings, Tree
 from palimpsest.data.shards import Shard, spread
 from palimpsest.evaluation.filling import Source
@@ -24,9 +24,9 @@ RANKED_BY = "lpips_alex"  # the metric by which the worst pictures are found; lo
 class EvaluationConfig(Settings):
     """A profile's `evaluation`."""
 
-    batch_size: PositiveInt
-    samples: PositiveInt  # pictures kept for the figures, spread evenly over the test split
-    worst: PositiveInt  # pictures of each hole kind that are kept besides: those with the highest RANKED_BY
+    batch_size: Count
+    samples: Count  # pictures kept for the figures, spread evenly over the test split
+    worst: Count  # pictures of each hole kind that are kept besides: those with the highest RANKED_BY
 
 
 @dataclass(frozen=True)

@@ -7,32 +7,43 @@ from dataclasses import asdict
 
 from palimpsest.config.yaml import InputError
 from palimpsest.evaluation.scoring import Scores
-from palimpsest.metrics.aggregate import Aggregate, aggregate, paired
+from palimpsest.metrics.aggregate import Aggregate, of_finite, paired
+from palimpsest.metrics.frechet import FRECHET
+from palimpsest.metrics.registry import OF_SCORE
 from palimpsest.papers.metrics import REGIONS, Metric, Metrics
 from palimpsest.storage import finite
 
 ENOUGH = 2048  # pictures, from which on a covariance of Inception's features has full rank
 
 
+def shown(scores: Scores, metrics: Metrics, every: bool) -> Metrics:
+    """The metrics of the text: every one, or the main ones, and the Fréchet distance of one network."""
+    network = "inception" if FRECHET["inception"] in scores.sets else "vgg16"
+    few = {*OF_SCORE, FRECHET[network]}
+    return {name: metric for name, metric in metrics.items() if every or name in few}
+
+
 def to_text(scores: Scores, metrics: Metrics) -> str:
     """A line for each metric, those of one region together: mean, 95 % interval and count."""
-    found = scores.aggregates()
-    lines = []
+    found = scores.aggregates(of_finite)
+    lines = [f"{'metric':<28}{'mean':>10}    {'95 % interval':<22}{'pictures':>8}"]
     for region, head in REGIONS.items():
-        lines += ["", head, f"  {'metric':<26}{'mean':>10}    {'95 % interval':<22}{'pictures':>8}"]
-        for name, metric in metrics.items():
-            if metric.of == region:
-                line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
-                lines.append(f"  {name:<26}{line}")
+        of_region = {name: metric for name, metric in metrics.items() if metric.of == region}
+        lines += [head] if of_region else []
+        for name, metric in of_region.items():
+            line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
+            lines.append(f"  {name:<26}{line}")
     if len(scores.ids) < ENOUGH:
-        lines.append(f"  Below {ENOUGH:,} pictures Fréchet distances are too high: compare sets of one size.")
-    return "\n".join(lines[1:])
+        lines.append(f"Below {ENOUGH:,} pictures Fréchet distances are too high: compare sets of one size.")
+    return "\n".join(lines)
 
 
 def _line(found: Aggregate, metric: Metric) -> str:
     low, high = ("" if bound is None else metric.printed(bound) for bound in (found.low, found.high))
     interval = f"[{low}, {high}]" if low else ""
-    less = f" ({found.undefined} undefined)" if found.undefined else ""
+    less = "".join(
+        f" ({count} {why})" for count, why in ((found.undefined, "undefined"), (found.infinite, "infinite")) if count
+    )
     return f"{metric.printed(found.mean):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
 
 
@@ -50,7 +61,7 @@ def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
         if name in scores.values and name in others.values:
             values = scores.values[name][ours], others.values[name][theirs]
             gained = paired(*reversed(values))
-            means = "".join(f"{metric.printed(aggregate(each).mean):>10}" for each in values)
+            means = "".join(f"{metric.printed(of_finite(each).mean):>10}" for each in values)
             interval = f"[{gained.low:+.3g}, {gained.high:+.3g}]" if gained.count else "undefined"
             verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
             lines.append(f"  {name:<26}{means}{gained.mean:>+12.3g}    {interval:<24}{verdict}".rstrip())
@@ -58,8 +69,8 @@ def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:
-    """A row for each picture, then mean, low, high and count; empty where there is no number."""
-    found, names = scores.aggregates(), [*scores.values, *scores.sets]
+    """A row for each picture, then mean, low, high, count and infinite values, which are in no mean."""
+    found, names = scores.aggregates(of_finite), [*scores.values, *scores.sets]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "hole_ratio", *names, "left out because"])
@@ -67,14 +78,17 @@ def to_csv(scores: Scores, left_out: dict[str, str]) -> str:
         values = [scores.values[name][row].item() if name in scores.values else "" for name in names]
         writer.writerow([image, ratio, *values, ""])
     writer.writerows([name, *[""] * (len(names) + 1), why] for name, why in left_out.items())
-    for part in ("mean", "low", "high", "count"):
+    for part in ("mean", "low", "high", "count", "infinite"):
         cells = ["" if (value := getattr(found[name], part)) is None else value for name in names]
         writer.writerow([f"({part})", "", *cells, ""])
     return text.getvalue()
 
 
 def to_json(scores: Scores, left_out: dict[str, str]) -> str:
-    """pictures: {name: {metric: value}}, summary: {metric: aggregate}, missing, left_out; null where undefined."""
+    """pictures: {name: {metric: value}}, summary: {metric: aggregate}, missing, left_out.
+
+    A value is null where it is undefined, and "inf" where it is infinite; no mean holds these.
+    """
     pictures = {
         name: {
             "hole_ratio": float(scores.ratios[row]),
@@ -82,9 +96,9 @@ def to_json(scores: Scores, left_out: dict[str, str]) -> str:
         }
         for row, name in enumerate(scores.ids)
     }
-    summary = {name: asdict(found) for name, found in scores.aggregates().items()}
+    summary = {name: asdict(found) for name, found in scores.aggregates(of_finite).items()}
     tree = {"summary": summary, "pictures": pictures, "missing": scores.missing, "left_out": left_out}
-    return json.dumps(_strict(tree), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_strict(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _strict(value):

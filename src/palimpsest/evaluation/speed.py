@@ -19,9 +19,10 @@ from typing import Annotated, Any
 from unittest.mock import patch
 
 import torch
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field
 from torch.utils.flop_counter import FlopCounterMode
 
+from palimpsest.config.numbers import Count
 from palimpsest.config.runs import Run
 from palimpsest.config.runtime import Runtime, choose_device
 from palimpsest.config.yaml import InputError, Settings, Tree, digest, each_once
@@ -40,7 +41,7 @@ class SpeedConfig(Settings):
     """A profile's `benchmark`."""
 
     sizes: Annotated[list[Size], Field(min_length=1), AfterValidator(each_once)]  # px, sides of square pictures
-    rounds: PositiveInt  # timed passes of each case at most; see ENOUGH
+    rounds: Count  # timed passes of each case at most; see ENOUGH
 
 
 def measure(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data.fetching import Remote, fetch
+from palimpsest.data.pictures import read_picture
+from palimpsest.holes.files import read_mask
 from palimpsest.inpainting import predict, to_tensors
 from palimpsest.released.catalogue import Gold
 
@@ -54,8 +55,8 @@ def verify(model, gold: Gold, folder: Path, mirror: str | None, device: torch.de
     for name in gold.pictures:
         places = (pattern.replace("{}", name) for pattern in (gold.image, gold.hole, gold.result))
         image, hole, result = (_fetched(gold, place, folder, mirror) for place in places)
-        (picture, theirs), levels = (_pixels(path, "RGB") for path in (image, result)), _pixels(hole, "L")
-        missing = levels > 127 if gold.missing == "white" else levels <= 127
+        (picture, theirs), (white, _) = (read_picture(each).pixels for each in (image, result)), read_mask(hole)
+        missing = white if gold.missing == "white" else ~white
         if not picture.shape[:2] == missing.shape == theirs.shape[:2]:
             sizes = ", ".join(f"{each.shape[1]} x {each.shape[0]}" for each in (picture, missing, theirs))
             raise InputError(f"{name}: its image, hole and result are {sizes} px; accepted: equal sizes")
@@ -66,15 +67,6 @@ def verify(model, gold: Gold, folder: Path, mirror: str | None, device: torch.de
         ours = (np.floor(values) if gold.bits == "truncated" else np.round(values)).astype(int)
         known = int((np.abs(theirs.astype(int) - picture)[~missing] > 1).sum())
         yield Compared(name, np.abs(ours - theirs)[missing], np.argwhere(missing), known)
-
-
-def _pixels(path: Path, mode: str) -> np.ndarray:
-    """A picture as its authors stored it, with whatever channels, in Pillow's `mode`."""
-    try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert(mode))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: asked for a picture, found a file that holds none ({error})") from error
 
 
 def _fetched(gold: Gold, place: str, folder: Path, mirror: str | None) -> Path:

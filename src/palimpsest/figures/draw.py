@@ -1,11 +1,14 @@
 """Every figure of the report, as the papers' specs lay them out; equal inputs give equal bytes."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
+from multiprocessing import active_children, parent_process
 from pathlib import Path
+from threading import Thread
 
 from matplotlib import rc_context, rcParamsDefault
 
@@ -42,8 +45,26 @@ def draw_all(root: Path, measured: Measured, folder: Path) -> list[dict]:
     """Writes every figure into `folder` as PNG and PDF, with a process a core; what figures.json says of each."""
     parts = all_parts(root, measured)
     processes = min(os.cpu_count() or 1, len(parts))
-    with lean_font() as font, ProcessPoolExecutor(processes, initializer=register, initargs=(font,)) as pool:
-        return list(chain.from_iterable(pool.map(partial(_written, folder=folder), parts)))
+    with lean_font() as font, ProcessPoolExecutor(processes, initializer=_begin, initargs=(font,)) as pool:
+        try:
+            return list(chain.from_iterable(pool.map(partial(_written, folder=folder), parts)))
+        except KeyboardInterrupt:
+            for worker in active_children():
+                worker.terminate()
+            raise
+
+
+def _begin(font: Path) -> None:
+    """Makes a worker ready; a signal ends it at once, and so does the end of the process that started it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    Thread(target=_end_with_parent, daemon=True).start()
+    register(font)
+
+
+def _end_with_parent() -> None:
+    parent_process().join()
+    os._exit(1)
 
 
 def _written(part: Part, folder: Path) -> list[dict]:

@@ -29,11 +29,16 @@ class Studio:
 
     def worst(self, run: str, slot: str, hole: str, count: int) -> Samples:
         """The `count` pictures that a run filled worst, worst first."""
-        return read_worst(self.root, run, slot, hole, self.read).take(slice(count))
+        return read_worst(self.root, self.measured, run, slot, hole, self.read).take(slice(count))
 
     def training(self, run: str) -> RunFiles:
         """What the training of a run left behind."""
         return Workspace(self.root).run(run)
+
+    def logs(self, run: str) -> list[Path]:
+        """The log of each of a run's seeds; a network without results, which was pretrained, has one."""
+        files, result = self.training(run), self.measured.results.get(run)
+        return [each.log for each in (files.of(result.seeds).values() if result else [files])]
 
     def left_out(self, runs: Sequence[tuple[str, str]]) -> list[str]:
         """A line for each (name in the figure, run) that the figure lacks, saying why."""

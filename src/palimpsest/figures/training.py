@@ -8,9 +8,11 @@ from palimpsest.figures.grids import Columns, draw_grid
 from palimpsest.figures.studio import Drawn, Studio
 from palimpsest.papers.figures import CurvesFigure, ProgressFigure, SampleGridsFigure
 from palimpsest.papers.metrics import read_metrics
+from palimpsest.results.curves import read_log
 from palimpsest.results.samples import Arrays, hatched
-from palimpsest.storage import read_arrays, read_json
+from palimpsest.storage import read_arrays
 
+FIRST, FURTHER = 1.4, 0.5  # width of a seed's line
 MOMENTS = 6  # of a training, at most
 
 
@@ -19,14 +21,15 @@ def curves(studio: Studio, layout: CurvesFigure) -> Drawn:
     pretrained = [run for run in layout.runs if run not in studio.measured.runs]  # they have no results
     present = [run for run in layout.runs if run in studio.measured.results or run in pretrained]
     present = [run for run in present if studio.training(run).log.is_file()]
-    logs = {run: read_json(studio.training(run).log, list) for run in present}
+    logs = {run: [read_log(log) for log in studio.logs(run)] for run in present}
     absent = studio.left_out([(run, run) for run in layout.runs if run not in present])
-    return draw_curves({run: rows for run, rows in logs.items() if rows}) if any(logs.values()) else None, absent
+    logged = {run: seeds for run, seeds in logs.items() if any(seeds)}
+    return draw_curves(logged) if logged else None, absent
 
 
-def draw_curves(logs: dict[str, list[dict]]) -> Figure:
-    """Small multiples of {run: rows of a log}."""
-    quantities = list(dict.fromkeys(key for rows in logs.values() for row in rows for key in row))
+def draw_curves(logs: dict[str, list[list[dict]]]) -> Figure:
+    """Small multiples of {run: rows of the log of each seed}, thin lines for further seeds."""
+    quantities = list(dict.fromkeys(key for seeds in logs.values() for rows in seeds for row in rows for key in row))
     quantities = [key for key in quantities if key not in ("iteration", "phase")]
     across = min(3, len(quantities))
     down = -(-len(quantities) // across)
@@ -34,18 +37,21 @@ def draw_curves(logs: dict[str, list[dict]]) -> Figure:
     panels = figure.subplots(down, across, squeeze=False).flat
     lines, metrics = {}, read_metrics()
     for quantity, axes in zip(quantities, panels, strict=False):
-        for number, (run, rows) in enumerate(logs.items()):
-            points = [(row["iteration"], row[quantity]) for row in rows if quantity in row]
-            if points:
-                style = {"color": f"C{number % 10}", "linestyle": ["-", "--", ":"][number % 3], "linewidth": 1.4}
-                style |= {"marker": "o", "markersize": 3} if len(points) == 1 else {}
-                lines[run] = axes.plot(*zip(*points, strict=True), **style)[0]
+        for number, (run, seeds) in enumerate(logs.items()):
+            style = {"color": f"C{number % 10}", "linestyle": ["-", "--", ":"][number % 3]}
+            for rows, width in zip(seeds, [FIRST] + [FURTHER] * (len(seeds) - 1), strict=True):
+                points = [(row["iteration"], row[quantity]) for row in rows if quantity in row]
+                if points:
+                    mark = {"marker": "o", "markersize": 3} if len(points) == 1 else {}
+                    (line,) = axes.plot(*zip(*points, strict=True), **style, **mark, linewidth=width)
+                    lines.setdefault(run, line)
         axes.set_title(metrics[quantity].label if quantity in metrics else quantity.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.margins(x=0.02)
     for axes in list(figure.axes)[len(quantities) :]:
         axes.remove()
-    figure.supxlabel("iteration", fontsize=9)
+    several = any(len(seeds) > 1 for seeds in logs.values())
+    figure.supxlabel("iteration; thin lines are further seeds" if several else "iteration", fontsize=9)
     figure.legend(lines.values(), lines.keys(), loc="outside upper left", ncols=min(3, len(lines)), fontsize=8)
     return figure
 

@@ -1,4 +1,4 @@
-"""The fixed holes of a test set, as files; and the check of a hole that a user provides.
+"""The fixed holes of a test set, as files.
 
 Each kind has a bank, `<kind>.npz`: the holes in the order of the test pictures, bit-packed (N, H, ⌈W / 8⌉), and W.
 `index.json` tells for each bank how many holes it has, the hash of the packed bytes, and the mean, smallest and largest
@@ -87,19 +87,3 @@ def read_bank(folder: Path, kind: str, count: int) -> Bank:
     if len(arrays["holes"]) != count:
         raise InputError(f"{path}: found {len(arrays['holes'])} holes for {count} pictures; `dvc repro` makes it")
     return Bank(arrays["holes"], int(arrays["width"]))
-
-
-def check_hole(hole: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:
-    """A grey uint8 picture as a bool hole; InputError unless it has only 0 and 255, and both, and this shape."""
-    if hole.shape != shape:
-        found, wanted = (f"{width} x {height}" for height, width in (hole.shape, shape))
-        raise InputError(f"{name}: the hole is {found} px, the picture {wanted}; accepted: equal sizes")
-    values = np.unique(hole)
-    if not set(values.tolist()) <= {0, 255}:
-        raise InputError(
-            f"{name}: the hole holds {len(values)} grey levels; accepted: 0 (known) and 255 (missing) alone"
-        )
-    if len(values) == 1:
-        state = "missing" if values[0] else "known"
-        raise InputError(f"{name}: every pixel is {state}; accepted: a hole with known and missing pixels")
-    return hole > 0

@@ -6,11 +6,11 @@ those outside the bin would be slow. So the shapes are our own, not those of the
 
 from collections.abc import Iterator
 from math import pi
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
-from pydantic import NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from palimpsest.config.yaml import InputError
 from palimpsest.holes.bins import Bin, touches_border
@@ -31,11 +31,13 @@ class Binned(Bin):
 
     shape: Literal["binned"]
     border: Literal["touching", "free"]
-    frame: NonNegativeInt  # px along the border that a free hole leaves known; 0 if it touches the border
+    frame: Annotated[
+        int, Field(ge=0, lt=REFERENCE // 2)
+    ]  # px along the border that a free hole leaves known; 0 if touching
 
     @model_validator(mode="after")
     def _frame_fits(self) -> Self:
-        if (self.border == "free") != (0 < self.frame < REFERENCE // 2):
+        if (self.border == "free") != (self.frame > 0):
             raise ValueError(
                 f"border {self.border}, frame {self.frame} px; accepted: touching with a frame of 0, "
                 f"free with one of 1 to {REFERENCE // 2 - 1} px"

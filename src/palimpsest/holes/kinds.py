@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
-from palimpsest.config.yaml import InputError, Name, Settings
+from palimpsest.config.numbers import Seed
+from palimpsest.config.yaml import InputError, Name, Settings, choices
 from palimpsest.holes.binned import Binned
 from palimpsest.holes.drawn import Drawn
 from palimpsest.holes.nvidia import Nvidia
@@ -39,7 +40,7 @@ Kind = Annotated[Rectangular | Irregular | ObjectShaped | Union | OneOf, Field(d
 class Holes(Settings):
     """The section `holes`: every kind of hole that runs may be trained and tested on."""
 
-    seed: NonNegativeInt
+    seed: Seed
     kinds: dict[Name, Kind]
 
     @model_validator(mode="after")
@@ -51,11 +52,11 @@ class Holes(Settings):
     def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
         """A kind and all that it is made of; InputError for an unknown kind or one that is part of itself."""
         if above and name not in self.kinds:
-            raise InputError(f"hole kind {above[-1]!r} is made of {name!r}; accepted: {', '.join(self.kinds)}")
+            found = f"holes.kinds.{above[-1]}.of is made of {name!r}"
+            raise InputError(f"params.yaml: {found}; accepted: {choices(self.kinds, name)}")
         if name in above:
-            raise InputError(
-                f"hole kind {' is made of '.join([*above, name])}; accepted: kinds that do not go in a circle"
-            )
+            found = f"holes.kinds.{above[-1]}.of: {' is made of '.join([*above, name])}"
+            raise InputError(f"params.yaml: {found}; accepted: kinds that do not go in a circle")
         shape = self.kind(name)
         inner = shape.of if isinstance(shape, Union | OneOf) else []
         return {name}.union(*(self._parts(part, (*above, name)) for part in inner))
@@ -66,7 +67,7 @@ class Holes(Settings):
 
     def kind(self, name: str) -> Kind:
         if name not in self.kinds:
-            raise InputError(f"asked for holes of kind {name!r}; accepted: {', '.join(self.kinds)}")
+            raise InputError(f"asked for holes of kind {name!r}; accepted: {choices(self.kinds, name)}")
         return self.kinds[name]
 
     def only(self, names: Iterable[str]) -> Self:

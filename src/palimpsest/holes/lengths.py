@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field
 
 REFERENCE = 256  # px, side of the picture that the papers' lengths belong to
 
@@ -14,9 +14,11 @@ def _ordered(ends: list) -> list:
     return ends
 
 
-Range = Annotated[list[PositiveInt], Field(min_length=2, max_length=2), AfterValidator(_ordered)]  # both ends included
+LONGEST = 4 * REFERENCE  # px
+Length = Annotated[int, Field(gt=0, le=LONGEST)]  # px, or a count of pieces
+Range = Annotated[list[Length], Field(min_length=2, max_length=2), AfterValidator(_ordered)]  # both ends included
 Span = Annotated[
-    list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2), AfterValidator(_ordered)
+    list[Annotated[float, Field(ge=1e-3, le=1e3)]], Field(min_length=2, max_length=2), AfterValidator(_ordered)
 ]  # of real numbers
 
 

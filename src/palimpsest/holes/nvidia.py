@@ -13,7 +13,10 @@ import cv2
 import numpy as np
 
 from palimpsest.config.yaml import InputError
+from palimpsest.data.folders import files_below
+from palimpsest.data.pictures import is_picture
 from palimpsest.holes.bins import Bin, touches_border
+from palimpsest.holes.files import read_mask
 
 LARGEST_RATIO = 0.6  # of any hole in the set
 SLACK = 0.005  # by which resizing may have changed a ratio
@@ -51,15 +54,15 @@ class Masks:
 
 @lru_cache(maxsize=4)
 def _read(folder: str, size: int) -> Masks:
-    """Reads every PNG in a folder and below it, in the order of their paths, and shrinks it by the nearest pixel."""
+    """Reads every picture in a folder and below it, in the order of paths, and shrinks it by the nearest pixel."""
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: asked for the folder of the NVIDIA irregular masks, found no such folder")
-    paths = sorted(Path(folder).rglob("*.png"))
+    paths = sorted(path for name, path in files_below(Path(folder)) if is_picture(name))
     if not paths:
-        raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no PNG file in it or below it")
+        raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no picture in it or below it")
     ratios, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)
     for i, path in enumerate(paths):
-        white = _white(path)
+        white, _ = read_mask(path)
         ratios[i] = white.mean()
         resized = cv2.resize(white.view(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
         packed[i] = np.packbits(resized, axis=-1)
@@ -77,17 +80,9 @@ def _white_is_missing(folder: str, ratios: np.ndarray) -> bool:
         return bool(white)
     raise InputError(
         f"{folder}: asked for masks of which none misses more than {LARGEST_RATIO:.0%}, found white ratios from "
-        f"{ratios.min():.1%} to {ratios.max():.1%} in {len(ratios)} PNG files: "
+        f"{ratios.min():.1%} to {ratios.max():.1%} in {len(ratios)} files: "
         f"{'both white and' if white else 'neither white nor'} black can be the hole; accepted: the whole set"
     )
-
-
-def _white(path: Path) -> np.ndarray:
-    """bool (H, W): where a mask is not black."""
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise InputError(f"{path}: asked for a mask, found a file that is no picture or is damaged")
-    return grey > 0
 
 
 def _unpacked(bits: np.ndarray, size: int) -> np.ndarray:

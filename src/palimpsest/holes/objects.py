@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-from PIL import Image
 from pydantic import Field
 
 from palimpsest.config.yaml import InputError, Settings
+from palimpsest.data.folders import ACCEPTED, files_below
+from palimpsest.data.pictures import eight_bits, is_picture, reading, upright
 from palimpsest.holes.lengths import REFERENCE, Range, Span
 from palimpsest.storage import sha256
 
@@ -20,7 +21,6 @@ LEAST = 0.01  # hole ratio, of any hole in this file
 DRAWS = 1000  # at most, until a hole is that large
 CORNERS = 128  # of a blob's outline
 LARGEST = 512  # px, long side at which a silhouette is kept
-PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 STAMPS = Path(__file__).parent / "tuxpaint-stamps.csv"
 PACKAGE = "tuxpaint-stamps-default"
 LEAST_STAMPS = 200
@@ -37,7 +37,7 @@ class Blob(Settings):
     shape: Literal["blob"]
     radius: Range  # px, before the waves
     harmonics: Annotated[int, Field(ge=1, le=CORNERS // 4)]
-    roughness: Annotated[float, Field(ge=0)]  # the amplitudes are normal, with deviations of this over 1, 2, 3, …
+    roughness: Annotated[float, Field(ge=0, le=10)]  # the amplitudes are normal, with deviations of this / 1, / 2, …
     aspect: Span  # width over height
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,11 +116,9 @@ def _stamps(folder: str) -> list[tuple[str, np.ndarray]]:
 
 @lru_cache
 def _silhouettes(folder: str) -> list[np.ndarray]:
-    paths = sorted(path for path in _existing(folder).rglob("*") if path.suffix.lower() in PICTURES)
+    paths = sorted(path for name, path in files_below(_existing(folder)) if is_picture(name))
     if not paths:
-        raise InputError(
-            f"{folder}: asked for pictures of silhouettes, found none; accepted: {', '.join(sorted(PICTURES))}"
-        )
+        raise InputError(f"{folder}: asked for pictures of silhouettes, found none; accepted: {ACCEPTED}")
     return [read_silhouette(path) for path in paths]
 
 
@@ -136,20 +134,18 @@ def read_silhouette(path: Path) -> np.ndarray:
     The object is where alpha is above 127. In a picture that is at least 99 % opaque, it is what is darker than 128.
     Raises InputError if there is no object, or no picture.
     """
-    try:
-        with Image.open(path) as file:
-            picture = file.convert("RGBA")
-            known = np.asarray(picture.getchannel("A")) > 127
-            grey = np.asarray(picture.convert("L"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: asked for the picture of a silhouette, found none that can be read") from error
+    with reading(path, "the picture of a silhouette"):
+        picture = eight_bits(upright(path)[0])
+    known = np.asarray(picture.convert("RGBA").getchannel("A")) > 127
+    grey = np.asarray(picture.convert("L"))
     inside = known if known.mean() < 0.99 else grey < 128
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if not len(rows):
         raise InputError(f"{path}: asked for a silhouette, found nothing; accepted: alpha above 127, or grey below 128")
     cut = 255 * inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
     shrink = LARGEST / max(cut.shape)
-    return cut if shrink >= 1 else cv2.resize(cut, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    width, height = (max(1, round(shrink * side)) for side in cut.shape[::-1])
+    return cut if shrink >= 1 else cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _pasted(

@@ -5,10 +5,10 @@ from math import isqrt
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from palimpsest.config.yaml import InputError, Settings
-from palimpsest.holes.lengths import Range, scaled, whole
+from palimpsest.holes.lengths import LONGEST, Length, Range, scaled, whole
 
 
 def _box(size: int, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -29,9 +29,9 @@ class ShrunkSquare(Settings):
     """DeepFill v1's hole: a square at a random place, whose opposite sides move inwards by a random amount."""
 
     shape: Literal["shrunk-square"]
-    side: PositiveInt  # px, of the square before shrinking
-    max_shrink: NonNegativeInt  # px, at most, taken off each side
-    margin: NonNegativeInt  # px, kept between the square and the picture's border
+    side: Length  # px, of the square before shrinking
+    max_shrink: Annotated[int, Field(ge=0, le=LONGEST)]  # px, at most, taken off each side
+    margin: Annotated[int, Field(ge=0, le=LONGEST)]  # px, kept between the square and the picture's border
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """bool (size, size). The last place before the far border is never drawn, as in the released code."""
@@ -51,7 +51,7 @@ class Square(Settings):
     """A square of one size at a random place."""
 
     shape: Literal["square"]
-    side: PositiveInt  # px
+    side: Length  # px
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return _square(scaled(self.side, size), size, rng)

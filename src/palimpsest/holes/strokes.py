@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from palimpsest.config.yaml import Settings
-from palimpsest.holes.lengths import REFERENCE, Range, covered, scaled, thickness, whole
+from palimpsest.holes.lengths import LONGEST, REFERENCE, Length, Range, covered, scaled, thickness, whole
 
 Degrees = Annotated[float, Field(ge=0, le=360)]
 
@@ -21,7 +21,7 @@ class Brush(Settings):
     vertices: Range  # steps of a stroke
     angle: Degrees  # between a step and the x axis; every second step is mirrored
     angle_range: Degrees  # by which a stroke's angles vary, at most, to either side
-    step: Annotated[float, Field(gt=0)]  # px, mean; the standard deviation is half of it, the maximum twice
+    step: Annotated[float, Field(gt=0, le=LONGEST)]  # px, mean; the standard deviation is half of it, the maximum twice
     width: Range  # px
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +52,7 @@ class Strokes(Settings):
     shape: Literal["strokes"]
     strokes: Range
     vertices: Range  # pieces of a stroke
-    length: PositiveInt  # px, at most, of a piece
+    length: Length  # px, at most, of a piece
     width: Range  # px, OpenCV's thickness
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -27,9 +27,9 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat
 from torch import Tensor, nn
 
+from palimpsest.config.numbers import Factor
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.pasting import Canvas, Overlap, diagonal_sum
 from palimpsest.layers.patches import relative_to_own
@@ -46,7 +46,7 @@ FEWEST_ROWS = 4  # of a chunk, which computes up to six more rows of products th
 class Options(Settings):
     """The switches of contextual attention."""
 
-    softmax_scale: PositiveFloat  # λ of section 3.1
+    softmax_scale: Factor  # λ of section 3.1
     fuse: bool  # attention propagation
     masking: Masking  # of hole patches: their score becomes -inf, or is multiplied by 0
     overlap: Overlap  # pasted patches are divided by their count, by 4, or not at all

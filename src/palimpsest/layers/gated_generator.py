@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from palimpsest.config.numbers import Channels
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
@@ -20,7 +21,7 @@ from palimpsest.layers.tensorflow_conventions import Padding
 class GeneratorConfig(Settings):
     """The coarse and the refinement network."""
 
-    width: Annotated[int, Field(ge=2, multiple_of=2)]  # channels of the first layer, after gating
+    width: Annotated[Channels, Field(ge=2, multiple_of=2)]  # channels of the first layer, after gating
     padding: Literal["zeros", "tensorflow"]  # of the stride-2 convolutions, see layers/tensorflow_conventions.py
     coarse_at_half_above: NonNegativeInt | None  # px: the coarse network sees longer sides at half; null: none of them
 

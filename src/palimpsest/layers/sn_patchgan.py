@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from palimpsest.config.numbers import Channels, Factor, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.tensorflow_conventions import glorot, same_conv
 
@@ -18,12 +19,12 @@ from palimpsest.layers.tensorflow_conventions import glorot, same_conv
 class CriticConfig(Settings):
     """SN-PatchGAN and how fast it learns."""
 
-    width: PositiveInt  # channels of the first layer
+    width: Channels  # channels of the first layer
     layers: Annotated[int, Field(ge=1, le=6)]  # each halves the size
-    leak: NonNegativeFloat  # slope of the activation below 0
+    leak: Weight  # slope of the activation below 0
     padding: Literal["zeros", "tensorflow"]  # see layers/tensorflow_conventions.py
     sees: Literal["hole", "ones"]  # the plane beside the picture
-    rate: PositiveFloat  # learning rate, times the generator's
+    rate: Factor  # learning rate, times the generator's
 
 
 class Critic(nn.Sequential):

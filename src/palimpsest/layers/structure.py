@@ -18,9 +18,10 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor
 
+from palimpsest.config.numbers import Blur, Factor, Few, Pixels, Weight
 from palimpsest.config.yaml import Settings
 
 # SciPy takes long to import, so only the functions that need it do so
@@ -32,11 +33,11 @@ SMALLEST_SIGMA = 0.5  # px
 class StructureConfig(Settings):
     """What counts as texture, in pictures in [0, 1]."""
 
-    side: Annotated[int, Field(ge=2)]  # px, to which square training pictures are reduced before
-    strength: NonNegativeFloat
-    sigma: PositiveFloat
-    sharpness: PositiveFloat  # |∇S| at least
-    passes: PositiveInt
+    side: Annotated[Pixels, Field(ge=2)]  # px, to which square training pictures are reduced before
+    strength: Weight
+    sigma: Blur
+    sharpness: Factor  # |∇S| at least
+    passes: Few
 
 
 def structure(image: Tensor, config: StructureConfig) -> Tensor:

@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 
+from palimpsest.config.numbers import Channels
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.resampling import double, double_conv
 
@@ -27,8 +27,8 @@ Noise = Callable[[Tensor], Tensor]  # features (B, C, H, W) → B, (B, 1, H, W) 
 class Width(Settings):
     """Channels at each resolution: `base` divided by its side in px, but at most `most`."""
 
-    base: PositiveInt
-    most: PositiveInt
+    base: Channels
+    most: Channels
 
     def at(self, side: int) -> int:
         return min(self.base // side, self.most)

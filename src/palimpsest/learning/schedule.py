@@ -4,16 +4,17 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from palimpsest.config.numbers import Count, Iterations, Rate
 from palimpsest.config.yaml import InputError, Settings
 
 
 class Linear(Settings):
     """A learning rate that falls linearly."""
 
-    highest: PositiveFloat
-    lowest: NonNegativeFloat
+    highest: Rate
+    lowest: Annotated[float, Field(ge=0)]
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -29,7 +30,7 @@ class Linear(Settings):
 class Cosine(Linear):
     """A learning rate that falls along half a cosine and restarts: Loshchilov and Hutter 2017, SGDR."""
 
-    periods: PositiveInt
+    periods: Iterations
 
     def left(self, done: float) -> float:
         return (1 + math.cos(math.pi * (done * self.periods % 1))) / 2
@@ -45,8 +46,8 @@ def _kind_of_rate(rate: object) -> str:
             return "constant"
 
 
-Rate = Annotated[
-    Annotated[PositiveFloat, Tag("constant")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
+Rates = Annotated[
+    Annotated[Rate, Tag("constant")] | Annotated[Linear, Tag("linear")] | Annotated[Cosine, Tag("cosine")],
     Discriminator(_kind_of_rate),
 ]
 
@@ -55,8 +56,8 @@ class Phase(Settings):
     """One part of training; the method's `begin` decides what it means."""
 
     name: str
-    iterations: PositiveInt
-    learning_rate: Rate
+    iterations: Iterations
+    learning_rate: Rates
 
     @property
     def highest_rate(self) -> float:
@@ -76,7 +77,7 @@ class Schedule(Settings):
 
     hole: str | None  # kind of the training holes; null for a method that fills none
     one_hole_a_batch: bool  # otherwise every sample has its own
-    batch_size: PositiveInt  # pictures, over all processes
+    batch_size: Count  # pictures, over all processes
     augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.crops.random_crop
     phases: Annotated[list[Phase], Field(min_length=1)]
 

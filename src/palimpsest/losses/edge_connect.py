@@ -8,10 +8,10 @@ learning/edge_phases.py.
 from collections.abc import Sequence
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from palimpsest.config.numbers import Factor, Weight
 from palimpsest.learning.optimisation import descend
 from palimpsest.losses.adversarial import GAN_LOSSES
 from palimpsest.losses.perceptual import perceptual_and_style_l1, perceptual_l1
@@ -27,13 +27,13 @@ Optimisers = dict[str, torch.optim.Optimizer]
 class Loss(Weights):
     """Weights of equations 2 and 9; 0 switches a term off."""
 
-    edge_adversarial: NonNegativeFloat
-    feature_matching: NonNegativeFloat
-    l1: NonNegativeFloat
-    adversarial: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    critic: PositiveFloat  # of the critics' own losses
+    edge_adversarial: Weight
+    feature_matching: Weight
+    l1: Weight
+    adversarial: Weight
+    perceptual: Weight
+    style: Weight
+    critic: Factor  # of the critics' own losses
 
 
 def step_edges(

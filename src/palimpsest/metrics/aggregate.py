@@ -1,7 +1,7 @@
 """One number for a set of pictures: the mean of their values, with a bootstrap interval over pictures."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ class Aggregate:
     high: float | None
     count: int  # pictures with a value
     undefined: int = 0  # pictures without one, such as a constant picture, which has no NCC
+    infinite: int = 0  # pictures that `of_finite` left out, such as perfect ones, whose PSNR is infinite
 
     @property
     def leaves_out_0(self) -> bool:
@@ -52,6 +53,14 @@ def defined_mean(values: np.ndarray) -> float:
     """The mean of those that are not NaN; NaN where there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else math.nan
+
+
+def of_finite(values: np.ndarray) -> Aggregate:
+    """As `aggregate`, with infinite values left out and counted, unless there are no others."""
+    infinite = np.isinf(values)
+    if not np.isfinite(values).any():
+        return replace(aggregate(values), infinite=int(infinite.sum()))
+    return replace(aggregate(values[~infinite]), infinite=int(infinite.sum()))
 
 
 def paired(before: np.ndarray, after: np.ndarray) -> Aggregate:

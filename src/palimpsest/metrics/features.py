@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from palimpsest import weights
-from palimpsest.config.yaml import InputError
 from palimpsest.layers.feature_networks import TRUNK, inception, lpips_network
 from palimpsest.metrics.frechet import FRECHET
 
@@ -54,6 +53,7 @@ class Features:
         """{LPIPS metric: float64 (B,)} and {network: pooled features of `results`, float64 (B, D)}.
 
         Takes uint8 (B, H, W, 3), three times. `_raw` compares the outputs with the pictures, the others the results.
+        A network for which the pictures are too small has neither.
         """
         result, output = map(self._tensor, (results, outputs))
         values, maps = {}, {}
@@ -68,14 +68,18 @@ class Features:
         """{trunk: unit features}, kept until other pictures come, as every kind of hole is scored on the same ones."""
         if self._last[0] is not pictures:
             image = self._tensor(pictures)
-            self._last = pictures, {trunk: _unit(_maps(network, image)) for trunk, network in self.lpips.items()}
+            self._last = pictures, {trunk: _unit(_maps(network, image)) for trunk, network in self._fitting(image)}
         return self._last[1]
+
+    def _fitting(self, image: Tensor) -> list[tuple[str, "LPIPS"]]:
+        """(trunk, network) of those for which a picture is large enough."""
+        return [(trunk, each) for trunk, each in self.lpips.items() if not too_small(trunk, *image.shape[-2:])]
 
     @_measuring()
     def pool(self, pictures: np.ndarray) -> Values:
         """{network: pooled features, float64 (B, D)} of uint8 (B, H, W, 3): VGG16's relu5_3, Inception's pool3."""
         image = self._tensor(pictures)
-        return self._pooled(image, {t: _maps(network, image) for t, network in self.lpips.items() if t in FRECHET})
+        return self._pooled(image, {t: _maps(network, image) for t, network in self._fitting(image) if t in FRECHET})
 
     def _pooled(self, image: Tensor, maps: dict[str, list[Tensor]]) -> Values:
         pooled = {trunk: _mean(found[-1]) for trunk, found in maps.items() if trunk in FRECHET}
@@ -85,14 +89,13 @@ class Features:
 
     def _tensor(self, pictures: np.ndarray) -> Tensor:
         """(B, 3, H, W) in [0, 1], float32, on the device."""
-        height, width = pictures.shape[1:3]
-        for trunk in self.lpips:
-            if min(height, width) < SMALLEST[trunk]:
-                raise InputError(
-                    f"asked for {PAIRED[trunk]} of pictures of {width} x {height} px; "
-                    f"accepted: {SMALLEST[trunk]} px or more on both sides"
-                )
         return torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2).to(self.device) / 255
+
+
+def too_small(network: str, height: int, width: int) -> str:
+    """Why a picture of this size has no features of a network; "" where it has some."""
+    least = SMALLEST.get(network, 1)
+    return f"it needs {least} px or more on both sides" if min(height, width) < least else ""
 
 
 def _missing(weights_folder: Path, name: str) -> str | None:

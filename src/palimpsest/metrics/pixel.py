@@ -243,8 +243,9 @@ def ssim_uniform_hole(pair: Pair) -> float:
 
 
 def _steps(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """|∂x| and |∂y| in levels."""
-    return cv2.absdiff(picture[:, 1:], picture[:, :-1]), cv2.absdiff(picture[1:], picture[:-1])
+    """|∂x| and |∂y| in levels; empty where a picture is 1 px wide or high."""
+    pairs = (picture[:, 1:], picture[:, :-1]), (picture[1:], picture[:-1])
+    return tuple(cv2.absdiff(after, before) if after.size else after for after, before in pairs)
 
 
 @whole
@@ -307,6 +308,9 @@ def lmse(pair: Pair) -> float:
     xx, yy, xy = (_window_sums(cv2.multiply(a, b, dtype=cv2.CV_16U)) for a, b in ((x, x), (y, y), (x, y)))
     explained = np.divide(xy * xy, xx, out=np.zeros_like(xx), where=xx > 1e-5 * 255**2)
     return _ratio(float((yy - explained).sum()), float(yy.sum()))
+
+
+LEAST = {"ssim": GAUSSIAN.width, "ssim_uniform": UNIFORM.width, "lmse": 20}  # px, sides of a picture
 
 
 def _window_sums(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,16 @@ if TYPE_CHECKING:
 Metric = Callable[["Pair"], float]
 METRICS: dict[str, Metric] = {}  # of the result
 RAW: dict[str, Metric] = {}  # of the raw output, before the known pixels are put back; ids end in `_raw`
+OF_SCORE = [
+    "psnr",
+    "ssim",
+    "l1",
+    "lpips_alex",
+    "psnr_hole",
+    "ssim_hole",
+    "l1_hole",
+    "psnr_raw",
+]  # besides those of a set
 MAIN = ["psnr", "ssim", "lpips_alex"]  # of `dvc exp show` and `compare`
 
 

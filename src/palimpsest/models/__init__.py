@@ -56,7 +56,7 @@ import torch
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from palimpsest.config.runs import Run
-from palimpsest.config.yaml import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Namer, Settings, build, choices
 from palimpsest.losses.weights import Weights
 
 
@@ -67,7 +67,7 @@ def available() -> list[str]:
 def find(model: str) -> ModuleType:
     """The method's module; InputError if there is none of that name."""
     if model not in available():
-        raise InputError(f"no method {model!r}; accepted: {', '.join(available())}")
+        raise InputError(f"no method {model!r}; accepted: {choices(available(), model)}")
     module = import_module(f"{__name__}.{model}")
     if absent := [name for name in ("Config", "Model") if not hasattr(module, name)]:
         raise InputError(f"{module.__name__} has no {absent[0]}; accepted: what the contract in {__name__} asks of it")
@@ -79,13 +79,13 @@ def is_prior(model: str) -> bool:
     return hasattr(find(model).Model, "sample")
 
 
-def configure(run: Run) -> Settings:
-    """A run's settings as its method's Config; InputError names every setting that it refuses."""
+def configure(run: Run, named: Namer | None = None) -> Settings:
+    """A run's settings as its method's Config; InputError names every setting that it refuses, as `named` does."""
     try:
         kind = find(run.model).Config
     except InputError as error:
         raise InputError(f"params.yaml: runs.{run.name}.model: {error}") from error
-    return build(kind, run.settings, run.at)
+    return build(kind, run.settings, named or run.at)
 
 
 def create(run: Run, size: int):

@@ -48,10 +48,10 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, normalize, relu
 
+from palimpsest.config.numbers import Factor, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import attention
@@ -74,24 +74,24 @@ class SimilarityConfig(Settings):
 
     encoder: bool
     normalisation: Literal["patch", "map", "patch-channel"]
-    scale: PositiveFloat  # α
+    scale: Factor  # α
 
 
 class Loss(Weights):
     """Weights of the terms; with `reconstruction: 0.0` this is the Baseline."""
 
-    coarse: NonNegativeFloat  # l1 of the coarse output
-    refinement: NonNegativeFloat  # β: l1 of the refined output, and of the auxiliary image within its loss
-    adversarial: NonNegativeFloat
-    critic: PositiveFloat  # of the critics' own loss
-    reconstruction: NonNegativeFloat  # λ
+    coarse: Weight  # l1 of the coarse output
+    refinement: Weight  # β: l1 of the refined output, and of the auxiliary image within its loss
+    adversarial: Weight
+    critic: Factor  # of the critics' own loss
+    reconstruction: Weight  # λ
 
 
 class Config(Settings):
     generator: GeneratorConfig
     critic: CriticConfig
     similarity: SimilarityConfig
-    initial_gain: PositiveFloat  # of the Xavier initialisation
+    initial_gain: Factor  # of the Xavier initialisation
     adversarial: Literal["hinge", "hinge-on-both"]
     betas: Betas
     loss: Loss

@@ -41,11 +41,12 @@ from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from torch.nn.functional import interpolate, l1_loss, leaky_relu
 
+from palimpsest.config.numbers import Blur, Channels, Factor, Levels, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
@@ -73,27 +74,27 @@ BOTTLENECK = 4  # how many times narrower the inner layer of a decoder's head is
 class Loss(Weights):
     """Weights of the terms, the released code's."""
 
-    hole: NonNegativeFloat  # l1 in the hole, a mean over the picture
-    known: NonNegativeFloat  # l1 elsewhere, likewise
-    perceptual: NonNegativeFloat  # of the raw output and of the result
-    style: NonNegativeFloat  # likewise
-    adversarial: NonNegativeFloat  # scores, and edges that the critic detects
-    intermediate: NonNegativeFloat  # edges and picture that F_s and F_t alone give
+    hole: Weight  # l1 in the hole, a mean over the picture
+    known: Weight  # l1 elsewhere, likewise
+    perceptual: Weight  # of the raw output and of the result
+    style: Weight  # likewise
+    adversarial: Weight  # scores, and edges that the critic detects
+    intermediate: Weight  # edges and picture that F_s and F_t alone give
 
 
 class CriticConfig(Settings):
     """The two-branch critic and how it learns."""
 
-    width: PositiveInt  # channels of the first layer of a branch
-    detector_width: PositiveInt  # channels of the edge detector
-    rate: PositiveFloat  # learning rate, times the generator's
+    width: Channels  # channels of the first layer of a branch
+    detector_width: Channels  # channels of the edge detector
+    rate: Factor  # learning rate, times the generator's
 
 
 class Config(Settings):
-    width: Annotated[int, Field(multiple_of=BOTTLENECK, gt=0)]  # channels of the first level
-    levels: Annotated[int, Field(ge=3)]  # each halves the size
-    initial_deviation: PositiveFloat  # of the normally distributed weights
-    sigma: PositiveFloat  # px, of Canny's blur
+    width: Annotated[Channels, Field(multiple_of=BOTTLENECK)]  # channels of the first level
+    levels: Annotated[Levels, Field(ge=3)]  # each halves the size
+    initial_deviation: Factor  # of the normally distributed weights
+    sigma: Blur  # px, of Canny's blur
     structure: Structure  # of the picture itself, or of what is left of it in [-1, 1] as bytes
     critic: CriticConfig
     betas: Betas

@@ -27,6 +27,7 @@ Departures
 - 150,000 iterations, about what the authors' reported training time allows; their cap of 1,000,000 was not reached.
 - The paper does not specify the spatial transformer (localisation network) and appearance flow (tanh range).
 - The DCGAN variant weighs its adversarial loss 0.0008, as a comment in the released settings does.
+- Training may begin with a phase `l1`, in which the critics rest; short trainings learn colours so.
 - Perceptual and style losses, which section 5.1 finds to bring nothing, have weight 0. The paper does not specify them:
   here the l1 of VGG's features, and Gram matrices as in Johnson et al. 2016, equations 3 and 4, of the result.
 """
@@ -35,10 +36,11 @@ from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from palimpsest.config.numbers import Channels, Factor, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
@@ -53,6 +55,7 @@ from palimpsest.losses.perceptual import perceptual_l1, style_loss
 from palimpsest.losses.reconstruction import known_l1, spatial_discount, total_variation, weighted_l1
 from palimpsest.losses.weights import Weights
 
+PHASES = ("l1", "joint")
 FEATURES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # of the perceptual and the style loss; Johnson et al. 2016
 
 
@@ -65,28 +68,28 @@ class Attention(Options):
 class Loss(Weights):
     """Weights of the terms; 0 switches a term off."""
 
-    l1_hole: NonNegativeFloat
-    l1_known: NonNegativeFloat
-    coarse: NonNegativeFloat  # l1 of the coarse output, times l1_hole and l1_known
-    refinement: NonNegativeFloat  # l1 of the refined output, likewise
+    l1_hole: Weight
+    l1_known: Weight
+    coarse: Weight  # l1 of the coarse output, times l1_hole and l1_known
+    refinement: Weight  # l1 of the refined output, likewise
     discount: Annotated[float, Field(gt=0, le=1)]  # γ, for each row of pixels
-    adversarial: NonNegativeFloat
-    global_critic: NonNegativeFloat  # relative to the local critic's 1
-    gradient_penalty: NonNegativeFloat  # λ of equation 4
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    total_variation: NonNegativeFloat
+    adversarial: Weight
+    global_critic: Weight  # relative to the local critic's 1
+    gradient_penalty: Weight  # λ of equation 4
+    perceptual: Weight
+    style: Weight
+    total_variation: Weight
 
 
 class Config(Settings):
-    width: Annotated[int, Field(ge=2)]  # channels of the first layer
-    critic_width: PositiveInt
-    patch_size: PositiveInt  # px, side of P and of what the local critic sees
+    width: Annotated[Channels, Field(ge=2)]  # channels of the first layer
+    critic_width: Channels
+    patch_size: Pixels  # px, side of P and of what the local critic sees
     padding: Padding
     attention: Attention
-    initial_gain: PositiveFloat  # of the generator's Glorot initialisation
+    initial_gain: Factor  # of the generator's Glorot initialisation
     adversarial: Literal["wgan-gp", "dcgan", "lsgan"]
-    critic_steps: NonNegativeInt  # for each of the generator's, algorithm 1
+    critic_steps: Annotated[int, Field(ge=0, le=64)]  # for each of the generator's, algorithm 1
     betas: Betas
     loss: Loss
     schedule: Schedule
@@ -241,6 +244,7 @@ class Model:
             raise InputError(f"padding is reflect on pictures of {size} px; accepted: zeros, or pictures above 64 px")
         self.config = config
         self.batches = config.critic_steps + 1
+        self.phase = "joint"
         critic_padding = "zeros" if config.padding == "reflect" else config.padding
         self.networks = nn.ModuleDict(
             {
@@ -263,12 +267,15 @@ class Model:
         return self.networks["generator"]
 
     def begin(self, phase: Phase) -> None:
-        """All networks train jointly; a phase sets only their learning rate."""
+        self.phase = phase.name
         set_rates(self.optimisers, phase)
 
     def step(self, image: Tensor, hole: Tensor) -> dict[str, Tensor]:
         """Algorithm 1: the critics' steps, each on a batch of its own, then the generator's."""
-        return critics_first(self.batches, image * 2 - 1, hole, self._step_critics, self._step_generator)
+        x = image * 2 - 1
+        if self.phase == "l1":
+            return self._step_generator(x.chunk(self.batches)[-1], hole.chunk(self.batches)[-1])
+        return critics_first(self.batches, x, hole, self._step_critics, self._step_generator)
 
     def _step_critics(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
         gan_loss = GAN_LOSSES[self.config.adversarial]
@@ -285,7 +292,7 @@ class Model:
         return {"critic": loss, "gradient_penalty": penalty} if gan_loss.penalised else {"critic": loss}
 
     def _step_generator(self, x: Tensor, hole: Tensor) -> dict[str, Tensor]:
-        weight, gan_loss = self.config.loss, GAN_LOSSES[self.config.adversarial]
+        weight = self.config.loss
         x1, x2, _ = self.generator(x, hole)
         result = paste(x2, x, hole)
         p_x, p_x1, p_x2, p_result = crop_about(hole, self.config.patch_size, x, x1, x2, result)
@@ -294,21 +301,24 @@ class Model:
         known_coarse, known_refined = (known_l1(output, x, hole) for output in (x1, x2))
         l1_hole = weight.coarse * hole_coarse + weight.refinement * hole_refined
         l1_known = weight.coarse * known_coarse + weight.refinement * known_refined
-        adversarial = gan_loss.generator(self.networks["local_critic"](p_result))
-        adversarial = adversarial + weight.global_critic * gan_loss.generator(self.networks["global_critic"](result))
-        loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.adversarial * adversarial
-        further = self._further_terms(result, x)
-        loss = loss + weight.total(further)
+        further = self._adversarial_term(p_result, result) if self.phase == "joint" else {}
+        further |= self._further_terms(result, x)
+        loss = weight.l1_hole * l1_hole + weight.l1_known * l1_known + weight.total(further)
         descend(self.optimisers["generator"], loss)
         return {
             "l1_hole_coarse": hole_coarse,
             "l1_hole_refined": hole_refined,
             "l1_known_coarse": known_coarse,
             "l1_known_refined": known_refined,
-            "adversarial": adversarial,
             **further,
             "generator": loss,
         }
+
+    def _adversarial_term(self, p_result: Tensor, result: Tensor) -> dict[str, Tensor]:
+        """What both critics say of P and of the whole result."""
+        fooled = GAN_LOSSES[self.config.adversarial].generator
+        of_p, of_whole = fooled(self.networks["local_critic"](p_result)), fooled(self.networks["global_critic"](result))
+        return {"adversarial": of_p + self.config.loss.global_critic * of_whole}
 
     def _further_terms(self, result: Tensor, x: Tensor) -> dict[str, Tensor]:
         """The terms of section 5.1, those whose weight is not 0."""

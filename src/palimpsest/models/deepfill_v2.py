@@ -33,10 +33,10 @@ Departures
 from functools import cached_property, partial
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from palimpsest.config.numbers import Factor, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import Options
@@ -52,17 +52,17 @@ from palimpsest.losses.weights import Weights
 class Loss(Weights):
     """Weights of the terms."""
 
-    coarse: NonNegativeFloat  # l1 of x1
-    refinement: NonNegativeFloat  # l1 of x2
-    adversarial: NonNegativeFloat
-    critic: PositiveFloat  # of the critic's own loss
+    coarse: Weight  # l1 of x1
+    refinement: Weight  # l1 of x2
+    adversarial: Weight
+    critic: Factor  # of the critic's own loss
 
 
 class Config(Settings):
     generator: GeneratorConfig
     attention: Options
     critic: CriticConfig
-    initial_gain: PositiveFloat  # of the generator's Glorot initialisation
+    initial_gain: Factor  # of the generator's Glorot initialisation
     adversarial: Literal["hinge", "hinge-on-both"]
     betas: Betas
     loss: Loss

@@ -44,10 +44,11 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, max_pool2d
 
+from palimpsest.config.numbers import Blur, Channels, Factor
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.contextual_attention import ContextualAttention, Options
@@ -66,13 +67,13 @@ STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))  # of VGG16: widths, and numbe
 
 
 class Config(Settings):
-    detector_width: PositiveInt  # channels of D's first layer
-    edge_width: Annotated[int, Field(ge=2)]  # of the edge generator's
-    width: Annotated[int, Field(ge=2)]  # of the painter's
-    critic_width: PositiveInt
-    critic_rate: PositiveFloat  # learning rate, times the generators'
+    detector_width: Channels  # channels of D's first layer
+    edge_width: Annotated[Channels, Field(ge=2)]  # of the edge generator's
+    width: Annotated[Channels, Field(ge=2)]  # of the painter's
+    critic_width: Channels
+    critic_rate: Factor  # learning rate, times the generators'
     hole_colour: HoleColour  # of x
-    sigma: PositiveFloat  # px, of Canny's blur, from which D learns
+    sigma: Blur  # px, of Canny's blur, from which D learns
     edgeless: Annotated[float, Field(ge=0, le=1)]  # share of training pictures that are painted without edges
     attention: Options
     betas: Betas

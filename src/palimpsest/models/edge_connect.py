@@ -43,10 +43,10 @@ from functools import cached_property, partial
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from palimpsest.config.numbers import Blur, Channels, Factor, Few, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.edges import canny, edges_of, grey
@@ -65,15 +65,15 @@ INITIAL_DEVIATION = 0.02
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the generators' first layer
-    residual_blocks: PositiveInt
+    width: Channels  # channels of the generators' first layer
+    residual_blocks: Few
     normalised: bool  # whether G2 has instance normalisation
-    leak: NonNegativeFloat  # G2's slope below 0
+    leak: Weight  # G2's slope below 0
     hole_colour: HoleColour  # that G2 sees
     colours: Literal["unit", "signed"]  # that G2 sees: in [0, 1] or in [-1, 1]
-    critic_width: PositiveInt
-    critic_rate: PositiveFloat  # learning rate, times the generators'
-    sigma: PositiveFloat  # px, of Canny's blur
+    critic_width: Channels
+    critic_rate: Factor  # learning rate, times the generators'
+    sigma: Blur  # px, of Canny's blur
     known_edges: Literal["detected", "predicted"]  # of C_comp, outside the hole
     size_divisor: Literal[4, 16]  # px; 4 takes sides from 12 px
     betas: Betas

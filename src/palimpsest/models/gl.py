@@ -46,10 +46,11 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import hardtanh, relu
 
+from palimpsest.config.numbers import Channels, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.local_crops import crop_about
@@ -68,15 +69,15 @@ Normalised = Literal["before-relu", "after-relu"]
 class Loss(Weights):
     """Weights of the terms."""
 
-    hole: NonNegativeFloat  # squared error in the hole
-    adversarial: NonNegativeFloat  # α
+    hole: Weight  # squared error in the hole
+    adversarial: Weight  # α
 
 
 class Config(Settings):
-    width: Annotated[int, Field(ge=2, multiple_of=2)]  # channels of the first layer
-    critic_width: PositiveInt
-    patch_size: Annotated[int, Field(ge=2 * LAST)]  # px, side of what the local discriminator sees
-    dilations: list[PositiveInt]  # of the layers in the middle
+    width: Annotated[Channels, Field(ge=2, multiple_of=2)]  # channels of the first layer
+    critic_width: Channels
+    patch_size: Annotated[Pixels, Field(ge=2 * LAST)]  # px, side of what the local discriminator sees
+    dilations: list[Pixels]  # of the layers in the middle
     normalised: Normalised
     bias: bool  # of the completion network's convolutions, beside batch normalisation
     colours: Literal["unit", "signed"]  # sigmoid of pictures in [0, 1], or pictures in [-1, 1], clipped

@@ -44,10 +44,10 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, instance_norm, interpolate, leaky_relu, relu
 
+from palimpsest.config.numbers import Channels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.initial_weights import he
 from palimpsest.layers.sn_patchgan import Critic, CriticConfig
@@ -68,20 +68,20 @@ FEATURES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 class Loss(Weights):
     """Equations 10 and 14."""
 
-    hole: NonNegativeFloat  # γ
-    reconstruction: NonNegativeFloat  # λ1
-    perceptual: NonNegativeFloat  # λ2
-    adversarial: NonNegativeFloat  # λ3
-    divergence: NonNegativeFloat  # λ4
+    hole: Weight  # γ
+    reconstruction: Weight  # λ1
+    perceptual: Weight  # λ2
+    adversarial: Weight  # λ3
+    divergence: Weight  # λ4
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the first level
+    width: Channels  # channels of the first level
     embedding: Literal["none", "single", "progressive"]  # no memory, one c for all levels, or equation 7
     noise: Literal["none", "plain", "conditional"]
     normalised: bool  # instance normalisation in encoder and decoder
-    embedding_width: PositiveInt  # channels of f_c's convolution
-    noise_width: PositiveInt  # channels of the convolution before μ and σ
+    embedding_width: Channels  # channels of f_c's convolution
+    noise_width: Channels  # channels of the convolution before μ and σ
     critic: CriticConfig
     adversarial: Literal["hinge", "linear"]
     betas: Betas

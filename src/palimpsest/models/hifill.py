@@ -46,10 +46,11 @@ from itertools import pairwise
 from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pad
 
+from palimpsest.config.numbers import Channels, Factor, Levels, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.contextual_attention import Masking, attention_weights, patch_sum
@@ -67,50 +68,50 @@ from palimpsest.losses.weights import Weights
 SMALLEST_NORM = 1e-8  # of a patch
 FLOW_UNIT = 8  # px, see the contract in palimpsest/models/__init__.py
 
-Dilated = Annotated[list[NonNegativeInt], Field(min_length=1)]  # how many layers have dilation 1, 2, 4, …
+Dilated = Annotated[list[Annotated[int, Field(ge=0, le=64)]], Field(min_length=1)]  # layers of dilation 1, 2, 4, …
 
 
 class GeneratorConfig(Settings):
     """The coarse and the refinement network."""
 
-    width: PositiveInt  # channels of the first layers
-    levels: Annotated[int, Field(ge=2)]  # of the refinement network's encoder; each halves the size
+    width: Channels  # channels of the first layers
+    levels: Annotated[Levels, Field(ge=2)]  # of the refinement network's encoder; each halves the size
     coarse_dilated: Dilated
     refinement_dilated: Dilated
     coarse_gate: Gate
     refinement_gate: Gate
-    initial_deviation: PositiveFloat  # of the convolutions' weights, the critic's too
+    initial_deviation: Factor  # of the convolutions' weights, the critic's too
 
 
 class Attention(Settings):
     """How scores come about, see layers/contextual_attention.py."""
 
-    softmax_scale: PositiveFloat
+    softmax_scale: Factor
     fuse: bool
     masking: Masking
 
 
 class CriticConfig(Settings):
-    width: PositiveInt  # channels of the first layer
+    width: Channels  # channels of the first layer
     layers: Annotated[int, Field(ge=1, le=6)]  # each halves the size
 
 
 class Loss(Weights):
     """Weights of the terms."""
 
-    hole: NonNegativeFloat  # α1, of L_in-hole
-    known: NonNegativeFloat  # α2, of L_context
-    coarse: NonNegativeFloat  # α, of x1 within both
-    adversarial: NonNegativeFloat  # β
-    gradient_penalty: NonNegativeFloat  # σ
+    hole: Weight  # α1, of L_in-hole
+    known: Weight  # α2, of L_context
+    coarse: Weight  # α, of x1 within both
+    adversarial: Weight  # β
+    gradient_penalty: Weight  # σ
 
 
 class Config(Settings):
-    size: PositiveInt  # px, longest side that the networks see; larger pictures are reduced
+    size: Pixels  # px, longest side that the networks see; larger pictures are reduced
     generator: GeneratorConfig
     attention: Attention
     critic: CriticConfig
-    critic_steps: NonNegativeInt  # for each of the generator's
+    critic_steps: Annotated[int, Field(ge=0, le=64)]  # for each of the generator's
     betas: Betas
     loss: Loss
     schedule: Schedule

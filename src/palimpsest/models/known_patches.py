@@ -4,12 +4,12 @@ A baseline of no paper, for the choice of reference patches in CRFill's table 3.
 Departures: none known.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from palimpsest.config.numbers import Seed
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.contextual_attention import relative_to_own
 from palimpsest.layers.patches import known_patches, piece
@@ -17,7 +17,7 @@ from palimpsest.layers.patches import known_patches, piece
 
 class Config(Settings):
     choice: Literal["nearest", "random"]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]  # of the draw, the same for every picture
+    seed: Seed  # of the draw, the same for every picture
 
 
 class Model:

@@ -40,10 +40,10 @@ from functools import cached_property, partial
 from itertools import pairwise
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, l1_loss
 
+from palimpsest.config.numbers import Blur, Channels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import mean_colour, paste
 from palimpsest.layers.edges import canny
@@ -62,16 +62,16 @@ WINDOW = 7  # px, around a known pixel, in which its context weight counts missi
 class Loss(Weights):
     """Weights of the terms."""
 
-    context: NonNegativeFloat
-    hole: NonNegativeFloat  # l1 in the hole
-    adversarial: NonNegativeFloat  # 0: without D
-    gradient_difference: NonNegativeFloat
-    r1: NonNegativeFloat  # γ, of D's gradient penalty
+    context: Weight
+    hole: Weight  # l1 in the hole
+    adversarial: Weight  # 0: without D
+    gradient_difference: Weight
+    r1: Weight  # γ, of D's gradient penalty
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of E's first layer
-    sigma: PositiveFloat  # px, of Canny's blur
+    width: Channels  # channels of E's first layer
+    sigma: Blur  # px, of Canny's blur
     betas: Betas
     loss: Loss
     schedule: Schedule

@@ -19,10 +19,11 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from palimpsest.config.numbers import Channels, Few
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.fourier import FourierResidualBlock, mirrored_conv
 from palimpsest.layers.normed_residual import normed_unit
@@ -32,8 +33,8 @@ SMALLEST = 2 * 2**LEVELS  # px, of a side
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the first layer
-    blocks: PositiveInt  # residual
+    width: Channels  # channels of the first layer
+    blocks: Few  # residual
     global_share: Annotated[float, Field(gt=0, lt=1)]  # of the blocks' channels, those that see the whole picture
 
 

@@ -40,10 +40,10 @@ from functools import cached_property
 from itertools import pairwise
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
+from palimpsest.config.numbers import Channels, Factor, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.initial_weights import normal
@@ -66,25 +66,25 @@ GAN_LOSS = GAN_LOSSES["wgan-gp"]
 class Loss(Weights):
     """Weights of the terms, the released code's."""
 
-    hole: NonNegativeFloat  # l1 in the hole, a mean over the picture
-    known: NonNegativeFloat  # l1 elsewhere, likewise
-    perceptual: NonNegativeFloat  # of the raw output and of the result
-    style: NonNegativeFloat  # likewise
-    adversarial: NonNegativeFloat
-    gradient_penalty: NonNegativeFloat
+    hole: Weight  # l1 in the hole, a mean over the picture
+    known: Weight  # l1 elsewhere, likewise
+    perceptual: Weight  # of the raw output and of the result
+    style: Weight  # likewise
+    adversarial: Weight
+    gradient_penalty: Weight
 
 
 class CriticConfig(Settings):
     """The two-column critic and how it learns."""
 
-    width: PositiveInt  # channels of the first layer of a column
-    rate: PositiveFloat  # learning rate, times the generator's
+    width: Channels  # channels of the first layer of a column
+    rate: Factor  # learning rate, times the generator's
     betas: Betas
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the first level
-    initial_deviation: PositiveFloat  # of the normally distributed weights
+    width: Channels  # channels of the first level
+    initial_deviation: Factor  # of the normally distributed weights
     critic: CriticConfig
     betas: Betas
     loss: Loss

@@ -39,10 +39,10 @@ from functools import cached_property, partial
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d
 
+from palimpsest.config.numbers import Blur, Channels, Factor, Few, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import HoleColour, cover, paste
 from palimpsest.layers.edges import canny, sobel
@@ -67,25 +67,25 @@ BLUR_SIDE, BLUR_DEVIATION, BLURS = 5, 1.0, 2  # of W, px
 class Loss(Weights):
     """Weights of the terms; 0 switches a term off."""
 
-    hole: NonNegativeFloat  # l1
-    known: NonNegativeFloat  # l1
-    smaller: NonNegativeFloat  # both at the smaller scales, times the weights above
-    gradients: NonNegativeFloat
-    edges: NonNegativeFloat
-    perceptual: NonNegativeFloat  # of the raw output and of the result
-    style: NonNegativeFloat  # likewise
-    adversarial: NonNegativeFloat
+    hole: Weight  # l1
+    known: Weight  # l1
+    smaller: Weight  # both at the smaller scales, times the weights above
+    gradients: Weight
+    edges: Weight
+    perceptual: Weight  # of the raw output and of the result
+    style: Weight  # likewise
+    adversarial: Weight
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the generator's first layer
-    residual_blocks: PositiveInt
+    width: Channels  # channels of the generator's first layer
+    residual_blocks: Few
     normalised: Literal["everywhere", "hidden", "nowhere"]  # layers with instance normalisation
-    leak: NonNegativeFloat  # the generator's slope below 0
+    leak: Weight  # the generator's slope below 0
     hole_colour: HoleColour  # that the generator sees
-    critic_width: PositiveInt
-    critic_rate: PositiveFloat  # learning rate, times the generator's
-    sigma: PositiveFloat  # px, of Canny's blur
+    critic_width: Channels
+    critic_rate: Factor  # learning rate, times the generator's
+    sigma: Blur  # px, of Canny's blur
     betas: Betas
     loss: Loss
     schedule: Schedule

@@ -31,10 +31,11 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from palimpsest.config.numbers import Channels, Factor, Few, Seed
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.masked_transformer import MaskedConv, TransformerGroup, enlarge_conv
@@ -46,19 +47,19 @@ SIDES = (64, 32, 16, 32, 64)  # px, of a training picture's maps in each group o
 RESIZE = (None, halve_conv, halve_conv, enlarge_conv, enlarge_conv)
 MIDDLE = SIDES[2]  # px, of the maps whose values are replaced, in the second stage too
 
-Groups = Annotated[list[PositiveInt], Field(min_length=len(SIDES), max_length=len(SIDES))]
+Groups = Annotated[list[Few], Field(min_length=len(SIDES), max_length=len(SIDES))]
 
 
 class Config(Settings):
-    transformer: PositiveInt  # channels of the first stage
-    heads: PositiveInt  # of its attention
+    transformer: Channels  # channels of the first stage
+    heads: Few  # of its attention
     blocks: Groups
     windows: Groups  # px
     width: Width  # of the second stage
-    latent: PositiveInt  # channels of z and w
-    mapping_layers: PositiveInt
-    mapping_rate: PositiveFloat  # what the mapping network's stored weights are multiplied by
-    seed: Annotated[int, Field(ge=0, lt=2**63)]  # of z and all other random numbers
+    latent: Channels  # channels of z and w
+    mapping_layers: Few
+    mapping_rate: Factor  # what the mapping network's stored weights are multiplied by
+    seed: Seed  # of z and all other random numbers
 
 
 class StyledConv(nn.Module):

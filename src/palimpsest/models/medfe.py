@@ -40,11 +40,12 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
+from palimpsest.config.numbers import Channels, Factor, Few, Levels, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.initial_weights import normal
@@ -70,31 +71,31 @@ SQUEEZE = 16
 class CriticConfig(Settings):
     """The global critic and the local one."""
 
-    width: PositiveInt  # channels of the first layer
-    layers: PositiveInt  # before the scores; all halve the size
-    side: PositiveInt  # px, of what the local one sees
+    width: Channels  # channels of the first layer
+    layers: Levels  # before the scores; all halve the size
+    side: Pixels  # px, of what the local one sees
 
 
 class Loss(Weights):
     """Weights of the terms."""
 
-    l1: NonNegativeFloat
-    read_outs: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    adversarial: NonNegativeFloat
+    l1: Weight
+    read_outs: Weight
+    perceptual: Weight
+    style: Weight
+    adversarial: Weight
 
 
 class Config(Settings):
-    width: Annotated[int, Field(multiple_of=8, gt=0)]  # channels of the first level
+    width: Annotated[Channels, Field(multiple_of=8)]  # channels of the first level
     kernels: Annotated[list[Literal[3, 5, 7]], Field(min_length=1)]  # that fill
-    fillings: PositiveInt  # partial convolutions for each kernel
-    residual_blocks: PositiveInt
+    fillings: Few  # partial convolutions for each kernel
+    residual_blocks: Few
     normalisation: Normalisation  # of a window by what is valid in it
     missing_above: Annotated[float, Field(ge=0, le=1)]  # share of missing pixels in a place of the grid
     normalised: bool  # instance by instance
     read: Literal["by place", "as released"]  # of equalised maps
-    initial_deviation: PositiveFloat  # of the normally distributed weights
+    initial_deviation: Factor  # of the normally distributed weights
     structure: StructureConfig
     critic: CriticConfig
     betas: Betas

@@ -34,9 +34,10 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
+from palimpsest.config.numbers import Channels, Levels, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.initial_weights import he
@@ -59,16 +60,16 @@ COLOURS = {  # mean and deviation of red, green and blue in [0, 1]
 class Loss(Weights):
     """Weights of equation 7."""
 
-    known: NonNegativeFloat
-    hole: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    style: NonNegativeFloat
-    total_variation: NonNegativeFloat
+    known: Weight
+    hole: Weight
+    perceptual: Weight
+    style: Weight
+    total_variation: Weight
 
 
 class Config(Settings):
-    width: PositiveInt  # channels of the first layer
-    levels: Annotated[int, Field(ge=3)]  # each halves the size
+    width: Channels  # channels of the first layer
+    levels: Annotated[Levels, Field(ge=3)]  # each halves the size
     normalisation: Normalisation  # of a window by what is valid in it
     first_bias: bool  # of the first layer
     colours: Literal["imagenet", "signed"]

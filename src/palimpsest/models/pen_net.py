@@ -29,11 +29,12 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss
 from torch.nn.utils.parametrizations import spectral_norm
 
+from palimpsest.config.numbers import Channels, Factor, Levels, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.attention_transfer import transfer
 from palimpsest.layers.compositing import paste
@@ -50,24 +51,24 @@ from palimpsest.losses.weights import Weights
 class CriticConfig(Settings):
     """How large the critic is."""
 
-    width: PositiveInt  # channels of the first layer
-    levels: PositiveInt  # layers that halve the size
+    width: Channels  # channels of the first layer
+    levels: Levels  # layers that halve the size
 
 
 class Loss(Weights):
     """Weights of the terms."""
 
-    hole: NonNegativeFloat
-    known: NonNegativeFloat
-    pyramid: NonNegativeFloat  # pictures of all levels
-    adversarial: NonNegativeFloat
-    critic: PositiveFloat  # of the critic's own loss
+    hole: Weight
+    known: Weight
+    pyramid: Weight  # pictures of all levels
+    adversarial: Weight
+    critic: Factor  # of the critic's own loss
 
 
 class Config(Settings):
-    width: Annotated[int, Field(multiple_of=len(DILATIONS), gt=0)]  # channels of the first layer
-    levels: Annotated[int, Field(ge=2)]  # of the encoder; each halves the size
-    initial_deviation: PositiveFloat  # of the weights' normal distribution
+    width: Annotated[Channels, Field(multiple_of=len(DILATIONS))]  # channels of the first layer
+    levels: Annotated[Levels, Field(ge=2)]  # of the encoder; each halves the size
+    initial_deviation: Factor  # of the weights' normal distribution
     critic: CriticConfig
     betas: Betas
     loss: Loss

@@ -41,11 +41,12 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, leaky_relu, mse_loss, softplus
 
+from palimpsest.config.numbers import Channels, Factor, Few, Levels, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.compositing import paste
 from palimpsest.layers.self_attention import attend
@@ -66,19 +67,19 @@ LEAK = 0.1
 class Loss(Weights):
     """Weights of the terms, for both paths."""
 
-    divergence: NonNegativeFloat  # for each scale of the output
-    appearance: NonNegativeFloat
-    adversarial: NonNegativeFloat
+    divergence: Weight  # for each scale of the output
+    appearance: Weight
+    adversarial: Weight
 
 
 class Config(Settings):
-    width: Annotated[int, Field(ge=1)]  # channels of the first layer; z_c and the deepest maps have four times as many
-    levels: Annotated[int, Field(ge=SCALES)]  # each halves the size
-    critic_levels: Annotated[int, Field(ge=3)]
-    merging_leak: NonNegativeFloat  # slope below 0 where what attention gathers is merged
+    width: Channels  # channels of the first layer; z_c and the deepest maps have four times as many
+    levels: Annotated[Levels, Field(ge=SCALES)]  # each halves the size
+    critic_levels: Annotated[Levels, Field(ge=3)]
+    merging_leak: Weight  # slope below 0 where what attention gathers is merged
     refreshed: bool  # whether spectral normalisation takes a step of the power method when a hole is filled too
-    critic_rate: PositiveFloat  # learning rate, times the generator's
-    samples: PositiveInt  # results drawn for a hole, of which D2 chooses one
+    critic_rate: Factor  # learning rate, times the generator's
+    samples: Few  # results drawn for a hole, of which D2 chooses one
     betas: Betas
     loss: Loss
     schedule: Schedule

@@ -23,9 +23,10 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
+from palimpsest.config.numbers import Channels, Count, Factor, Few, Iterations, Weight
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.layers.resampling import halve, halve_conv
 from palimpsest.layers.style_synthesis import (
@@ -53,21 +54,21 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Loss(Weights):
     """Regularisation: each term is computed once in so many steps, and weighted by as many."""
 
-    r1: NonNegativeFloat  # γ
-    r1_every: PositiveInt  # steps
-    path_length: NonNegativeFloat
-    path_length_every: PositiveInt  # steps
+    r1: Weight  # γ
+    r1_every: Iterations  # steps
+    path_length: Weight
+    path_length_every: Iterations  # steps
     path_length_decay: Fraction  # of the running mean a
 
 
 class Config(Settings):
     width: Width
-    latent: PositiveInt  # channels of z and w
-    mapping_layers: PositiveInt
-    mapping_rate: PositiveFloat  # learning rate of the mapping network, times the others'
-    deviation_group: PositiveInt  # pictures over which the discriminator sees the standard deviation
+    latent: Channels  # channels of z and w
+    mapping_layers: Few
+    mapping_rate: Factor  # learning rate of the mapping network, times the others'
+    deviation_group: Count  # pictures over which the discriminator sees the standard deviation
     mixing: Fraction  # share of the batches that mix two z in each picture
-    average: PositiveInt  # pictures, half-life of the averaged weights
+    average: Iterations  # pictures, half-life of the averaged weights
     betas: Betas
     loss: Loss
     schedule: Schedule

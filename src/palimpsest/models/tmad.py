@@ -58,11 +58,12 @@ from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss, max_pool2d, normalize, pad, softplus
 from torch.nn.utils.parametrize import cached
 
+from palimpsest.config.numbers import Channels, Count, Few, Pixels, Weight
 from palimpsest.config.yaml import InputError, Settings, each_once
 from palimpsest.holes.lengths import REFERENCE
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, spectral
@@ -85,39 +86,39 @@ Critic = Literal["patch_critic", "global_critic"]
 class MemoryConfig(Settings):
     """The texture memory, section III-B."""
 
-    patch: PositiveInt  # k_p in px of a picture of 256 px, other sizes scale it
-    overlap: PositiveInt  # k_p divided by the stride: 2 for rectangles, 4 for irregular holes
+    patch: Pixels  # k_p in px of a picture of 256 px, other sizes scale it
+    overlap: Few  # k_p divided by the stride: 2 for rectangles, 4 for irregular holes
     choice: Literal["known", "least-masked"]  # patches without missing pixels, or those with the fewest
-    pool: PositiveInt  # N_pool
+    pool: Count  # N_pool
 
 
 class RetrievalConfig(Settings):
     """Correspondence and sampling, section III-B."""
 
-    width: PositiveInt  # channels of θ and φ
-    candidates: PositiveInt  # N_c
+    width: Channels  # channels of θ and φ
+    candidates: Count  # N_c
     sampling: Literal["hard", "weighted-sum"]  # the N_c patches themselves, or the single patch S · T (table IV)
 
 
 class Loss(Weights):
     """Weights of equations 8 and 9; table II."""
 
-    l1: NonNegativeFloat
-    patch_adversarial: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    global_adversarial: NonNegativeFloat
-    total_variation: NonNegativeFloat
-    gradient_penalty: NonNegativeFloat
+    l1: Weight
+    patch_adversarial: Weight
+    perceptual: Weight
+    global_adversarial: Weight
+    total_variation: Weight
+    gradient_penalty: Weight
 
 
 class Config(Settings):
     memory: MemoryConfig
     retrieval: RetrievalConfig
-    width: PositiveInt  # channels of PSNet at full size
-    critic_width: PositiveInt
-    patches: PositiveInt  # N_ps, for each picture in training
+    width: Channels  # channels of PSNet at full size
+    critic_width: Channels
+    patches: Count  # N_ps, for each picture in training
     relativistic: bool  # false: figure 7's loss without comparison
-    perceptual_size: Annotated[int, Field(ge=16)]  # px, to which patches are resized for VGG
+    perceptual_size: Annotated[Pixels, Field(ge=16)]  # px, to which patches are resized for VGG
     trained: Annotated[list[GeneratorPart], Field(min_length=1), AfterValidator(each_once)]  # the others stay fixed
     inherits: Annotated[list[GeneratorPart | Critic], AfterValidator(each_once)]  # start as in the run `needs.start`
     betas: Betas

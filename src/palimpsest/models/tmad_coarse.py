@@ -18,12 +18,11 @@ Departures
 """
 
 from functools import cached_property
-from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
+from palimpsest.config.numbers import Channels, Weight
 from palimpsest.config.yaml import Settings
 from palimpsest.layers.blocks import DownBlock, InputConv, OutConv, ResidualBlock, UpBlock, plain
 from palimpsest.layers.initial_weights import he
@@ -37,12 +36,12 @@ RESIDUAL_BLOCKS, DILATION = 8, 2
 class Loss(Weights):
     """Equation 1."""
 
-    hole: NonNegativeFloat  # λ_m
-    valid: NonNegativeFloat  # λ_v
+    hole: Weight  # λ_m
+    valid: Weight  # λ_v
 
 
 class Config(Settings):
-    width: Annotated[int, Field(ge=1)]  # channels at full size
+    width: Channels  # channels at full size
     betas: Betas
     loss: Loss
     schedule: Schedule

@@ -24,8 +24,8 @@ from palimpsest.papers.metrics import REGIONS, Metrics, read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.measured import Measured
 from palimpsest.results.names import method_names
-from palimpsest.results.samples import Arrays, Scene, read_scene
-from palimpsest.storage import read_arrays, write_text
+from palimpsest.results.samples import Arrays, Scene, read_kept, read_scene
+from palimpsest.storage import replacing, write_text
 from palimpsest.workspace import ReportFiles, Workspace
 
 SMALL, LARGE = 160, 720  # px, the width of a thumbnail, and of a picture with which the page begins
@@ -117,7 +117,7 @@ class Gallery:
         place = places[(len(places) - 1) // 2]
         pictures = {ORIGINAL: scene.shard[place], INPUT: scene.input(place)}
         for side, run in (("left", left), ("right", right)):
-            pictures[side] = chosen.kept(read_arrays(Workspace(self.root).results(run).samples))[place]
+            pictures[side] = chosen.kept(read_kept(self.root, self.measured, run))[place]
         for name, picture in pictures.items():
             width, height = save_thumbnail(self.files.gallery / "first" / f"{name}.webp", picture, LARGE)
         about = {"slot": scene.slot, "holes": scene.hole, "place": place, "id": scene.shard.ids[place]}
@@ -141,7 +141,7 @@ class Gallery:
 
     def _write_kept(self, run: str) -> dict[str, list[int]]:
         """The pictures that a run kept; {what they were measured as: their places}."""
-        arrays, kept = read_arrays(Workspace(self.root).results(run).samples), {}
+        arrays, kept = read_kept(self.root, self.measured, run), {}
         for each in self._sets:
             if run in self.measured.kept(each.scene.slot, each.measured_as):
                 pictures = each.kept(arrays)
@@ -177,10 +177,10 @@ class Gallery:
         }
 
     def _write_pictures(self, folder: Path, pictures: dict[int, np.ndarray]) -> None:
-        (self.files.gallery / folder).mkdir(parents=True, exist_ok=True)
         for place, picture in pictures.items():
             path = self.files.gallery / folder / f"{place}.png"
-            path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes())
+            with replacing(path) as temporary:
+                temporary.write_bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1])
             if picture.shape[1] > SMALL:
                 save_thumbnail(path.with_suffix(".webp"), picture, SMALL)
 
@@ -203,6 +203,7 @@ class Gallery:
                 "code": result.code,
                 "current": result.code == described.code,
                 "profile": result.profile,
+                "seeds": result.seeds,
                 "slot": result.slot,
                 "data": {**pictures, "sha256": shard.fingerprint},
                 "ids": shard.ids,
@@ -220,14 +221,14 @@ class Gallery:
         return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
 
     def _scored(self, run: str, holes: str) -> dict:
-        """A run's holes of one kind, and for each metric the mean, a histogram and the worst pictures."""
+        """A run's holes of one kind, and for each metric the mean, a histogram and the first seed's worst pictures."""
         bank = self._banks[self.measured.results[run].slot][holes.removesuffix("/pieced")]
-        values = self.measured.per_image(run)[holes]
+        values, result = self.measured.values(run)[holes], self.measured.results[run]
         metrics = {}
-        for name in self.measured.results[run].holes[holes]:
-            found = asdict(self.measured.aggregate(run, holes, name))
+        for name in result.holes[holes]:
+            found = {**asdict(result.aggregate(holes, name)), "by_seed": result.by_seed[holes][name]}
             if name in values:
-                found |= {"histogram": histogram(values[name]), "worst": self._worst(name, values[name])}
+                found |= {"histogram": histogram(values[name].mean(0)), "worst": self._worst(name, values[name][0])}
             metrics[name] = found
         return {"bank": bank, "metrics": metrics}
 
@@ -258,8 +259,8 @@ def save_thumbnail(path: Path, picture: np.ndarray, width: int) -> tuple[int, in
     if full > width:
         size = (width, max(1, round(height * width / full)))
         picture = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, quality=80, method=1)
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, quality=80, method=1)
     return picture.shape[1], picture.shape[0]
 
 

@@ -1,6 +1,8 @@
 """The report: tables, figures, gallery and credits as one HTML page that needs no network, and as LaTeX."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import UndefinedError
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from palimpsest.claims.verdict import VERDICTS
 from palimpsest.config.yaml import InputError
@@ -34,6 +36,7 @@ class Report:
     commit: str  # of the code
     summary: dict[str, Any]  # profile, data, tables, matrix
     claims: dict[str, Any]  # the ledger
+    on_record: dict[str, Any]  # every record, and the one that is shown beside ours
     figures: list[dict[str, Any]]  # what figures.json says of each
     gallery: dict[str, Any]  # slots, sets of pictures, runs, metrics
     credits: dict[str, str]  # slot → NOTICE
@@ -131,6 +134,11 @@ class Report:
 
 def show_figures(report: Report) -> Report:
     """Writes each figure as the page shows it, reports/thumbnails/<name>.webp, and notes how large it is there."""
+    with _of_one_kind(report.workspace):
+        return _show_figures(report)
+
+
+def _show_figures(report: Report) -> Report:
     reports = report.workspace.reports
     drawn = {f["name"]: reports.figures / f"{f['name']}.png" for f in report.figures if f["drawn"]}
     for slot, found in report.data.items():
@@ -151,11 +159,14 @@ def read_report(root: Path) -> Report:
     """What the stages before `report` wrote; InputError where something is absent."""
     workspace = Workspace(root)
     reports, summary = workspace.reports, read_json(workspace.reports.summary, dict)
+    if lacking := [key for key in ("profile", "data", "tables", "matrix") if key not in summary]:
+        raise InputError(f"{reports.summary}: has no {lacking[0]!r}; `dvc repro` makes it anew")
     slots = {slot: workspace.slot(slot) for slot in summary["data"]}
     return Report(
         commit=commit(root),
         summary=summary,
         claims=read_json(reports.claims, dict),
+        on_record=read_json(reports.records, dict),
         figures=read_json(reports.captions, list),
         gallery=read_json(reports.gallery_index, dict),
         credits={slot: _text(files.credits) for slot, files in slots.items()},
@@ -167,17 +178,25 @@ def read_report(root: Path) -> Report:
 
 def render(report: Report, name: str) -> str:
     """The report as `index.html` or `report.tex`."""
-    try:
+    with _of_one_kind(report.workspace):
         return template("page", name, tex=tex).render(report=report)
-    except (UndefinedError, KeyError, TypeError) as error:
-        found = f"found summary.json, claims.json, figures.json or index.json of another kind ({error})"
-        raise InputError(
-            f"{report.workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them"
-        ) from error
+
+
+@contextmanager
+def _of_one_kind(workspace: Workspace) -> Iterator[None]:
+    """Turns what goes wrong with files that earlier stages did not write as they are into an InputError."""
+    try:
+        yield
+    except (UndefinedError, LookupError, TypeError, AttributeError, ValueError, UnidentifiedImageError) as error:
+        files = "summary.json, claims.json, records.json, figures.json, index.json, report.json or a picture"
+        found = f"found {files} that was damaged or edited ({type(error).__name__}: {error})"
+        raise InputError(f"{workspace.reports.folder}: asked for a report, {found}; `dvc repro` makes them") from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: asked for by the report, found nothing to read; `dvc repro` makes it") from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: asked for by the report, found nothing to read ({error}); `dvc repro` makes it"
+        ) from error

@@ -1,44 +1,74 @@
-"""README.md shows the newest record between two markers: a line about it, the table and the picture."""
+"""README.md shows a record between two markers: what it is, its ledger, a table and pictures."""
 
 import re
 from pathlib import Path
 
+from palimpsest.claims.ledger import counts, read_ledger
 from palimpsest.config.yaml import InputError
-from palimpsest.page.records import Record, Row
+from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.values import Published, Values
+from palimpsest.papers.paper import read_papers
+from palimpsest.papers.values import Values
+from palimpsest.results.headline import REFERENCE, Row, mean, rows
+from palimpsest.results.records import Record
 from palimpsest.tables.context import SMOKE
 
 BLOCK = re.compile(r"(?<=<!-- record -->\n).*(?=<!-- end of record -->)", re.DOTALL)
-HEADS = ["method", "published PSNR (dB)", "our PSNR (dB)", "constant fill (dB)", "ours is measured on"]
+HEADS = ["method", "published PSNR (dB)", "on record (dB)", "constant fill (dB)", "ours is measured on"]
 RULE = ["---", "---:", "---:", "---:", "---"]
+NONE = "No results are on record yet: [docs/records.md](docs/records.md) says how to make a record.\n"
 
 
-def refresh(text: str, folder: Path, record: Record, values: Values) -> str:
-    """README's text with a record, which lies in `folder`, between its markers; InputError where it has none."""
+def refresh(text: str, record: Record | None, values: Values) -> str:
+    """README's text with a record between its markers; InputError where it has none."""
     if not BLOCK.search(text):
         raise InputError("README.md: asked for `<!-- record -->` and `<!-- end of record -->`, found no such pair")
-    shown = f"{about(record)}\n\n{grid(record, values)}\n\n![{record.caption}]({(folder / 'picture.png').as_posix()})\n"
-    return BLOCK.sub(lambda _: shown, text)
+    parts = [about(record), verdicts(record), grid(record, values), pictures(record)] if record else [NONE]
+    shown = "\n\n".join(filter(None, parts)).rstrip("\n")
+    return BLOCK.sub(lambda _: f"{shown}\n", text)
 
 
 def about(record: Record) -> str:
     """What a reader must know of the numbers below it."""
     smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
     return (
-        f"Profile `{record.profile}`, {record.date[:10]}, on {record.device}.{smoke} "
-        "Compare a published number with ours only where both were measured on the same data."
+        f"On record: [{record.name}](records/{record.name}), profile `{record.profile}`, {record.day}, on "
+        f"{' and '.join(record.devices)}.{smoke} Compare a published number with ours only where both were measured on "
+        "the same data."
     )
 
 
+def verdicts(record: Record) -> str:
+    """How the papers' claims fare."""
+    found = counts(read_ledger(record.measured, read_papers()).entries)
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in found.items())
+    return f"The papers' {sum(found.values())} [claims](docs/claims.md), tested: {listed}."
+
+
 def grid(record: Record, values: Values) -> str:
-    """The table in Markdown."""
-    lines = [HEADS, RULE, *(_cells(row, values[row.place]) for row in record.rows)]
+    """The papers' own methods as a table in Markdown."""
+    lines = [HEADS, RULE, *(_cells(record, row, values) for row in rows())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(row: Row, published: Published) -> list[str]:
+def _cells(record: Record, row: Row, values: Values) -> list[str]:
+    published, metric = values[row.published], read_metrics()[row.metric]
     number = published.text if published.legible else "illegible"
-    metric = read_metrics()[row.metric]
-    means = ["not run" if mean is None else metric.printed(mean) for mean in (row.ours, row.reference)]
-    return [row.method, f"{number} on {row.published_on}", *means, f"{row.dataset}: {row.hole}, {row.region}"]
+    found = [mean(record.measured, run, row) for run in (row.run, REFERENCE)]
+    means = ["not run" if value is None else metric.printed(value) for value in found]
+    dataset = record.about.slots[row.slot].dataset if row.slot in record.about.slots else "nothing yet"
+    return [row.method, f"{number} on {row.published_on}", *means, f"{dataset}: {row.hole}, {row.region}"]
+
+
+def pictures(record: Record) -> str:
+    """The strips on record, each with its name; "" where there are none."""
+    strips: dict[str, str] = {}
+    for row in rows():
+        words = ("as they are", f"{row.hole} holes", f"filled by {row.method}")
+        strips |= dict(zip(strip_names(row), words, strict=True))
+    there = {name: label for name, label in strips.items() if (record.folder / "pictures" / f"{name}.png").is_file()}
+    lines = [
+        f"| {label} | ![{PICTURES} test pictures, {label}]({Path('records', record.name, 'pictures', name)}.png) |"
+        for name, label in there.items()
+    ]
+    return "\n".join(["| test pictures | |", "| --- | --- |", *lines]) if lines else ""

@@ -1,14 +1,13 @@
 """Reads what the papers published: `<paper>.yaml`, checked against metrics.yaml and values.csv."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from palimpsest.config.yaml import InputError, Settings, Tree, build, one_of, read_yaml
+from palimpsest.config.yaml import InputError, Settings, Tree, build, choices, one_of, read_yaml
 from palimpsest.papers.claims import Claim, check_claims
 from palimpsest.papers.figures import AgainstRatio, ClaimsFigure, FigureSpec, TimingFigure
 from palimpsest.papers.metrics import PAPERS, Metrics, read_metrics
@@ -84,9 +83,8 @@ def check_runs(known: Iterable[str], folder: Path = PAPERS) -> None:
         accepted = {*known, *tree.get("foreseen", [])}
         for key, run in _named(tree, f"{name}.yaml"):
             if run not in accepted:
-                alike = get_close_matches(run, accepted, 3) or sorted(known)
                 raise InputError(
-                    f"{key}: found {run!r}, in neither params.yaml nor `foreseen`; alike: {', '.join(alike)}"
+                    f"{key}: found {run!r}, in neither params.yaml nor `foreseen`; alike: {choices(accepted, run)}"
                 )
 
 

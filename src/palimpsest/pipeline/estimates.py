@@ -29,11 +29,12 @@ def trainings(params: Tree, counted: Mapping[str, Tree], profile: str) -> dict[s
         size = part(params, Crops, "profiles", profile, "slots", run.slot).size
         fills = _pictures(run) * (FORWARD_AND_BACKWARD + run.settings.get("critic_steps", 1))
         stage = "pretrain" if name in params["pretrained"] else "train"
-        seconds[f"{stage}@{name}"] = fills * cost * (size / COUNTED_AT) ** 2 / rate
+        seeds = len(runs.seeds(params, name, profile))
+        seconds[f"{stage}@{name}"] = seeds * fills * cost * (size / COUNTED_AT) ** 2 / rate
     return seconds
 
 
 def _pictures(run: runs.Run) -> int:
-    """That a training sees."""
+    """That a training with one seed sees."""
     schedule = run.settings.get("schedule")
     return schedule["batch_size"] * sum(phase["iterations"] for phase in schedule["phases"]) if schedule else 0

@@ -31,7 +31,8 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
     if due:
         parts.append(on_workers("What would run", stages, due, expected))
     parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
-    return "\n\n".join(parts + [of_profile(root, stages, expected, each) for each in ON_GPUS if each != times.profile])
+    others = [each for each in ON_GPUS if each != times.profile]
+    return "\n\n".join(parts + [of_profile(root, stages, times.expected(stages, each), each) for each in others])
 
 
 def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
@@ -44,7 +45,7 @@ def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
 
 
 def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
-    """{stage: seconds} with estimated trainings, and all other stages as `here`.
+    """{stage: seconds} with estimated trainings, and all other stages as `here`, with its seeds.
 
     InputError before `architectures` has run.
     """
@@ -53,13 +54,13 @@ def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
 
 
 def what_would_run(stages: Stages, due: Collection[str], took: Seconds) -> str:
-    """A line for each stage that is due, with the seconds that it took the last time."""
+    """A line for each stage that is due, with the seconds that it took the last time, as `Times.took` has them."""
     names = [name for name in stages if name in due]
     if not names:
         return "Nothing has changed"
     width = max(map(len, names))
     lines = [f"  {name:{width}}  {in_words(took[name]) if name in took else 'not known'}" for name in names]
-    return "\n".join([f"{len(names)} stages would run; the last time, they took", *lines])
+    return "\n".join([f"{len(names)} stages would run; going by the last time, they take", *lines])
 
 
 def on_workers(title: str, stages: Stages, due: Collection[str], seconds: Seconds) -> str:

@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import stdev
+from typing import Self
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
+from palimpsest.data.shards import Shard
 from palimpsest.metrics.aggregate import Aggregate
+from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
 from palimpsest.results.benchmark import Architecture, Benchmark
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
+SPREAD = 4  # numbers of an interval: low, high, how many values, how many undefined
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: values}}; `hole_ratio` is what is missing
 
 
@@ -44,6 +48,21 @@ class Result(Settings):
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
     intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
     missing: dict[str, str]  # {metric: why it could not be measured}
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        for hole, means in self.holes.items():
+            if strange := means.keys() - read_metrics().keys():
+                raise ValueError(f"holes.{hole} has {min(strange)!r}, which is no metric")
+            spreads = self.intervals.get(hole, {})
+            if strange := [name for name, spread in spreads.items() if name not in means or len(spread) != SPREAD]:
+                raise ValueError(f"intervals.{hole}.{strange[0]} is not {SPREAD} numbers about a mean")
+            by_seed = self.by_seed.get(hole, {})
+            if strange := [name for name in means if len(by_seed.get(name, [])) != len(self.seeds)]:
+                raise ValueError(f"by_seed.{hole}.{strange[0]} is not a mean for each seed")
+        if strange := (self.holes.keys() ^ self.intervals.keys()) | (self.holes.keys() ^ self.hole_ratios.keys()):
+            raise ValueError(f"holes, intervals and hole_ratios differ in {min(strange)!r}")
+        return self
 
     def aggregate(self, hole: str, metric: str) -> Aggregate | None:
         """A metric's mean over the pictures, and its interval; none where it was not measured."""
@@ -98,14 +117,16 @@ NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
 
 @dataclass(frozen=True)
 class Measured:
-    """Every run of the present settings: its result, or why it has none."""
+    """Every run of the present settings, or of a record: its result, or why it has none."""
 
     runs: dict[str, Described]
     results: dict[str, Result]
     absent: dict[str, str]  # run → why
     root: Path
     benchmark: Benchmark | None  # none before it has run
+    unknown: str = "not in params.yaml"  # why any other run has no result
     _values: dict[str, PerImage] = field(default_factory=dict)  # of each run, once read
+    _photographs: dict[str, np.ndarray] = field(default_factory=dict)  # of each slot, once read
 
     @cached_property
     def profile(self) -> str:
@@ -134,7 +155,7 @@ class Measured:
 
     def why_absent(self, run: str) -> str:
         """Why a run has no results, in words."""
-        return self.absent.get(run, "not in params.yaml")
+        return self.absent.get(run, self.unknown)
 
     def why_missing(self, run: str, metric: str) -> str:
         """Why a run that has results has no value for a metric, in words."""
@@ -181,8 +202,22 @@ class Measured:
         """Every metric with holes of each kind, (seeds, N) of the pictures; InputError where they cannot be read."""
         if run not in self._values:
             path, result = Workspace(self.root).results(run).per_image, self.results[run]
-            self._values[run] = read_per_image(path, result.images, result.seeds)
+            values = read_per_image(path, result.images, result.seeds)
+            for hole, spreads in result.intervals.items():
+                if lacking := spreads.keys() - values.get(hole, {}).keys():
+                    raise InputError(f"{path}: has no {min(lacking)} with {hole} holes; `dvc repro` makes it anew")
+            self._values[run] = values
         return self._values[run]
+
+    def photographs(self, slot: str) -> np.ndarray:
+        """(N,): test pictures with the same number are cut from the same photograph."""
+        if slot not in self._photographs:
+            stem = Workspace(self.root).slot(slot).shard("test")
+            names, images = Shard(stem).photos, self.pictures(slot).images
+            if len(names) != images:
+                raise InputError(f"{stem}: found {len(names)} pictures, expected the {images} that were measured")
+            self._photographs[slot] = np.unique(names, return_inverse=True)[1]
+        return self._photographs[slot]
 
     def per_image(self, run: str) -> PerImage:
         """The means over seeds, (N,)."""
@@ -211,7 +246,7 @@ def read_per_image(path: Path, images: int, seeds: list[int]) -> PerImage:
             raise InputError(f"{path}: found columns {head[:4]}; accepted: {', '.join(HEAD)} and the metrics")
         kinds = {kind: [row for row in rows if row[2] == kind] for kind in dict.fromkeys(row[2] for row in rows)}
         columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
     for kind, lines in kinds.items():
         if [row[0] for row in lines] != [str(seed) for seed in seeds for _ in range(images)]:

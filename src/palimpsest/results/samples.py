@@ -22,6 +22,7 @@ Arrays = dict[str, np.ndarray]
 Reader = Callable[[Path], Arrays]
 
 
+PICTURES = ("result", "pieced")  # arrays of pictures, uint8 (K, H, W, 3)
 STRIPES = (255, 150)  # the greys of a hatched hole
 FINEST, ACROSS = 8, 16  # px from one stripe to its like, at least; of them along a picture
 
@@ -95,6 +96,27 @@ class Samples:
         return self.take(spread(len(self.places), count))
 
 
+def read_kept(root: Path, measured: Measured, run: str, read: Reader = read_arrays) -> Arrays:
+    """The arrays of a run's samples.npz; InputError unless it holds a picture of the right size for each place."""
+    path, result = Workspace(root).results(run).samples, measured.results[run]
+    arrays = read(path)
+    for name, array in arrays.items():
+        group, _, what = name.rpartition("/")
+        index = arrays.get(f"{group}/index" if group.startswith("worst/") else "index", np.empty(0))
+        if what == "index":
+            fits = array.ndim == 1 and array.dtype.kind in "iu" and ((array >= 0) & (array < result.images)).all()
+        elif what in PICTURES:
+            fits = array.dtype == np.uint8 and array.shape == (len(index), result.size, result.size, 3)
+        else:
+            fits = array.shape[:1] == index.shape
+        if not fits:
+            found = f"found {name} of {array.dtype} {array.shape}"
+            raise InputError(f"{path}: {found}, which does not fit its pictures; `dvc repro` makes it anew")
+    if lacking := [f"{hole}/result" for hole in result.holes if "/" not in hole and f"{hole}/result" not in arrays]:
+        raise InputError(f"{path}: has no {lacking[0]}; `dvc repro` makes it anew")
+    return arrays
+
+
 def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
     """The samples of every run that was measured on a slot with holes of a kind.
 
@@ -103,7 +125,7 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Rea
     index, kept = None, {}
     for run in measured.kept(slot, hole):
         path = Workspace(root).results(run).samples
-        arrays = read(path)
+        arrays = read_kept(root, measured, run, read)
         if index is not None and not np.array_equal(index, arrays["index"]):
             raise InputError(f"{path}: found other pictures than those of the other runs; `dvc repro` makes it anew")
         index = arrays["index"]
@@ -115,8 +137,8 @@ def read_samples(root: Path, measured: Measured, slot: str, hole: str, read: Rea
     return Samples(read_scene(root, slot, hole), index, kept)
 
 
-def read_worst(root: Path, run: str, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
+def read_worst(root: Path, measured: Measured, run: str, slot: str, hole: str, read: Reader = read_arrays) -> Samples:
     """The pictures that a run filled worst, worst first."""
-    arrays = read(Workspace(root).results(run).samples)
+    arrays = read_kept(root, measured, run, read)
     places, results = arrays[f"worst/{hole}/index"], arrays[f"worst/{hole}/result"]
     return Samples(read_scene(root, slot, hole), places, {run: {"result": results}})

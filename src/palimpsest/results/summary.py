@@ -9,7 +9,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.results.measured import Measured
 
 COLUMNS = ["run", "model", "slot", "dataset", "hole", "metric", "mean", "low", "high", "count", "undefined"]
-COLUMNS += ["unit", "better", "settings", "profile"]
+COLUMNS += ["seeds", "deviation", "unit", "better", "settings", "profile"]
 
 
 def summary(measured: Measured) -> dict:
@@ -19,18 +19,18 @@ def summary(measured: Measured) -> dict:
 
 
 def to_csv(measured: Measured) -> str:
-    """One row a run, hole kind and metric; empty where there is no number."""
+    """One row a run, hole kind and metric; empty where there is no number, as of a `deviation` over one seed."""
     metrics, text = read_metrics(), io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()
     for run, result in sorted(measured.results.items()):
         about = {"run": run, "model": result.model, "slot": result.slot, "dataset": result.dataset}
-        about |= {"settings": result.settings, "profile": result.profile}
+        about |= {"settings": result.settings, "profile": result.profile, "seeds": len(result.seeds)}
         for hole, means in result.holes.items():
             for name in means:
                 found = {key: _number(value) for key, value in asdict(measured.aggregate(run, hole, name)).items()}
                 explained = {"metric": name, "unit": metrics[name].unit, "better": metrics[name].direction}
-                rows.writerow({**about, "hole": hole, **explained, **found})
+                rows.writerow({**about, "hole": hole, **explained, **found, "deviation": result.deviation(hole, name)})
     return text.getvalue()
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Tree, build
+from palimpsest.config.yaml import InputError, Tree, build, choices, where_written
 from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
 from palimpsest.evaluation.external import External, external
@@ -21,7 +22,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
 
     Holes must fit the pictures, networks must build, and the datasets of the active profile must be available.
     """
-    params = build(Params, tree, "")
+    params = build(Params, tree, partial(where_written, tree))
     if params.profile not in params.profiles:
         raise InputError(f"params.yaml: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
     trained, targets = runs.trained(tree), runs.targets(tree)
@@ -41,10 +42,11 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
             _check_holes(params.holes, size)
         for name in trained:
             run = runs.resolve(tree, name, profile)
-            _check_run(run, scale, params.holes)
+            _check_run(tree, run, scale, params.holes)
             _check_prior(run, runs.frechet_network(tree, name), name in params.pretrained)
         for target in targets:
             _check_target(target, scale, params.holes)
+    for profile in params.profiles:
         for name in params.released:
             _check_released(tree, networks, name, profile)
     check_runs([*trained, *params.transfers])
@@ -60,7 +62,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
 
 def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]) -> None:
     if unused := [slot for slot in params.slots if slot not in used]:
-        raise InputError(f"params.yaml: slots: nothing uses {unused[0]}; accepted: {', '.join(sorted(used))}")
+        raise InputError(f"params.yaml: slots: nothing uses {unused[0]}; accepted: {choices(sorted(used), unused[0])}")
     for profile, scale in params.profiles.items():
         if scale.slots.keys() != set(params.slots):
             found = f"profiles.{profile}.slots holds {', '.join(scale.slots) or 'nothing'}"
@@ -68,7 +70,8 @@ def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]
         for slot, crops in scale.slots.items():
             if crops.dataset not in datasets:
                 found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
-                raise InputError(f"params.yaml: {found}; accepted: {', '.join(names_of_photographs(datasets))}")
+                accepted = choices(names_of_photographs(datasets), crops.dataset)
+                raise InputError(f"params.yaml: {found}; accepted: {accepted}")
 
 
 def _check_holes(holes: Holes, size: int) -> None:
@@ -77,8 +80,8 @@ def _check_holes(holes: Holes, size: int) -> None:
             fixed_hole(holes, kind, "any", size)
 
 
-def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
-    config, size = configure(run), scale.slots[run.slot].size
+def _check_run(tree: Tree, run: runs.Run, scale: Profile, holes: Holes) -> None:
+    config, size = configure(run, partial(runs.written, tree, run)), scale.slots[run.slot].size
     with _explaining(f"{run.at}, profile {run.profile}"):
         counted(run, size)
         for other in filter(None, (run.start, run.inside)):
@@ -89,7 +92,7 @@ def _check_run(run: runs.Run, scale: Profile, holes: Holes) -> None:
             if is_prior(run.model) and schedule.hole:
                 raise InputError(f"{run.model} with {schedule.hole} holes; accepted: null, as a prior fills no holes")
             if not is_prior(run.model) and not schedule.hole:
-                raise InputError(f"{run.model} without holes; accepted: {', '.join(holes.names)}")
+                raise InputError(f"{run.model} without holes; accepted: {choices(holes.names, '')}")
             for kind in schedule.holes:
                 holes.kind(kind)
 
@@ -134,8 +137,10 @@ def _check_external(name: str, entry: External, params: Params) -> None:
 
 @contextmanager
 def _explaining(at: str) -> Iterator[None]:
-    """Puts the dotted name of the wrong setting before an InputError's text."""
+    """Puts the dotted name of the wrong setting before the text of an InputError that names none."""
     try:
         yield
     except InputError as error:
+        if str(error).startswith("params.yaml: "):
+            raise
         raise InputError(f"params.yaml: {at}: {error}") from error

@@ -6,8 +6,8 @@ equally often.
 """
 
 import numpy as np
-from pydantic import NonNegativeInt, PositiveInt
 
+from palimpsest.config.numbers import Count, Seed
 from palimpsest.config.yaml import Settings
 
 SEQUENCES = 60  # orders of the pictures; rater 60 has the first one again
@@ -16,8 +16,8 @@ SEQUENCES = 60  # orders of the pictures; rater 60 has the first one again
 class Config(Settings):
     """A profile's `study`."""
 
-    seed: NonNegativeInt  # of the order in which a rater sees the pictures
-    pictures: PositiveInt  # of each slot and kind of hole, at most the paper's number
+    seed: Seed  # of the order in which a rater sees the pictures
+    pictures: Count  # of each slot and kind of hole, at most the paper's number
 
 
 def williams(methods: int) -> list[list[int]]:

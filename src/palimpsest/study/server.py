@@ -10,11 +10,10 @@ A vote is in the file before it is confirmed, so the server may stop at any mome
 
 import json
 import secrets
-import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,13 +28,16 @@ LARGEST = 4096  # bytes of a request's body
 DRAINED = 2**16  # bytes of a larger body that are read before it is refused, so that the refusal arrives
 PATIENCE = 20  # seconds to wait for a rater's connection, or for the file
 TABLES = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS study (identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS raters (number INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS votes (
   rater INTEGER NOT NULL REFERENCES raters, trial TEXT NOT NULL, choice TEXT NOT NULL, seconds REAL NOT NULL,
   UNIQUE (rater, trial)
 );
+COMMIT;
 """
+SCHEMA = "SELECT name, sql FROM sqlite_master WHERE type != 'index' ORDER BY name"
 
 
 class RefusedError(Exception):
@@ -68,8 +70,10 @@ class Urn:
     key: Key
 
     def prepare(self) -> None:
-        """Creates what is missing; InputError for a file of another kind, or of another study."""
+        """Creates what is missing; InputError for a file of another kind, or of another study, which stays as it is."""
         try:
+            if self.path.exists() and self.path.stat().st_size:
+                self._recognise()
             with self._open() as database:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(TABLES)
@@ -86,6 +90,21 @@ class Urn:
                 f"{self.path}: holds votes on study {found[0][:12]}, {self.key.study} is {self.key.identity[:12]}; "
                 "accepted: a new file, or the study that these votes are on"
             )
+
+    def _recognise(self) -> None:
+        """sqlite3.Error for a file that is not whole, or holds other tables; nothing is written."""
+        journal = self.path.with_name(f"{self.path.name}-wal")  # SQLite makes one, and leaves it, unless told not to
+        address = f"{self.path.absolute().as_uri()}?mode=ro{'' if journal.exists() else '&immutable=1'}"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            (whole,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            found = database.execute(SCHEMA).fetchall()
+        with closing(sqlite3.connect(":memory:")) as empty:
+            empty.executescript(TABLES)
+            accepted = empty.execute(SCHEMA).fetchall()
+        if whole != "ok":
+            raise sqlite3.DatabaseError(" ".join(whole.split()))
+        if found and found != accepted:  # a server that was killed at its start leaves none
+            raise sqlite3.DatabaseError(f"its tables are {', '.join(name for name, _ in found)}")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -252,7 +271,6 @@ class Handler(BaseHTTPRequestHandler):
 
 def serve(page: str, key: Key, database: Path, host: str, port: int) -> None:
     """Runs a study until Ctrl-C; InputError where it cannot listen there."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with SIGINT ignored
     urn = Urn(database, key)
     try:
         server = Server((host, port), page, urn)

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.tables import Column, Condition, Row
-from palimpsest.results.measured import Pictures
+from palimpsest.results.measured import Pictures, Result
+from palimpsest.results.reproduction import MARK
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import NO_NUMBER, Cell
 
@@ -64,17 +64,49 @@ class Cells:
             return Cell("missing", "missing", about=f"run {run}: {measured.why_missing(run, metric)}")
         if math.isnan(found.mean):
             return Cell("undefined", "missing", about=f"run {run} has no number here")
-        explained, source = self.context.metrics[metric], measured.runs[run].source
-        weights = measured.results[run].source
-        who = f"external results {run} ({source})" if source else f"run {run}{f' ({weights})' if weights else ''}"
-        bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
+        result, source = measured.results[run], measured.runs[run].source
+        weights = f" ({result.source})" if result.source else ""
+        who = f"external results {run} ({source})" if source else f"run {run}{weights}"
+        text, interval = self._printed(result, metric)
         return Cell(
-            explained.printed(found.mean),
+            text,
             "external" if source else "measured",
             found.mean,
-            about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(found)}",
-            interval=f"{bounds} n = {found.count}".strip(),
+            about=f"{who} on {self.pictures.dataset}, {self.holes}, {_counted(result, kind, metric)}",
+            interval=interval,
             provenance=f"provenance/{run}/{kind}/{metric}",
+        )
+
+    def _printed(self, result: Result, metric: str) -> tuple[str, str]:
+        """A mean with its spread over seeds, and its interval with the counts of both."""
+        explained, kind = self.context.metrics[metric], self.condition.measured
+        found, deviation = result.aggregate(kind, metric), result.deviation(kind, metric)
+        spread = "" if deviation is None else f" ± {explained.printed(deviation)}"
+        bounds = "" if found.low is None else f"[{explained.printed(found.low)}, {explained.printed(found.high)}]"
+        return f"{explained.printed(found.mean)}{spread}", f"{bounds} n = {found.count}{_over_seeds(result)}".strip()
+
+    @property
+    def on_record(self) -> str:
+        """The head of the columns of a record."""
+        record, slot = self.context.beside.record, self.context.beside.record.about.slots.get(self.condition.slot)
+        profile = "" if self.context.beside.comparable else f", profile {record.profile}"
+        data = f", on {slot.dataset}" if slot and slot.dataset != self.pictures.dataset else ""
+        return f"on record: {record.name}{profile}{data}"
+
+    def recorded(self, metric: str, row: Row) -> Cell:
+        """What a record holds, marked where ours now differs from it."""
+        beside, at, run = self.context.beside, self.condition, row.run_on(self.condition)
+        if (judged := beside.of(run, at.slot, at.measured, metric)) is None:
+            return Cell("–", "none", about=f"not on record: {run or 'no run'}")
+        result = beside.record.measured.results[run]
+        text, interval = self._printed(result, metric)
+        return Cell(
+            f"{text}{f' {MARK}' * judged.differs}",
+            "record",
+            judged.found.mean,
+            mark="differs" * judged.differs,
+            about=f"run {run} on record: {beside.record.title}, {_counted(result, at.measured, metric)}; {judged.why}",
+            interval=interval,
         )
 
     def difference(self, column: Column, row: Row) -> Cell:
@@ -93,7 +125,12 @@ class Cells:
         return Cell(text, "difference", difference, about=about, provenance=ours.provenance)
 
 
-def _counted(found: Aggregate) -> str:
+def _counted(result: Result, hole: str, metric: str) -> str:
+    found = result.aggregate(hole, metric)
     kind = "mean of" if found.low is not None else "one number for a set of"
     undefined = f", {found.undefined} more without a value" if found.undefined else ""
-    return f"{kind} {found.count} pictures{undefined}"
+    return f"{kind} {found.count} pictures{undefined}{_over_seeds(result)}"
+
+
+def _over_seeds(result: Result) -> str:
+    return f", {len(result.seeds)} seeds" if len(result.seeds) > 1 else ""

@@ -57,6 +57,8 @@ def _measured(cells: Cells, metric: Metric, group: str, column: Column) -> Itera
     another = "" if own.head == metric.head else f": {own.head}"
     head = Head(metric.head, f"{cells.ours_on}, {group}{another}")
     yield FilledColumn(head, partial(cells.measured, column.metric), own)
+    if cells.context.beside:
+        yield FilledColumn(Head(metric.head, f"{cells.on_record}, {group}"), partial(cells.recorded, column.metric))
     if cells.same and column.compares:
         yield FilledColumn(Head(metric.head, f"ours − published, {group}"), partial(cells.difference, column))
 

@@ -7,6 +7,7 @@ from palimpsest.papers.metrics import Metrics
 from palimpsest.papers.tables import Condition, Layout
 from palimpsest.papers.values import Place, Values
 from palimpsest.results.measured import Measured
+from palimpsest.results.reproduction import Beside
 from palimpsest.study.polls import Poll
 from palimpsest.tables.model import Cell
 
@@ -34,6 +35,7 @@ class Context:
     metrics: Metrics
     measured: Measured
     poll: Poll | None = None  # of the study whose votes it shows
+    beside: Beside | None = None  # a record; none before there is one
 
     @property
     def name(self) -> str:

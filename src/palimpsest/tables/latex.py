@@ -139,6 +139,7 @@ TEX = {
     "√": r"$\surd$",
     "∞": r"$\infty$",
     "∝": r"$\propto$",
+    "≠": r"$\neq$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "→": r"$\rightarrow$",

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, groupby, islice
 
+from palimpsest.results.reproduction import MARK
+
 
 @dataclass(frozen=True)
 class Cell:
     """What one place of a table holds."""
 
     text: str
-    status: str  # published, measured, external, difference, data, missing, illegible, none
+    status: str  # published, measured, record, external, difference, data, missing, illegible, none
     number: float | None = None
-    mark: str = ""  # best, second
+    mark: str = ""  # best, second, differs
     about: str = ""  # what it is and what it was measured on
     interval: str = ""  # with the count of pictures; shown on demand
     provenance: str = ""  # the part of the page that shows where the number comes from
@@ -26,6 +28,7 @@ NO_NUMBER = Cell("–", "none")
 LEGEND = {  # words and marks in place of a number or beside it
     "bold": "the best number of {place}",
     "underlined": "the second best number of {place}",
+    MARK: "ours now differs from the record by more than its interval",
     "not yet run": "the method has no results here yet",
     "no votes": "nobody has voted in the user study yet",
     "missing": "the run did not measure this, or could not",
@@ -111,7 +114,7 @@ class Table:
         return [*self.notes, *([("Legend", self.legend)] if self.legend else [])]
 
 
-MARKS = {"best": "bold", "second": "underlined"}
+MARKS = {"best": "bold", "second": "underlined", "differs": MARK}
 
 
 def legend(place: str = "its column, or of its row where metrics are rows") -> dict[str, str]:

@@ -44,7 +44,10 @@ def notes(context: Context, under: Sequence[Cells], rows: Sequence[Row]) -> Note
     yield from _stand_ins(under)
     yield from _columns(context, under)
     yield "Interval", INTERVAL
+    if context.beside:
+        yield "On record", context.beside.note
     runs = list(dict.fromkeys(run for row in rows for cells in under if (run := cells.run(row))))
+    yield from _seeds(context.measured, runs)
     yield from _runs(context.measured, runs)
     if getattr(context.layout, "timed", []):
         yield from machine(context.measured.benchmark)
@@ -85,6 +88,18 @@ def _columns(context: Context, under: Sequence[Cells]) -> Notes:
         yield f"{metrics[column.metric].label}, {group}", metrics[column.metric].definition
 
 
+def _seeds(measured: Measured, runs: Sequence[str | None]) -> Notes:
+    """What ± means, where some run was trained with several seeds."""
+    done = [measured.results[run].seeds for run in runs if run in measured.results]
+    for several in dict.fromkeys(tuple(seeds) for seeds in done if len(seeds) > 1):
+        seeds = f"{', '.join(map(str, several[:-1]))} and {several[-1]}"
+        trained = f"mean ± standard deviation over trainings with the seeds {seeds}"
+        yield (
+            "Seeds",
+            f"{trained}; without ±, of one training. The interval is over pictures, of their means over seeds.",
+        )
+
+
 def _runs(measured: Measured, runs: Sequence[str]) -> Notes:
     """The settings of the runs, and the features of their perceptual losses."""
     done = {run: measured.results[run] for run in runs if run in measured.results}
@@ -106,6 +121,7 @@ def metric_notes(cells: Cells, rows: Sequence[Row]) -> Notes:
             yield name, metric.definition
     yield "…_raw", "The metric of the same name on the output before the known pixels are put back."
     yield "Interval", INTERVAL
+    yield from _seeds(measured, [cells.run(row) for row in rows])
     missing = {}
     for row in rows:
         if (run := cells.run(row)) in measured.results:

@@ -6,6 +6,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.values import read_values
 from palimpsest.results.measured import Measured
+from palimpsest.results.reproduction import Beside
 from palimpsest.study.polls import read_polls
 from palimpsest.tables.compared import comparison_tables
 from palimpsest.tables.context import Context
@@ -28,19 +29,19 @@ BUILDERS: dict[str, Callable[[Context], Iterator[Table]]] = {
 }
 
 
-def all_tables(measured: Measured) -> list[Table]:
-    """Every table, in the papers' order, then that of released networks."""
-    found = list(contexts(measured))
+def all_tables(measured: Measured, beside: Beside | None = None) -> list[Table]:
+    """Every table, in the papers' order, then that of released networks; with the numbers of a record beside ours."""
+    found = list(contexts(measured, beside))
     return [
         *(table for context in found for table in BUILDERS[context.layout.kind](context)),
         *parity_table(found),
     ]
 
 
-def contexts(measured: Measured) -> Iterator[Context]:
+def contexts(measured: Measured, beside: Beside | None = None) -> Iterator[Context]:
     """What each table is built from."""
     metrics, values, polls = read_metrics(), read_values(), read_polls(measured)
     for name, paper in read_papers().items():
         for key, layout in paper.tables.items():
             poll = polls.get(f"{name}-{key}")
-            yield Context(name, paper.label, key, layout, values, metrics, measured, poll)
+            yield Context(name, paper.label, key, layout, values, metrics, measured, poll, beside)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from html import escape
 
 from palimpsest.tables.model import Cell, Table
 
@@ -18,12 +19,17 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A table for GitHub; notes as a list."""
-    heads = [*table.corners, *(f"{head.group}:<br>{head.text}" for head in table.heads)]
+    heads = [*map(_plain, table.corners), *(f"{_plain(head.group)}:<br>{_plain(head.text)}" for head in table.heads)]
     rules = [*["---"] * len(table.corners), *("---:" if head.numeric else "---" for head in table.heads)]
-    rows = [[*lead, *map(_marked, cells)] for lead, cells in table.lines]
+    rows = [[*map(_plain, lead), *map(_marked, cells)] for lead, cells in table.lines]
     lines = [" | ".join(["", *map(_bar, row), ""]).strip() for row in [heads, rules, *rows]]
-    notes = [f"- {term}: {text}" for term, text in table.explained]
-    return "\n".join([f"**{table.caption}**", "", *lines, "", *notes]) + "\n"
+    notes = [f"- {_plain(term)}: {_plain(text)}" for term, text in table.explained]
+    return "\n".join([f"**{_plain(table.caption)}**", "", *lines, "", *notes]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text whose HTML shows as it is written."""
+    return escape(text, quote=False)
 
 
 def _bar(text: str) -> str:
@@ -31,4 +37,5 @@ def _bar(text: str) -> str:
 
 
 def _marked(cell: Cell) -> str:
-    return {"best": f"**{cell.text}**", "second": f"<u>{cell.text}</u>"}.get(cell.mark, cell.text)
+    text = _plain(cell.text)
+    return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(cell.mark, text)

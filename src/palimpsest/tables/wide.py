@@ -43,6 +43,8 @@ def _columns(under: list[Cells], column: Column) -> Iterator[FilledColumn]:
             read = partial(cells.published, column.published)
             yield FilledColumn(Head(group, cells.published_on), read, published)
         yield FilledColumn(Head(group, ours.ours_on), partial(ours.measured, column.metric), metrics[column.metric])
+        if ours.context.beside:
+            yield FilledColumn(Head(group, ours.on_record), partial(ours.recorded, column.metric))
         for cells in alike:
             if cells.same:
                 head = Head(group, f"ours − published, {cells.condition.label}")

@@ -1,19 +1,25 @@
 """Checkpoints: trained weights as safetensors files, with the run that made them in the header."""
 
+import hashlib
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
+from torch import Tensor, nn
 
+from palimpsest.config.numbers import Pixels
 from palimpsest.config.runs import Run, fingerprint
-from palimpsest.config.yaml import InputError
-from palimpsest.models import create, inherit
+from palimpsest.config.yaml import InputError, Settings, Tree
+from palimpsest.models import create, inherit, without_values
 from palimpsest.storage import replacing, sha256
 from palimpsest.workspace import RunFiles, Workspace
+
+AGAIN = "remove it, and `dvc repro` makes it anew"
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Origin:
 
     run: Run
     dataset: str
-    size: int  # px, of the training pictures
+    size: Pixels  # px, of the training pictures
     features: str  # network that its perceptual loss read; "" for none
     source: str = ""  # whose weights they are, file and hash, where they were released; "" for our own
 
@@ -31,11 +37,22 @@ class Origin:
         return fingerprint(self.run, self.size)
 
 
+class Head(Settings):
+    """What the header of a checkpoint's file says."""
+
+    origin: Origin
+    sha256: str  # of origin and weights
+
+
 def save(path: Path, model, origin: Origin) -> None:
     """Writes the weights of `model` and their origin; equal weights give equal bytes."""
     weights = {name: value.contiguous().cpu() for name, value in model.networks.state_dict().items()}
+    if name := not_finite(weights):
+        raise InputError(f"{path}: not written, as {name} holds numbers that are not finite; accepted: a lower rate")
+    tree = asdict(origin)
+    head = {"origin": tree, "sha256": digest(tree, weights)}
     with replacing(path) as temporary:
-        temporary.write_bytes(serialise(weights, {"origin": json.dumps(asdict(origin), sort_keys=True)}))
+        temporary.write_bytes(serialise(weights, {"head": json.dumps(head, sort_keys=True)}))
 
 
 def save_nothing(path: Path, why: str) -> None:
@@ -45,29 +62,75 @@ def save_nothing(path: Path, why: str) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu"):
-    """(model, origin) of a checkpoint; InputError if it is absent, cut short or not of this project."""
+    """(model, origin) of a checkpoint; InputError if it is absent, damaged or not of this project."""
+    origin, weights = _read(path)
     try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            if why := (file.metadata() or {}).get("absent"):
+        with without_values():  # so that a network of any size is compared before it takes memory
+            found = misfit(weights, _empty(origin, weights).networks)
+    except (InputError, RuntimeError, ValueError) as error:
+        found = str(error).splitlines()[0]
+    if found:
+        raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now ({found}); {AGAIN}")
+    model = _empty(origin, weights)
+    model.networks.load_state_dict(weights)
+    model.networks.to(device).eval().requires_grad_(False)
+    return model, origin
+
+
+def _read(path: Path) -> tuple[Origin, dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            head = file.metadata() or {}
+            if why := head.get("absent"):
                 raise InputError(f"{path}: asked for weights, found none: {why}")
-            tree = json.loads(file.metadata()["origin"])
-            origin = Origin(**{**tree, "run": Run.read(tree["run"])})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found = Head.model_validate_json(head["head"], strict=True)
+        if found.sha256 != digest(asdict(found.origin), weights):
+            raise ValueError("its bytes have changed since it was written")
     except FileNotFoundError as error:
         raise _absent(path) from error
+    except ValidationError as error:
+        raise InputError(f"{path}: not a whole checkpoint of this project (its header is damaged); {AGAIN}") from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a whole checkpoint of this project ({error}); remove it and train again"
-        ) from error
+        raise InputError(f"{path}: not a whole checkpoint of this project ({error}); {AGAIN}") from error
+    return found.origin, weights
+
+
+def digest(origin: Tree, weights: Mapping[str, Tensor]) -> str:
+    """sha256 of all that a checkpoint says and holds."""
+    found = hashlib.sha256(json.dumps(origin, sort_keys=True).encode())
+    for name, value in sorted(weights.items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def _empty(origin: Origin, weights: Container[str]):
+    """The model that a checkpoint's weights are for; of released ones, with the networks that they have."""
     model = create(origin.run, origin.size)
     if origin.source:
         keep(model, {name.partition(".")[0] for name in weights})
-    try:
-        model.networks.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now; train again") from error
-    model.networks.to(device).eval().requires_grad_(False)
-    return model, origin
+    return model
+
+
+def misfit(weights: Mapping[str, Tensor], networks: nn.Module) -> str:
+    """What keeps networks from taking tensors as they are, in words; "" where nothing does."""
+    wanted = networks.state_dict()
+    if strange := wanted.keys() ^ weights.keys():
+        name = min(strange)
+        return f"{name} is missing" if name in wanted else f"{name} is none of its weights"
+    for name, value in weights.items():
+        if (value.dtype, value.shape) != (wanted[name].dtype, wanted[name].shape):
+            found, accepted = (f"{each.dtype} {tuple(each.shape)}" for each in (value, wanted[name]))
+            return f"{name} is {found}, not {accepted}"
+    if name := not_finite(weights):
+        return f"{name} holds numbers that are not finite"
+    return ""
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> str:
+    """The name of the first tensor that holds NaN or infinity; "" where none does."""
+    return next((name for name, value in weights.items() if not value.isfinite().all()), "")
 
 
 def is_there(path: Path) -> bool:

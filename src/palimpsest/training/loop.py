@@ -6,14 +6,17 @@ its last resume point therefore ends in the same bytes as one that was not.
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch.utils.data import DataLoader
 
+from palimpsest.config.numbers import Count, Iterations
 from palimpsest.config.runtime import Runtime
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.learning.schedule import Phase
@@ -30,11 +33,11 @@ if TYPE_CHECKING:
 class TrainingConfig(Settings):
     """A profile's `training`."""
 
-    log_every: PositiveInt  # iterations that a row of the log averages over; a phase's last row may take fewer
-    sample_every: PositiveInt  # iterations between two sample grids
-    samples: PositiveInt  # pictures on a grid
-    validated: PositiveInt  # pictures whose hole PSNR is logged with every grid, at most the validation split's
-    compared: Annotated[int, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
+    log_every: Iterations  # iterations that a row of the log averages over; a phase's last row may take fewer
+    sample_every: Iterations  # iterations between two sample grids
+    samples: Count  # pictures on a grid
+    validated: Count  # pictures whose hole PSNR is logged with every grid, at most the validation split's
+    compared: Annotated[Count, Field(ge=2)]  # pictures on either side of a prior's Fréchet distance, with every grid
 
 
 def train(
@@ -54,7 +57,7 @@ def train(
     phases = [(phase, place) for phase in batches.schedule.phases for place in range(phase.iterations)]
     model.networks.to(fabric.device, memory_format=torch.channels_last).train()
     resume = ResumePoint(folder, model)
-    progress = resume.restore()
+    progress = resume.restore(len(phases))
     average_gradients(fabric, model.optimisers.values())
     buffers = [buffer for buffer in model.networks.buffers() if buffer.is_floating_point()]
     order = range(progress.iteration, len(phases))
@@ -63,46 +66,58 @@ def train(
     highest_rates: list[tuple[dict[str, Any], float]] = []  # of each group of parameters
     recent: list[dict[str, float]] = []  # losses that no row of the log holds yet
     saved = time.monotonic()
-    for batch in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
-        phase, place = phases[progress.iteration]
-        if phase is not current:
-            current = phase
-            model.begin(current)
-            groups = [group for optimiser in model.optimisers.values() for group in optimiser.param_groups]
-            highest_rates = [(group, group["lr"]) for group in groups]
-        for group, rate in highest_rates:
-            group["lr"] = rate * current.share(place)
-        torch.manual_seed(_seed(batches.seed, progress.iteration, fabric.global_rank))
-        with fabric.autocast():
-            losses = model.step(*(part.to(fabric.device) for part in batch))
-        average(fabric, buffers)
-        recent.append({name: float(loss.detach()) for name, loss in losses.items()})
-        if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
-            raise InputError(
-                f"training stopped at iteration {progress.iteration + 1} of {len(phases)}: the loss {bad[0]} is "
-                f"{recent[-1][bad[0]]}; the last good state is {resume}"
-            )
-        progress.iteration += 1
-        if display:
-            display.show(progress.iteration, recent[-1])
-        done = progress.iteration == len(phases)
-        distances = {}
-        if grid is not None and (progress.iteration % config.sample_every == 0 or done):
-            model.networks.eval()
-            progress.grids[progress.iteration] = grid.results(model, fabric.device)
-            distances = grid.distances(model, fabric.device)
-            model.networks.train()
-        ends = done or phases[progress.iteration][0] is not current
-        if progress.iteration % config.log_every == 0 or ends or distances:
-            row = {"iteration": progress.iteration, "phase": current.name, **_means(recent), **distances}
-            progress.log.append(row)
-            recent = []
-            if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
-                resume.save(progress)
-                saved = time.monotonic()
+    with _telling(progress, len(phases), resume):
+        for batch in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
+            phase, place = phases[progress.iteration]
+            if phase is not current:
+                current = phase
+                model.begin(current)
+                groups = [group for optimiser in model.optimisers.values() for group in optimiser.param_groups]
+                highest_rates = [(group, group["lr"]) for group in groups]
+            for group, rate in highest_rates:
+                group["lr"] = rate * current.share(place)
+            torch.manual_seed(_seed(batches.seed, progress.iteration, fabric.global_rank))
+            with fabric.autocast():
+                losses = model.step(*(part.to(fabric.device) for part in batch))
+            average(fabric, buffers)
+            recent.append({name: float(loss.detach()) for name, loss in losses.items()})
+            if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
+                raise InputError(
+                    f"training with seed {batches.seed} stopped at iteration {progress.iteration + 1} of {len(phases)}"
+                    f": the loss {bad[0]} is {recent[-1][bad[0]]}; the last good state is {resume}"
+                )
+            progress.iteration += 1
+            if display:
+                display.show(progress.iteration, recent[-1])
+            done = progress.iteration == len(phases)
+            distances = {}
+            if grid is not None and (progress.iteration % config.sample_every == 0 or done):
+                model.networks.eval()
+                progress.grids[progress.iteration] = grid.results(model, fabric.device)
+                distances = grid.distances(model, fabric.device)
+                model.networks.train()
+            ends = done or phases[progress.iteration][0] is not current
+            if progress.iteration % config.log_every == 0 or ends or distances:
+                row = {"iteration": progress.iteration, "phase": current.name, **_means(recent), **distances}
+                progress.log.append(row)
+                recent = []
+                if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
+                    resume.save(progress)
+                    saved = time.monotonic()
     if display:
         display.close()
     return progress
+
+
+@contextmanager
+def _telling(progress: Progress, iterations: int, resume: ResumePoint) -> Iterator[None]:
+    """Notes where a training was stopped."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        where = f"training stopped at iteration {progress.iteration} of {iterations}"
+        stop.add_note(f"{where}; the same command goes on from {resume}")
+        raise
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from palimpsest.config.yaml import InputError
 from palimpsest.inpainting import to_pixels
-from palimpsest.metrics.features import Features
+from palimpsest.metrics.features import Features, too_small
 from palimpsest.metrics.frechet import FRECHET, Statistics, frechet_distance
 
 BATCH = 16  # pictures
@@ -30,9 +30,9 @@ class PriorSamples:
     def of(
         cls, count: int, compared: int, network: str, folder: Path, crop: Callable[[int], np.ndarray], device
     ) -> Self:
-        """`crop(number)` is a real picture, uint8 (H, W, 3); InputError if the network's weights are missing."""
+        """`crop(number)` is a real picture, uint8 (H, W, 3); InputError without weights, or below 16 px."""
         features = Features(folder, device, [network])
-        if why := features.missing.get(network):
+        if why := features.missing.get(network) or too_small(network, *crop(0).shape[:2]):
             raise InputError(f"asked for {FRECHET[network]} of a prior's pictures: {why}")
         pooled = [features.pool(np.stack([crop(n) for n in part]))[network] for part in _parts(compared)]
         return cls(count, compared, network, features, Statistics.of(np.concatenate(pooled)))

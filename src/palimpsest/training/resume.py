@@ -2,15 +2,21 @@
 
 import io
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ConfigDict, NonNegativeInt
+from torch import Tensor
 
-from palimpsest.config.yaml import InputError
+from palimpsest.config.yaml import InputError, Settings
 from palimpsest.storage import replacing
+from palimpsest.training.checkpoints import misfit, not_finite
+
+DIGEST = 32  # bytes
 
 
 @dataclass
@@ -22,36 +28,69 @@ class Progress:
     grids: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → sample grid, uint8 (K, H, W, 3)
 
 
+class State(Settings):
+    """What a resume point holds."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    iteration: NonNegativeInt
+    log: list[dict[str, int | float | str]]
+    grids: dict[int, Tensor]
+    optimisers: dict[str, dict[str, Any]]
+    networks: dict[str, Tensor]
+
+
 class ResumePoint:
-    """The state of a run on disk, in a folder of its own for exactly these settings, data and code."""
+    """The state of a run on disk, in a folder of its own for exactly these settings, data and code.
+
+    The file begins with the sha256 of the rest of it.
+    """
 
     def __init__(self, folder: Path, model):
-        self.path, self.model = folder / "state.pt", model
+        self.path, self.model = folder / "state", model
 
     def __str__(self) -> str:
         return str(self.path) if self.path.exists() else "the start: no resume point was written yet"
 
     def save(self, progress: Progress) -> None:
+        """InputError for weights that are not finite, from which no training can go on."""
+        networks = self.model.networks.state_dict()
+        if name := not_finite(networks):
+            found = f"{name} holds numbers that are not finite"
+            raise InputError(
+                f"training stopped after iteration {progress.iteration}: {found}; the last good state is {self}"
+            )
         grids = {iteration: torch.from_numpy(grid) for iteration, grid in progress.grids.items()}
         optimisers = {name: optimiser.state_dict() for name, optimiser in self.model.optimisers.items()}
         state = {"iteration": progress.iteration, "log": progress.log, "grids": grids, "optimisers": optimisers}
         buffer = io.BytesIO()
-        torch.save({**state, "networks": self.model.networks.state_dict()}, buffer)
-        with replacing(self.path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        torch.save({**state, "networks": networks}, buffer)
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            file.write(sha256(buffer.getbuffer()).digest())
+            file.write(buffer.getbuffer())
 
-    def restore(self) -> Progress:
-        """Restores networks and optimisers and returns the progress saved last, or new progress if none was saved."""
+    def restore(self, iterations: int) -> Progress:
+        """Restores networks and optimisers and returns the progress saved last, or new progress if none was saved.
+
+        InputError for a file that was not written whole in a training of so many iterations.
+        """
         if not self.path.exists():
             return Progress()
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            self.model.networks.load_state_dict(state["networks"])
-            for name, optimiser in self.model.optimisers.items():
-                optimiser.load_state_dict(state["optimisers"][name])
-            grids = {iteration: grid.numpy() for iteration, grid in state["grids"].items()}
-            return Progress(state["iteration"], state["log"], grids)
+            return self._restore(self.path.read_bytes(), iterations)
         except (RuntimeError, LookupError, TypeError, EOFError, ValueError, UnpicklingError) as error:
             raise InputError(
                 f"{self.path}: the resume point is damaged; remove its folder to train from the start"
             ) from error
+
+    def _restore(self, written: bytes, iterations: int) -> Progress:
+        digest, content = written[:DIGEST], memoryview(written)[DIGEST:]
+        if sha256(content).digest() != digest:
+            raise ValueError("its bytes have changed since it was written")
+        state = State.model_validate(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        if state.iteration > iterations or misfit(state.networks, self.model.networks):
+            raise ValueError("it is of another training")
+        self.model.networks.load_state_dict(state.networks)
+        for name, optimiser in self.model.optimisers.items():
+            optimiser.load_state_dict(state.optimisers[name])
+        return Progress(state.iteration, state.log, {at: grid.numpy() for at, grid in state.grids.items()})

@@ -392,6 +392,7 @@ async function measuredOn(run, provenance, holes, metric) {
   const interval = found.low === null ? "one number for the whole set" : `${value(found.low)} to ${value(found.high)} (95 %)`;
   const parts = [facts({
     mean: value(found.mean),
+    "mean of each seed": found.by_seed.length > 1 && found.by_seed.map((each, i) => `${value(each)} (seed ${provenance.seeds[i]})`).join(", "),
     interval,
     pictures: `${found.count}${found.undefined ? `, ${found.undefined} more have no value` : ""}`,
     metric: `${explained.head}, ${explained.of} (${metric}): ${explained.definition}`,

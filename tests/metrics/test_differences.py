@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from palimpsest.claims.differences import ALIKE, FEW, ONE_SEED, UNDEFINED, of_pictures, of_sets
+from palimpsest.metrics.differences import ALIKE, FEW, ONE_SEED, UNDEFINED, of_pictures, of_sets
 
 DRAWS = 1000
 SHAPES = {

@@ -1,0 +1,344 @@
+"""records/NAME: what was measured, small enough for Git, read back as measurements.
+
+record.json           profile, date of the last part, and the test pictures of each slot
+runs/<run>.json       its result, its settings in full, and how it was made: commit, date, device, versions
+runs/<run>.npz        values of single pictures that claims and tables compare: float32 (row, seed, picture)
+benchmark.json        results/benchmark.json
+stages.csv            seconds of each stage, for one seed
+claims.csv            the ledger
+pictures/*.png        a dozen test pictures, their holes, and what the papers' own methods make of them
+
+A record may come from anywhere. So nothing is unpacked before its size is known, and what is wrong is one line.
+"""
+
+import csv
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zlib import error as ZlibError
+
+import numpy as np
+
+from palimpsest.config.runs import LIKE
+from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of
+from palimpsest.results.benchmark import Benchmark
+from palimpsest.results.measured import Described, Measured, PerImage, Result
+from palimpsest.workspace import Workspace
+
+LARGEST = 5_000_000  # bytes of a record
+UNPACKED = 50_000_000  # bytes of its values
+ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy writes before an array
+DIGITS = 7  # significant, of its means: float32 holds no more
+NOT_ON_RECORD = "not on record"
+VOTES = "votes"  # lies beside the records
+DAMAGES = (OSError, ValueError, EOFError, SyntaxError, TokenError, RuntimeError, BadZipFile, ZlibError)
+
+
+class Made(Settings):
+    """How a run came about."""
+
+    commit: str  # of code and settings
+    date: str  # ISO 8601, UTC, on which it was put on record
+    device: str
+    threads: int  # of one stage
+    versions: dict[str, str]
+
+
+class Kept(Settings):
+    """runs/<run>.json."""
+
+    made: Made
+    result: Result
+    described: Described
+    values: dict[str, list[str]]  # {hole kind: metrics}, the rows of the .npz in this order
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of its single values."""
+        return sum(map(len, self.values.values())), len(self.result.seeds), self.result.images
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of its single values."""
+        return 4 * math.prod(self.shape)
+
+
+class Slot(Settings):
+    """The test pictures of a slot."""
+
+    dataset: str
+    size: int  # px
+    sha256: str  # of the index of the shard, which holds a hash of every picture
+    photographs: list[int]  # of each picture: those with the same number are cut from the same photograph
+
+    @property
+    def counted(self) -> tuple[str, int, int, int]:
+        """What a result says of the pictures that it was measured on."""
+        return self.dataset, self.size, len(self.photographs), len(set(self.photographs))
+
+
+class About(Settings):
+    """record.json."""
+
+    profile: str
+    date: str  # of the last part
+    slots: dict[str, Slot]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record."""
+
+    folder: Path
+    about: About
+    kept: dict[str, Kept]
+    measured: Measured
+    seconds: dict[str, float]  # of each stage, for one seed
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def profile(self) -> str:
+        return self.about.profile
+
+    @property
+    def day(self) -> str:
+        return self.about.date[:10]
+
+    @property
+    def title(self) -> str:
+        """Its name, devices and date, by which it is called everywhere."""
+        return f"{self.name}, {' and '.join(self.devices)}, {self.day}"
+
+    @property
+    def devices(self) -> list[str]:
+        """Of its parts, the latest first."""
+        return self._of_parts("device")
+
+    @property
+    def seeds(self) -> str:
+        """How many its runs have."""
+        found = sorted({len(result.seeds) for result in self.measured.results.values()})
+        return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(*found)
+
+    @property
+    def commits(self) -> list[str]:
+        """Of its parts, the latest first."""
+        return self._of_parts("commit")
+
+    def _of_parts(self, what: str) -> list[str]:
+        parts = sorted((kept.made for kept in self.kept.values()), key=lambda made: made.date, reverse=True)
+        return list(dict.fromkeys(getattr(made, what) for made in parts))
+
+    @property
+    def scale(self) -> tuple[int, bool]:
+        """Of its profile: tiny, small, photos, paper and anyone's own; one of other pictures stands before its like."""
+        name, _, pictures = self.profile.partition("-")
+        return list(LIKE).index(name) if name in LIKE else len(LIKE), not pictures
+
+    @cached_property
+    def core_hours(self) -> float:
+        """Of all stages that made its runs and whose time is known."""
+        spent = 0.0
+        for stage, seconds in self.seconds.items():
+            kept = self.kept.get(stage.partition("@")[2])
+            spent += seconds * len(kept.result.seeds) * kept.made.threads if kept else 0
+        return spent / 3600
+
+
+def best(records: Iterable[Record]) -> Record | None:
+    """The record of the largest scale; of several the latest."""
+    return max(records, key=lambda record: (record.scale, record.about.date), default=None)
+
+
+def folders(root: Path) -> list[Path]:
+    """Those of all records."""
+    found = (path for path in Workspace(root).records.glob("*") if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in found if path.name != VOTES)
+
+
+def read_records(root: Path) -> list[Record]:
+    """Every record, the latest first."""
+    return sorted(map(read_record, folders(root)), key=lambda record: record.about.date, reverse=True)
+
+
+class Errors(list[str]):
+    """Lines of several InputErrors."""
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            self += str(error).splitlines()
+
+    def stop(self) -> None:
+        """InputError if there are any."""
+        if self:
+            raise InputError("\n".join(self))
+
+
+def read_record(folder: Path) -> Record:
+    """The record in a folder; InputError with a line for each file or key that is wrong."""
+    files, errors = weigh(folder), Errors()
+    about = _built(About, folder / "record.json")
+    kept: dict[str, Kept] = {}
+    for path in (folder / name for name in files if name.startswith("runs/") and name.endswith(".json")):
+        with errors.caught():
+            kept[path.stem] = _built(Kept, path)
+            _check_pictures(path, kept[path.stem].result, about)
+            _check_metrics(path, kept[path.stem])
+    errors.stop()
+    unpacked = sum(each.unpacked for each in kept.values())
+    if unpacked > UNPACKED:
+        raise InputError(f"{folder}/runs: found {unpacked} bytes of values once unpacked; accepted: {UNPACKED}")
+    values, benchmark, seconds = {}, None, {}
+    for run, each in kept.items():
+        with errors.caught():
+            values[run] = _read_values(folder / "runs" / f"{run}.npz", each)
+    with errors.caught():
+        benchmark = _built(Benchmark, folder / "benchmark.json")
+    with errors.caught():
+        seconds = _read_seconds(folder / "stages.csv")
+    errors.stop()
+    measured = Measured(
+        runs={run: each.described for run, each in kept.items()},
+        results={run: each.result for run, each in kept.items()},
+        absent={},
+        root=folder,
+        benchmark=benchmark,
+        unknown=NOT_ON_RECORD,
+        _values=values,
+        _photographs={slot: np.array(each.photographs) for slot, each in about.slots.items()},
+    )
+    return Record(folder, about, kept, measured, seconds)
+
+
+def weigh(folder: Path) -> dict[str, int]:
+    """{path within the folder: bytes} of every file; InputError for a link or device, and where they are too large."""
+    found = {}
+    for above, below, names in os.walk(folder):
+        for name in [*below, *names]:
+            path = Path(above, name)
+            kind = path.lstat()
+            if stat.S_ISREG(kind.st_mode):
+                found[path.relative_to(folder).as_posix()] = kind.st_size
+            elif not stat.S_ISDIR(kind.st_mode):
+                raise InputError(f"{path}: found a link or a device; accepted: a plain file")
+    if sum(found.values()) > LARGEST:
+        largest = sorted(found, key=found.get, reverse=True)[:3]
+        parts = ", ".join(f"{name} {found[name]}" for name in largest)
+        total = sum(found.values())
+        raise InputError(f"{folder}: found {total} bytes, among them {parts}; accepted: {LARGEST} in all")
+    return dict(sorted(found.items()))
+
+
+def _built(kind: type[S], path: Path) -> S:
+    return build(kind, read_tree(path), "", str(path))
+
+
+def read_tree(path: Path) -> Tree:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: asked for JSON, found none that can be read ({_in_short(error)})") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: asked for a mapping of keys to values, found a {type(tree).__name__}")
+    return tree
+
+
+def _check_pictures(path: Path, result: Result, about: About) -> None:
+    """InputError where a result was measured at another profile, or on other pictures, than its record says."""
+    one_of(result.profile, [about.profile], f"{path}: result.profile")
+    one_of(result.slot, about.slots, f"{path}: result.slot")
+    counted = (result.dataset, result.size, result.images, result.photos)
+    if counted != (asked := about.slots[result.slot].counted):
+        raise InputError(f"{path}: result: found dataset, size, images, photos {counted}; accepted: {asked}")
+
+
+def _check_metrics(path: Path, kept: Kept) -> None:
+    """InputError for an interval or a single value of what has no mean, or an interval of another kind."""
+    result = kept.result
+    if not result.seeds:
+        raise InputError(f"{path}: result.seeds: found none; accepted: one or more")
+    for hole, means in result.holes.items():
+        for metric in means:
+            if len(found := result.by_seed.get(hole, {}).get(metric, [])) != len(result.seeds):
+                at = f"{path}: result.by_seed.{hole}.{metric}"
+                raise InputError(f"{at}: found {len(found)} numbers; accepted: one of each seed, {len(result.seeds)}")
+    for key, holes in (("result.intervals", result.intervals), ("values", kept.values)):
+        for hole, metrics in holes.items():
+            for metric in metrics:
+                one_of(metric, kept.result.holes.get(hole, {}), f"{path}: {key}.{hole}")
+    for hole, metrics in kept.result.intervals.items():
+        for metric, spread in metrics.items():
+            if len(spread) != 4:
+                found = f"{path}: result.intervals.{hole}.{metric}: found {len(spread)} numbers"
+                raise InputError(f"{found}; accepted: low, high, pictures, pictures without a value")
+
+
+def _read_values(path: Path, kept: Kept) -> PerImage:
+    """The single values of a run; InputError, before it is unpacked, for an array of another shape."""
+    try:
+        with ZipFile(path) as packed:
+            (member,) = packed.infolist()
+            if member.filename != ARRAY or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+                raise ValueError(f"found {member.filename}, accepted: {ARRAY}, deflated")
+            with packed.open(member) as file:
+                data = BytesIO(file.read(HEADER + kept.unpacked))
+        if np.lib.format.read_magic(data) != (1, 0):
+            raise ValueError("another version of numpy's format")
+        found = np.lib.format.read_array_header_1_0(data)
+        if found != (kept.shape, False, np.dtype("<f4")):
+            raise ValueError(f"found {found[2]} {found[0]}, accepted: float32 {kept.shape}")
+        values = np.frombuffer(data.read(), "<f4").reshape(kept.shape).astype(np.float64)
+    except DAMAGES as error:
+        raise InputError(f"{path}: asked for values, found none that can be read ({_in_short(error)})") from error
+    rows = iter(values)
+    return {hole: {metric: next(rows) for metric in metrics} for hole, metrics in kept.values.items()}
+
+
+def _read_seconds(path: Path) -> dict[str, float]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        found = {stage: float(seconds) for stage, seconds in rows}
+        if head != ["stage", "seconds"] or not all(0 <= seconds < math.inf for seconds in found.values()):
+            raise ValueError("accepted: columns stage and seconds, 0 or more")
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: asked for seconds, found none that can be read ({_in_short(error)})") from error
+    return found
+
+
+def _in_short(error: Exception) -> str:
+    """An error on one line, without the bytes that caused it."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def kept_as(values: np.ndarray) -> np.ndarray:
+    """Single values as a record keeps them."""
+    return values.astype(np.float32).astype(np.float64)
+
+
+def short(value: Any) -> Any:
+    """Numbers as a record keeps them, wherever they are in a tree."""
+    match value:
+        case float():
+            return float(f"{value:.{DIGITS}g}")
+        case dict():
+            return {key: short(each) for key, each in value.items()}
+        case list() | tuple():
+            return [short(each) for each in value]
+    return value

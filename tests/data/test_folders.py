@@ -1,0 +1,99 @@
+"""Folders as a person has them: links, names of other systems and tools."""
+
+import os
+import unicodedata
+
+import pytest
+from PIL import Image
+
+from palimpsest.config.yaml import InputError
+from palimpsest.data.folders import NAME, Pattern, files_below, pair, pictures_below
+
+
+def fill(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (1, 1)).save(folder / name, "PNG")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "name"),
+    [
+        ("{name}", "a.png", "a"),
+        ("{name}", "sub/a.b.JPG", "sub/a.b"),
+        ("{name}_fake", "sub/a_fake.jpg", "sub/a"),
+        ("{name}_fake", "a.jpg", None),
+        ("mask_{name}", "sub/mask_a.png", "sub/a"),
+        ("{name}.jpg_out", "a.jpg_out.png", "a"),
+        ("{name}.png", "a.png", "a"),
+        ("{name}.png", "a.jpg", None),
+        ("latest/{name}_B", "latest/sub/a_B.png", "sub/a"),
+        ("latest/{name}_B", "a_B.png", None),
+        ("{name}/out", "sub/a/out.png", "sub/a"),
+        ("{name}+[1]", "a+[1].png", "a"),
+        ("{name}", unicodedata.normalize("NFD", "é.png"), unicodedata.normalize("NFC", "é")),
+    ],
+)
+def test_a_pattern_tells_whose_a_file_is(pattern, file, name):
+    assert Pattern(pattern).name(file) == name
+
+
+@pytest.mark.parametrize("text", ["fake", "{name}{name}", "", "{Name}"])
+def test_a_pattern_without_a_name_is_refused(text):
+    with pytest.raises(InputError, match=r"asked for files named .*; accepted: \{name\} once, as in \{name\}_fake"):
+        Pattern(text)
+
+
+def test_links_are_followed_and_never_in_a_circle(tmp_path):
+    far = fill(tmp_path / "far", "a.png", "sub/b.png")
+    near = tmp_path / "near"
+    near.mkdir()
+    (near / "a.png").symlink_to(far / "a.png")
+    (near / "sub").symlink_to(far / "sub")
+    (near / "gone.png").symlink_to("nowhere")
+    (near / "itself").symlink_to("itself")
+    (tmp_path / "link").symlink_to(near)
+    assert [name for name, _ in files_below(tmp_path / "link")] == ["a.png", "gone.png", "itself", "sub/b.png"]
+    (far / "sub" / "up").symlink_to(near)
+    with pytest.raises(InputError, match="found 'sub/up', a link to a folder above it; accepted: other links"):
+        list(files_below(near))
+
+
+def test_what_lies_there_under_another_ending_is_named(tmp_path):
+    fill(tmp_path, "a.heic", "b.heic", ".hidden.png")
+    with pytest.raises(InputError, match=r"found 2 other files, such as 'a\.heic'; accepted: a picture by its ending"):
+        pictures_below(tmp_path, NAME)
+    fill(tmp_path, "b.png", "c.png", "c.JPG")
+    found = pictures_below(tmp_path, NAME)
+    assert found.one("b") == tmp_path / "b.png"
+    for name, said in {"a": r"a\.heic; accepted: a picture by", "c": r"c\.JPG and c\.png", "d": "none"}.items():
+        with pytest.raises(InputError, match=f"{name}: asked for one picture of this name, found {said}"):
+            found.one(name)
+
+
+def test_one_folder_holds_pictures_and_masks(tmp_path):
+    """As for LaMa's own script."""
+    folder = fill(tmp_path, "a.png", "a_mask001.png", "b.jpg", "b_mask001.png")
+    found, names = pair({"images": (folder, NAME), "holes": (folder, Pattern("{name}_mask001"))})
+    assert names == ["a", "b"] and found["holes"].one("b") == folder / "b_mask001.png"
+
+
+@pytest.mark.parametrize(
+    ("result", "accepted"),
+    [
+        ("0001_fake_B.png", "--pattern results='{name}_fake_B'"),
+        ("images/0001.png", "--pattern results='images/{name}'"),
+        ("another.png", "the same path below each folder, whatever its ending, or --pattern"),
+    ],
+)
+def test_where_nothing_pairs_a_pattern_is_offered(tmp_path, result, accepted):
+    results, images = fill(tmp_path / "results", result), fill(tmp_path / "images", "1.png", "0001.png")
+    with pytest.raises(InputError) as error:
+        pair({"results": (results, NAME), "images": (images, NAME)})
+    assert str(error.value).endswith(f"accepted: {accepted}")
+
+
+def test_a_name_in_no_encoding_is_found(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    assert len(pictures_below(tmp_path, NAME).files) == 1

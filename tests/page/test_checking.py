@@ -1,0 +1,205 @@
+"""The check names what is wrong with a record, file and key, and never fails on what it reads."""
+
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from on_record import edit, here
+from palimpsest.page import checking
+from palimpsest.page.checking import check
+from palimpsest.page.recording import put_on_record
+from palimpsest.results import records
+
+RUN = "runs/deepfill-v1.json"
+VALUES = "runs/deepfill-v1.npz"
+HOLE = ("result", "holes", "rectangle", "psnr_hole")
+
+
+def zipped(path: Path, *members: tuple[str, bytes], method=zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, data in members:
+            file.writestr(name, data)
+
+
+def array(values: np.ndarray) -> bytes:
+    text = io.BytesIO()
+    np.lib.format.write_array(text, values, version=(1, 0), allow_pickle=True)
+    return text.getvalue()
+
+
+def test_a_record_as_it_is_written_has_no_fault(folder, few_settings):
+    assert check(folder, few_settings) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "to", "line"),
+    [
+        ("record.json", ("profile",), 3, "profile is 3; accepted: text"),
+        ("record.json", ("slots", "scenes", "photographs"), [0] * 24, "accepted: ('bundled-photos', 64, 24, 1)"),
+        ("record.json", ("date",), "2026-01-01", "date is '2026-01-01'; accepted: that of the last part"),
+        ("record.json", ("extra",), 1, "extra is not a setting"),
+        (RUN, ("made", "commit"), "main", "made.commit is 'main'; accepted: a hash of 40 digits"),
+        (RUN, ("made", "date"), "today", "made.date is 'today'; accepted: a time"),
+        (RUN, ("result", "run"), "crfill", "result.run is 'crfill'; accepted: deepfill-v1"),
+        (RUN, ("result", "settings"), "b" * 64, "accepted: described.settings"),
+        (RUN, ("result", "images"), 10**12, "found dataset, size, images, photos"),
+        (RUN, ("result", "images"), -1, "found dataset, size, images, photos"),
+        (RUN, ("result", "seeds"), [], "result.seeds: found none"),
+        (RUN, ("result", "seeds"), [1, 2], "result.by_seed.rectangle.l1: found 1 numbers; accepted: one of"),
+        (RUN, ("result", "intervals", "rectangle", "psnr"), [1.0], "found 1 numbers; accepted: low, high"),
+        (RUN, ("values", "rectangle"), ["nothing"], "values.rectangle: found 'nothing'; accepted: l1"),
+        (RUN, HOLE, 99.0, "result.holes.rectangle.psnr_hole is 99.0; accepted: 17.6"),
+        (RUN, HOLE, float("nan"), "result.holes.rectangle.psnr_hole is no number"),
+        (RUN, ("result", "holes", "rectangle", "l2_raw"), float("inf"), "rectangle.l2_raw is inf; accepted: a finite"),
+        (RUN, ("result", "holes", "square"), {}, "result.holes.square is not evaluated; accepted: rectangle"),
+        ("benchmark.json", ("rounds",), "one", "rounds is 'one'; accepted: a whole number"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_its_file_and_key(folder, few_settings, file, keys, to, line):
+    edit(folder / file, *keys, to=to)
+    found = check(folder, few_settings)
+    assert any(str(folder) in each and line in each for each in found), found
+    assert all("\n" not in each for each in found)
+
+
+def test_a_run_that_params_does_not_know_is_named(made, folder, few_settings):
+    made.add("gl")
+    put_on_record(here(made.root), folder.name)
+    runs = {name: run for name, run in few_settings["runs"].items() if name != "gl"}
+    (line,) = check(folder, few_settings | {"runs": runs})
+    assert line.endswith("runs/gl.json: run 'gl' is not in params.yaml; accepted: its runs and transfers")
+
+
+def test_an_edited_ledger_is_named_by_its_claim(folder, few_settings):
+    path = folder / "claims.csv"
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([head, first.replace("not run", "confirmed").replace("undecided", "confirmed"), *rest]))
+    (line,) = check(folder, few_settings)
+    assert f"claims.csv: {first.split(',')[0]}: verdict is 'confirmed'" in line and "--ledger` makes it" in line
+    path.write_text("\n".join([head, *rest, first.replace("deepfill", "shallow", 1)]))
+    missing, made_up = check(folder, few_settings)
+    assert "is None" in missing and made_up.endswith("no such claim; accepted: those of the papers")
+
+
+def test_other_values_than_the_means_are_named(folder, few_settings):
+    with np.load(folder / VALUES) as file:
+        values = file["values"]
+    values[0, 0, 0] += 100
+    np.savez_compressed(folder / VALUES, values=values)
+    assert any("the mean of its values" in line for line in check(folder, few_settings))
+    values[0, 0, 0] = np.inf
+    np.savez_compressed(folder / VALUES, values=values)
+    assert any(f"{VALUES}: rectangle, " in line and "infinite" in line for line in check(folder, few_settings))
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda path: path.write_bytes(b"PK"), "asked for values, found none"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "asked for values, found none"),
+        (lambda path: path.unlink(), "asked for values, found none"),
+        (lambda path: zipped(path, ("values.npy", b"\x93NUMPY\x01\x00v\x00" + b"(" * 118)), "asked for values"),
+        (lambda path: zipped(path, ("values.npy", array(np.zeros(3, "<f4")))), "found float32 (3,), accepted: float32"),
+        (lambda path: zipped(path, ("values.npy", array(np.array([{}], object)))), "found object (1,)"),
+        (lambda path: zipped(path, ("../a.npy", b"")), "found ../a.npy, accepted: values.npy"),
+        (lambda path: zipped(path, ("values.npy", b""), ("b", b"")), "asked for values"),
+        (lambda path: zipped(path, ("values.npy", b"a"), method=zipfile.ZIP_LZMA), "accepted: values.npy, deflated"),
+    ],
+)  # fmt: skip
+def test_damaged_or_foreign_values_are_one_line(folder, few_settings, make, line):
+    make(folder / VALUES)
+    (found,) = check(folder, few_settings)
+    assert f"{folder / VALUES}: " in found and line in found and "\n" not in found
+
+
+def test_a_bomb_is_not_unpacked(folder, few_settings):
+    """Of zeros that take a thousandth in the file, only as many are read as the run's values take."""
+    zipped(folder / VALUES, ("values.npy", bytes(2**24)))
+    read, opened = [], zipfile.ZipExtFile.read
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(zipfile.ZipExtFile, "read", lambda self, n=-1: read.append(n) or opened(self, n))
+        (line,) = check(folder, few_settings)
+    assert "asked for values" in line and 0 < max(read) < 10_000 and min(read) > 0
+
+
+def test_so_many_values_that_they_would_fill_memory_are_refused_unread(folder, few_settings, monkeypatch):
+    monkeypatch.setattr(records, "UNPACKED", 1000)
+    (line,) = check(folder, few_settings)
+    assert line.startswith(f"{folder}/runs: found ") and line.endswith("bytes of values once unpacked; accepted: 1000")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{" * 5, "[" * 100_000, '{"a": ' * 100_000, "\udcff", "1" * 5000, "null"])
+def test_a_damaged_text_is_one_line(folder, few_settings, text):
+    for name in ("record.json", RUN, "benchmark.json"):
+        kept = (folder / name).read_bytes()
+        (folder / name).write_bytes(text.encode(errors="surrogateescape"))
+        (line,) = check(folder, few_settings)
+        assert line.startswith(f"{folder / name}: asked for ") and len(line) < 500
+        (folder / name).write_bytes(kept)
+    for name in ("stages.csv", "claims.csv"):
+        kept = (folder / name).read_bytes()
+        (folder / name).write_bytes(text.encode(errors="surrogateescape"))
+        assert all(line.startswith(f"{folder / name}: ") and "\n" not in line for line in check(folder, few_settings))
+        assert check(folder, few_settings)
+        (folder / name).write_bytes(kept)
+
+
+def test_what_does_not_belong_there_is_named(folder, few_settings):
+    (folder / "weights.bin").write_bytes(b"0")
+    (folder / "runs" / "x").mkdir()
+    (folder / "runs" / "x" / "notes.txt").touch()
+    lines = check(folder, few_settings)
+    assert sorted(line.partition(": ")[0] for line in lines) == [
+        str(folder / "runs" / "x" / "notes.txt"),
+        str(folder / "weights.bin"),
+    ]
+    (folder / "link").symlink_to("/dev/zero")
+    assert check(folder, few_settings) == [f"{folder / 'link'}: found a link or a device; accepted: a plain file"]
+    (folder / "link").unlink()
+    os.mkfifo(folder / "runs" / "pipe")
+    assert check(folder, few_settings) == [f"{folder / 'runs/pipe'}: found a link or a device; accepted: a plain file"]
+
+
+def test_pictures_are_small_pngs(folder, few_settings):
+    path = folder / "pictures" / "scenes-original.png"
+    Image.new("RGB", (checking.WIDEST + 1, 64)).save(path)
+    (line,) = check(folder, few_settings)
+    assert line.startswith(f"{path}: found 791 x 64 px; accepted: at most 790 x 64")
+    data = path.read_bytes()
+    bomb = bytearray(data)
+    bomb[16:24] = (50_000).to_bytes(4, "big") * 2  # width and height
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    for damaged in (bytes(bomb), b"", data[:60]):
+        path.write_bytes(damaged)
+        (line,) = check(folder, few_settings)
+        assert line.startswith(f"{path}: ") and "\n" not in line
+    Image.new("RGB", (8, 8)).save(path, "JPEG")
+    assert "asked for a PNG" in check(folder, few_settings)[0]
+
+
+def test_no_flipped_byte_is_a_traceback(folder, few_settings):
+    """Of every file some bytes: the check ends, with lines that name files of the record, or finds no difference."""
+    draw = np.random.default_rng(0)
+    for path in (folder / "record.json", folder / RUN, folder / VALUES, *(folder / "pictures").glob("*input.png")):
+        kept = path.read_bytes()
+        for place in draw.integers(len(kept), size=4).tolist():
+            damaged = bytearray(kept)
+            damaged[place] ^= 1 << int(draw.integers(8))
+            path.write_bytes(damaged)
+            assert all(str(folder) in line and "\n" not in line for line in check(folder, few_settings))
+        path.write_bytes(kept)
+
+
+def test_deep_settings_are_no_trouble(folder, few_settings):
+    deep: dict = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    edit(folder / RUN, "described", "run", to=deep)
+    assert check(folder, few_settings) == [] and json.loads((folder / RUN).read_text())
