@@ -38,7 +38,7 @@ def example(height, width):
     [
         ("constant-fill", set()),
         ("deepfill-v1", {"coarse", "where it looks"}),
-        ("deepfill-v2", {"coarse", "where it looks", "pieced from the patches it looks at"}),
+        ("deepfill-v2", {"coarse", "where it looks", "pieced from its patches"}),
         ("tmad", {"coarse", "patches it retrieved"}),
     ],
 )

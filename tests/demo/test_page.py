@@ -1,6 +1,5 @@
 """The demo's page as a person uses it, in headless Chromium."""
 
-import shutil
 import socket
 from importlib.util import find_spec
 
@@ -52,8 +51,7 @@ def test_a_painted_hole_is_filled_by_each_method_and_nothing_else_changes(opened
     page.get_by_role("button", name="Fill").click()
     page.get_by_text("asked for a picture, found none").wait_for()
     page.locator("#editor input[type=file]").first.set_input_files(tmp_path / "picture.png")
-    page.wait_for_function("document.querySelector('#editor .full-container, #editor canvas').offsetHeight > 100")
-    page.wait_for_timeout(1500)
+    page.get_by_label("Brush Size").wait_for()
     box = page.locator("#editor canvas").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x - 30, y - 20)

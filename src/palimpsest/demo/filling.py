@@ -93,7 +93,7 @@ def inside(model, filled: Filled) -> dict[str, np.ndarray]:
         if name in MAPS:
             shown["where it looks"] = enlarged(colour_code(array), STRIDE)[: len(picture), : picture.shape[1]]
         elif name == "pieced":
-            shown["pieced from the patches it looks at"] = composite(array, picture, hole)
+            shown["pieced from its patches"] = composite(array, picture, hole)
         elif name == "retrieved":
             shown["patches it retrieved"] = marked(arrays["result"], array, model.patch)
         elif name not in ("result", "output"):

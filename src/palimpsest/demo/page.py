@@ -15,9 +15,9 @@ from palimpsest.demo.filling import SUGGESTED, Methods, painted
 HERE = "127.0.0.1"
 THEME = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 HEAD = """# Palimpsest
-Open or paste a picture, paint over what is to be filled, choose methods and press Fill. Each result has known pixels
-exactly as they were. In the picture *where it looks*, a colour says where a place takes its patch from: the hue is the
-direction, and white the place itself.
+Open or paste a picture, paint over what is to be filled, choose methods and press Fill. All other pixels stay exactly
+as they are. In a picture of *where it looks*, a colour says where a place takes its patch from: hue is the direction,
+white the place itself.
 """
 
 
