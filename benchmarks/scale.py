@@ -19,7 +19,7 @@ HOUR = 3600  # s
 
 def main() -> None:
     root = Path()
-    scratch = Path(read_runtime().scratch)
+    scratch = read_runtime().unfinished
     stages, times = Pipeline(root, scratch).stages(), Times(root, scratch)
     here = times.expected(stages)
     figure = Figure(figsize=(8, 3.2), layout="constrained")

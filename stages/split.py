@@ -1,7 +1,5 @@
 """data/<slot>/shards: the photographs of a slot, packed, one shard a split; data/<slot>/report: what became of them."""
 
-from pathlib import Path
-
 from palimpsest.config.runtime import read_runtime
 from palimpsest.data.catalogue import Slot
 from palimpsest.data.crops import Crops
@@ -14,7 +12,7 @@ from stages import run
 def main(resolved: Resolved) -> None:
     files, runtime = Workspace().slot(resolved.name), read_runtime()
     slot, crops = resolved.part(Slot, "slot"), resolved.part(Crops, "crops")
-    split(crops, slot, files, runtime.store, runtime.mirror, Path(runtime.scratch), resolved.code)
+    split(crops, slot, files, runtime.store, runtime.mirror, runtime.unfinished, resolved.code)
 
 
 if __name__ == "__main__":

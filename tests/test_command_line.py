@@ -84,6 +84,8 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
             "--run: found 'gm-srm-memory'; accepted: tmad-coarse, tmad-coarse-free",
         ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
+        ("run", lambda folder: "big-lama.pt", "external with its path, then `dvc repro external@NAME`"),
+        ("run", lambda folder: "runs/tmad/weights.safetensors", "weights.safetensors; accepted: --run tmad"),
         ("image", lambda folder: "none.png", "none.png: asked for a picture, found no such file"),
         ("image", lambda folder: "params.yaml", "found no readable picture"),
         ("hole", lambda folder: "picture.png", "asked for a hole, found colours; accepted: black and"),

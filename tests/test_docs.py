@@ -57,7 +57,16 @@ def overrides() -> list[str]:
     words = chain.from_iterable(commands("dvc exp run"))
     given = [word for before, word in pairwise(words) if before == "-S"]
     given += [word for page in PAGES for word in re.findall(r"`-S ([a-z][\w.-]+=[^`]+)`", shown(page))]
-    return [each for each in given if "NAME" not in each]
+    return [each for each in given if "NAME" not in each and not each.startswith("+")]
+
+
+def additions() -> list[str]:
+    """What follows `-S` in commands and adds a section."""
+    return [
+        word
+        for before, word in pairwise(chain.from_iterable(commands("dvc exp run")))
+        if (before, word[0]) == ("-S", "+")
+    ]
 
 
 def changes() -> list[tuple[str, object]]:
@@ -114,6 +123,19 @@ def test_dvc_takes_every_setting_on_the_pages(tmp_path):
     apply_overrides(path, overrides())
     after = read_yaml(path)
     assert all(section(after, *key.split(".")) == value for key, value in dict(changes()).items())
+
+
+def test_a_variant_that_is_added_on_the_pages_differs_from_its_base_alone(shipped, tmp_path):
+    path = shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(path, additions())
+    tree = read_yaml(path)
+    added = tree["runs"].keys() - shipped["runs"].keys()
+    assert len(added) == len(additions()) > 0
+    for name in added:
+        run, base = (runs.resolve(tree, each) for each in (name, tree["runs"][name]["base"]))
+        assert (run.model, run.slot) == (base.model, base.slot) and run.settings != base.settings
+        models.configure(run)
+    assert {name: tree["runs"][name] for name in shipped["runs"]} == shipped["runs"]
 
 
 def test_dvc_changes_one_line_of_the_settings_for_each_value(tmp_path):

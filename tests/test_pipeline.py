@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from ruamel.yaml import YAML
 from torch import nn
 
@@ -313,16 +314,21 @@ def changed_method(project: Project) -> None:
 
 
 def test_an_experiment_runs_apart_with_its_own_code_and_settings(clean):
-    """`--temp` copies the tree: what is edited here meanwhile has no part in it."""
+    """`--temp` copies what Git holds; a relative folder that it does not hold is the one beside the original."""
     first = clean.psnr()
+    (clean.root / ".git" / "info" / "exclude").write_text("/shapes/\n")
+    (clean.root / "shapes").mkdir()
+    Image.new("L", (80, 60), 0).save(clean.root / "shapes" / "black.png")
     clean.call(
-        "dvc", "exp", "run", "-q", "--temp", "-n", "apart",
+        "dvc", "exp", "run", "--temp", "-n", "apart",
+        "-S", "+holes.kinds.shapes={shape: silhouettes, folder: shapes, scale: [0.35, 0.9], rotation: 30.0}",
         "-S", "runs.deepfill-v1.settings.attention.kind=none", "evaluate@constant-fill", "evaluate@deepfill-v1",
     )  # fmt: skip
     shown = json.loads(clean.call("dvc", "metrics", "diff", "--json", "HEAD", "apart").stdout)
     assert "results/deepfill-v1/summary.json" in shown and "results/constant-fill/summary.json" not in shown
     parameters = json.loads(clean.call("dvc", "params", "diff", "--json", "HEAD", "apart").stdout)
-    assert list(parameters["params.yaml"]) == ["runs.deepfill-v1.settings.attention.kind"]
+    changed = {key for key in parameters["params.yaml"] if not key.startswith("holes.kinds.shapes.")}
+    assert changed == {"runs.deepfill-v1.settings.attention.kind"}
     assert clean.psnr() == first
 
 

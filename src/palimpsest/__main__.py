@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from palimpsest.page.recording import Here
     from palimpsest.released.catalogue import Network
 
+A_FILE = (
+    "a run of params.yaml, such as --run crfill. Weights that authors released (docs/released-networks.md): "
+    "`dvc exp run -S profile=photos -S released.crfill.accept=true convert`, then --run released/crfill. A TorchScript "
+    "or ONNX file (docs/external-results.md): a section of external with its path, then `dvc repro external@NAME`"
+)
 IN_USE = "another `repro` is running in this folder; wait for it, or stop it: what it has made is kept"
 
 
@@ -96,11 +101,10 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def save(arguments: argparse.Namespace) -> None:
     """Writes a trained run's weights for other tools."""
-    from palimpsest.config.yaml import one_of
     from palimpsest.training import checkpoints, exporting
 
     params = read_yaml("params.yaml")
-    one_of(arguments.run, _runs_that_fill(params), "--run")
+    _check_run(params, arguments.run)
     model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
     for saved in exporting.save(params, model, origin, arguments.format, arguments.out):
         print(*saved.files)
@@ -129,12 +133,11 @@ def models(arguments: argparse.Namespace) -> None:
 
 def inpaint(arguments: argparse.Namespace) -> None:
     """Fills the holes of one picture, or of a folder of pictures, with a trained run and writes the results."""
-    from palimpsest.config.yaml import one_of
     from palimpsest.evaluation import inpainted
     from palimpsest.evaluation.inputs import refuse_left_out
     from palimpsest.training import checkpoints
 
-    one_of(arguments.run, _runs_that_fill(read_yaml("params.yaml")), "--run")
+    _check_run(read_yaml("params.yaml"), arguments.run)
     patterns = _patterns(arguments.pattern, ["holes", "images"])
     inputs, place = inpainted.asked(arguments.image, arguments.hole, arguments.out, patterns, _reading(arguments))
     device = _device()
@@ -192,6 +195,18 @@ def _runs_that_fill(params: Tree) -> list[str]:
 
     trained = [name for name in runs.trained(params) if not is_prior(runs.resolve(params, name).model)]
     return [*trained, *map(run_name, section(params, "released"))]
+
+
+def _check_run(params: Tree, asked: str) -> None:
+    """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
+    from palimpsest.config.yaml import one_of
+
+    known, path = _runs_that_fill(params), Path(asked)
+    if asked in known or not (path.suffix or path.exists()):
+        one_of(asked, known, "--run")
+        return
+    own = next((name for name in known if path.parent == Workspace().run(name).folder), None)
+    raise InputError(f"--run: found a file's name, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
 
 
 def _device() -> "torch.device":
@@ -297,14 +312,14 @@ def repro(arguments: argparse.Namespace) -> None:
     if arguments.no_shared_storage and not (arguments.cluster or arguments.scheduler):
         raise InputError("--no-shared-storage: found neither --cluster nor --scheduler; accepted: with one of the two")
     runtime = read_runtime()
-    with alone(Path(runtime.scratch, "repro"), IN_USE):
+    with alone(runtime.unfinished / "repro", IN_USE):
         _repro(arguments, runtime)
 
 
 def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     from palimpsest.pipeline.graph import Pipeline
 
-    root, scratch = Path(), Path(runtime.scratch)
+    root, scratch = Path(), runtime.unfinished
     pipeline = Pipeline(root, scratch)
     pipeline.mend()
     stages = pipeline.stages(arguments.targets)
@@ -401,7 +416,7 @@ def _here() -> "Here":
         root=Path(),
         date=datetime.now(UTC),
         threads=runtime.threads or psutil.cpu_count(),
-        seconds=Times(Path(), Path(runtime.scratch)).here,
+        seconds=Times(Path(), runtime.unfinished).here,
         public=public,
     )
 

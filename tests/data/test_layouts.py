@@ -84,7 +84,7 @@ class Made:
 def make(slot: Slot, settings: Crops, folder: Path, store: Path, mirror: str | None = None) -> Made:
     notice = slot.entry.download(slot.dataset, folder / "raw", store, mirror)
     split(settings, slot, SlotFiles(folder), store, mirror, folder / "scratch", {})
-    assert list((folder / "scratch").iterdir()) == []
+    assert list((folder / "scratch").glob("split-*")) == []
     return Made(folder, notice)
 
 
@@ -373,7 +373,7 @@ def test_unfinished_work_is_of_one_set_of_photographs_and_settings(tmp_path, sto
     slot.entry.download(slot.dataset, tmp_path / "raw", store, None)
     split(config(), slot, SlotFiles(tmp_path), *where, {})
     assert Shard(tmp_path / "shards" / "train").ids == ["hill-3", "hill-4", "hill-5", "toy-0", "toy-1", "toy-2"]
-    assert not first.exists() and not list((tmp_path / "scratch").iterdir())
+    assert not first.exists() and not list((tmp_path / "scratch").glob("split-*"))
 
 
 def test_the_listed_version_of_a_package_is_preferred(tmp_path, store):
@@ -504,6 +504,13 @@ def test_a_folder_of_ones_own(tmp_path, store, rule, counts):
     assert "folder of the user's own" in made.notice
 
 
+def test_a_folder_with_too_few_pictures_is_refused_before_anything_is_made(tmp_path):
+    """`own` does what `check` does."""
+    folder = make_folder(tmp_path / "pictures", OWN)
+    with pytest.raises(InputError, match=r"dataset own: asked for 200 to test, 50 to val .* found 10 pictures of \*; "):
+        own(folder, {"by": "random", "of": "*", "seed": 1, "val": 50, "test": 200})
+
+
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"dataset own: asked for the folder .*nowhere, found no such folder"):
         own(tmp_path / "nowhere", RULES[0][0])
@@ -511,7 +518,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
 
 def test_an_empty_folder_is_refused(tmp_path, store):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="found none in it"):
+    with pytest.raises(InputError, match="found none among 0"):
         make(own(tmp_path / "empty", RULES[0][0]), config(), tmp_path / "slot", store)
     assert not (tmp_path / "slot").exists()
 

@@ -261,6 +261,21 @@ def test_a_draw_leaves_some_to_train_on(count):
     assert len(assign(rule(RANDOM), numbered("%d.png", 9), nothing).splits["train"]) == 1
 
 
+@pytest.mark.parametrize("count, test, val", [(33, 7, 3), (10, 2, 1), (4, 1, 1), (1000, 200, 100)])
+def test_shares_are_drawn_like_the_numbers_that_they_come_to(count, test, val):
+    names = numbered("%04d.png", count)
+    shares = assign(rule(RANDOM | {"test": 0.2, "val": 0.1}), names, nothing)
+    assert shares == assign(rule(RANDOM | {"test": test, "val": val}), names, nothing)
+    mixed = assign(rule(RANDOM | {"test": 0.2, "val": 0}), names, nothing).splits
+    assert {split: len(members) for split, members in mixed.items()} == {"train": count - test, "test": test}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0, -0.1, 20.5])
+def test_a_share_is_of_the_whole(share):
+    with pytest.raises(InputError, match=r"split\.test is .*; accepted: a whole number or a number (above 0|below 1)"):
+        rule(RANDOM | {"test": share})
+
+
 # ---- what training watches
 
 

@@ -71,7 +71,7 @@ def test_a_picture_of_512_x_680_keeps_its_size(params):
 
 
 def test_the_weights_of_the_l1_terms(params, four):
-    """Coarse 1.2 · 1.2, refined 1.2; the generator's loss is their sum with 0.001 of the adversarial one."""
+    """Coarse 1.2 · 1.2, refined 1.2; the generator's loss is their sum with 0.0001 of the adversarial one."""
     model = made(params, "deepfill-v1", "tiny", 64)
     model.generator.forward = lambda x, hole: (x + 0.25, x + 0.5, None)
     x, hole = (t.double() for t in to_tensors(*four))
@@ -83,7 +83,7 @@ def test_the_weights_of_the_l1_terms(params, four):
     assert log["l1_known_coarse"].item() == pytest.approx(0.25, rel=1e-6)
     assert log["l1_known_refined"].item() == pytest.approx(0.5, rel=1e-6)
     l1 = (1.44 * 0.25 + 1.2 * 0.5) * discount + 1.44 * 0.25 + 1.2 * 0.5
-    assert log["generator"].item() == pytest.approx(l1 + 0.001 * log["adversarial"].item(), rel=1e-6)
+    assert log["generator"].item() == pytest.approx(l1 + 0.0001 * log["adversarial"].item(), rel=1e-6)
 
 
 def _discount(side, gamma):
@@ -97,8 +97,21 @@ def test_refinement_without_l1_gets_no_gradient_from_it(params, four):
     x, hole = (t.double() for t in to_tensors(*four))
     model.networks.double()
     log = model._step_generator(x, hole)
-    expected = 1.44 * 0.25 * (1 + _discount(32, 0.9)) + 0.001 * log["adversarial"].item()
+    expected = 1.44 * 0.25 * (1 + _discount(32, 0.9)) + 0.0001 * log["adversarial"].item()
     assert log["generator"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_critics_rest_while_the_l1_loss_trains_alone(params, four):
+    model = made(params, "deepfill-v1", "tiny", 64)
+    first, joint = model.config.schedule.phases
+    image, hole = (part.repeat(model.batches, 1, 1, 1) for part in to_tensors(*four))
+    critics = [value.clone() for value in model.networks["global_critic"].parameters()]
+    model.begin(first)
+    log = model.step(image, hole)
+    assert log.keys().isdisjoint({"critic", "adversarial"})
+    assert all(map(torch.equal, critics, model.networks["global_critic"].parameters()))
+    model.begin(joint)
+    assert model.step(image, hole).keys() >= {"critic", "adversarial"}
 
 
 def test_a_step_is_five_of_the_critics_and_one_of_the_generator(params, four):

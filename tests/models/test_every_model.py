@@ -206,7 +206,7 @@ BY_HEART = {  # what lets a network of the smoke profile learn fast at 32 px: se
     "deepfill-v2-cr": ({}, 0.002),
     "tmad": (
         {"memory": {"patch": 64}, "patches": 4, "loss": {"patch_adversarial": 0.005, "global_adversarial": 0.002}},
-        0.0007,
+        0.001,
     ),
     "gm-srm": ({}, 0.002),
     "pconv": ({"levels": 4}, None),

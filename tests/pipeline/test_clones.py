@@ -28,6 +28,7 @@ def test_clones_with_a_common_cache_make_the_same_bytes(toy, expected):
     toy.parallel("--cluster", "../cluster.yaml")
     assert toy.made() == expected
     assert [toy.starts(name) for name in NAMES] == [[0]] * 4
+    assert (toy.root / "scratch" / "project").read_text() == str(toy.root)
     assert toy.repro() == set()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -58,6 +59,17 @@ def test_it_makes_the_bytes_and_the_lock_of_dvc_and_then_nothing_is_left_to_do(t
     assert not (toy.root / "scratch" / "dvc.lock").exists()
 
 
+def test_the_sources_alone_run_without_git(toy, expected):
+    shutil.rmtree(toy.root / ".git")
+    refused = toy.parallel(check=False)
+    assert refused.returncode == 1 and "`dvc config --local core.no_scm true`" in refused.stderr
+    toy.call("dvc", "config", "--local", "core.no_scm", "true")
+    refused = toy.parallel("--scheduler", "tcp://127.0.0.1:1", check=False)
+    assert refused.returncode == 1 and "asked for a commit of Git that workers can clone, found none" in refused.stderr
+    toy.parallel()
+    assert toy.made() == expected
+
+
 def test_only_what_changed_runs_again_and_the_lock_keeps_its_order(toy):
     toy.parallel("double@a", "count@c")
     assert logged(toy) == {"check", "count@a", "double@a", "count@c"}
@@ -66,8 +78,15 @@ def test_only_what_changed_runs_again_and_the_lock_keeps_its_order(toy):
     (toy.root / "scratch" / "logs").rename(toy.root / "scratch" / "first")
     settings = toy.settings()
     toy.set({**settings, "b": {"steps": 5, "factor": 7}})
+    plan = [line.split(maxsplit=3) for line in toy.parallel("--plan").stdout.splitlines()]
+    why = {name: words[-1] for name, *words in filter(None, plan) if name in ("count@b", "double@b", "report")}
+    assert why == {
+        "count@b": "steps 20 → 5; factor 4 → 7",
+        "double@b": "after count@b",
+        "report": "after double@b",
+    }
     toy.parallel()
-    assert logged(toy) == {"check", "count@b", "double@b", "report"}
+    assert logged(toy) == {"count@b", "double@b", "report"}
     toy.set(settings)
     run = toy.parallel()
     assert toy.made() == before
@@ -151,6 +170,7 @@ def worker(command: int) -> psutil.Process:
 def test_a_stage_goes_on_elsewhere_when_its_worker_is_killed(toy, expected):
     started = begun(toy)
     worker(started.pid).kill()
+    (toy.root / ".dvc" / "tmp" / "rwlock").write_text("")  # as a kill can leave it, while other workers go on
     output, _ = started.communicate(timeout=60)
     assert started.returncode == 0, output
     assert toy.made() == expected

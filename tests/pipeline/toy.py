@@ -25,6 +25,7 @@ def count(name):
     progress = scratch / f"{name}.json"
     start, total = json.loads(progress.read_text()) if progress.exists() else (0, 1)
     scratch.mkdir(exist_ok=True)
+    (scratch / "project").write_text(os.environ.get("PROJECT_FOLDER", "its own"))
     with (scratch / f"{name}.starts").open("a") as starts:
         print(start, file=starts)
     for step in range(start, settings["steps"]):

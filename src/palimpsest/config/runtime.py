@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Settings, build, read_yaml
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ class Runtime(Settings):
     @property
     def store(self) -> Path:
         """The folder of the archives."""
-        return Path(self.archives).expanduser()
+        return located(self.archives)
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder of resume points, logs and whatever else a killed command left."""
+        return located(self.scratch)
 
 
 def read_runtime(path: Path | str = "runtime.yaml") -> Runtime:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, one_of, read_yaml
 from palimpsest.data import archives, fetching, splits
 from palimpsest.data.fetching import Fetched, Remote
@@ -73,12 +74,13 @@ class Folder(splits.Found):
 
     @property
     def path(self) -> Path:
-        return Path(self.folder).expanduser()
+        return located(self.folder)
 
     def check(self, dataset: str, accepted: Collection[str]) -> None:
         if not self.path.is_dir():
             raise InputError(f"dataset {dataset}: asked for the folder {self.folder}, found no such folder")
         self.check_split(dataset)
+        _assigned(self, dataset, Places({"": self.path}))
 
     def download(self, dataset: str, raw: Path, store: Path, mirror: str | None) -> str:
         """Records in `raw` what the folder holds; InputError if it holds nothing, or a pipe."""
@@ -117,10 +119,7 @@ def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]
                 f"found {found[0]:,}, sha256 {found[1]}; accepted: those, or `dvc repro --force download`"
             )
     places = Places(paths)
-    try:
-        assigned = splits.assign(entry, places.names(), places.read)
-    except InputError as error:
-        raise InputError(f"dataset {dataset}: {error}") from error
+    assigned = _assigned(entry, dataset, places)
     return Source(
         assigned.splits,
         places.stream,
@@ -130,6 +129,14 @@ def _source(entry: splits.Found, dataset: str, raw: Path, paths: dict[str, Path]
         origin={"archives": record},
         left_out=assigned.left_out,
     )
+
+
+def _assigned(entry: splits.Found, dataset: str, places: Places) -> splits.Assigned:
+    """The splits of a dataset by the names of its files; InputError where its rule does not fit them."""
+    try:
+        return splits.assign(entry, places.names(), places.read)
+    except InputError as error:
+        raise InputError(f"dataset {dataset}: {error}") from error
 
 
 class Slot(Settings):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import Field, PositiveInt, model_validator
 from tqdm import tqdm
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.data import archives
 from palimpsest.data.downloading import CHUNK, NotThereError, begins_a_page, download
@@ -116,7 +117,7 @@ def folders(store: Path, mirror: str | None) -> list[Path]:
     """Where files are looked for before any address is asked; InputError for a mirror that is no folder."""
     if mirror is None or is_address(mirror):
         return [store]
-    folder = Path(mirror).expanduser()
+    folder = located(mirror)
     if not folder.is_dir():
         raise InputError(
             f"mirror: asked for {mirror}, found no such folder; accepted: a folder, an http address or null"

@@ -119,12 +119,16 @@ class Draw(NamedTuple):
     train: list[str]  # the rest; the first of these take the places of unusable photographs in the other splits
 
 
+# photographs of each pattern, or their share of those that it matches, rounded, and at least one
+Amount = NonNegativeInt | Annotated[float, Field(gt=0, lt=1)]
+
+
 class Drawn(Settings):
     """A seeded draw from the photographs of each pattern: first `test`, then `val`; the rest is `train`."""
 
     seed: Seed
-    val: NonNegativeInt
-    test: NonNegativeInt
+    val: Amount
+    test: Amount
 
     @property
     def patterns(self) -> list[str]:
@@ -146,12 +150,19 @@ class Drawn(Settings):
         return [self._draw(pattern, sorted(_matching(pattern, names))) for pattern in self.patterns]
 
     def _draw(self, pattern: str, names: list[str]) -> Draw:
-        if len(names) <= self.test + self.val:
-            found = f"{len(names)} pictures of {pattern}; accepted: more than {self.test + self.val}"
-            raise InputError(f"asked for {self.test} to test, {self.val} to val and the rest to train, found {found}")
+        test, val = (_number(amount, len(names)) for amount in (self.test, self.val))
+        if len(names) <= test + val:
+            raise InputError(
+                f"asked for {test} to test, {val} to val and the rest to train, found {len(names)} pictures of "
+                f"{pattern}; accepted: more than {test + val}, or less in the split of datasets.yaml, such as the "
+                f"shares test: 0.2 and val: 0.1"
+            )
         drawn = [names[place] for place in np.random.default_rng(self.seed).permutation(len(names))]
-        asked = self.test + self.val
-        return Draw(drawn[: self.test], drawn[self.test : asked], drawn[asked:])
+        return Draw(drawn[:test], drawn[test : test + val], drawn[test + val :])
+
+
+def _number(amount: int | float, pictures: int) -> int:
+    return amount if isinstance(amount, int) else max(1, round(amount * pictures))
 
 
 class Random(Drawn):

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from palimpsest.config import runs
+from palimpsest.config.paths import for_dvc
 from palimpsest.config.runs import Kinds
 from palimpsest.config.yaml import InputError, Settings, Tree, build, digest, part, section
 from palimpsest.data.folders import NAME, Pictures, normal, pictures_below
@@ -55,7 +56,7 @@ class Folder(Settings):
         """InputError where there is no folder for a kind of holes."""
         for kind in kinds:
             if not (folder := Path(self.path) / kind).is_dir():
-                raise InputError(f"asked for results in {folder}, found no such folder")
+                raise InputError(f"asked for results in {folder}, found no such folder{for_dvc(self.path)}")
 
     def open(self, at: str, device: torch.device | str) -> ResultFolder:
         """The folder."""

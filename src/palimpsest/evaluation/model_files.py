@@ -17,6 +17,7 @@ import torch
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from torch import Tensor
 
+from palimpsest.config.paths import for_dvc
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.evaluation.filling import Filled, cropped
 from palimpsest.inpainting import BEYOND, continued, to_pixels, to_tensors
@@ -105,7 +106,7 @@ class ModelFile(Settings):
     def check(self, kinds: Sequence[str]) -> None:
         """InputError where there is no such file."""
         if not Path(self.path).is_file():
-            raise InputError(f"asked for a model in {self.path}, found no such file")
+            raise InputError(f"asked for a model in {self.path}, found no such file{for_dvc(self.path)}")
 
     def written(self, image: Tensor, hole: Tensor) -> list[Tensor]:
         """The file's inputs, of pictures in [0, 1] with their holes."""

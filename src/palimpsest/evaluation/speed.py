@@ -68,7 +68,7 @@ def measure(
             made_from = {
                 name: digest([code[name], found[name]["structure"], devices[device], size, machine]) for name in found
             }
-            kept = {name: Path(runtime.scratch) / "benchmark" / f"{origin}.json" for name, origin in made_from.items()}
+            kept = {name: runtime.unfinished / "benchmark" / f"{origin}.json" for name, origin in made_from.items()}
             missing = {name: model for name, model in models.items() if not kept[name].is_file()}
             for name, values in _measure_size(missing, size, config.rounds, device, threads).items():
                 write_json(kept[name], {"values": values})

@@ -6,12 +6,12 @@ names nor the project page say which file is in which bin, or whether white mean
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError
 from palimpsest.data.folders import files_below
 from palimpsest.data.pictures import is_picture
@@ -55,9 +55,9 @@ class Masks:
 @lru_cache(maxsize=4)
 def _read(folder: str, size: int) -> Masks:
     """Reads every picture in a folder and below it, in the order of paths, and shrinks it by the nearest pixel."""
-    if not Path(folder).is_dir():
+    if not located(folder).is_dir():
         raise InputError(f"{folder}: asked for the folder of the NVIDIA irregular masks, found no such folder")
-    paths = sorted(path for name, path in files_below(Path(folder)) if is_picture(name))
+    paths = sorted(path for name, path in files_below(located(folder)) if is_picture(name))
     if not paths:
         raise InputError(f"{folder}: asked for the NVIDIA irregular masks, found no picture in it or below it")
     ratios, packed = np.empty(len(paths)), np.empty((len(paths), size, -(-size // 8)), np.uint8)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.data.folders import ACCEPTED, files_below
 from palimpsest.data.pictures import eight_bits, is_picture, reading, upright
@@ -123,9 +124,9 @@ def _silhouettes(folder: str) -> list[np.ndarray]:
 
 
 def _existing(folder: str) -> Path:
-    if not Path(folder).is_dir():
+    if not (found := located(folder)).is_dir():
         raise InputError(f"{folder}: asked for a folder of silhouettes, found no such folder")
-    return Path(folder)
+    return found
 
 
 def read_silhouette(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from palimpsest.config.paths import PROJECT
 from palimpsest.pipeline.agenda import Stages
 from palimpsest.pipeline.worker import Origin
 
@@ -46,6 +47,7 @@ def script(stages: Stages, due: Collection[str], root: Path, scratch: Path, orig
         "ROOT": root.absolute(),
         "COMMIT": origin.commit,
         "CACHE": origin.cache,
+        PROJECT: root.absolute(),
         "PALIMPSEST_SCRATCH": scratch.absolute(),
         "PALIMPSEST_ARCHIVES": origin.archives,
     }

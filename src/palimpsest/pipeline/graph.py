@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # s for another process to let go of the files of a stage
 PAUSE = 0.5  # s between two tries
+NO_GIT = "`dvc config --local core.no_scm true`"
 
 dvc.lock.DEFAULT_TIMEOUT = 0.3  # s; DVC tries a lock six times in it, and waits for as long as the lock is held
 
@@ -64,7 +65,9 @@ class Pipeline:
         try:
             self.repo = Repo(str(root), _wait_for_lock=True)
         except DvcException as error:
-            raise InputError(f"{root}: asked for a DVC pipeline, found none ({error})") from error
+            found = f"found none ({error}); outside Git, {NO_GIT} comes first"
+            raise InputError(f"{root}: asked for a DVC pipeline, {found}") from error
+        self.root = root
         self.lock, self.kept = root / "dvc.lock", scratch / "dvc.lock"
 
     @property
@@ -107,6 +110,25 @@ class Pipeline:
         """Those that have changed and all that depend on them."""
         return followers(stages, self.changed(stages, again))
 
+    def news(self, name: str) -> dict[str, str]:
+        """{path, or what else: how it differs} from what dvc.lock says of a stage."""
+        with self._locked():
+            stage = self.repo.stage.get_target(name)
+            found = {}
+            for part in stage.status().get(name, []):
+                if isinstance(part, str):
+                    found[part] = ""
+                else:
+                    found |= {path: state for paths in part.values() for path, state in paths.items()}
+            return found
+
+    def known(self, name: str, path: str) -> str | None:
+        """The text of a file that a stage depends on, as it was when the stage ran last; None if the cache lacks it."""
+        stage = self.repo.stage.get_target(name)
+        (value,) = [each.hash_info.value for each in stage.deps if each.def_path == path]
+        kept = Path(self.repo.cache.local.oid_to_path(value)) if value else None
+        return kept.read_text(encoding="utf-8") if kept and kept.is_file() else None
+
     def reproduce(self, name: str) -> None:
         """Reproduces one stage, whatever those before it are; raises what DVC raises."""
         self.repo.reproduce([name], single_item=True)
@@ -133,16 +155,17 @@ class Pipeline:
     def patiently(self, step: Callable[[], None]) -> BaseException | None:
         """What goes wrong in one of the steps above.
 
-        Waits where another process holds the files of the stage, and mends what killed ones have left.
+        Waits where another process holds the files of the stage, and mends what killed ones have left. DVC asserts
+        that a stage which ends is on its list of files in use, and it is not if another worker had to mend the list.
         """
         until = time.monotonic() + PATIENCE
         while True:
             try:
                 step()
                 return None
-            except DvcException as error:
+            except (DvcException, AssertionError) as error:
                 *_, cause = _causes(error)
-                if isinstance(cause, LockError) and time.monotonic() < until:
+                if isinstance(cause, LockError | AssertionError) and time.monotonic() < until:
                     time.sleep(PAUSE)
                 elif isinstance(cause, StageCmdFailedError) or not self.mend():
                     return cause

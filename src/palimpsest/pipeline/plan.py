@@ -1,6 +1,6 @@
 """What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -10,6 +10,7 @@ from palimpsest.pipeline.agenda import Seconds, Stages, critical_path, forecast
 from palimpsest.pipeline.display import in_words
 from palimpsest.pipeline.estimates import trainings
 from palimpsest.pipeline.graph import Pipeline
+from palimpsest.pipeline.reasons import reasons
 from palimpsest.pipeline.times import Times
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -27,7 +28,7 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
         except DvcException as error:
             raise InputError(f"{FIRST}: fails, so no plan can be made: {error}") from error
     due, expected = pipeline.due(stages), times.expected(stages)
-    parts = [what_would_run(stages, due, times.took)]
+    parts = [what_would_run(reasons(root, pipeline, stages, due), times.took)]
     if due:
         parts.append(on_workers("What would run", stages, due, expected))
     parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
@@ -53,14 +54,14 @@ def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
     return {**here, **trainings(read_yaml(root / "params.yaml"), counted, profile)}
 
 
-def what_would_run(stages: Stages, due: Collection[str], took: Seconds) -> str:
-    """A line for each stage that is due, with the seconds that it took the last time, as `Times.took` has them."""
-    names = [name for name in stages if name in due]
-    if not names:
+def what_would_run(why: Mapping[str, str], took: Seconds) -> str:
+    """A line for each stage that is due: the seconds that it took the last time, and why it would run."""
+    if not why:
         return "Nothing has changed"
-    width = max(map(len, names))
-    lines = [f"  {name:{width}}  {in_words(took[name]) if name in took else 'not known'}" for name in names]
-    return "\n".join([f"{len(names)} stages would run; going by the last time, they take", *lines])
+    times = {name: in_words(took[name]) if name in took else "not known" for name in why}
+    name_width, time_width = (max(map(len, words)) for words in (times, times.values()))
+    lines = [f"  {name:{name_width}}  {times[name]:>{time_width}}  {reason}" for name, reason in why.items()]
+    return "\n".join([f"{len(why)} stages would run; how long each took the last time, and why:", *lines])
 
 
 def on_workers(title: str, stages: Stages, due: Collection[str], seconds: Seconds) -> str:

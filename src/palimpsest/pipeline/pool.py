@@ -110,7 +110,9 @@ def origin(root: Path, cache: Path, archives: Path, shared: bool) -> Origin:
     changed = [line[3:] for line in [*edited, *added] if line[3:] != "dvc.lock"]
     if changed:
         raise InputError(f"{changed[0]}: has changed, but a worker in a clone sees what is committed; commit it first")
-    (commit,) = _said(root, "git", "rev-parse", "HEAD")
+    commit = "".join(_said(root, "git", "rev-parse", "--verify", "--quiet", "HEAD"))
+    if not commit:
+        raise InputError(f"{root.absolute()}: asked for a commit of Git that workers can clone, found none")
     if shared:
         return Origin(str(root.absolute()), commit, str(cache), str(archives.absolute()))
     address = _said(root, "git", "config", "remote.origin.url")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from distributed import WorkerPlugin, get_worker
 from dvc.stage.exceptions import StageCmdFailedError
 
+from palimpsest.config.paths import PROJECT
 from palimpsest.config.yaml import InputError
 from palimpsest.pipeline import interpreter
 from palimpsest.pipeline.graph import Pipeline
@@ -73,6 +74,7 @@ class Workplace(WorkerPlugin):
             clone(self.origin, self.root)
             os.environ["PALIMPSEST_ARCHIVES"] = self.origin.archives
             os.environ["PALIMPSEST_SCRATCH"] = str(self.scratch)
+            os.environ[PROJECT] = self.origin.repository if self.origin.cache else str(self.root)
         serve = [sys.executable, interpreter.__file__, self.folder]
         self.interpreter = subprocess.Popen(serve, stdin=subprocess.PIPE)
         os.environ["PATH"] = os.pathsep.join([self.folder, os.environ["PATH"]])

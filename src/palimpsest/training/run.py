@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,7 +42,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
     made_from = [resolved.fingerprint, learn.fingerprint, validate.fingerprint, perceptual]
     needed = [workspace.run(need.name) for need in (run.start, run.inside) if need]
     made_from += [checkpoints.weights_hash(files.nearest(seed)) for files in needed for seed in seeds]
-    scratch = Path(runtime.scratch) / f"{run.name}-{digest(made_from)[:16]}"
+    scratch = runtime.unfinished / f"{run.name}-{digest(made_from)[:16]}"
     finished = RunFiles(scratch / "finished")
 
     fabric = launch(runtime)
@@ -70,7 +69,7 @@ def train_run(resolved: Resolved, imagine: Callable[..., SampleGrid] | None = No
             checkpoints.save(files.weights, model, origin)  # last, as it says that the seed is finished
     if fabric.is_global_zero:
         hand_over(finished, workspace.run(run.name))
-        shutil.rmtree(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)  # another experiment may have trained the same beside it
 
 
 def hand_over(finished: RunFiles, files: RunFiles) -> None:

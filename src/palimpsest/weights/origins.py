@@ -15,6 +15,7 @@ import numpy as np
 from numpy._core.multiarray import _reconstruct
 from safetensors.numpy import save as serialise
 
+from palimpsest.config.paths import located
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.data.downloading import download
 from palimpsest.storage import replacing, sha256, write_json
@@ -96,7 +97,7 @@ class Published:
     def find(self, config: Config, scratch: Path) -> Path:
         """The original file in the person's folder, or downloaded into `scratch`; its hash checked."""
         if config.folder is not None:
-            original = Path(config.folder).expanduser() / self.file
+            original = located(config.folder) / self.file
             if original.is_file():
                 return _checked(original, str(original), self.prefix, self.url)
         if config.download:
@@ -177,7 +178,7 @@ def fetch(config: Config, out: Path) -> None:
 
     Equal weights give equal bytes. Raises InputError if the person's folder is not there, or a file is another one.
     """
-    if config.folder is not None and not Path(config.folder).expanduser().is_dir():
+    if config.folder is not None and not located(config.folder).is_dir():
         raise InputError(f"weights.folder: asked for {config.folder}, found no such folder; accepted: a folder or null")
     out.mkdir(parents=True, exist_ok=True)
     for name, network in NETWORKS.items():
