@@ -1,6 +1,7 @@
 """The demo's page. It needs Gradio, which nothing else here imports, and asks for nothing beyond this machine."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -30,6 +31,7 @@ def serve(methods: Methods, port: int) -> None:
             address = launch(blocks, port)
         except (OSError, OverflowError) as error:
             raise InputError(f"--port: asked for {port}, which cannot be had; accepted: a port that is free") from error
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         print(f"the page is at {address}; Ctrl-C stops it")
         blocks.block_thread()
 
@@ -56,6 +58,8 @@ def page(methods: Methods, folder: Path) -> gradio.Blocks:
         results, inside = [], []
         yield results, inside
         try:
+            if not names:
+                raise InputError("asked for methods, found none; accepted: one or more of those offered")
             picture, hole = painted(drawn["background"] if drawn else None, drawn["layers"] if drawn else [])
         except InputError as error:
             raise gradio.Error(str(error), print_exception=False) from error
