@@ -212,3 +212,22 @@ def test_a_large_picture_takes_memory_by_its_pixels(project, shipped, name):
     assert int(run.stdout) * 1024 < 2**30
     result = np.asarray(Image.open(project / "result.png"))
     assert (result[hole == 0] == pixels[hole == 0]).all() and (result[hole > 0] != pixels[hole > 0]).any()
+
+
+def test_demo_says_in_one_line_what_to_install(project, palimpsest, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = "found no Gradio to show it with; accepted: `pip install --no-deps -r requirements-demo.txt` before"
+    assert palimpsest(project, "demo") == (1, "", f"error: demo: asked for a page, {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("deepfill-v9", "--run: found 'deepfill-v9'; accepted: "),
+        ("patchmatch", "no such checkpoint; `dvc repro train` makes it"),
+    ],
+)
+def test_demo_refuses_a_run_that_is_not_there(project, palimpsest, monkeypatch, name, said):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    status, _, error = palimpsest(project, "demo", "--run", "constant-fill", name)
+    assert status == 1 and said in error and error.count("\n") == 1

@@ -37,7 +37,7 @@ RANKS = [
     ["figures"],
     ["page"],
     ["settings"],
-    ["pipeline", "methods"],
+    ["pipeline", "methods", "demo"],
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

@@ -1,5 +1,5 @@
-"""The command line: `python -m palimpsest fetch`, `verify`, `save`, `models`, `inpaint`, `export`, `score`,
-`compare`, `repro`, `study`, `record`, `readme` and `methods`."""
+"""The command line: `python -m palimpsest fetch`, `verify`, `save`, `models`, `inpaint`, `demo`, `export`,
+`score`, `compare`, `repro`, `study`, `record`, `readme` and `methods`."""
 
 import argparse
 import logging
@@ -161,6 +161,30 @@ def _patterns(given: list[str], parts: list[str]) -> "dict[str, Pattern]":
 
     named = [text.split("=", 1) if text.split("=", 1)[0] in parts else [parts[0], text] for text in given]
     return dict.fromkeys(parts, NAME) | {part: Pattern(text) for part, text in named}
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Shows a page on this machine: paint a hole, and see what methods make of it."""
+    from importlib.util import find_spec
+
+    from palimpsest.config.yaml import one_of
+
+    if find_spec("gradio") is None:
+        needed = "`pip install --no-deps -r requirements-demo.txt` before"
+        raise InputError(f"demo: asked for a page, found no Gradio to show it with; accepted: {needed}")
+    known = _runs_that_fill(params := read_yaml("params.yaml"))
+    for name in arguments.run:
+        one_of(name, known, "--run")
+
+    from palimpsest.demo.filling import Methods, ready
+
+    methods = Methods(params, arguments.run or ready(Workspace(), known), _device(), Workspace())
+    for name in arguments.run:
+        methods.load(name)
+
+    from palimpsest.demo.page import serve
+
+    serve(methods, arguments.port)
 
 
 def _runs_that_fill(params: Tree) -> list[str]:
@@ -478,6 +502,11 @@ def main() -> None:
     )
     add_reading(command, "holes")
     command.set_defaults(run_command=inpaint)
+
+    command = commands.add_parser("demo", help="paint a hole on a page, and see what methods make of it")
+    command.add_argument("--run", nargs="+", default=[], help="methods to offer; all that are trained when left out")
+    command.add_argument("--port", default=7860, type=int, help="of this machine; 7860 when left out")
+    command.set_defaults(run_command=demo)
 
     command = commands.add_parser("export", help="the test pictures and holes as PNG, for another tool")
     which = command.add_mutually_exclusive_group(required=True)

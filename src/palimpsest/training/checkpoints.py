@@ -133,6 +133,17 @@ def not_finite(weights: Mapping[str, Tensor]) -> str:
     return next((name for name, value in weights.items() if not value.isfinite().all()), "")
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a checkpoint, and it does not stand for weights that were not to be had."""
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            return "absent" not in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return True  # `load` says what is wrong with it
+
+
 def keep(model, networks: Container[str]) -> None:
     """Removes the networks that released files lack, such as critics; those that have learned nothing stay."""
     for name, network in list(model.networks.items()):
