@@ -57,9 +57,9 @@ def test_models_prints_the_counts_of_the_paper(palimpsest):
 
 
 def test_models_refuses_an_unknown_profile(palimpsest):
-    known = "tiny, photos, paper, paper-streets, paper-faces, paper-pair"
-    said = f"error: params.yaml: profiles.huge is missing; found here: {known}\n"
-    assert palimpsest(ROOT, "models", "--profile", "huge") == (1, "", said)
+    status, printed, said = palimpsest(ROOT, "models", "--profile", "huge")
+    assert (status, printed) == (1, "")
+    assert said.startswith("error: params.yaml: profiles.huge is missing; found here: tiny, small, ")
 
 
 @pytest.mark.parametrize("name", ["deepfill-v1", "constant-fill"])
@@ -76,12 +76,12 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
         (
             "run",
             lambda folder: "deepfill-v9",
-            "--run: found 'deepfill-v9'; accepted: tmad-coarse, tmad-coarse-free-form, constant-fill, patchmatch, ",
+            "--run: found 'deepfill-v9'; accepted: deepfill-v2, deepfill-v1, ",
         ),
         (
             "run",
             lambda folder: "gm-srm-memory",
-            "--run: found 'gm-srm-memory'; accepted: tmad-coarse, tmad-coarse-free",
+            "--run: found 'gm-srm-memory'; accepted: gm-srm-base, gm-srm, ",
         ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
         ("run", lambda folder: "big-lama.pt", "external with its path, then `dvc repro external@NAME`"),
@@ -209,7 +209,7 @@ def test_a_large_picture_takes_memory_by_its_pixels(project, shipped, name):
     save(project, hole)
     command = [sys.executable, "-c", PEAK, *inpaint(run=name, hole="other.png")]
     run = subprocess.run(command, cwd=project, capture_output=True, check=True)
-    assert int(run.stdout) * 1024 < 2**30
+    assert int(run.stdout.split()[-1]) * 1024 < 2**30
     result = np.asarray(Image.open(project / "result.png"))
     assert (result[hole == 0] == pixels[hole == 0]).all() and (result[hole > 0] != pixels[hole > 0]).any()
 

@@ -58,6 +58,7 @@ def project(tmp_path_factory) -> Project:
     shrink(settings["pretrained"]["tmad-coarse"], {"width": 2, "schedule": schedule})
     shrink(settings["runs"]["tmad"], {"width": 2, "critic_width": 2, "patches": 2, "schedule": schedule})
     few = {"width": 2, "critic_width": 2, "schedule": {**schedule, "augment": []}}
+    few["schedule"]["phases"] = [{**schedule["phases"][0], "name": "joint"}]
     shrink(settings["runs"]["deepfill-v1"], few)
     project.write(settings)
     for paper in (project.root / "src" / "palimpsest" / "papers").glob("*.yaml"):

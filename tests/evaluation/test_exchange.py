@@ -371,7 +371,7 @@ def test_export_by_command(exported, palimpsest):
     ("change", "said"),
     [
         (["--slot", "faces"], "profiles.tiny.slots.faces is missing; found here: scenes"),
-        (["--slot", "scenes", "--holes", "brush", "star"], "asked for holes of kind 'star'; accepted: rectangle, "),
+        (["--slot", "scenes", "--holes", "brush", "star"], "asked for holes of kind 'star'; accepted: square, "),
         (
             ["--dataset", "dtd"],
             "asked for dataset 'dtd', which fills none of profiles.tiny.slots; accepted: bundled-pho",

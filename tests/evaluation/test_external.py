@@ -52,7 +52,5 @@ def test_a_section_is_told_apart_by_all_but_its_label():
 
 
 def test_an_unknown_kind_of_results_is_named_with_those_that_there_are():
-    with pytest.raises(
-        InputError, match=r"results\.kind is 'zip'; accepted: 'folder', 'onnx', 'torchscript', 'server'"
-    ):
+    with pytest.raises(InputError, match=r"results\.kind is 'zip'; accepted: folder, onnx, torchscript, server"):
         build(External, {**SECTION, "results": {"kind": "zip", "path": "a"}}, "")

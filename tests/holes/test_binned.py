@@ -97,9 +97,14 @@ def test_a_first_stroke_too_large_for_the_bin_is_drawn_again():
 BIN = {"shape": "binned", "above": 0.2, "up_to": 0.3}
 
 
-@pytest.mark.parametrize(("border", "frame"), [("touching", 25), ("free", 0), ("free", 128)])
-def test_a_frame_that_contradicts_the_border_is_refused(border, frame):
-    said = f"border {border}, frame {frame} px; accepted: touching with a frame of 0, free with one of 1 to 127 px"
+CONTRADICTS = "accepted: touching with a frame of 0, free with one of 1 to 127 px"
+
+
+@pytest.mark.parametrize(
+    ("border", "frame", "said"),
+    [("touching", 25, CONTRADICTS), ("free", 0, CONTRADICTS), ("free", 128, "frame is 128; accepted: a number below")],
+)
+def test_a_frame_that_contradicts_the_border_is_refused(border, frame, said):
     with pytest.raises(InputError, match=said):
         build(Binned, {**BIN, "border": border, "frame": frame}, "holes")
 

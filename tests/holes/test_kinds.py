@@ -131,17 +131,17 @@ SQUARE = {"shape": "square", "side": 9}
 @pytest.mark.parametrize(
     ("kinds", "said"),
     [
-        ({"a": {"shape": "star"}}, r"holes\.kinds\.a\.shape is 'star'; accepted: 'shrunk-square', 'square'"),
+        ({"a": {"shape": "star"}}, r"holes\.kinds\.a\.shape is 'star'; accepted: .*square"),
         ({"a": {"side": 9}}, r"holes\.kinds\.a\.shape is missing"),
         ({"a": {"shape": "square"}}, r"holes\.kinds\.a\.side is missing"),
         ({"a": {**SQUARE, "margin": 1}}, r"holes\.kinds\.a\.margin is not a setting \(found 1\)"),
         ({"A b": SQUARE}, r"holes\.kinds\.A b is 'A b'; accepted: text that matches"),
         ({"a": {"shape": "random-square", "side": [9, 8]}}, r"side is \[9, 8\]: .*accepted: the smaller end first"),
         ({"a": {"shape": "union", "of": ["a"]}}, r"holes\.kinds\.a\.of is \['a'\]; accepted: 2 values or more"),
-        ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, "hole kind 'b' is made of 'c'; accepted: a, b"),
+        ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, "holes.kinds.b.of is made of 'c'; accepted: a, b"),
         (
             {"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}, "c": {"shape": "union", "of": ["a", "b"]}},
-            "hole kind b is made of c is made of b; accepted: kinds that do not go in a circle",
+            "b is made of c is made of b; accepted: kinds that do not go in a circle",
         ),
     ],
 )
@@ -151,5 +151,5 @@ def test_settings_that_cannot_be_are_refused(kinds, said):
 
 
 def test_an_unknown_kind_is_refused(holes):
-    with pytest.raises(InputError, match="asked for holes of kind 'star'; accepted: rectangle, square, "):
+    with pytest.raises(InputError, match="asked for holes of kind 'star'; accepted: square, "):
         holes.kind("star")

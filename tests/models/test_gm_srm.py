@@ -236,7 +236,7 @@ def test_the_critic_has_a_rate_of_its_own(params):
     model = tiny(params)
     model.begin(model.config.schedule.phases[0])
     rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in model.optimisers.items()}
-    assert rates == {"generator": 0.001, "critic": 0.004}
+    assert rates == {"generator": 0.002, "critic": 0.008}
 
 
 @pytest.mark.parametrize("name", VARIANTS)

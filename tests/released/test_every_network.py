@@ -114,7 +114,14 @@ def test_a_released_file_becomes_a_row(narrow, section, tmp_path, monkeypatch):
     convert({section: tree}, {}, tmp_path / "archives", None)
     kind = target.holes[0]
     scene(tmp_path, target.slot, kind, size, narrow["holes"])
-    settings = {"code": {}, "run": run.__dict__, "settings": "a" * 64, "slot": target.slot, "dataset": "noise"}
+    settings = {
+        "code": {},
+        "run": run.__dict__,
+        "settings": "a" * 64,
+        "slot": target.slot,
+        "dataset": "noise",
+        "seeds": [0],
+    }
     settings |= {"holes": [kind], "evaluation": {"batch_size": 2, "samples": 1, "worst": 1}}
     measure_trained(Resolved(target.name, tmp_path, settings), "cpu")
 

@@ -71,7 +71,7 @@ def test_what_a_run_works_with_changes_by_its_own_settings_alone(params, changed
 
 
 def test_a_coarse_networks_weight_changes_all_that_it_works_in(params, changed):
-    params["pretrained"]["tmad-coarse"]["settings"]["loss"]["valid"] = 1.0
+    params["pretrained"]["tmad-coarse"]["settings"]["loss"]["valid"] = 0.5
     found = changed()
     assert (
         found

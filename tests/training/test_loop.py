@@ -52,7 +52,7 @@ SMALL = {
 }
 COSINE = {"highest": 1e-3, "lowest": 1e-5, "periods": 2}
 PHASES = {
-    "deepfill-v1": [("first", 5, 1e-3), ("last", 3, 1e-4)],
+    "deepfill-v1": [("l1", 5, 1e-3), ("joint", 3, 1e-4)],
     "crfill": [("coarse", 2, 1e-3), ("refinement", 2, 1e-3), ("all", 1, 1e-3), ("reconstruction", 3, 1e-3)],
     "edge-connect": [("edges", 2, 1e-3), ("painting", 3, 1e-3), ("joint", 3, 1e-3)],
     "picnet": [("first", 5, 1e-3), ("last", 3, 1e-4)],
@@ -153,12 +153,12 @@ def test_every_iteration_has_its_own_rate(job):
 def test_the_log_has_a_row_every_few_iterations_and_at_every_sample_grid(job):
     _, progress, _, _ = job()
     assert [(row["iteration"], row["phase"]) for row in progress.log] == [
-        (2, "first"),
-        (3, "first"),
-        (4, "first"),
-        (5, "first"),
-        (6, "last"),
-        (8, "last"),
+        (2, "l1"),
+        (3, "l1"),
+        (4, "l1"),
+        (5, "l1"),
+        (6, "joint"),
+        (8, "joint"),
     ]
     assert all(math.isfinite(row["generator"]) for row in progress.log)
     assert [row["iteration"] for row in progress.log if LOGGED in row] == [3, 6, 8]

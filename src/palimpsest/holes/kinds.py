@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from palimpsest.config.numbers import Seed
-from palimpsest.config.yaml import InputError, Name, Settings, choices
+from palimpsest.config.yaml import InputError, Name, Settings, choices, shown
 from palimpsest.holes.binned import Binned
 from palimpsest.holes.drawn import Drawn
 from palimpsest.holes.nvidia import Nvidia
@@ -67,7 +67,7 @@ class Holes(Settings):
 
     def kind(self, name: str) -> Kind:
         if name not in self.kinds:
-            raise InputError(f"asked for holes of kind {name!r}; accepted: {choices(self.kinds, name)}")
+            raise InputError(f"asked for holes of kind {shown(name)}; accepted: {choices(self.kinds, name)}")
         return self.kinds[name]
 
     def only(self, names: Iterable[str]) -> Self:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import stdev
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.data.shards import Shard
@@ -42,7 +42,7 @@ class Result(Settings):
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
-    seeds: list[int]  # that were trained and measured, [0] where nothing of ours was trained
+    seeds: Annotated[list[int], Field(min_length=1)]  # [0] where nothing of ours was trained
     hole_ratios: dict[str, float]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}

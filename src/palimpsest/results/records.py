@@ -269,24 +269,10 @@ def _check_pictures(path: Path, result: Result, about: About) -> None:
 
 
 def _check_metrics(path: Path, kept: Kept) -> None:
-    """InputError for an interval or a single value of what has no mean, or an interval of another kind."""
-    result = kept.result
-    if not result.seeds:
-        raise InputError(f"{path}: result.seeds: found none; accepted: one or more")
-    for hole, means in result.holes.items():
-        for metric in means:
-            if len(found := result.by_seed.get(hole, {}).get(metric, [])) != len(result.seeds):
-                at = f"{path}: result.by_seed.{hole}.{metric}"
-                raise InputError(f"{at}: found {len(found)} numbers; accepted: one of each seed, {len(result.seeds)}")
-    for key, holes in (("result.intervals", result.intervals), ("values", kept.values)):
-        for hole, metrics in holes.items():
-            for metric in metrics:
-                one_of(metric, kept.result.holes.get(hole, {}), f"{path}: {key}.{hole}")
-    for hole, metrics in kept.result.intervals.items():
-        for metric, spread in metrics.items():
-            if len(spread) != 4:
-                found = f"{path}: result.intervals.{hole}.{metric}: found {len(spread)} numbers"
-                raise InputError(f"{found}; accepted: low, high, pictures, pictures without a value")
+    """InputError for single values of what has no mean."""
+    for hole, metrics in kept.values.items():
+        for metric in metrics:
+            one_of(metric, kept.result.holes.get(hole, {}), f"{path}: values.{hole}")
 
 
 def _read_values(path: Path, kept: Kept) -> PerImage:

@@ -28,7 +28,8 @@ def to_csv(measured: Measured) -> str:
         about |= {"settings": result.settings, "profile": result.profile, "seeds": len(result.seeds)}
         for hole, means in result.holes.items():
             for name in means:
-                found = {key: _number(value) for key, value in asdict(measured.aggregate(run, hole, name)).items()}
+                found = asdict(measured.aggregate(run, hole, name))
+                found = {key: _number(found[key]) for key in ("mean", "low", "high", "count", "undefined")}
                 explained = {"metric": name, "unit": metrics[name].unit, "better": metrics[name].direction}
                 rows.writerow({**about, "hole": hole, **explained, **found, "deviation": result.deviation(hole, name)})
     return text.getvalue()
