@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from palimpsest.config.numbers import Pixels
 from palimpsest.config.runs import Run, fingerprint
 from palimpsest.config.yaml import InputError, Settings, Tree
-from palimpsest.models import create, inherit, without_values
+from palimpsest.models import available, create, find, inherit, without_values
 from palimpsest.storage import replacing, sha256
 from palimpsest.workspace import RunFiles, Workspace
 
@@ -64,6 +64,8 @@ def save_nothing(path: Path, why: str) -> None:
 def load(path: Path, device: torch.device | str = "cpu"):
     """(model, origin) of a checkpoint; InputError if it is absent, damaged or not of this project."""
     origin, weights = _read(path)
+    if origin.run.model in available():
+        find(origin.run.model)  # where its source has changed, the file is not at fault
     try:
         with without_values():  # so that a network of any size is compared before it takes memory
             found = misfit(weights, _empty(origin, weights).networks)
