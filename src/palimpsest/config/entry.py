@@ -9,8 +9,6 @@ from types import FrameType
 
 from palimpsest.config.yaml import InputError
 
-GOES_ON = "what was made is kept, and the same command goes on from there"
-
 
 class Stopped(KeyboardInterrupt):
     """Ctrl-C or SIGTERM; a note says where it found the work."""
@@ -20,7 +18,7 @@ class Stopped(KeyboardInterrupt):
         self.status = 128 + number
 
     def __str__(self) -> str:
-        return "; ".join(getattr(self, "__notes__", [])) or f"stopped; {GOES_ON}"
+        return "; ".join(getattr(self, "__notes__", [])) or "stopped; nothing was left half written"
 
 
 def watch() -> None:

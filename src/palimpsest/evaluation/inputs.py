@@ -90,8 +90,8 @@ class Inputs:
         doubt = "; --invert if black is missing" if mean > 0.5 and not self.reading.invert else ""
         lines = [f"holes: {mean:.1%} missing{several if count > 1 else ''}{doubt}"]
         if self.soft:
-            grey = f"in {np.mean(self.soft):.1%} of its pixels, which are missing above the middle"
-            lines.append(f"holes: {len(self.soft)} neither black nor white {grey}")
+            grey = f"{np.mean(self.soft):.1%} of the pixels are neither black nor white"
+            lines.append(f"holes: {grey} (in {len(self.soft)} of {count} masks), and count as the nearer of the two")
         for part, changes in self.changes.items():
             if changes:
                 found = ", ".join(f"{number} {change}" for change, number in changes.items())

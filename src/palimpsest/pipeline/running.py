@@ -29,10 +29,14 @@ def run_all(pipeline: Pipeline, stages: Stages, due: Collection[str], times: Tim
     """
     pipeline.keep()
     errors: dict[str, str] = {}
-    for _ in range(PASSES):
-        if due and not errors:
-            errors = Running(pipeline, stages, due, times, pool).run()
-            due = pipeline.due(stages, again=True)
+    try:
+        for _ in range(PASSES):
+            if due and not errors:
+                errors = Running(pipeline, stages, due, times, pool).run()
+                due = pipeline.due(stages, again=True)
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(f"stopped; {GOES_ON}")
+        raise
     if errors:
         lost = len(followers(stages, errors.keys())) - len(errors)
         left = f"; {lost} stages that depend on it are left out" if lost else ""
