@@ -189,7 +189,9 @@ def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
     found, known = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            return f"{key} is not a setting (found {shown(found)}); check its spelling or remove it"
+            alike = get_close_matches(str(problem["loc"][-1]), _every_setting(Settings), 1)
+            advice = f"did you mean {alike[0]}?" if alike else "remove it"
+            return f"{key} is not a setting (found {shown(found)}); {advice}"
         case "missing" | "union_tag_not_found":
             return f"{key} is missing"
         case "union_tag_invalid":
@@ -200,6 +202,11 @@ def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
         case "value_error":
             return f"{key}{'' if isinstance(found, Mapping) else f' is {shown(found)}'}: {known['error']}"
     return f"{key} is {shown(found)}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
+
+
+def _every_setting(kind: type[Settings]) -> set[str]:
+    """The names of the settings of a kind and of all that are made from it."""
+    return set(kind.model_fields).union(*map(_every_setting, kind.__subclasses__()))
 
 
 def _accepted(problem: Mapping[str, Any]) -> str:
