@@ -247,9 +247,14 @@ def at_profile(settings: Any, profile: str, at: str) -> Any:
     for key in settings:
         one_of(key, PROFILES, f"params.yaml: {at}")
     section({at: settings}, at, FULL_SCALE)
-    while profile not in settings:
+    return settings[_profile_given(settings, profile)]
+
+
+def _profile_given(settings: Tree, profile: str) -> str:
+    """The profile whose value a setting takes at another one."""
+    while profile not in settings and profile != FULL_SCALE:
         profile = LIKE.get(profile, FULL_SCALE)
-    return settings[profile]
+    return profile
 
 
 def written(params: Tree, run: Run, keys: Keys) -> str:
@@ -272,9 +277,8 @@ def _given(path: Keys, tree: Any, profile: str) -> tuple[Keys, Any]:
     """The keys that lead to a value, and the value, at a profile."""
     if not isinstance(tree, dict) or not any(name in tree for name in PROFILES):
         return path, tree
-    while profile not in tree and profile != FULL_SCALE:
-        profile = LIKE.get(profile, FULL_SCALE)
-    return (*path, profile), tree.get(profile)
+    given = _profile_given(tree, profile)
+    return (*path, given), tree.get(given)
 
 
 def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, ...]) -> Run | None:
