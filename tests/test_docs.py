@@ -22,12 +22,14 @@ from palimpsest.config.yaml import build, read_yaml, section
 from palimpsest.data.catalogue import Catalogue
 from palimpsest.evaluation.external import external
 from palimpsest.learning.schedule import Phase
+from palimpsest.results.records import best, read_records
 
 ROOT = Path(__file__).parents[1]
 README, METHOD = ROOT / "README.md", ROOT / "docs" / "adding-a-method.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 METHODS = ROOT / "docs" / "methods.md"
-LONGEST = {README: 150, METHODS: 1000}  # lines; of any other page 200
+FINDINGS = ROOT / "docs" / "findings.md"
+LONGEST = {README: 150, METHODS: 1000, FINDINGS: 300}  # lines; of any other page 200
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -57,7 +59,8 @@ def overrides() -> list[str]:
     words = chain.from_iterable(commands("dvc exp run"))
     given = [word for before, word in pairwise(words) if before == "-S"]
     given += [word for page in PAGES for word in re.findall(r"`-S ([a-z][\w.-]+=[^`]+)`", shown(page))]
-    return [each for each in given if "NAME" not in each and not each.startswith("+")]
+    of_a_record = f"profile={best(read_records(ROOT)).profile}"  # on the generated page of findings
+    return [each for each in given if "NAME" not in each and not each.startswith("+") and each != of_a_record]
 
 
 def additions() -> list[str]:

@@ -422,15 +422,18 @@ def _here() -> "Here":
 
 
 def readme(arguments: argparse.Namespace) -> None:
-    """Shows the record of the largest scale, of several the latest, in README.md."""
-    from palimpsest.page.readme import refresh
+    """Shows the record of the largest scale, of several the latest, in README.md and docs/findings.md."""
+    from palimpsest.page import findings, readme
+    from palimpsest.page.blocks import fill
     from palimpsest.papers.values import read_values
     from palimpsest.results.records import best, read_records
     from palimpsest.storage import write_text
 
-    text, shown = Path("README.md").read_text(encoding="utf-8"), best(read_records(Path()))
-    write_text("README.md", refresh(text, shown, read_values()))
-    print(f"README.md shows {shown.folder if shown else 'that nothing is on record'}")
+    shown = best(read_records(Path()))
+    pages = {"README.md": {"record": readme.block(shown, read_values())}, "docs/findings.md": findings.blocks(shown)}
+    for page, blocks in pages.items():
+        write_text(page, fill(page, Path(page).read_text(encoding="utf-8"), blocks))
+    print(f"{' and '.join(pages)} show {shown.folder if shown else 'that nothing is on record'}")
 
 
 def methods(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from on_record import DAY, SECONDS, benchmark, edit, git, here
+from on_record import DAY, ROOT, SECONDS, benchmark, edit, git, here
 from palimpsest.claims.formats import to_csv
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config.yaml import InputError, read_yaml
@@ -38,7 +38,7 @@ def test_a_record_says_what_was_measured_and_how(made, folder):
     assert kept.described == made.measured.runs["deepfill-v1"]
     slot = record.about.slots["scenes"]
     assert slot.counted == ("bundled-photos", 64, 24, 2)
-    assert record.core_hours == pytest.approx(2 * sum(SECONDS.values()) / 3600)
+    assert record.core_hours == pytest.approx({stage: 2 * seconds / 3600 for stage, seconds in SECONDS.items()})
 
 
 def test_what_is_read_back_is_what_was_measured(made, folder):
@@ -196,11 +196,13 @@ def test_the_commands(made, palimpsest):
     shutil.rmtree(made.root / "records")
     page = made.root / "README.md"
     page.write_text("<!-- record -->\n<!-- end of record -->\n")
-    assert palimpsest(made.root, "readme")[1] == "README.md shows that nothing is on record\n"
+    (made.root / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "findings.md", made.root / "docs")
+    assert palimpsest(made.root, "readme")[1] == "README.md and docs/findings.md show that nothing is on record\n"
     assert "No results are on record yet" in page.read_text()
     assert palimpsest(made.root, "record", "night")[1] == "records/night is written\n"
     assert palimpsest(made.root, "record", "--check")[1:] == ("1 record is as a record has to be\n", "")
-    assert palimpsest(made.root, "readme")[1] == "README.md shows records/night\n"
+    assert palimpsest(made.root, "readme")[1] == "README.md and docs/findings.md show records/night\n"
     assert "](records/night/pictures/scenes-original.png) |" in page.read_text()
     claims = made.root / "records" / "night" / "claims.csv"
     said = claims.read_text()

@@ -31,7 +31,7 @@ def _about(record: Record, ledger: Ledger) -> dict[str, Any]:
         "day": record.day,
         "runs": len(results),
         "seeds": record.seeds,
-        "core_hours": round(record.core_hours, 1),
+        "core_hours": round(sum(record.core_hours.values()), 1),
         "counts": counts(ledger.entries),
         "commits": record.commits,
         "slots": {slot: f"{each.dataset}, {each.size} px" for slot, each in record.about.slots.items()},

@@ -8,7 +8,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.tables import Comparison
 from palimpsest.papers.values import read_values
-from palimpsest.results.headline import REFERENCE, rows
+from palimpsest.results.headline import BEATEN, REFERENCE, rows
 
 
 def compared(run: str) -> set[tuple[str, str]]:
@@ -29,6 +29,7 @@ def _compared() -> dict[str, set[tuple[str, str]]]:
                 for at in layout.data:
                     for run in filter(None, (row.run_on(at) for row in layout.rows)):
                         found.setdefault(run, set()).update((at.measured, each.metric) for _, each in layout.columns)
-    for row in rows():
-        found.setdefault(REFERENCE, set()).add((row.hole, row.metric))
+    found.setdefault(REFERENCE, set()).update((row.hole, row.metric) for row in rows())
+    for kept in found.values():
+        kept.update((row.hole, BEATEN) for row in rows())
     return found

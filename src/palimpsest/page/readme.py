@@ -1,10 +1,9 @@
 """README.md shows a record between two markers: what it is, its ledger, a table and pictures."""
 
-import re
 from pathlib import Path
 
 from palimpsest.claims.ledger import counts, read_ledger
-from palimpsest.config.yaml import InputError
+from palimpsest.page.blocks import grid
 from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -13,19 +12,15 @@ from palimpsest.results.headline import REFERENCE, Row, mean, rows
 from palimpsest.results.records import Record
 from palimpsest.tables.context import SMOKE
 
-BLOCK = re.compile(r"(?<=<!-- record -->\n).*(?=<!-- end of record -->)", re.DOTALL)
 HEADS = ["method", "published PSNR (dB)", "on record (dB)", "constant fill (dB)", "ours is measured on"]
 RULE = ["---", "---:", "---:", "---:", "---"]
-NONE = "No results are on record yet: [docs/records.md](docs/records.md) says how to make a record.\n"
+NONE = "No results are on record yet: [docs/records.md](docs/records.md) says how to make a record."
 
 
-def refresh(text: str, record: Record | None, values: Values) -> str:
-    """README's text with a record between its markers; InputError where it has none."""
-    if not BLOCK.search(text):
-        raise InputError("README.md: asked for `<!-- record -->` and `<!-- end of record -->`, found no such pair")
-    parts = [about(record), verdicts(record), grid(record, values), pictures(record)] if record else [NONE]
-    shown = "\n\n".join(filter(None, parts)).rstrip("\n")
-    return BLOCK.sub(lambda _: f"{shown}\n", text)
+def block(record: Record | None, values: Values) -> str:
+    """The block `record` of README.md."""
+    parts = [about(record), verdicts(record), headline(record, values), pictures(record)] if record else [NONE]
+    return "\n\n".join(filter(None, parts))
 
 
 def about(record: Record) -> str:
@@ -42,13 +37,15 @@ def verdicts(record: Record) -> str:
     """How the papers' claims fare."""
     found = counts(read_ledger(record.measured, read_papers()).entries)
     listed = ", ".join(f"{count} {verdict}" for verdict, count in found.items())
-    return f"The papers' {sum(found.values())} [claims](docs/claims.md), tested: {listed}."
+    return (
+        f"The papers' {sum(found.values())} [claims](docs/claims.md), tested: {listed}. "
+        "[Findings](docs/findings.md) says which."
+    )
 
 
-def grid(record: Record, values: Values) -> str:
-    """The papers' own methods as a table in Markdown."""
-    lines = [HEADS, RULE, *(_cells(record, row, values) for row in rows())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def headline(record: Record, values: Values) -> str:
+    """The papers' own methods as a table."""
+    return grid(HEADS, RULE, (_cells(record, row, values) for row in rows()))
 
 
 def _cells(record: Record, row: Row, values: Values) -> list[str]:
@@ -67,8 +64,8 @@ def pictures(record: Record) -> str:
         words = ("as they are", f"{row.hole} holes", f"filled by {row.method}")
         strips |= dict(zip(strip_names(row), words, strict=True))
     there = {name: label for name, label in strips.items() if (record.folder / "pictures" / f"{name}.png").is_file()}
-    lines = [
-        f"| {label} | ![{PICTURES} test pictures, {label}]({Path('records', record.name, 'pictures', name)}.png) |"
+    shown = (
+        [label, f"![{PICTURES} test pictures, {label}]({Path('records', record.name, 'pictures', name)}.png)"]
         for name, label in there.items()
-    ]
-    return "\n".join(["| test pictures | |", "| --- | --- |", *lines]) if lines else ""
+    )
+    return grid(["test pictures", ""], ["---", "---"], shown) if there else ""

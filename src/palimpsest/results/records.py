@@ -40,6 +40,7 @@ UNPACKED = 50_000_000  # bytes of its values
 ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy writes before an array
 DIGITS = 7  # significant, of its means: float32 holds no more
 NOT_ON_RECORD = "not on record"
+PRETRAINING = "pretrain"  # the kind of stages that train, with one seed, networks that several runs begin with
 VOTES = "votes"  # lies beside the records
 DAMAGES = (OSError, ValueError, EOFError, SyntaxError, TokenError, RuntimeError, BadZipFile, ZlibError)
 
@@ -149,13 +150,17 @@ class Record:
         return list(LIKE).index(name) if name in LIKE else len(LIKE), not pictures
 
     @cached_property
-    def core_hours(self) -> float:
-        """Of all stages that made its runs and whose time is known."""
-        spent = 0.0
+    def core_hours(self) -> dict[str, float]:
+        """{stage: core-hours, of all seeds}, of the stages that made its runs and whose time is known."""
+        threads = max(kept.made.threads for kept in self.kept.values())
+        found = {}
         for stage, seconds in self.seconds.items():
-            kept = self.kept.get(stage.partition("@")[2])
-            spent += seconds * len(kept.result.seeds) * kept.made.threads if kept else 0
-        return spent / 3600
+            kind, _, name = stage.partition("@")
+            if kept := self.kept.get(name):
+                found[stage] = seconds * len(kept.result.seeds) * kept.made.threads / 3600
+            elif kind == PRETRAINING:
+                found[stage] = seconds * threads / 3600
+        return found
 
 
 def best(records: Iterable[Record]) -> Record | None:

@@ -1,0 +1,141 @@
+"""docs/findings.md: what a record says of every method and every claim, in blocks between what was written by hand."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from palimpsest.claims.formats import grouped, shown
+from palimpsest.claims.ledger import Ledger, counts, read_ledger
+from palimpsest.claims.verdict import VERDICTS, Entry
+from palimpsest.metrics.differences import Difference, of_pictures
+from palimpsest.page.blocks import grid
+from palimpsest.papers.metrics import read_metrics
+from palimpsest.papers.paper import read_papers
+from palimpsest.results.headline import BEATEN, REFERENCE, rows
+from palimpsest.results.names import method_names
+from palimpsest.results.records import Record
+
+PERCEIVED = "lpips_alex"
+NONE = "No results are on record yet."
+METHODS = ["method", "PSNR in the hole (dB)", "above the constant fill (dB), 95 %", "LPIPS", "seeds", "minutes a seed"]
+SPOKEN = ["claim of the text", "measured", "ours, positive as claimed, 95 %", "verdict"]
+
+
+def blocks(record: Record | None) -> dict[str, str]:
+    """Those of docs/findings.md."""
+    if record is None:
+        return dict.fromkeys(("about", "methods", "claims", "reasons", "cost", "again"), NONE)
+    ledger = read_ledger(record.measured, read_papers())
+    return {
+        "about": about(record, ledger),
+        "methods": methods(record),
+        "claims": claims(ledger),
+        "reasons": reasons(ledger),
+        "cost": cost(record),
+        "again": again(record),
+    }
+
+
+def about(record: Record, ledger: Ledger) -> str:
+    """What was measured, and how many claims it decides."""
+    results = record.measured.results
+    slots = "; ".join(f"`{slot}`: {record.measured.pictures(slot)}" for slot in record.measured.slots)
+    return (
+        f"The record [{record.name}](../records/{record.name}) of profile `{record.profile}`, {record.day}, on "
+        f"{' and '.join(record.devices)}. {len(results)} results, seeds of each: {record.seeds}. "
+        f"Pictures of {slots}.\n\n"
+        f"Of {len(ledger.entries)} claims, {_listed(counts(ledger.entries))}."
+    )
+
+
+def _listed(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in found.items())
+
+
+def methods(record: Record) -> str:
+    """For each kind of holes of README's table, every method beside the constant fill, the best first."""
+    tables = []
+    for slot, hole in dict.fromkeys((row.slot, row.hole) for row in rows()):
+        if gains := _gains(record, slot, hole):
+            table = grid(METHODS, ["---", *["---:"] * 5], (_method(record, hole, run, gains[run]) for run in gains))
+            tables.append(f"### {hole.capitalize()} holes\n\n{table}")
+    return "\n\n".join(tables) or NONE
+
+
+def _gains(record: Record, slot: str, hole: str) -> dict[str, Difference | None]:
+    """{run: by how much it is above the constant fill}, the best first; none where single values are not kept."""
+    measured = record.measured
+    runs = [run for run in measured.kept(slot, hole) if BEATEN in measured.results[run].holes[hole]]
+    runs.sort(key=lambda run: measured.results[run].holes[hole][BEATEN], reverse=True)
+    single = {run: measured.values(run).get(hole, {}).get(BEATEN) for run in {*runs, REFERENCE} & {*measured.results}}
+    reference, photographs = single.get(REFERENCE), measured.photographs(slot)
+    known = {run for run in runs if reference is not None and single[run] is not None and run != REFERENCE}
+    return {run: of_pictures(reference, single[run], photographs) if run in known else None for run in runs}
+
+
+def _method(record: Record, hole: str, run: str, gain: Difference | None) -> list[str]:
+    result, metrics = record.measured.results[run], read_metrics()
+    means = result.holes[hole]
+    printed = [metrics[name].printed(means[name]) if name in means else "–" for name in (BEATEN, PERCEIVED)]
+    above = "–" if gain is None else f"{gain.mean:+.2f}"
+    if gain and gain.low is not None:
+        above += f" [{gain.low:+.2f}, {gain.high:+.2f}]"
+    trained = record.seconds.get(f"train@{run}")
+    minutes = "–" if trained is None else f"{trained / 60:.1f}"
+    return [method_names(record.measured)[run], printed[0], above, printed[1], str(len(result.seeds)), minutes]
+
+
+def claims(ledger: Ledger) -> str:
+    """Of each paper, the claims of its text one by one, and those of its tables counted for each pair of methods."""
+    return "\n\n".join(
+        f"### {read_papers()[paper].label}\n\n{_listed(counts(ledger.of(paper))).capitalize()}.\n\n"
+        f"{grid(SPOKEN, ['---'] * 4, map(_spoken, tables.pop('')))}\n\n"
+        f"{grid(['order in its tables', *VERDICTS], ['---', *['---:'] * len(VERDICTS)], _orders(tables))}"
+        for paper, tables in grouped(ledger).items()
+    )
+
+
+def _spoken(entry: Entry) -> list[str]:
+    found = shown(entry)
+    verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
+    return [found["claim"], found["measure"], f"{found['ours']} {found['interval']}".strip() or "–", verdict]
+
+
+def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
+    found: dict[str, Counter[str]] = {}
+    for entry in (entry for entries in tables.values() for entry in entries):
+        found.setdefault(entry.claim.text, Counter())[entry.verdict] += 1
+    for claim, verdicts in found.items():
+        yield [claim, *(str(verdicts[verdict] or "–") for verdict in VERDICTS)]
+
+
+def reasons(ledger: Ledger) -> str:
+    """Why claims have no verdict of confirmed or contradicted."""
+    found = Counter((entry.verdict, entry.why) for entry in ledger.entries if entry.verdict not in VERDICTS[:2])
+    table = grid(
+        ["verdict", "why", "claims"],
+        ["---", "---", "---:"],
+        ([verdict, why, str(count)] for (verdict, why), count in found.most_common()),
+    )
+    stand_ins = sum(entry.stand_in for entry in ledger.entries)
+    return f"{stand_ins} of {len(ledger.entries)} claims are tested on other photographs than the paper's.\n\n{table}"
+
+
+def cost(record: Record) -> str:
+    """Core-hours, and of what."""
+    kinds = Counter()
+    for stage, hours in record.core_hours.items():
+        kinds[stage.partition("@")[0]] += hours
+    table = grid(
+        ["stages", "core-hours"], ["---", "---:"], ([kind, f"{hours:.2f}"] for kind, hours in kinds.most_common())
+    )
+    return f"{sum(kinds.values()):.1f} core-hours in all.\n\n{table}"
+
+
+def again(record: Record) -> str:
+    """The commands, for each part of the record, the latest first."""
+    return "\n\n".join(f"```\n{_part(record, commit)}\n```" for commit in record.commits)
+
+
+def _part(record: Record, commit: str) -> str:
+    stages = [f"{kept.described.stage}@{run}" for run, kept in record.kept.items() if kept.made.commit == commit]
+    return f"git checkout {commit}\ndvc exp run -S profile={record.profile} {' '.join(stages)}"

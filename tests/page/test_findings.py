@@ -1,0 +1,75 @@
+"""docs/findings.md says what a record holds of every method and claim, and no number of it is typed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from on_record import edit
+from palimpsest.claims.ledger import read_ledger
+from palimpsest.config.yaml import InputError
+from palimpsest.page import findings
+from palimpsest.page.blocks import fill
+from palimpsest.papers.paper import read_papers
+from palimpsest.results.records import read_record
+from reported import value
+
+ROOT = Path(__file__).parents[2]
+NAMES = r"DeepFill v[12]"  # what has digits and is no number
+BLOCK = re.compile(r"<!-- (\w+) -->\n.*<!-- end of \1 -->\n", re.DOTALL)
+
+
+def cells(lines):
+    """Of the rows of a table in Markdown, without its heads."""
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
+
+
+def test_what_is_written_by_hand_holds_no_number():
+    page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    by_hand = re.sub(NAMES, "", BLOCK.sub("", page))
+    assert len(BLOCK.findall(page)) == len(findings.blocks(None)) and not re.search(r"\d", by_hand)
+
+
+def test_methods_stand_beside_the_constant_fill_the_best_first(folder):
+    lines = findings.blocks(read_record(folder))["methods"].splitlines()
+    rows = cells(lines)
+    runs = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline", "patchmatch"]
+    expected = [f"{value(run, 'psnr_hole'):.2f}" for run in runs]
+    assert [row[1] for row in rows] == expected and lines[0] == "### Rectangle holes"
+    reference = value("constant-fill", "psnr_hole")
+    above = [f"{value(run, 'psnr_hole') - reference:+.2f}" for run in runs[1:]]
+    assert rows[0][2] == "–" and [row[2] for row in rows[1:]] == above
+    assert [row[5] for row in rows] == ["–", "60.0", "–", "–"]  # minutes, where they are known
+
+
+def test_a_record_without_the_reference_has_no_gain(folder):
+    for end in ("json", "npz"):
+        (folder / "runs" / f"constant-fill.{end}").unlink()
+    lines = findings.blocks(read_record(folder))["methods"].splitlines()
+    rows = cells(lines)
+    assert len(rows) == 3 and {row[2] for row in rows} == {"–"}
+
+
+def test_every_claim_is_counted_once(folder):
+    record = read_record(folder)
+    lines = [line.strip("| ").split(" | ") for line in findings.blocks(record)["claims"].splitlines()]
+    spoken = [row for row in lines if len(row) == 4 and row[0].endswith(".")]
+    orders = [int(cell) for row in lines if len(row) == 6 for cell in row[1:] if cell.isdigit()]
+    entries = read_ledger(record.measured, read_papers()).entries
+    assert spoken and orders and len(spoken) + sum(orders) == len(entries)
+
+
+def test_the_commands_name_each_part(folder):
+    again = findings.blocks(read_record(folder))["again"]
+    commit = read_record(folder).commits[0]
+    assert f"git checkout {commit}\ndvc exp run -S profile=tiny evaluate@" in again
+    edit(folder / "runs" / "patchmatch.json", "made", "commit", to="f" * 40)
+    parts = findings.blocks(read_record(folder))["again"]
+    assert (
+        parts.count("git checkout") == 2 and f"{'f' * 40}\ndvc exp run -S profile=tiny evaluate@patchmatch\n" in parts
+    )
+
+
+def test_a_page_without_a_block_is_refused():
+    with pytest.raises(InputError, match=r"a\.md: asked for `<!-- b -->` and `<!-- end of b -->`, found no such pair"):
+        fill("a.md", "<!-- c -->\n<!-- end of c -->\n", {"b": "text"})
