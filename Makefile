@@ -1,20 +1,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+TAG := v$(VERSION)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test quick lint release
+.PHONY: repro test quick lint release unreleased
 
 repro: .venv/complete  ## regenerate every table and figure
 	$(BIN)/python -m palimpsest repro
 	@echo "Look at reports/index.html"
 
-release: repro  ## regenerate all, put it on record as NAME, and show it on the page and in README.md
+release: unreleased lint test repro  ## all of a release but its commit: checks, results on record as NAME, pages that show them
 	$(BIN)/python -m palimpsest record $(NAME)
 	$(BIN)/python -m palimpsest record --check
 	$(BIN)/python -m palimpsest repro
 	$(BIN)/python -m palimpsest readme
 	$(BIN)/python -m palimpsest methods
+	@echo "Look at reports/index.html and README.md. Then: git add records; git commit -am 'Release $(VERSION)'; git tag $(TAG)"
+
+unreleased:
+	@test -z "$$(git tag --list $(TAG))" || { echo "$(TAG) is released: write the next version into pyproject.toml and CHANGELOG.md"; exit 1; }
 
 test: .venv/complete  ## the whole test suite
 	$(PYTEST)

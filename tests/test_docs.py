@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain, pairwise
 from pathlib import Path
@@ -216,3 +217,9 @@ def test_the_example_of_a_method_keeps_the_contract(shipped, tmp_path, monkeypat
 
 def test_the_page_of_the_methods_is_what_their_files_and_settings_say(shipped):
     assert shown(METHODS) == methods.page(shipped)
+
+
+def test_the_changelog_begins_with_the_version_in_a_few_lines():
+    version = tomllib.loads(shown(ROOT / "pyproject.toml"))["project"]["version"]
+    first = shown(ROOT / "CHANGELOG.md").split("\n## ")[1].splitlines()
+    assert first[0] == version and 2 < len(first) < 15
