@@ -1,6 +1,8 @@
 """Which single values of which runs claims and tables compare; a record keeps these."""
 
+from collections.abc import Iterator
 from functools import cache
+from itertools import chain, product
 
 from palimpsest.claims.claim import PictureClaim
 from palimpsest.claims.orders import Reader
@@ -18,18 +20,25 @@ def compared(run: str) -> set[tuple[str, str]]:
 
 @cache
 def _compared() -> dict[str, set[tuple[str, str]]]:
-    metrics, found = read_metrics(), {}
-    for name, paper in read_papers().items():
-        for claim in Reader(name, paper, read_values(), metrics).claims():
-            if isinstance(claim, PictureClaim):
-                for run in (run for pair in claim.pairs for run in (pair.run, pair.against)):
-                    found.setdefault(run, set()).update((hole, claim.metric) for hole in claim.holes)
-        for layout in paper.tables.values():
-            if isinstance(layout, Comparison):
-                for at in layout.data:
-                    for run in filter(None, (row.run_on(at) for row in layout.rows)):
-                        found.setdefault(run, set()).update((at.measured, each.metric) for _, each in layout.columns)
-    found.setdefault(REFERENCE, set()).update((row.hole, row.metric) for row in rows())
-    for kept in found.values():
-        kept.update((row.hole, BEATEN) for row in rows())
-    return found
+    found: dict[str, set[tuple[str, str]]] = {REFERENCE: {(row.hole, row.metric) for row in rows()}}
+    for run, hole, metric in chain(_in_claims(), _in_tables()):
+        found.setdefault(run, set()).add((hole, metric))
+    against_reference = {(row.hole, BEATEN) for row in rows()}
+    return {run: wanted | against_reference for run, wanted in found.items()}
+
+
+def _in_claims() -> Iterator[tuple[str, str, str]]:
+    """(run, kind of hole, metric) of each."""
+    readers = (Reader(name, paper, read_values(), read_metrics()) for name, paper in read_papers().items())
+    for claim in chain.from_iterable(reader.claims() for reader in readers):
+        if isinstance(claim, PictureClaim):
+            runs = chain.from_iterable((pair.run, pair.against) for pair in claim.pairs)
+            yield from ((run, hole, claim.metric) for run, hole in product(runs, claim.holes))
+
+
+def _in_tables() -> Iterator[tuple[str, str, str]]:
+    layouts = chain.from_iterable(paper.tables.values() for paper in read_papers().values())
+    for layout in (layout for layout in layouts if isinstance(layout, Comparison)):
+        for at, row, (_, column) in product(layout.data, layout.rows, layout.columns):
+            if run := row.run_on(at):
+                yield run, at.measured, column.metric
