@@ -423,7 +423,7 @@ def _here() -> "Here":
 
 def readme(arguments: argparse.Namespace) -> None:
     """Shows the record of the largest scale, of several the latest, in README.md and docs/findings.md."""
-    from palimpsest.page import findings, readme
+    from palimpsest.page import curves, findings, readme
     from palimpsest.page.blocks import fill
     from palimpsest.papers.values import read_values
     from palimpsest.results.records import best, read_records
@@ -433,6 +433,8 @@ def readme(arguments: argparse.Namespace) -> None:
     pages = {"README.md": {"record": readme.block(shown, read_values())}, "docs/findings.md": findings.blocks(shown)}
     for page, blocks in pages.items():
         write_text(page, fill(page, Path(page).read_text(encoding="utf-8"), blocks))
+    if shown and shown.curves:
+        curves.draw(shown, Path("docs", curves.FIGURE))
     print(f"{' and '.join(pages)} show {shown.folder if shown else 'that nothing is on record'}")
 
 

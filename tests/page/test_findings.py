@@ -8,7 +8,7 @@ import pytest
 from on_record import edit
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config.yaml import InputError
-from palimpsest.page import findings
+from palimpsest.page import curves, findings
 from palimpsest.page.blocks import fill
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.records import read_record
@@ -73,3 +73,31 @@ def test_the_commands_name_each_part(folder):
 def test_a_page_without_a_block_is_refused():
     with pytest.raises(InputError, match=r"a\.md: asked for `<!-- b -->` and `<!-- end of b -->`, found no such pair"):
         fill("a.md", "<!-- c -->\n<!-- end of c -->\n", {"b": "text"})
+
+
+def test_curves_say_what_is_below_and_what_still_rises(folder, tmp_path):
+    assert findings.blocks(read_record(folder))["curves"] == "No curves are on record."
+    rows = [
+        ("deepfill-v1", 1, -1.0, -0.5, 0.5, 1.0),
+        ("deepfill-v1", 2, -1.0, 0.0, 1.0, 1.1),
+        ("gl", 1, -2, -1, -1, -1),
+    ]
+    points = [f"{run},{seed},{10 * (i + 1)},{gain}" for run, seed, *gains in rows for i, gain in enumerate(gains)]
+    (folder / "curves.csv").write_text("\n".join(["run,seed,iteration,db", *points]))
+    record = read_record(folder)
+    assert record.curves["gl", 1] == [(10, -2), (20, -1), (30, -1), (40, -1)]
+    said = findings.blocks(record)["curves"]
+    assert "end: gl.\n" in said and said.endswith("of the training: DeepFill v1.")
+    for name in ("a.svg", "b.svg"):
+        curves.draw(record, tmp_path / name)
+    assert (tmp_path / "a.svg").read_text() == (tmp_path / "b.svg").read_text()
+    assert "DeepFill v1" in (tmp_path / "a.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "run,seed\n", "run,seed,iteration,db\na,1,2,nan\n", "run,seed,iteration,db\na,b,2,1\n"]
+)
+def test_damaged_curves_are_one_line(folder, text):
+    (folder / "curves.csv").write_text(text)
+    with pytest.raises(InputError, match=r"^\S*curves\.csv: asked for curves, found none that can be read .*$"):
+        read_record(folder)

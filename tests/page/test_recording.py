@@ -16,8 +16,10 @@ from palimpsest.page.checking import check
 from palimpsest.page.recording import put_on_record
 from palimpsest.papers.paper import read_papers
 from palimpsest.results import records
+from palimpsest.results.curves import LOGGED
 from palimpsest.results.headline import REFERENCE, mean, rows
 from palimpsest.results.records import read_record
+from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 from reported import RUNS, value
 
@@ -58,6 +60,16 @@ def test_every_seed_is_kept(made):
     values = record.measured.values("deepfill-v1")["rectangle"]["psnr_hole"]
     np.testing.assert_allclose(values, made.measured.values("deepfill-v1")["rectangle"]["psnr_hole"], rtol=1e-6)
     assert values.shape == (3, 24) and record.seeds == "1 to 3"
+
+
+def test_curves_of_every_training_are_kept_and_another_part_keeps_those_of_the_first(made):
+    log = [{"iteration": i, "phase": "a", LOGGED: i / 3} for i in (10, 20)]
+    write_json(Workspace(made.root).run("deepfill-v1").of([1])[1].log, [*log, {"iteration": 30, "phase": "a"}])
+    first = read_record(put_on_record(here(made.root), "a"))
+    assert first.curves == {("deepfill-v1", 1): [(10, 3.333333), (20, 6.666667)]}
+    assert check(first.folder, read_yaml(made.root / "params.yaml")) == []
+    Workspace(made.root).run("deepfill-v1").of([1])[1].log.unlink()
+    assert read_record(put_on_record(here(made.root, LATER), "a")).curves == first.curves
 
 
 def test_the_ledger_of_a_record_is_that_of_its_values_and_agrees_with_the_results(made, folder):

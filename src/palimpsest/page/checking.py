@@ -19,7 +19,7 @@ from palimpsest.page.recording import LEDGER, PICTURES, SIDE, WIDEST, strip_name
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import rows
-from palimpsest.results.records import Errors, Kept, Record, read_record, weigh
+from palimpsest.results.records import CURVES, Errors, Kept, Record, read_record, weigh
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CLOSE = 1e-4  # relative: further than float32, or another machine's last digits, move a number
@@ -53,7 +53,7 @@ def check_about(record: Record, params: Tree) -> Iterator[str]:
 
 
 def check_files(record: Record, _: Tree) -> Iterator[str]:
-    known = {"record.json", "benchmark.json", "stages.csv", LEDGER}
+    known = {"record.json", "benchmark.json", "stages.csv", CURVES, LEDGER}
     known |= {f"runs/{run}.{ending}" for run in record.kept for ending in ("json", "npz")}
     known |= {f"pictures/{name}.png" for row in rows() for name in strip_names(row)}
     found = weigh(record.folder)
@@ -79,6 +79,8 @@ def check_runs(record: Record, params: Tree) -> Iterator[str]:
         if not COMMIT.fullmatch(kept.made.commit):
             yield f"{path}: made.commit is {kept.made.commit!r}; accepted: a hash of 40 digits"
         yield from _check_date(f"{path}: made.date", kept.made.date)
+    for run in sorted({run for run, _ in record.curves} - set(runs.trained(params))):
+        yield f"{record.folder / CURVES}: run {run!r} is not in params.yaml; accepted: its runs and pretrained networks"
 
 
 def check_values(record: Record, _: Tree) -> Iterator[str]:

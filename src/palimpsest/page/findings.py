@@ -7,6 +7,7 @@ from palimpsest.claims.formats import grouped, shown
 from palimpsest.claims.ledger import Ledger, counts, read_ledger
 from palimpsest.claims.verdict import VERDICTS, Entry
 from palimpsest.metrics.differences import Difference, of_pictures
+from palimpsest.page import curves
 from palimpsest.page.blocks import grid
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -23,11 +24,12 @@ SPOKEN = ["claim of the text", "measured", "ours, positive as claimed, 95 %", "v
 def blocks(record: Record | None) -> dict[str, str]:
     """Those of docs/findings.md."""
     if record is None:
-        return dict.fromkeys(("about", "methods", "claims", "reasons", "cost", "again"), NONE)
+        return dict.fromkeys(("about", "methods", "curves", "claims", "reasons", "cost", "again"), NONE)
     ledger = read_ledger(record.measured, read_papers())
     return {
         "about": about(record, ledger),
         "methods": methods(record),
+        "curves": curves.block(record),
         "claims": claims(ledger),
         "reasons": reasons(ledger),
         "cost": cost(record),

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +21,23 @@ from palimpsest.claims.single_values import compared
 from palimpsest.config.yaml import InputError, Name
 from palimpsest.page.commit import committed
 from palimpsest.papers.paper import read_papers
+from palimpsest.results.curves import above_constant_fill
 from palimpsest.results.headline import Row, rows
 from palimpsest.results.measured import Measured, Result, read_results
-from palimpsest.results.records import ARRAY, VOTES, About, Kept, Made, Record, Slot, read_record, short, weigh
+from palimpsest.results.records import (
+    ARRAY,
+    CURVES,
+    POINT,
+    VOTES,
+    About,
+    Kept,
+    Made,
+    Record,
+    Slot,
+    read_record,
+    short,
+    weigh,
+)
 from palimpsest.results.reproduction import pictures_hash
 from palimpsest.results.samples import read_samples
 from palimpsest.storage import write_json, write_text
@@ -69,7 +83,11 @@ def put_on_record(here: Here, name: str) -> Path:
         for run in own:
             _write_run(part / "runs", run, measured, made, earlier)
         shutil.copyfile(Workspace(here.root).benchmark, part / "benchmark.json")
-        _write_seconds(part / "stages.csv", {**(earlier.seconds if earlier else {}), **here.seconds})
+        seconds = {**(earlier.seconds if earlier else {}), **here.seconds}
+        _write_rows(part / "stages.csv", ("stage", "seconds"), sorted(seconds.items()))
+        curves = {**(earlier.curves if earlier else {}), **above_constant_fill(here.root, measured)}
+        points = ((*key, *point) for key, found in sorted(curves.items()) for point in found)
+        _write_rows(part / CURVES, POINT, short(list(points)))
         _write_pictures(part / "pictures", here, measured)
         write_ledger(part)
         weigh(part)
@@ -168,9 +186,9 @@ def _same(earlier: Record, run: str, kept: Kept, values: np.ndarray) -> bool:
     return trees[0] == trees[1] and np.array_equal(kept_values(there, earlier.measured), values, equal_nan=True)
 
 
-def _write_seconds(path: Path, seconds: Mapping[str, float]) -> None:
+def _write_rows(path: Path, head: Iterable[str], rows: Iterable[Iterable]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("stage", "seconds"), *sorted(seconds.items())])
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
     write_text(path, text.getvalue())
 
 

@@ -1,4 +1,5 @@
-"""The training curves of every run and pretrained network as one tidy CSV, which `dvc plots` shows."""
+"""The training curves of every run and pretrained network: all in a tidy CSV, which `dvc plots` shows, and the one that
+records keep."""
 
 import csv
 import io
@@ -11,6 +12,7 @@ from pydantic import RootModel, model_validator
 from palimpsest.config.yaml import Tree, build
 from palimpsest.results.measured import Measured
 from palimpsest.storage import read_json
+from palimpsest.training.sample_grids import LOGGED
 from palimpsest.workspace import Workspace
 
 COLUMNS = ["run", "seed", "iteration", "phase", "quantity", "value"]
@@ -28,6 +30,20 @@ def to_csv(root: Path, measured: Measured) -> str:
                 logged = {key: value for key, value in row.items() if key not in ("iteration", "phase")}
                 rows.writerows([*about, key, value] for key, value in logged.items())
     return text.getvalue()
+
+
+Curves = dict[tuple[str, int], list[tuple[int, float]]]  # {(run, seed): points (iteration, dB)}
+
+
+def above_constant_fill(root: Path, measured: Measured) -> Curves:
+    """How far each run and pretrained network was above the constant fill in the holes of validation pictures."""
+    found: Curves = {}
+    for run, seeds in trained(measured).items():
+        for seed, files in Workspace(root).run(run).of(seeds).items():
+            rows = read_log(files.log) if files.log.is_file() else []
+            if points := [(row["iteration"], row[LOGGED]) for row in rows if LOGGED in row]:
+                found[run, seed] = points
+    return found
 
 
 class Log(RootModel[list[dict[str, int | float | str]]]):

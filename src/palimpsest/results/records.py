@@ -5,6 +5,7 @@ runs/<run>.json       its result, its settings in full, and how it was made: com
 runs/<run>.npz        values of single pictures that claims and tables compare: float32 (row, seed, picture)
 benchmark.json        results/benchmark.json
 stages.csv            seconds of each stage, for one seed
+curves.csv            of each training, how far it was above the constant fill on validation pictures
 claims.csv            the ledger
 pictures/*.png        a dozen test pictures, their holes, and what the papers' own methods make of them
 
@@ -32,6 +33,7 @@ import numpy as np
 from palimpsest.config.runs import LIKE
 from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of
 from palimpsest.results.benchmark import Benchmark
+from palimpsest.results.curves import Curves
 from palimpsest.results.measured import Described, Measured, PerImage, Result
 from palimpsest.workspace import Workspace
 
@@ -39,6 +41,7 @@ LARGEST = 5_000_000  # bytes of a record
 UNPACKED = 50_000_000  # bytes of its values
 ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy writes before an array
 DIGITS = 7  # significant, of its means: float32 holds no more
+CURVES, POINT = "curves.csv", ["run", "seed", "iteration", "db"]
 NOT_ON_RECORD = "not on record"
 PRETRAINING = "pretrain"  # the kind of stages that train, with one seed, networks that several runs begin with
 VOTES = "votes"  # lies beside the records
@@ -105,6 +108,7 @@ class Record:
     kept: dict[str, Kept]
     measured: Measured
     seconds: dict[str, float]  # of each stage, for one seed
+    curves: Curves
 
     @property
     def name(self) -> str:
@@ -209,7 +213,7 @@ def read_record(folder: Path) -> Record:
     unpacked = sum(each.unpacked for each in kept.values())
     if unpacked > UNPACKED:
         raise InputError(f"{folder}/runs: found {unpacked} bytes of values once unpacked; accepted: {UNPACKED}")
-    values, benchmark, seconds = {}, None, {}
+    values, benchmark, seconds, curves = {}, None, {}, {}
     for run, each in kept.items():
         with errors.caught():
             values[run] = _read_values(folder / "runs" / f"{run}.npz", each)
@@ -217,6 +221,8 @@ def read_record(folder: Path) -> Record:
         benchmark = _built(Benchmark, folder / "benchmark.json")
     with errors.caught():
         seconds = _read_seconds(folder / "stages.csv")
+    with errors.caught():
+        curves = _read_curves(folder / CURVES)
     errors.stop()
     measured = Measured(
         runs={run: each.described for run, each in kept.items()},
@@ -228,7 +234,7 @@ def read_record(folder: Path) -> Record:
         _values=values,
         _photographs={slot: np.array(each.photographs) for slot, each in about.slots.items()},
     )
-    return Record(folder, about, kept, measured, seconds)
+    return Record(folder, about, kept, measured, seconds, curves)
 
 
 def weigh(folder: Path) -> dict[str, int]:
@@ -310,6 +316,20 @@ def _read_seconds(path: Path) -> dict[str, float]:
             raise ValueError("accepted: columns stage and seconds, 0 or more")
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: asked for seconds, found none that can be read ({_in_short(error)})") from error
+    return found
+
+
+def _read_curves(path: Path) -> Curves:
+    found: Curves = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        for run, seed, iteration, gain in rows:
+            found.setdefault((run, int(seed)), []).append((int(iteration), float(gain)))
+        if head != POINT or not all(math.isfinite(gain) for points in found.values() for _, gain in points):
+            raise ValueError(f"accepted: columns {', '.join(POINT)}, all finite")
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: asked for curves, found none that can be read ({_in_short(error)})") from error
     return found
 
 

@@ -1,0 +1,60 @@
+"""docs/curves.svg: how each training of a record rose above the constant fill, or did not."""
+
+import statistics
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from palimpsest.results.curves import Curves
+from palimpsest.results.names import method_names
+from palimpsest.results.records import Record
+
+FIGURE = "curves.svg"  # beside the page
+ACROSS = 4
+LOWEST, HIGHEST = -4, 6  # dB shown
+RISE = 0.2  # dB
+
+
+def block(record: Record) -> str:
+    """The block `curves` of docs/findings.md."""
+    if not record.curves:
+        return "No curves are on record."
+    names = method_names(record.measured)
+    means = {names.get(run, run): _mean(record.curves, run) for run in dict.fromkeys(run for run, _ in record.curves)}
+    below = [name for name, gains in means.items() if gains[-1] < 0]
+    rising = [name for name, gains in means.items() if gains[-1] - gains[-1 - len(gains) // 4] > RISE]
+    return (
+        f"![PSNR in the hole less that of the constant fill, against the iteration, a panel a method]({FIGURE})\n\n"
+        f"Below the constant fill at the end: {', '.join(below) or 'none'}.\n\n"
+        f"Rose by more than {RISE} dB in the last quarter of the training: {', '.join(rising) or 'none'}."
+    )
+
+
+def _mean(curves: Curves, run: str) -> list[float]:
+    """Of the seeds, at each point of the training."""
+    seeds = [[gain for _, gain in points] for (name, _), points in curves.items() if name == run]
+    return [statistics.fmean(each) for each in zip(*seeds, strict=True)]
+
+
+def draw(record: Record, path: Path) -> None:
+    """A panel a run, with a line for each seed; 0 is the constant fill."""
+    runs = list(dict.fromkeys(run for run, _ in record.curves))
+    names = method_names(record.measured)
+    down = -(-len(runs) // ACROSS)
+    figure = Figure(figsize=(2.3 * ACROSS, 1.5 * down + 0.3), layout="constrained")
+    panels = figure.subplots(down, ACROSS, squeeze=False, sharey=True).flat
+    for axes, run in zip(panels, runs, strict=False):
+        for (name, _), points in record.curves.items():
+            if name == run:
+                axes.plot(*zip(*points, strict=True), color="#2b6cb0", linewidth=1)
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        axes.set(ylim=(LOWEST, HIGHEST))
+        axes.set_title(names.get(run, run), fontsize=8)
+        axes.tick_params(labelsize=7)
+    for axes in list(figure.axes)[len(runs) :]:
+        axes.remove()
+    figure.supylabel("dB above the constant fill, in the hole", fontsize=8)
+    figure.supxlabel("iteration", fontsize=8)
+    with matplotlib.rc_context({"svg.hashsalt": record.name, "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None})
