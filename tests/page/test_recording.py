@@ -16,10 +16,10 @@ from palimpsest.page.checking import check
 from palimpsest.page.recording import put_on_record
 from palimpsest.papers.paper import read_papers
 from palimpsest.results import records
-from palimpsest.results.curves import LOGGED
 from palimpsest.results.headline import REFERENCE, mean, rows
 from palimpsest.results.records import read_record
 from palimpsest.storage import write_json
+from palimpsest.training.logged import LOGGED
 from palimpsest.workspace import Workspace
 from reported import RUNS, value
 

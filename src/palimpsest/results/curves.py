@@ -12,7 +12,7 @@ from pydantic import RootModel, model_validator
 from palimpsest.config.yaml import Tree, build
 from palimpsest.results.measured import Measured
 from palimpsest.storage import read_json
-from palimpsest.training.sample_grids import LOGGED
+from palimpsest.training.logged import LOGGED
 from palimpsest.workspace import Workspace
 
 COLUMNS = ["run", "seed", "iteration", "phase", "quantity", "value"]

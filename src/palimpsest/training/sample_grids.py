@@ -11,9 +11,9 @@ from palimpsest.data.shards import Shard, spread
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.inpainting import inpaint, to_pixels, to_tensors
 from palimpsest.layers.compositing import mean_colour
+from palimpsest.training.logged import LOGGED
 
 BATCH = 32
-LOGGED = "hole_psnr_above_constant_fill"  # dB
 
 
 class SampleGrid(Protocol):
