@@ -4,6 +4,7 @@
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -317,24 +318,28 @@ def repro(arguments: argparse.Namespace) -> None:
 
 
 def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
+    if arguments.plan:
+        print("reading dvc.yaml and dvc.lock", file=sys.stderr, flush=True)
+
+    from palimpsest.pipeline import plan
     from palimpsest.pipeline.graph import Pipeline
+    from palimpsest.pipeline.times import Times
 
     root, scratch = Path(), runtime.unfinished
     pipeline = Pipeline(root, scratch)
     pipeline.mend()
     stages = pipeline.stages(arguments.targets)
-    due = pipeline.due(stages)
-    if not due and not arguments.plan:
-        print("# nothing has changed" if arguments.print_sbatch else "nothing has changed")
-        return
-
-    from palimpsest.pipeline import batch_jobs, plan, pool, running  # Dask takes half a second to import
-    from palimpsest.pipeline.times import Times
-
     logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     if arguments.plan:
         print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
         return
+    due = pipeline.due(stages)
+    if not due:
+        print("# nothing has changed" if arguments.print_sbatch else "nothing has changed")
+        return
+
+    from palimpsest.pipeline import batch_jobs, pool, running  # Dask takes half a second to import
+
     shared = not arguments.no_shared_storage
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
