@@ -24,9 +24,7 @@ def reasons(
     params, found = read_yaml(root / "params.yaml"), {}
     for name in (name for name in stages if name in due):
         changed = [
-            why
-            for path, state in news.get(name, {}).items()
-            for why in _news(params, pipeline, name, path, state)
+            why for path, state in news.get(name, {}).items() for why in _news(params, pipeline, name, path, state)
         ]
         before = [other for other in stages if other in stages[name].after and other in due]
         found[name] = "; ".join(_few(dict.fromkeys(changed)) + ([f"after {', '.join(_few(before))}"] if before else []))
