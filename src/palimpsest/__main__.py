@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palimpsest.config.entry import in_one_line
-from palimpsest.config.yaml import InputError, Tree, read_yaml, section
+from palimpsest.config.yaml import InputError, Tree, choices, one_of, read_yaml, section
 from palimpsest.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def fetch(arguments: argparse.Namespace) -> None:
     else:
         if arguments.name not in datasets:
             known = [*(name for name, entry in datasets.items() if entry.terms), *section(params, "released")]
-            raise InputError(f"asked to fetch {arguments.name!r}; accepted: {', '.join(known)}")
+            raise InputError(f"asked to fetch {arguments.name!r}; accepted: {choices(known, arguments.name)}")
         accepted = build(Params, params, "").accepted_terms
         check_accepted(datasets, accepted)
         fetched = fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out)
@@ -60,7 +60,6 @@ def _released(params: Tree, name: str, another: str | None = None) -> "tuple[str
 
     `another` is the name of a network in place of the section's at the active profile.
     """
-    from palimpsest.config.yaml import one_of
     from palimpsest.released import catalogue
 
     one_of(name, section(params, "released"), "params.yaml: released")
@@ -87,7 +86,7 @@ def verify(arguments: argparse.Namespace) -> None:
     name, network, run = _released(params, arguments.name, arguments.network)
     if network.gold is None:
         known = [each for each, other in read_catalogue("released.yaml").items() if other.gold]
-        raise InputError(f"released.yaml: {name}.gold is null; accepted: --network with one of {', '.join(known)}")
+        raise InputError(f"released.yaml: {name}.gold is null; accepted: --network with one of {choices(known, name)}")
     device = _device()
     model, _ = converting.load(name, network, run, runtime.store, runtime.mirror)
     model.networks.to(device)
@@ -168,8 +167,6 @@ def demo(arguments: argparse.Namespace) -> None:
     """Shows a page on this machine: paint a hole, and see what methods make of it."""
     from importlib.util import find_spec
 
-    from palimpsest.config.yaml import one_of
-
     if find_spec("gradio") is None:
         needed = "`pip install --no-deps -r requirements-demo.txt` before"
         raise InputError(f"demo: asked for a page, found no Gradio to show it with; accepted: {needed}")
@@ -200,8 +197,6 @@ def _runs_that_fill(params: Tree) -> list[str]:
 
 def _check_run(params: Tree, asked: str) -> None:
     """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
-    from palimpsest.config.yaml import one_of
-
     known, path = _runs_that_fill(params), Path(asked)
     if asked in known or not (path.suffix or path.exists()):
         one_of(asked, known, "--run")
@@ -243,7 +238,7 @@ def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
     filled_with = {slot: part(params, Crops, *slots, slot).dataset for slot in section(params, *slots)}
     found = [slot for slot, filling in filled_with.items() if filling == dataset]
     if not found:
-        known = ", ".join(dict.fromkeys(filled_with.values()))
+        known = choices(dict.fromkeys(filled_with.values()), dataset)
         raise InputError(f"asked for dataset {dataset!r}, which fills none of {'.'.join(slots)}; accepted: {known}")
     if len(found) > 1:
         raise InputError(f"asked for dataset {dataset!r}, which fills {' and '.join(found)}; accepted: --slot with one")
@@ -287,7 +282,6 @@ def score(arguments: argparse.Namespace) -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Prints what experiments changed, each against the commit it started from, or the workspace against the last."""
-    from palimpsest.config.yaml import one_of
     from palimpsest.metrics.registry import MAIN
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.results.comparison import to_text
@@ -362,8 +356,7 @@ def serve(arguments: argparse.Namespace) -> None:
     from palimpsest.study.trials import read_keys
 
     keys = read_keys(Path())
-    if arguments.study not in keys:
-        raise InputError(f"asked for study {arguments.study!r}; accepted: {', '.join(keys)}")
+    one_of(arguments.study, keys, "--study")
     page = (Workspace().reports.study / f"{arguments.study}.html").read_text(encoding="utf-8")
     server.serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
 
