@@ -105,7 +105,7 @@ def save(arguments: argparse.Namespace) -> None:
 
     params = read_yaml("params.yaml")
     _check_run(params, arguments.run)
-    model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
+    model, origin = checkpoints.load_named(Workspace(), params, arguments.run)
     for saved in exporting.save(params, model, origin, arguments.format, arguments.out):
         print(*saved.files)
         if saved.differing:
@@ -137,11 +137,11 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from palimpsest.evaluation.inputs import refuse_left_out
     from palimpsest.training import checkpoints
 
-    _check_run(read_yaml("params.yaml"), arguments.run)
+    _check_run(params := read_yaml("params.yaml"), arguments.run)
     patterns = _patterns(arguments.pattern, ["holes", "images"])
     inputs, place = inpainted.asked(arguments.image, arguments.hole, arguments.out, patterns, _reading(arguments))
     device = _device()
-    model, _ = checkpoints.load(Workspace().run(arguments.run).weights, device)
+    model, _ = checkpoints.load_named(Workspace(), params, arguments.run, device)
     inpainted.fill(model, inputs, place, device)
     for note in inputs.notes():
         print(note)
@@ -159,8 +159,14 @@ def _patterns(given: list[str], parts: list[str]) -> "dict[str, Pattern]":
     """How the files of each part are named; a pattern that names no part is the first one's."""
     from palimpsest.data.folders import NAME, Pattern
 
-    named = [text.split("=", 1) if text.split("=", 1)[0] in parts else [parts[0], text] for text in given]
-    return dict.fromkeys(parts, NAME) | {part: Pattern(text) for part, text in named}
+    patterns = dict.fromkeys(parts, NAME)
+    for text in given:
+        part, equals, pattern = text.partition("=")
+        if not equals or "{name}" in part:
+            part, pattern = parts[0], text
+        one_of(part, parts, f"--pattern {text}")
+        patterns[part] = Pattern(pattern)
+    return patterns
 
 
 def demo(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 from palimpsest.config.yaml import InputError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what `kill` sends
+INTACT = "nothing was left half written"
 
 
 class Stopped(KeyboardInterrupt):
@@ -22,7 +23,7 @@ class Stopped(KeyboardInterrupt):
         self.status = 128 + number
 
     def __str__(self) -> str:
-        return "; ".join(getattr(self, "__notes__", [])) or "stopped; nothing was left half written"
+        return "; ".join(getattr(self, "__notes__", [])) or f"stopped; {INTACT}"
 
 
 def watch() -> None:
@@ -85,7 +86,7 @@ def in_one_line(main: Callable[[], None]) -> None:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         what = "no room to write" if full else "cannot read or write"
-        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; earlier files are intact")
+        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; {INTACT}")
     except Stopped as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.status)
