@@ -5,6 +5,7 @@ from pathlib import Path
 
 from palimpsest.claims.ledger import counts, read_ledger
 from palimpsest.config.yaml import InputError
+from palimpsest.markdown import plain, table
 from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -31,10 +32,10 @@ def refresh(text: str, record: Record | None, values: Values) -> str:
 def about(record: Record) -> str:
     """What a reader must know of the numbers below it."""
     smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
+    devices = plain(" and ".join(record.devices))
     return (
-        f"On record: [{record.name}](records/{record.name}), profile `{record.profile}`, {record.day}, on "
-        f"{' and '.join(record.devices)}.{smoke} Compare a published number with ours only where both were measured on "
-        "the same data."
+        f"On record: [{record.name}](records/{record.name}), profile `{record.profile}`, {record.day}, on {devices}."
+        f"{smoke} Compare a published number with ours only where both were measured on the same data."
     )
 
 
@@ -47,8 +48,8 @@ def verdicts(record: Record) -> str:
 
 def grid(record: Record, values: Values) -> str:
     """The papers' own methods as a table in Markdown."""
-    lines = [HEADS, RULE, *(_cells(record, row, values) for row in rows())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = (map(plain, _cells(record, row, values)) for row in rows())
+    return "\n".join(table(HEADS, RULE, cells))
 
 
 def _cells(record: Record, row: Row, values: Values) -> list[str]:
@@ -67,8 +68,9 @@ def pictures(record: Record) -> str:
         words = ("as they are", f"{row.hole} holes", f"filled by {row.method}")
         strips |= dict(zip(strip_names(row), words, strict=True))
     there = {name: label for name, label in strips.items() if (record.folder / "pictures" / f"{name}.png").is_file()}
+    folder = Path("records", record.name, "pictures")
     lines = [
-        f"| {label} | ![{PICTURES} test pictures, {label}]({Path('records', record.name, 'pictures', name)}.png) |"
+        [plain(label), f"![{PICTURES} test pictures, {plain(label)}]({folder / name}.png)"]
         for name, label in there.items()
     ]
-    return "\n".join(["| test pictures | |", "| --- | --- |", *lines]) if lines else ""
+    return "\n".join(table(["test pictures", ""], ["---", "---"], lines)) if lines else ""
