@@ -58,6 +58,7 @@ def test_a_larger_profile_is_no_smoke_run(folder):
 def test_names_show_as_they_are_written(folder):
     for run in RUNS:
         edit(folder / "runs" / f"{run}.json", "made", "device", to="A *fast* `chip` [x](y) | <b>")
+        edit(folder / "runs" / f"{run}.json", "result", "dataset", to="my_photos_|*")
     edit(folder / "record.json", "slots", "scenes", "dataset", to="my_photos_|*")
     text = refresh(TEXT, read_record(folder), read_values())
     assert r"on A \*fast\* \`chip\` \[x\](y) \| &lt;b&gt;" in text
