@@ -69,7 +69,7 @@ def train(
     current: Phase | None = None
     highest_rates: list[tuple[dict[str, Any], float]] = []  # of each group of parameters
     saved = time.monotonic()
-    with _telling(progress, len(phases), resume), Postponed(POSTPONED) as stop:
+    with _telling(progress, len(phases), resume, display), Postponed(POSTPONED) as stop:
         loader = DataLoader(
             batches, batch_size=None, sampler=order, num_workers=runtime.workers, worker_init_fn=stop.watch
         )
@@ -116,20 +116,21 @@ def train(
             if stopped:
                 fabric.barrier()  # no process ends before it is written; the first one speaks for all
                 raise Stopped(stopped) if fabric.is_global_zero else SystemExit
-    if display:
-        display.close()
     return progress
 
 
 @contextmanager
-def _telling(progress: Progress, iterations: int, resume: ResumePoint) -> Iterator[None]:
-    """Notes where a training was stopped."""
+def _telling(progress: Progress, iterations: int, resume: ResumePoint, display: Display | None) -> Iterator[None]:
+    """Notes where a training was stopped, and closes its display."""
     try:
         yield
     except KeyboardInterrupt as stop:
         where = f"training stopped at iteration {progress.iteration} of {iterations}"
         stop.add_note(f"{where}; the same command goes on from {resume}")
         raise
+    finally:
+        if display:
+            display.close()
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:
