@@ -1,15 +1,19 @@
 """How long stages took, and what a plan makes of it."""
 
 import json
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 
+from palimpsest.config import runs
 from palimpsest.pipeline.display import in_words
 from palimpsest.pipeline.estimates import BATCH, CRITIC_STEPS, FORWARD_AND_BACKWARD, STEPS_A_SECOND, trainings
 from palimpsest.pipeline.graph import Needs, Stage, in_use
 from palimpsest.pipeline.plan import on_gpus, on_workers, what_would_run
+from palimpsest.pipeline.reasons import reasons
 from palimpsest.pipeline.times import UNKNOWN, Times
 from palimpsest.storage import write_json
 
@@ -119,6 +123,23 @@ def test_a_plan_names_what_would_run_and_the_longest_chain():
     assert what_would_run({}, {}) == "Nothing has changed"
     lines = on_workers("All", stages, stages, {"a": 4.0, "b": 6.0}).splitlines()
     assert "10 s" in lines[1] and lines[-1] == "  the longest chain takes 10 s: a, b"
+
+
+def test_a_reason_is_the_setting_that_changed_where_params_has_it(tmp_path, params):
+    run = runs.resolve(params, "deepfill-v2-psnet")
+    before, now = ({"run": asdict(replace(run, profile=profile)), "code": {}} for profile in ("tiny", "small"))
+    now["run"]["settings"]["width"] = now["run"]["start"]["settings"]["width"] = -1
+    write_json(tmp_path / "params.yaml", params)
+    write_json(tmp_path / "resolved" / "x.json", now)
+    pipeline = SimpleNamespace(root=tmp_path, known=lambda *_: json.dumps(before))
+    stages = {"x": Stage("x", frozenset(), Needs())}
+    news = {"x": {"resolved/x.json": "modified", "data": "deleted"}}
+    width = run.settings["width"]
+    assert reasons(tmp_path, pipeline, stages, news, {"x"})["x"].split("; ") == [
+        "run.profile tiny → small",
+        f"runs.tmad.settings.width, inherited: {width} → -1",
+        "2 more",
+    ]
 
 
 def test_a_plan_gives_no_total_where_most_stages_were_never_measured(project):

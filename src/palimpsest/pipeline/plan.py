@@ -78,7 +78,8 @@ def what_would_run(why: Mapping[str, str], took: Seconds) -> str:
     times = {name: in_words(took[name]) if name in took else "not known" for name in why}
     name_width, time_width = (max(map(len, words)) for words in (times, times.values()))
     lines = [f"  {name:{name_width}}  {times[name]:>{time_width}}  {reason}" for name, reason in why.items()]
-    return "\n".join([f"{len(why)} stages would run; how long each took the last time, and why:", *lines])
+    stages = "1 stage" if len(why) == 1 else f"{len(why)} stages"
+    return "\n".join([f"{stages} would run; how long each took the last time, and why:", *lines])
 
 
 def on_workers(

@@ -53,7 +53,7 @@ def _told(params: Tree, now: Tree, key: str, before: object, after: object) -> s
         return f"code of {rest}"
     shown = f"{shorten(str(before), LONGEST)} → {shorten(str(after), LONGEST)}"
     run, inner = now.get("run"), rest
-    while part == "run" and run:
+    while part == "run" and isinstance(run, Mapping):
         first, _, below = inner.partition(".")
         if first == "settings":
             return f"{_owner(params, run['name'], below)} {shown}"
