@@ -93,6 +93,8 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
         ),
         ("run", lambda folder: "big-lama.pt", "external with its path, then `dvc repro external@NAME`"),
         ("run", lambda folder: "runs/tmad/weights.safetensors", "weights.safetensors; accepted: --run tmad"),
+        ("run", lambda folder: str(folder / "runs/tmad/seed-2/weights.safetensors"), "; accepted: --run tmad\n"),
+        ("run", lambda folder: "runs/deepfill-v1", "found a path, runs/deepfill-v1; accepted: --run deepfill-v1\n"),
         ("image", lambda folder: "none.png", "none.png: asked for a picture, found no such file"),
         ("image", lambda folder: "params.yaml", "found no readable picture"),
         ("hole", lambda folder: "picture.png", "asked for a hole, found colours; accepted: black and"),

@@ -207,8 +207,9 @@ def _check_run(params: Tree, asked: str) -> None:
     if asked in known or not (path.suffix or path.exists()):
         one_of(asked, known, "--run")
         return
-    own = next((name for name in known if path.parent == Workspace().run(name).folder), None)
-    raise InputError(f"--run: found a file's name, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
+    folders = {path.resolve(), *path.resolve().parents}
+    own = next((name for name in known if Workspace().run(name).folder.resolve() in folders), None)
+    raise InputError(f"--run: found a path, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
 
 
 def _device() -> "torch.device":

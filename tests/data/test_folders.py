@@ -109,6 +109,13 @@ def test_where_nothing_pairs_a_pattern_is_offered(tmp_path, result, accepted):
     assert str(error.value).endswith(f"accepted: {accepted}")
 
 
+def test_the_pattern_that_is_offered_fits_the_most_pictures(tmp_path):
+    results = fill(tmp_path / "results", *(f"pre_{name}_fake.png" for name in "abc"))
+    images = fill(tmp_path / "images", "a.png", "b.png", "c.png")
+    with pytest.raises(InputError, match=r"accepted: --pattern results='pre_\{name\}_fake'$"):
+        pair({"results": (results, NAME), "images": (images, NAME)})
+
+
 def test_a_name_in_no_encoding_is_found(tmp_path):
     (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"")
     assert len(pictures_below(tmp_path, NAME).files) == 1

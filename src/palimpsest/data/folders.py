@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -134,12 +134,22 @@ def _nothing_pairs(found: dict[str, Pictures]) -> str:
     """What the names are, and how they may be made to fit."""
     names = {part: sorted(pictures.files)[:FEW] for part, pictures in found.items()}
     shown = ", ".join(f"{names[part][:1]} in {pictures.folder}" for part, pictures in found.items())
-    fitting = [
-        f"--pattern {part}={longer.replace(name, '{name}')!r}"
+    fitting = {
+        f"--pattern {part}={pattern!r}": sum(pattern.replace("{name}", each) in theirs for each in names["images"])
         for name in sorted(names["images"], key=len, reverse=True)
         for part, theirs in names.items()
         for longer in theirs
-        if part != "images" and longer != name and longer.count(name) == 1
-    ]
-    accepted = next(iter(fitting), "the same path below each folder, whatever its ending, or --pattern")
+        for pattern in _patterns(longer, name)
+        if part != "images"
+    }
+    accepted = max(
+        fitting, key=fitting.get, default="the same path below each folder, whatever its ending, or --pattern"
+    )
     return f"asked for pictures of the same names, found {shown}; accepted: {accepted}"
+
+
+def _patterns(file: str, name: str) -> Iterator[str]:
+    """How a file may be named after a picture whose name is in its own."""
+    for found in re.finditer(re.escape(name), file):
+        if found[0] != file:
+            yield f"{file[: found.start()]}{{name}}{file[found.end() :]}"
