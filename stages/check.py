@@ -5,6 +5,7 @@ A run without a need depends on runs/nothing, as DVC cannot leave out a dependen
 
 from palimpsest.config.entry import in_one_line
 from palimpsest.config.runs import NOTHING
+from palimpsest.config.runtime import read_runtime
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.data.catalogue import read_catalogue
 from palimpsest.manifests import MODELS, inputs_hash, manifest
@@ -18,6 +19,7 @@ from stages import expect
 
 
 def main() -> None:
+    read_runtime()  # so that a slip in it is found now
     before, workspace = inputs_hash(), Workspace()
     tree, datasets = read_yaml("params.yaml"), read_catalogue("datasets.yaml")
     networks = catalogue.read_catalogue("released.yaml")

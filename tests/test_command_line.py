@@ -83,9 +83,18 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
             lambda folder: "gm-srm-memory",
             "--run: found 'gm-srm-memory'; accepted: gm-srm-base, gm-srm, ",
         ),
-        ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train` makes it"),
+        ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train@patchmatch` makes it"),
+        ("run", lambda folder: "tmad-coarse", "no such checkpoint; `dvc repro pretrain@tmad-coarse` makes it"),
+        ("run", lambda folder: "released/crfill", "no such checkpoint; `dvc repro convert` makes it"),
+        (
+            "pattern",
+            lambda folder: "hole={name}_mask",
+            "--pattern hole={name}_mask: found 'hole'; accepted: holes, images",
+        ),
         ("run", lambda folder: "big-lama.pt", "external with its path, then `dvc repro external@NAME`"),
         ("run", lambda folder: "runs/tmad/weights.safetensors", "weights.safetensors; accepted: --run tmad"),
+        ("run", lambda folder: str(folder / "runs/tmad/seed-2/weights.safetensors"), "; accepted: --run tmad\n"),
+        ("run", lambda folder: "runs/deepfill-v1", "found a path, runs/deepfill-v1; accepted: --run deepfill-v1\n"),
         ("image", lambda folder: "none.png", "none.png: asked for a picture, found no such file"),
         ("image", lambda folder: "params.yaml", "found no readable picture"),
         ("hole", lambda folder: "picture.png", "asked for a hole, found colours; accepted: black and"),
@@ -224,7 +233,7 @@ def test_demo_says_in_one_line_what_to_install(project, palimpsest, monkeypatch)
     ("name", "said"),
     [
         ("deepfill-v9", "--run: found 'deepfill-v9'; accepted: "),
-        ("patchmatch", "no such checkpoint; `dvc repro train` makes it"),
+        ("patchmatch", "no such checkpoint; `dvc repro train@patchmatch` makes it"),
     ],
 )
 def test_demo_refuses_a_run_that_is_not_there(project, palimpsest, monkeypatch, name, said):

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 RANKS = [
     ["config"],
-    ["storage"],
+    ["storage", "markdown"],
     ["workspace", "manifests"],
     ["resolved"],
     ["data", "papers", "rendering"],

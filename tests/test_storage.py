@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_a_failure_keeps_what_was_there(tmp_path):
         raise KeyError
     assert (tmp_path / "file.txt").read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    def refused(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(OSError, match="Read-only file system") as error:
+        write_text(tmp_path / "file.txt", "one")
+    assert error.value.filename == str(tmp_path / "file.txt")
 
 
 @pytest.mark.slow

@@ -4,11 +4,12 @@
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palimpsest.config.entry import in_one_line
-from palimpsest.config.yaml import InputError, Tree, read_yaml, section
+from palimpsest.config.yaml import InputError, Tree, choices, one_of, read_yaml, section
 from palimpsest.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def fetch(arguments: argparse.Namespace) -> None:
     else:
         if arguments.name not in datasets:
             known = [*(name for name, entry in datasets.items() if entry.terms), *section(params, "released")]
-            raise InputError(f"asked to fetch {arguments.name!r}; accepted: {', '.join(known)}")
+            raise InputError(f"asked to fetch {arguments.name!r}; accepted: {choices(known, arguments.name)}")
         accepted = build(Params, params, "").accepted_terms
         check_accepted(datasets, accepted)
         fetched = fetch(datasets, accepted, arguments.name, runtime.store, runtime.mirror, arguments.out)
@@ -59,7 +60,6 @@ def _released(params: Tree, name: str, another: str | None = None) -> "tuple[str
 
     `another` is the name of a network in place of the section's at the active profile.
     """
-    from palimpsest.config.yaml import one_of
     from palimpsest.released import catalogue
 
     one_of(name, section(params, "released"), "params.yaml: released")
@@ -86,7 +86,7 @@ def verify(arguments: argparse.Namespace) -> None:
     name, network, run = _released(params, arguments.name, arguments.network)
     if network.gold is None:
         known = [each for each, other in read_catalogue("released.yaml").items() if other.gold]
-        raise InputError(f"released.yaml: {name}.gold is null; accepted: --network with one of {', '.join(known)}")
+        raise InputError(f"released.yaml: {name}.gold is null; accepted: --network with one of {choices(known, name)}")
     device = _device()
     model, _ = converting.load(name, network, run, runtime.store, runtime.mirror)
     model.networks.to(device)
@@ -105,7 +105,7 @@ def save(arguments: argparse.Namespace) -> None:
 
     params = read_yaml("params.yaml")
     _check_run(params, arguments.run)
-    model, origin = checkpoints.load(Workspace().run(arguments.run).weights)
+    model, origin = checkpoints.load_named(Workspace(), params, arguments.run)
     for saved in exporting.save(params, model, origin, arguments.format, arguments.out):
         print(*saved.files)
         if saved.differing:
@@ -137,11 +137,11 @@ def inpaint(arguments: argparse.Namespace) -> None:
     from palimpsest.evaluation.inputs import refuse_left_out
     from palimpsest.training import checkpoints
 
-    _check_run(read_yaml("params.yaml"), arguments.run)
+    _check_run(params := read_yaml("params.yaml"), arguments.run)
     patterns = _patterns(arguments.pattern, ["holes", "images"])
     inputs, place = inpainted.asked(arguments.image, arguments.hole, arguments.out, patterns, _reading(arguments))
     device = _device()
-    model, _ = checkpoints.load(Workspace().run(arguments.run).weights, device)
+    model, _ = checkpoints.load_named(Workspace(), params, arguments.run, device)
     inpainted.fill(model, inputs, place, device)
     for note in inputs.notes():
         print(note)
@@ -159,15 +159,19 @@ def _patterns(given: list[str], parts: list[str]) -> "dict[str, Pattern]":
     """How the files of each part are named; a pattern that names no part is the first one's."""
     from palimpsest.data.folders import NAME, Pattern
 
-    named = [text.split("=", 1) if text.split("=", 1)[0] in parts else [parts[0], text] for text in given]
-    return dict.fromkeys(parts, NAME) | {part: Pattern(text) for part, text in named}
+    patterns = dict.fromkeys(parts, NAME)
+    for text in given:
+        part, equals, pattern = text.partition("=")
+        if not equals or "{name}" in part:
+            part, pattern = parts[0], text
+        one_of(part, parts, f"--pattern {text}")
+        patterns[part] = Pattern(pattern)
+    return patterns
 
 
 def demo(arguments: argparse.Namespace) -> None:
     """Shows a page on this machine: paint a hole, and see what methods make of it."""
     from importlib.util import find_spec
-
-    from palimpsest.config.yaml import one_of
 
     if find_spec("gradio") is None:
         needed = "`pip install --no-deps -r requirements-demo.txt` before"
@@ -199,14 +203,13 @@ def _runs_that_fill(params: Tree) -> list[str]:
 
 def _check_run(params: Tree, asked: str) -> None:
     """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
-    from palimpsest.config.yaml import one_of
-
     known, path = _runs_that_fill(params), Path(asked)
     if asked in known or not (path.suffix or path.exists()):
         one_of(asked, known, "--run")
         return
-    own = next((name for name in known if path.parent == Workspace().run(name).folder), None)
-    raise InputError(f"--run: found a file's name, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
+    folders = {path.resolve(), *path.resolve().parents}
+    own = next((name for name in known if Workspace().run(name).folder.resolve() in folders), None)
+    raise InputError(f"--run: found a path, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))
 
 
 def _device() -> "torch.device":
@@ -242,7 +245,7 @@ def _filled_by(dataset: str, params: Tree, slots: tuple[str, ...]) -> str:
     filled_with = {slot: part(params, Crops, *slots, slot).dataset for slot in section(params, *slots)}
     found = [slot for slot, filling in filled_with.items() if filling == dataset]
     if not found:
-        known = ", ".join(dict.fromkeys(filled_with.values()))
+        known = choices(dict.fromkeys(filled_with.values()), dataset)
         raise InputError(f"asked for dataset {dataset!r}, which fills none of {'.'.join(slots)}; accepted: {known}")
     if len(found) > 1:
         raise InputError(f"asked for dataset {dataset!r}, which fills {' and '.join(found)}; accepted: --slot with one")
@@ -286,7 +289,6 @@ def score(arguments: argparse.Namespace) -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Prints what experiments changed, each against the commit it started from, or the workspace against the last."""
-    from palimpsest.config.yaml import one_of
     from palimpsest.metrics.registry import MAIN
     from palimpsest.papers.metrics import read_metrics
     from palimpsest.results.comparison import to_text
@@ -317,24 +319,28 @@ def repro(arguments: argparse.Namespace) -> None:
 
 
 def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
+    if arguments.plan:
+        print("reading dvc.yaml and dvc.lock", file=sys.stderr, flush=True)
+
+    from palimpsest.pipeline import plan
     from palimpsest.pipeline.graph import Pipeline
+    from palimpsest.pipeline.times import Times
 
     root, scratch = Path(), runtime.unfinished
     pipeline = Pipeline(root, scratch)
     pipeline.mend()
     stages = pipeline.stages(arguments.targets)
-    due = pipeline.due(stages)
-    if not due and not arguments.plan:
-        print("# nothing has changed" if arguments.print_sbatch else "nothing has changed")
-        return
-
-    from palimpsest.pipeline import batch_jobs, plan, pool, running  # Dask takes half a second to import
-    from palimpsest.pipeline.times import Times
-
     logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     if arguments.plan:
         print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
         return
+    due = pipeline.due(stages)
+    if not due:
+        print("# nothing has changed" if arguments.print_sbatch else "nothing has changed")
+        return
+
+    from palimpsest.pipeline import batch_jobs, pool, running  # Dask takes half a second to import
+
     shared = not arguments.no_shared_storage
     if arguments.print_sbatch:
         print(batch_jobs.script(stages, due, root, scratch, pool.origin(root, pipeline.cache, runtime.store, shared)))
@@ -357,8 +363,7 @@ def serve(arguments: argparse.Namespace) -> None:
     from palimpsest.study.trials import read_keys
 
     keys = read_keys(Path())
-    if arguments.study not in keys:
-        raise InputError(f"asked for study {arguments.study!r}; accepted: {', '.join(keys)}")
+    one_of(arguments.study, keys, "--study")
     page = (Workspace().reports.study / f"{arguments.study}.html").read_text(encoding="utf-8")
     server.serve(page, keys[arguments.study], arguments.database, arguments.host, arguments.port)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palimpsest.config.yaml import InputError, S, Tree, build, digest, section
+from palimpsest.config.yaml import InputError, S, Tree, build, choices, digest, section
 from palimpsest.manifests import Manifest
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
@@ -26,8 +26,9 @@ class Resolved:
         """InputError if there is no such stage or name, or if `check` has not run."""
         path = Workspace(root).resolved(stage, name)
         if not path.is_file() and path.parent.is_dir():
-            known = ", ".join(sorted(file.stem for file in path.with_suffix("").parent.glob("*.json"))) or "no name"
-            raise InputError(f"stage {stage}: asked for {name or 'no name'}, found no {path}; accepted: {known}")
+            known = sorted(file.stem for file in path.with_suffix("").parent.glob("*.json")) or ["no name"]
+            asked = f"stage {stage}: asked for {name or 'no name'}, found no {path}"
+            raise InputError(f"{asked}; accepted: {choices(known, name)}")
         return cls.at(path, name)
 
     @classmethod

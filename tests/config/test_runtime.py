@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,15 @@ read_runtime({str(SHIPPED)!r})
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_stage_check_refuses_a_slip_with_its_key(tmp_path):
+    (tmp_path / "runtime.yaml").write_text(SHIPPED.read_text().replace("device: auto", "device: gpu"))
+    environment = os.environ | {"PYTHONPATH": str(SHIPPED.parent)}
+    command = [sys.executable, "-m", "stages.check"]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == "error: runtime.yaml: device is 'gpu'; accepted: 'auto', 'cpu' or 'cuda'\n"
 
 
 @pytest.mark.parametrize("use", [choose_device, launch])

@@ -200,8 +200,7 @@ def test_links_and_pipes_in_a_zip_are_refused(put, mode, fault):
 def test_what_is_no_file_in_a_folder_is_refused(tmp_path):
     folder = filled(tmp_path / "folder", {"a": b""})
     (folder / "b").symlink_to(folder)
-    with pytest.raises(InputError, match="found 'b', a link to a folder above it; accepted: other links"):
-        list(archives.names(folder))
+    assert list(archives.names(folder)) == ["a"]
     (folder / "b").unlink()
     (folder / "b").symlink_to("nowhere")
     refused(folder, "found 'b', a link that leads nowhere")

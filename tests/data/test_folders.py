@@ -45,7 +45,7 @@ def test_a_pattern_without_a_name_is_refused(text):
         Pattern(text)
 
 
-def test_links_are_followed_and_never_in_a_circle(tmp_path):
+def test_links_are_followed_and_each_folder_is_visited_once(tmp_path):
     far = fill(tmp_path / "far", "a.png", "sub/b.png")
     near = tmp_path / "near"
     near.mkdir()
@@ -55,9 +55,24 @@ def test_links_are_followed_and_never_in_a_circle(tmp_path):
     (near / "itself").symlink_to("itself")
     (tmp_path / "link").symlink_to(near)
     assert [name for name, _ in files_below(tmp_path / "link")] == ["a.png", "gone.png", "itself", "sub/b.png"]
+    (near / "again").symlink_to(far / "sub")
     (far / "sub" / "up").symlink_to(near)
-    with pytest.raises(InputError, match="found 'sub/up', a link to a folder above it; accepted: other links"):
-        list(files_below(near))
+    (far / "sub" / "here").symlink_to(".")
+    (near / "above").symlink_to("..")
+    assert [name for name, _ in files_below(near)] == ["a.png", "again/b.png", "gone.png", "itself"]
+
+
+def test_a_folder_below_goes_by_its_own_name_and_not_by_that_of_a_link(tmp_path):
+    folder = fill(tmp_path / "pictures", "z/deep/a.png", "z/b.png", "m.png")
+    (folder / "a").symlink_to("z/deep")
+    (folder / "z" / "deep" / "round").symlink_to("../..")
+    assert [name for name, _ in files_below(folder)] == ["m.png", "z/b.png", "z/deep/a.png"]
+    assert sorted(pictures_below(folder, NAME).files) == ["m", "z/b", "z/deep/a"]
+
+
+def test_paths_are_in_the_order_of_their_letters(tmp_path):
+    names = ["a-b/x", "a.png", "a/b", "a/b.c/d", "a0", "b"]
+    assert [name for name, _ in files_below(fill(tmp_path, *reversed(names)))] == names
 
 
 def test_what_lies_there_under_another_ending_is_named(tmp_path):
@@ -92,6 +107,13 @@ def test_where_nothing_pairs_a_pattern_is_offered(tmp_path, result, accepted):
     with pytest.raises(InputError) as error:
         pair({"results": (results, NAME), "images": (images, NAME)})
     assert str(error.value).endswith(f"accepted: {accepted}")
+
+
+def test_the_pattern_that_is_offered_fits_the_most_pictures(tmp_path):
+    results = fill(tmp_path / "results", *(f"pre_{name}_fake.png" for name in "abc"))
+    images = fill(tmp_path / "images", "a.png", "b.png", "c.png")
+    with pytest.raises(InputError, match=r"accepted: --pattern results='pre_\{name\}_fake'$"):
+        pair({"results": (results, NAME), "images": (images, NAME)})
 
 
 def test_a_name_in_no_encoding_is_found(tmp_path):

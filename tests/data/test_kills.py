@@ -281,7 +281,7 @@ def test_a_full_disk_ends_in_one_line_and_the_next_run_in_the_same_bytes(project
     run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith("error: no room to write scratch/split-scenes/") and run.stderr.count("\n") == 1
-    assert run.stderr.endswith("train.bin: File too large; earlier files are intact\n")
+    assert run.stderr.endswith("train.bin: File too large; nothing was left half written\n")
     assert not (project / "data" / "scenes" / "shards").exists()
     finish(project, "split")
     assert visible(project) == unbroken

@@ -760,7 +760,9 @@ def test_a_disk_that_is_full_for_the_index_ends_in_one_line(tmp_path, disk):
     with process(folder) as run:
         said = run.communicate()[1]
     assert run.returncode == 1, said
-    wanted = f"error: no room to write {folder}/shards/train.npy: No space left on device; earlier files are intact\n"
+    wanted = (
+        f"error: no room to write {folder}/shards/train.npy: No space left on device; nothing was left half written\n"
+    )
     assert said.endswith(wanted)
     assert sorted(path.name for path in (folder / "shards").iterdir()) == ["test.bin", "test.npy", "train.bin"]
     shutil.rmtree(folder / "shards")

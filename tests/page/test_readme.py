@@ -63,6 +63,16 @@ def test_a_larger_profile_is_no_smoke_run(folder):
     assert "Smoke run" not in refresh(TEXT, read_record(folder), read_values())
 
 
+def test_names_show_as_they_are_written(folder):
+    for run in RUNS:
+        edit(folder / "runs" / f"{run}.json", "made", "device", to="A *fast* `chip` [x](y) | <b>")
+        edit(folder / "runs" / f"{run}.json", "result", "dataset", to="my_photos_|*")
+    edit(folder / "record.json", "slots", "scenes", "dataset", to="my_photos_|*")
+    text = refresh(TEXT, read_record(folder), read_values())
+    assert r"on A \*fast\* \`chip\` \[x\](y) \| &lt;b&gt;" in text
+    assert r"| my\_photos\_\|\*: rectangle, hole only |" in text
+
+
 def test_what_cannot_be_read_in_a_paper_is_no_number(folder):
     values = read_values() | {row.published: Published("18", False, "scrambled") for row in rows()}
     assert "| DeepFill v1 | illegible on Places2 |" in refresh(TEXT, read_record(folder), values)

@@ -16,7 +16,7 @@ LOSS = "    holes: [irregular-20-30-any, irregular-50-60-any]\n"
     [
         ("tmad", "kind: no gain", "kind: no gains", r"tmad\.yaml: claims\.more-candidates\.kind is 'no gains'; accept"),
         ("tmad", "    margin: 0.05\n", "", r"claims\.more-candidates\.margin is missing"),
-        ("tmad", "    table: V\n", "    table: VI\n", r"claims\.post-processing\.table: found 'VI'; accepted: I, II, "),
+        ("tmad", "    table: V\n", "    table: VI\n", r"claims\.post-processing\.table: found 'VI'; accepted: V, I, "),
         ("tmad", "direction: lower", "direction: null", r"claims\.total-variation\.direction: found none for tv_isot"),
         ("deepfill-v1", "metric: lpips_alex", "metric: lpips", r"claims\.other-attention\.metric: found 'lpips'"),
         ("gm-srm", f"{LOSS}    metric", "    holes: [square, star]\n    metric", r"steady: hole, as in Table I: found"),

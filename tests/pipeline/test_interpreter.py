@@ -131,6 +131,38 @@ def test_two_commands_in_a_pipe_do_not_wait_for_each_other(warm):
     assert run.stdout == "1000001\n"
 
 
+CLEAN = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.3)
+    pathlib.Path("left").write_text("what to go on from")
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+pathlib.Path("begun").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("dies", ["caller", "worker"])
+def test_a_stage_has_time_to_leave_what_it_can_go_on_from(warm, dies):
+    (warm.folder / "clean.py").write_text(CLEAN)
+    caller = warm.start("python", "-m", "clean")
+    until((warm.folder / "begun").exists)
+    caller.kill() if dies == "caller" else warm.server.stdin.close()
+    until((warm.folder / "left").exists)
+    assert caller.wait(10) == {"caller": -9, "worker": 7}[dies]
+
+
+@pytest.mark.slow
+def test_a_stage_that_does_not_end_when_it_is_asked_to_is_ended(warm):
+    text = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('begun', 'w'); time.sleep(60)"
+    (warm.folder / "deaf.py").write_text(text)
+    caller = warm.start("python", "-m", "deaf")
+    until((warm.folder / "begun").exists)
+    warm.server.stdin.close()
+    assert caller.wait(interpreter.GRACE + 10) == 128 + 9
+
+
 @pytest.mark.parametrize("dies", ["caller", "worker", "server", "stage"])
 def test_a_stage_ends_with_its_caller_and_with_its_worker(warm, dies):
     """The worker holds the server's standard input."""
@@ -148,7 +180,7 @@ def test_a_stage_ends_with_its_caller_and_with_its_worker(warm, dies):
         case "stage":
             os.kill(stage, signal.SIGTERM)
     until(lambda: not lives(stage))
-    assert caller.wait(10) == {"caller": -9, "worker": 128 + 9, "server": 1, "stage": 128 + 15}[dies]
+    assert caller.wait(10) == {"caller": -9, "worker": 128 + 15, "server": 1, "stage": 128 + 15}[dies]
     if dies != "server":
         until(lambda: not lives(child))
     else:

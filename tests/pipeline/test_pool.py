@@ -5,6 +5,7 @@ import pytest
 
 from palimpsest.config.runtime import read_runtime
 from palimpsest.config.yaml import InputError
+from palimpsest.pipeline import pool
 from palimpsest.pipeline.pool import room
 
 
@@ -66,3 +67,9 @@ def test_without_gpus_if_the_cpu_is_asked_for(machine):
 def test_no_worker_is_refused():
     with pytest.raises(InputError, match="--workers: found 0; accepted: 1 or more"):
         room(runtime(), 0)
+
+
+@pytest.mark.filterwarnings("error:Port")
+def test_two_pools_on_one_machine_do_not_ask_for_the_same_port():
+    with pool._local([{}], 0) as one, pool._local([{}], 0) as other:
+        assert one.scheduler_address != other.scheduler_address

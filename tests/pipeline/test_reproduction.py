@@ -93,6 +93,24 @@ def test_only_what_changed_runs_again_and_the_lock_keeps_its_order(toy):
     assert "count@b: as in the cache" in run.stderr
 
 
+def test_a_plan_beside_dvc_names_the_process_in_one_line_and_otherwise_says_what_it_does(tmp_path):
+    toy = Toy(tmp_path / "toy", steps=300)
+    toy.call("dvc", "repro", "check")
+    other = toy.start("dvc", "repro", "count@a")
+    wait_for(lambda: gone(toy.root / "scratch" / "a.json") >= 1)
+    refused = toy.parallel("--plan", check=False)
+    assert refused.returncode == 1 and f"repro count@a` (process {other.pid}) at work" in refused.stderr
+    assert refused.stderr.count("error:") == 1 and "rwlock" not in refused.stderr
+    settings = toy.settings()
+    toy.set({**settings, "b": {"steps": 5, "factor": 7}})  # so that `check` would run first
+    assert toy.parallel("--plan", check=False).stderr.splitlines()[-1] == refused.stderr.splitlines()[-1]
+    toy.set(settings)
+    assert other.wait(60) == 0
+    plan = toy.parallel("--plan")
+    assert "8 stages would run" in plan.stdout
+    assert "comparing 10 stages with what dvc.lock says of them" in plan.stderr
+
+
 def test_a_failed_stage_takes_with_it_what_depends_on_it_and_ends_in_one_line(toy, expected):
     settings = toy.settings()
     toy.set({**settings, "b": {**settings["b"], "fails": 7}})

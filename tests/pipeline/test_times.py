@@ -1,13 +1,19 @@
 """How long stages took, and what a plan makes of it."""
 
 import json
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
 
+from palimpsest.config import runs
 from palimpsest.pipeline.display import in_words
 from palimpsest.pipeline.estimates import BATCH, CRITIC_STEPS, FORWARD_AND_BACKWARD, STEPS_A_SECOND, trainings
-from palimpsest.pipeline.graph import Needs, Stage
-from palimpsest.pipeline.plan import on_workers, what_would_run
+from palimpsest.pipeline.graph import Needs, Stage, in_use
+from palimpsest.pipeline.plan import on_gpus, on_workers, what_would_run
+from palimpsest.pipeline.reasons import reasons
 from palimpsest.pipeline.times import UNKNOWN, Times
 from palimpsest.storage import write_json
 
@@ -117,3 +123,58 @@ def test_a_plan_names_what_would_run_and_the_longest_chain():
     assert what_would_run({}, {}) == "Nothing has changed"
     lines = on_workers("All", stages, stages, {"a": 4.0, "b": 6.0}).splitlines()
     assert "10 s" in lines[1] and lines[-1] == "  the longest chain takes 10 s: a, b"
+
+
+def test_a_reason_is_the_setting_that_changed_where_params_has_it(tmp_path, params):
+    run = runs.resolve(params, "deepfill-v2-psnet")
+    before, now = ({"run": asdict(replace(run, profile=profile)), "code": {}} for profile in ("tiny", "small"))
+    now["run"]["settings"]["width"] = now["run"]["start"]["settings"]["width"] = -1
+    write_json(tmp_path / "params.yaml", params)
+    write_json(tmp_path / "resolved" / "x.json", now)
+    pipeline = SimpleNamespace(root=tmp_path, known=lambda *_: json.dumps(before))
+    stages = {"x": Stage("x", frozenset(), Needs())}
+    news = {"x": {"resolved/x.json": "modified", "data": "deleted"}}
+    width = run.settings["width"]
+    assert reasons(tmp_path, pipeline, stages, news, {"x"})["x"].split("; ") == [
+        "run.profile tiny → small",
+        f"runs.tmad.settings.width, inherited: {width} → -1",
+        "2 more",
+    ]
+
+
+def test_a_plan_gives_no_total_where_most_stages_were_never_measured(project):
+    stages = {name: Stage(name, frozenset(), Needs()) for name in ("train@a", "train@b", "split@a", "split@b")}
+    times = Times(project, project / "scratch")
+    times.keep("split@a", 4.0)
+    assert on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)) == (
+        "All: no total, as 3 of 4 stages were never measured"
+    )
+    times.keep("train@a", 8.0)
+    said = on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)).splitlines()
+    assert "24 s" in said[1] and said[-1].startswith("  2 of 4 stages were never measured, and count as the median of")
+    known = on_workers("Due", stages, ["split@a", "train@a"], times.expected(stages), times.unknown(stages))
+    assert "12 s" in known and "never measured" not in known
+
+
+def test_what_an_estimate_for_gpus_lacks_is_said_once(tmp_path, params):
+    write_json(tmp_path / "params.yaml", params)
+    (said,) = on_gpus(tmp_path, {}, Times(tmp_path, tmp_path / "scratch"))
+    assert said.startswith("Profiles photos and paper: ") and said.count("results/architectures.json") == 1
+    assert said.endswith("which `dvc repro architectures` makes") and "Errno" not in said
+
+
+def test_a_stage_that_took_no_time_is_known(project):
+    times = Times(project, project / "scratch")
+    times.keep("split@a", 0.0)
+    times.keep("split@b", 6.0)
+    assert times.expected(["split@a"]) == {"split@a": 0.0} and times.unknown(["split@a", "split@c"]) == ["split@c"]
+
+
+def test_who_keeps_the_pipeline_from_being_read_is_named_in_one_line():
+    text = "'/a/runs/x' is busy, it is being blocked by:\n  (PID 71): /bin/dvc repro\n\nIf there are no processes …"
+    assert in_use(LockError(text)) == (
+        "asked what has changed, found `/bin/dvc repro` (process 71) at work in this folder; "
+        "accepted: wait until it ends, or stop it"
+    )
+    assert "found another `dvc` at work" in in_use(LockError("Unable to acquire lock."))
+    assert in_use(DvcException("dvc.yaml is not as it should be")) == ""

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field, PositiveInt
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import LINES, InputError, Name, Settings, build, digest, merge, read_yaml, section
+from palimpsest.config.yaml import LINES, InputError, Name, Settings, build, choices, digest, merge, read_yaml, section
 from palimpsest.papers.paper import read_papers
 from palimpsest.settings.check import check
 
@@ -130,6 +130,7 @@ DRAWING = {"part": {"shape": "square", "side": 3}, "scale": 2, "device": "auto",
     ("changes", "said"),
     [
         ({"part": {"shape": "disc"}}, ["part.shape is 'disc'; accepted: square, star"]),
+        ({"part": {"shape": ["star"], "rays": [1, 2]}}, ["part.shape is ['star']; accepted: square, star"]),
         ({"part": {"side": 3}}, ["part.shape is missing"]),
         ({"part": 3}, ["part is 3; accepted: a mapping of keys to values"]),
         ({"part": {"shape": "square", "side": 0}}, ["part.side is 0; accepted: a number above 0"]),
@@ -180,8 +181,9 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("profile",),
             "huge",
-            "profile is 'huge'; accepted: tiny, small, small-streets, small-faces, photos, paper, paper-",
+            "params.yaml: profile: found 'huge'; accepted: tiny, small, small-streets, … (9 in all)",
         ),
+        (("profile",), "tny", "params.yaml: profile: found 'tny'; accepted: tiny, … (9 in all)"),
         (
             ("profile",),
             "paper",
@@ -199,8 +201,8 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "size 256 px; accepted: a multiple of 8, at most scale 192",
         ),
         (("profiles", "tiny", "slots", "scenes", "scale"), [192], "slots.scenes.scale"),
-        (("accepted_terms",), ["places3"], "accepted_terms: found 'places3'; accepted: places2, places2-256"),
-        (("accepted_terms",), ["bundled-photos"], "accepted_terms: found 'bundled-photos'; accepted: places2"),
+        (("accepted_terms",), ["places3"], "accepted_terms.0: found 'places3'; accepted: places2, places2-256"),
+        (("accepted_terms",), ["bundled-photos"], "accepted_terms.0: found 'bundled-photos'; accepted: "),
         (("accepted_terms",), ["dtd", "dtd"], "accepted_terms is ['dtd', 'dtd']: 'dtd' appears twice"),
         (("runs", "deepfill-v1", "settings", "loss", "l1_hloe"), 1.0, "runs.deepfill-v1.settings.loss.l1_hloe"),
         (("runs", "deepfill-v1", "settings", "critic_steps"), -1, "critic_steps is -1"),
@@ -241,12 +243,28 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "params.yaml: holes.kinds.rectangle.shape is 'star'; accepted: stamps, square, …",
         ),
         (("holes", "kinds", "irregular-20-30", "up_to"), 0.2, "params.yaml: holes.kinds.irregular-20-30"),
-        (("holes", "kinds", "strokes-and-square", "of"), ["strokes", "star"], "is made of 'star'; accepted"),
-        (("runs", "patchmatch", "holes"), ["star"], "runs.patchmatch.holes: asked for holes of kind 'star'"),
+        (
+            ("holes", "kinds", "strokes-and-square", "of"),
+            ["strokes", "random-squar"],
+            "params.yaml: holes.kinds.strokes-and-square.of.1 is 'random-squar'; accepted: random-square, ",
+        ),
+        (
+            ("runs", "patchmatch", "holes"),
+            ["square", "star"],
+            "runs.patchmatch.holes.1: asked for holes of kind 'star'",
+        ),
         (("runs", "patchmatch", "holes"), [], "params.yaml: runs.patchmatch.holes is []"),
         (("external", "patchmatch"), ELSEWHERE, "external.patchmatch has the name of a run"),
-        (("external", "theirs"), {**ELSEWHERE, "slot": "faces"}, "external.theirs: slot is 'faces'; accepted: scenes"),
-        (("external", "theirs"), {**ELSEWHERE, "holes": ["star"]}, "external.theirs: asked for holes of kind 'star'"),
+        (
+            ("external", "theirs"),
+            {**ELSEWHERE, "slot": "faces"},
+            "external.theirs.slot: found 'faces'; accepted: scenes",
+        ),
+        (
+            ("external", "theirs"),
+            {**ELSEWHERE, "holes": ["star"]},
+            "external.theirs.holes.0: asked for holes of kind 'star'",
+        ),
         (("external", "theirs"), ELSEWHERE, "external.theirs.results: asked for results in nowhere/rectangle, f"),
         (("transfers", "moved"), {**TRANSFER, "holes": ["square", "square"]}, "'square' appears twice"),
         (
@@ -272,7 +290,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("transfers", "moved"),
             {**TRANSFER, "holes": ["star"]},
-            "transfers.moved.holes: asked for holes of kind 'star'",
+            "transfers.moved.holes.0: asked for holes of kind 'star'",
         ),
         (("external", "../evil"), ELSEWHERE, "external.../evil"),
         (("external", "crfill-on-unseen"), ELSEWHERE, "external.crfill-on-unseen has the name of a transfer"),
@@ -356,6 +374,25 @@ def test_a_wrong_params_yaml_is_refused_before_anything_runs(params, keys, value
     with pytest.raises(InputError) as error:
         check(params, datasets, networks)
     assert said in str(error.value)
+
+
+def test_a_union_is_not_offered_as_a_part_of_itself(params, datasets, networks):
+    params["holes"]["kinds"]["strokes-and-square"]["of"] = ["strokes", "strokes-and-squares"]
+    with pytest.raises(InputError) as error:
+        check(params, datasets, networks)
+    assert str(error.value) == (
+        "params.yaml: holes.kinds.strokes-and-square.of.1 is 'strokes-and-squares'; "
+        "accepted: random-square, … (35 in all)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [("ab", "a1, b1"), ("x233", "x23, x3, x2, … (30 in all)"), ("unlike", "x0, x1, x2, … (30 in all)")],
+)
+def test_an_error_names_all_that_would_do_where_they_are_few_and_otherwise_what_is_alike(found, said):
+    names = ["a1", "b1"] if found == "ab" else [f"x{number}" for number in range(30)]
+    assert choices(names, found) == said
 
 
 def test_a_run_is_its_base_at_the_profile_then_its_differences(params):
@@ -508,11 +545,7 @@ def test_a_wrong_learning_rate_is_explained_by_its_own_kind(params, rate, said, 
         ("profiles.paper-faces.slots.scenes.size", 0, None),
         ("holes.kinds.strokes.length", [1], None),
         ("holes.kinds.strokes.strokes", 1, None),
-        (
-            "holes.kinds.irregular.of.7",
-            "irregular-30-4",
-            "holes.kinds.irregular.of is made of 'irregular-30-4'",
-        ),
+        ("holes.kinds.irregular.of.7", "irregular-30-4", None),
     ],
 )
 def test_a_wrong_value_is_named_where_it_is_written(params, keys, value, said, datasets, networks):

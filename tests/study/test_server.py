@@ -271,7 +271,7 @@ def assert_left_as_it_is(path, key, said):
 
 def test_a_study_that_is_not_there_a_database_of_another_and_a_taken_port_are_refused(served, root):
     run = study(root, "serve", "--study", "../crfill-1", "--database", "x.sqlite")
-    assert run.stderr == "error: asked for study '../crfill-1'; accepted: crfill-1, gm-srm-III\n"
+    assert run.stderr == "error: --study: found '../crfill-1'; accepted: crfill-1, gm-srm-III\n"
     run = study(root, "serve", "--study", "gm-srm-III", "--database", "votes.sqlite")
     assert run.returncode == 1 and "votes.sqlite: holds votes on study" in run.stderr
     (root / "text").write_text("no database, and longer than the head of one. " * 9)

@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
-from html import unescape
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
+from markdown_it import MarkdownIt
 
 from palimpsest.papers.paper import read_papers
 from palimpsest.tables.html import to_html
@@ -23,7 +24,7 @@ IRREGULAR = [f"irregular-{low}-{low + 10}-any" for low in (20, 30, 40, 50)]
 KINDS = [*FEW, *IRREGULAR, "strokes", "object", "square/pieced", "strokes/pieced"]
 MADE = ["crfill", "crfill-baseline", "deepfill-v2", "deepfill-v2-cr", "deepfill-v2-psnet", "nearest-patches"]
 MADE += ["tmad-nc1", "gm-srm", "gm-srm-base", "gm-bm"]
-AWKWARD = 'Ours & "theirs", 50 % | #1_{x} ~ é λ² $'
+AWKWARD = '[Ours](x) & "theirs", 50 % | #1_{x} ~ é λ² $ *a* `b` <i>c</i> \\| d'
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,24 @@ def read_csv(text: str, lead: int) -> Read:
     return Read(heads[:lead], heads[lead:], rows, None)
 
 
+class MarkdownGrid(Grid):
+    """The same of a table that came from Markdown; what came alive in a cell stands in its text."""
+
+    def handle_starttag(self, tag, attributes):
+        super().handle_starttag("b" if tag == "strong" else tag, attributes)
+        if self.cell and tag not in ("td", "th", "strong", "u"):
+            self.cell[0] += " " if tag == "br" else f"<{tag}>"
+
+
+def rendered(text: str) -> str:
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+
+
 def read_markdown(text: str, lead: int) -> Read:
-    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
-    heads, _, *rows = [[cell.strip().replace(r"\|", "|") for cell in line] for line in lines]
-    ends = {"**": "best", "<u": "second"}
-    marks = [[ends.get(cell[:2], "") for cell in row[lead:]] for row in rows]
-    bare = [
-        [unescape(re.sub(r"^\*\*(.*)\*\*$|^<u>(.*)</u>$", lambda m: m[1] or m[2], cell)) for cell in row]
-        for row in rows
-    ]
-    heads = [unescape(head.replace(":<br>", ": ")) for head in heads]
-    return Read(heads[:lead], heads[lead:], bare, marks)
+    heads, *rows = MarkdownGrid(rendered(text)).rows
+    marks = [[mark for _, mark, _ in row[lead:]] for row in rows]
+    heads = [head for head, *_ in heads]
+    return Read(heads[:lead], heads[lead:], [[cell for cell, *_ in row] for row in rows], marks)
 
 
 STACKED = re.compile(r"\\begin\{tabular\}\[b\]\{@\{\}[clr]@\{\}\}(.*?)\\end\{tabular\}")
@@ -217,10 +225,26 @@ def test_the_legend_explains_what_occurs_and_nothing_else():
         assert "no number to print" not in render(small(Cell("1", "measured")))
 
 
-def test_html_in_a_label_is_not_alive_in_markdown():
-    text = to_markdown(small(Cell("<b>1", "measured"), label="<img src=x onerror=alert(1)> & more"))
-    assert "<img" not in text and "<b>" not in text
-    assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in text
+ALIVE = [
+    "<img src=x onerror=alert(1)> & more",
+    "[a](b)",
+    "![a](b)",
+    "`a`",
+    "*a* __b__ ~~c~~",
+    "a|b",
+    "\\",
+    "$x$",
+    "&lt;",
+]
+ALIVE += ["# a", "## a", "- a", "+ a", "1. a", "12) a", "> a", "a\n\n# b", r"\|", "[^1]"]
+
+
+@pytest.mark.parametrize("label", ALIVE)
+def test_what_a_label_holds_is_not_alive_in_markdown(label):
+    table = replace(small(Cell(label, "measured", mark="best"), label=label), caption=label, notes=[(label, label)])
+    read, made, shown = read_markdown(to_markdown(table), 1), rendered(to_markdown(table)), " ".join(label.splitlines())
+    assert (read.rows, read.marks) == ([[shown, shown]], [["best"]])
+    assert f"<strong>{escape(shown)}</strong>" in made and f"<li>{escape(f'{shown}: {shown}')}</li>" in made
 
 
 def test_every_word_in_place_of_a_number_is_in_the_legend(tables):

@@ -130,7 +130,7 @@ def test_weights_that_are_not_finite_are_not_written(saved):
 
 
 def test_a_missing_or_foreign_checkpoint_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no such checkpoint; `dvc repro train` makes it"):
+    with pytest.raises(InputError, match="no such checkpoint; `dvc repro` makes it"):
         checkpoints.load(tmp_path / "weights.safetensors")
     save_file({"a": torch.zeros(3)}, tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="not a whole checkpoint of this project"):

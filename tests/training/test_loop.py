@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import signal
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,16 +16,17 @@ from torch.utils.data import DataLoader
 
 from building import shrink
 from palimpsest.config import runs
-from palimpsest.config.runtime import launch, read_runtime
+from palimpsest.config.entry import Stopped
+from palimpsest.config.runtime import Runtime, launch, read_runtime
 from palimpsest.config.yaml import InputError, build
 from palimpsest.data.shards import Shard
 from palimpsest.holes.kinds import Holes
 from palimpsest.learning.schedule import Cosine, Phase
 from palimpsest.models import create, is_prior
-from palimpsest.training.averaging import average
+from palimpsest.training.averaging import average, greatest
 from palimpsest.training.batches import Batches
 from palimpsest.training.display import Display
-from palimpsest.training.loop import TrainingConfig, _means, train
+from palimpsest.training.loop import POSTPONED, TrainingConfig, _means, train
 from palimpsest.training.priors import PriorSamples
 from palimpsest.training.resume import DIGEST, Progress, ResumePoint
 from palimpsest.training.run import write
@@ -72,7 +74,14 @@ def job(request, params, crops, shards, tmp_path, features):
     holes = build(Holes, params["holes"], "")
     fabric = launch(RUNTIME)
 
-    def run(kill: int | None = None, spoil: int | None = None, folder: str = "scratch", watch: bool = False):
+    def run(
+        kill: int | None = None,
+        spoil: int | None = None,
+        folder: str = "scratch",
+        watch: bool = False,
+        signals: dict[int, list[int]] | None = None,  # step → what comes amid it
+        runtime: Runtime = RUNTIME,
+    ):
         torch.manual_seed(SEED)
         model = create(runs.resolve(params, name), 64)
         step, calls = model.step, []
@@ -84,6 +93,8 @@ def job(request, params, crops, shards, tmp_path, features):
             if watch:
                 model.rates = [*getattr(model, "rates", []), model.optimisers["generator"].param_groups[0]["lr"]]
             losses = step(*batch)
+            for number in (signals or {}).get(len(calls), []):
+                signal.raise_signal(number)
             return {**losses, "generator": losses["generator"] * math.nan} if len(calls) - 1 == spoil else losses
 
         model.step = watched
@@ -94,7 +105,7 @@ def job(request, params, crops, shards, tmp_path, features):
             grid = PriorSamples.of(CONFIG.samples, CONFIG.compared, "vgg16", features, batches.crop, "cpu")
         else:
             grid = FilledSamples.of(Shard(shards / "val"), holes, "rectangle", CONFIG.samples, CONFIG.validated)
-        progress = train(model, batches, grid, CONFIG, fabric, tmp_path / folder, RUNTIME)
+        progress = train(model, batches, grid, CONFIG, fabric, tmp_path / folder, runtime)
         return model, progress, grid, len(calls)
 
     return run
@@ -134,12 +145,54 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(job, kills):
         with pytest.raises(KilledError):
             job(kill=kill, folder=f"killed-{kill}")
         resumed, rest, _, steps = job(folder=f"killed-{kill}")
-        assert steps == 8 - max((row["iteration"] for row in whole.log if row["iteration"] <= kill), default=0)
-        assert state(resumed).keys() == state(unbroken).keys()
-        assert all(torch.equal(value, state(unbroken)[name]) for name, value in state(resumed).items())
-        assert rest.log == whole.log
-        assert rest.grids.keys() == whole.grids.keys() == {3, 6, 8}
-        assert all((rest.grids[i] == whole.grids[i]).all() for i in whole.grids)
+        assert steps == 8 - kill
+        assert_same(resumed, rest, unbroken, whole)
+
+
+def assert_same(model, progress, unbroken, whole):
+    """The bits of a training that went on, and of one that nothing stopped."""
+    assert state(model).keys() == state(unbroken).keys()
+    assert all(torch.equal(value, state(unbroken)[name]) for name, value in state(model).items())
+    assert progress.log == whole.log
+    assert progress.grids.keys() == whole.grids.keys() == {3, 6, 8}
+    assert all((progress.grids[i] == whole.grids[i]).all() for i in whole.grids)
+
+
+SELDOM = RUNTIME.model_copy(update={"checkpoint_seconds": 3600.0})
+
+
+@pytest.mark.parametrize(("step", "number"), [(1, 2), (5, 15), (7, 15), (8, 2)])
+def test_a_stopped_run_leaves_a_resume_point_and_ends_in_the_same_bits(job, tmp_path, capfd, step, number):
+    unbroken, whole, _, _ = job(folder="whole", runtime=SELDOM)
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped:
+        job(runtime=SELDOM, signals={step: [number]})
+    assert signal.getsignal(number) == before
+    assert stopped.value.status == 128 + number
+    where = f"training stopped at iteration {step} of 8; the same command goes on from {tmp_path}/scratch/state"
+    assert str(stopped.value) == where and POSTPONED in capfd.readouterr().err
+    resumed, rest, _, steps = job(runtime=SELDOM)
+    assert steps == 8 - step
+    assert_same(resumed, rest, unbroken, whole)
+
+
+def test_a_second_signal_stops_a_run_at_once(job, tmp_path):
+    with pytest.raises(
+        Stopped, match=r"stopped at iteration 4 of 8; .* from the start: no resume point was written yet"
+    ):
+        job(runtime=SELDOM, signals={5: [signal.SIGINT, signal.SIGTERM]})
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_processes_agree_on_whether_one_was_stopped():
+    class Two:
+        world_size, device = 2, "cpu"
+
+        def all_reduce(self, tensor, reduce_op):
+            assert reduce_op == "max"
+            return torch.maximum(tensor, torch.tensor(15))
+
+    assert [greatest(Two(), number) for number in (0, 2, 20)] == [15, 15, 20]
 
 
 @pytest.mark.slow

@@ -57,6 +57,7 @@ def start(project, params, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -65,12 +66,13 @@ def finish(process):
     assert process.returncode == 0, output
 
 
-def stop_in_seed(seed, project, process, number=signal.SIGKILL):
+def stop_in_seed(seed, project, process, stop):
+    """What it printed in all, if `stop` ends it once this seed has a resume point."""
     while not list((project.root / "scratch").glob(f"*/seed-{seed}/state")):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(number)
-    output, _ = process.communicate()
+    stop()
+    output, _ = process.communicate(timeout=60)
     return output
 
 
@@ -89,7 +91,8 @@ def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settin
     assert not list(scratch.iterdir())
 
     shutil.rmtree(folder)
-    stop_in_seed(2, project, start(project, params))
+    process = start(project, params)
+    stop_in_seed(2, project, process, process.kill)
     (old,) = scratch.iterdir()
     kept = shutil.copytree(old, project.root / "kept")
     first = (old / "finished" / "weights.safetensors").stat()
@@ -105,13 +108,27 @@ def test_a_killed_process_goes_on_in_its_seed_to_the_same_bytes_and_other_settin
     assert made(folder) == {file: whole[file] for file in FILES}  # with one seed as with several
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_training_that_is_stopped_says_where_and_how_to_go_on(project, params, number):
-    process = start(project, params)
-    *_, said = stop_in_seed(1, project, process, number).splitlines()
-    where = r"training stopped at iteration [1-5] of 6; the same command goes on from scratch/\S+/seed-1/state"
-    assert re.fullmatch(where, said)
+@pytest.mark.parametrize(
+    ("number", "environment"),
+    [
+        (signal.SIGINT, {}),
+        (signal.SIGTERM, {}),
+        (signal.SIGTERM, {"PALIMPSEST_WORKERS": "1"}),
+        (signal.SIGINT, {"PALIMPSEST_DEVICES": "2"}),
+    ],
+)
+def test_a_training_that_is_stopped_says_where_and_goes_on_to_the_same_bytes(project, params, number, environment):
+    """As by Ctrl-C in a terminal, and by a queue that ends a job: the signal goes to all its processes."""
+    finish(start(project, params, **environment))
+    whole = made(project.run(RUN).folder)
+    process = start(project, params, **environment)
+    output = stop_in_seed(1, project, process, lambda: os.killpg(process.pid, number))
+    *_, said = output.splitlines()
+    where = r"training stopped at iteration [1-6] of 6; the same command goes on from scratch/\S+/seed-1/state"
+    assert re.fullmatch(where, said) and "Traceback" not in output
     assert process.returncode == 128 + number
+    finish(start(project, params, **environment))
+    assert made(project.run(RUN).folder) == whole
 
 
 def test_two_processes_train_what_one_does(project, params):

@@ -5,9 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
+from typing import Self
 
 from palimpsest.config.yaml import InputError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what `kill` sends
+INTACT = "nothing was left half written"
 
 
 class Stopped(KeyboardInterrupt):
@@ -18,14 +23,44 @@ class Stopped(KeyboardInterrupt):
         self.status = 128 + number
 
     def __str__(self) -> str:
-        return "; ".join(getattr(self, "__notes__", [])) or "stopped; nothing was left half written"
+        return "; ".join(getattr(self, "__notes__", [])) or f"stopped; {INTACT}"
 
 
 def watch() -> None:
     """From here on Ctrl-C and SIGTERM raise Stopped, and end the process in one line wherever it is."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, _stop)
     sys.excepthook = _end
+
+
+class Postponed:
+    """A block in which the first Ctrl-C or SIGTERM only sets `number`, so that a step can end; a second one stops."""
+
+    def __init__(self, notice: str):
+        """`notice` is printed when the first one comes."""
+        self.notice, self.number, self.process = notice, 0, os.getpid()
+
+    def __enter__(self) -> Self:
+        self.before = self.watch()
+        return self
+
+    def watch(self, *_) -> dict[signal.Signals, object]:
+        """Takes the place of other handlers, which it returns: here, or in a worker that has set its own."""
+        return {number: signal.signal(number, self._postpone) for number in SIGNALS}
+
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        if self.number and kind is None:
+            raise Stopped(self.number)
+
+    def _postpone(self, number: int, _: FrameType | None) -> None:
+        if self.number:
+            raise Stopped(number)
+        self.number = number
+        if os.getpid() == self.process:  # and not one that it has forked
+            with suppress(OSError):
+                os.write(2, f"\n{self.notice}\n".encode())  # the signal may have come amid a `print`
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -51,7 +86,7 @@ def in_one_line(main: Callable[[], None]) -> None:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         what = "no room to write" if full else "cannot read or write"
-        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; earlier files are intact")
+        sys.exit(f"error: {what} {error.filename or 'a file'}: {error.strerror}; {INTACT}")
     except Stopped as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.status)

@@ -292,6 +292,13 @@ def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, 
     return resolve(params, other, profile, (*above, name))
 
 
+def made_by(params: Tree, name: str) -> str:
+    """The stage that makes the weights of a run, pretrained network or released network."""
+    if name.startswith(RELEASED):
+        return "convert"
+    return f"{'pretrain' if _part(params, name) == 'pretrained' else 'train'}@{name}"
+
+
 def _part(params: Tree, name: str) -> str:
     """The part of params.yaml that has a section of this name; `runs` if none has."""
     return "pretrained" if name in section(params, "pretrained") else "runs"

@@ -20,7 +20,7 @@ Namer = Callable[[Keys], str]  # how a file writes them
 
 LINES = 5  # of an error, at most
 SHOWN = 60  # characters of a wrong value
-NAMED = 100  # characters of the names that would be accepted
+NAMED = 5  # names that would be accepted, at most; of more, those that are alike
 
 
 def each_once(values: list) -> list:
@@ -104,8 +104,8 @@ def shown(value: Any) -> str:
 def choices(accepted: Iterable[Any], found: Any) -> str:
     """The names that would be accepted; where they are many, those that are most like the one that was found."""
     names = list(map(str, accepted))
-    if len(text := ", ".join(names)) <= NAMED:
-        return text
+    if len(names) <= NAMED:
+        return ", ".join(names)
     return f"{', '.join(get_close_matches(str(found), names) or names[:3])}, … ({len(names)} in all)"
 
 
@@ -196,7 +196,8 @@ def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
             return f"{key} is missing"
         case "union_tag_invalid":
             accepted = known["expected_tags"].replace("'", "").split(", ")
-            return f"{key} is {known['tag']!r}; accepted: {choices(accepted, known['tag'])}"
+            written = found[known["discriminator"].strip("'")]
+            return f"{key} is {shown(written)}; accepted: {choices(accepted, written)}"
         case "string_pattern_mismatch":
             return f"{key} is {shown(found)}; accepted: text that matches {known['pattern']}"
         case "value_error":

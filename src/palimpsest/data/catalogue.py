@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, RootModel
 
 from palimpsest.config.paths import located
-from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, one_of, read_yaml
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, choices, one_of, read_yaml
 from palimpsest.data import archives, fetching, splits
 from palimpsest.data.fetching import Fetched, Remote
 from palimpsest.data.listed import Listed
@@ -160,8 +160,9 @@ def read_catalogue(path: Path | str) -> dict[str, Dataset]:
 
 def check_accepted(datasets: Mapping[str, Dataset], accepted: Iterable[str]) -> None:
     """InputError for a name in accepted_terms that is of no dataset with terms."""
-    for name in accepted:
-        one_of(name, (other for other, entry in datasets.items() if entry.terms), "params.yaml: accepted_terms")
+    known = [name for name, entry in datasets.items() if entry.terms]
+    for place, name in enumerate(accepted):
+        one_of(name, known, f"params.yaml: accepted_terms.{place}")
 
 
 def names_of_photographs(datasets: Mapping[str, Dataset]) -> list[str]:
@@ -172,8 +173,7 @@ def names_of_photographs(datasets: Mapping[str, Dataset]) -> list[str]:
 def filled_slot(datasets: Mapping[str, Dataset], name: str, accepted: Collection[str]) -> Slot:
     """A slot filled with a dataset; InputError if that cannot be, or its terms are not accepted."""
     if name not in datasets:
-        photographs = names_of_photographs(datasets)
-        raise InputError(f"asked for dataset {name!r}; accepted: {', '.join(photographs)}")
+        raise InputError(f"asked for dataset {name!r}; accepted: {choices(names_of_photographs(datasets), name)}")
     datasets[name].check(name, accepted)
     return Slot(dataset=name, entry=datasets[name])
 
@@ -193,12 +193,12 @@ def fetch(
     having = {other: entry for other, entry in datasets.items() if entry.terms}
     unpacked = [other for other, entry in having.items() if entry.unpacks]
     if name not in having:
-        accepted = ", ".join(having if out is None else unpacked)
-        raise InputError(f"asked for the archives of {name!r}; accepted: {accepted}")
+        known = having if out is None else unpacked
+        raise InputError(f"asked for the archives of {name!r}; accepted: {choices(known, name)}")
     entry = having[name]
     if out is not None and not entry.unpacks:
         found = "photographs, which the pipeline reads out of their archives"
-        raise InputError(f"{name}: asked to unpack {found}; accepted: no --out, or one of {', '.join(unpacked)}")
+        raise InputError(f"{name}: asked to unpack {found}; accepted: no --out, or one of {choices(unpacked, name)}")
     entry.check_terms(name, accepted)
     fetched = entry.fetch(name, store, mirror)
     if out is not None:

@@ -3,16 +3,17 @@
 import os
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from palimpsest.config.yaml import InputError
 from palimpsest.data.pictures import ENDINGS, is_picture
 
 ACCEPTED = "a picture by its ending, such as .png, .jpg, .tif or .webp"
 FEW = 100  # names, among which a prefix or suffix is looked for
-Place = tuple[int, int]  # device and number of a folder
 
 
 def normal(name: str) -> str:
@@ -20,24 +21,28 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def files_below(folder: Path, prefix: str = "", above: frozenset[Place] = frozenset()) -> Iterator[tuple[str, Path]]:
+def files_below(folder: Path) -> list[tuple[str, Path]]:
     """(path below the folder, path) of all that is no folder, in the order of their paths.
 
-    Links are followed; InputError for one that leads to a folder above it.
+    Links are followed, and each folder is visited once: under its own name where it lies below `folder`. A link to a
+    folder above that one is passed over.
     """
-    status = (folder / prefix).stat()
-    place = status.st_dev, status.st_ino
-    if place in above:
-        raise InputError(f"{folder}: found {prefix.rstrip('/')!r}, a link to a folder above it; accepted: other links")
-    for name in sorted(entry.name + "/" * _is_folder(entry) for entry in os.scandir(folder / prefix)):
-        if name.endswith("/"):
-            yield from files_below(folder, prefix + name, above | {place})
-        else:
-            yield prefix + name, folder / prefix / name
+    found, visited, starts = [], set(folder.resolve().parents), deque([folder])
+    while starts:
+        for place, folders, names in os.walk(starts.popleft(), onerror=_fail):
+            here = Path(place)
+            if (real := here.resolve()) in visited:
+                folders.clear()
+                continue
+            visited.add(real)
+            folders.sort()
+            starts += [here / name for name in folders if (here / name).is_symlink()]
+            found += [((here / name).relative_to(folder).as_posix(), here / name) for name in names]
+    return sorted(found)
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
-    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
+def _fail(error: OSError) -> NoReturn:
+    raise error
 
 
 @dataclass(frozen=True)
@@ -129,12 +134,22 @@ def _nothing_pairs(found: dict[str, Pictures]) -> str:
     """What the names are, and how they may be made to fit."""
     names = {part: sorted(pictures.files)[:FEW] for part, pictures in found.items()}
     shown = ", ".join(f"{names[part][:1]} in {pictures.folder}" for part, pictures in found.items())
-    fitting = [
-        f"--pattern {part}={longer.replace(name, '{name}')!r}"
+    fitting = {
+        f"--pattern {part}={pattern!r}": sum(pattern.replace("{name}", each) in theirs for each in names["images"])
         for name in sorted(names["images"], key=len, reverse=True)
         for part, theirs in names.items()
         for longer in theirs
-        if part != "images" and longer != name and longer.count(name) == 1
-    ]
-    accepted = next(iter(fitting), "the same path below each folder, whatever its ending, or --pattern")
+        for pattern in _patterns(longer, name)
+        if part != "images"
+    }
+    accepted = max(
+        fitting, key=fitting.get, default="the same path below each folder, whatever its ending, or --pattern"
+    )
     return f"asked for pictures of the same names, found {shown}; accepted: {accepted}"
+
+
+def _patterns(file: str, name: str) -> Iterator[str]:
+    """How a file may be named after a picture whose name is in its own."""
+    for found in re.finditer(re.escape(name), file):
+        if found[0] != file:
+            yield f"{file[: found.start()]}{{name}}{file[found.end() :]}"

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from palimpsest.config.yaml import InputError, Name, Settings, digest, each_once
+from palimpsest.config.yaml import InputError, Name, Settings, choices, digest, each_once
 from palimpsest.data import archives, bundles, debian, wheels
 from palimpsest.data.sources import Source
 from palimpsest.storage import read_json, replacing, write_json
@@ -106,7 +106,7 @@ class Photo:
 def _rows(name: str) -> list[Photo]:
     known = sorted(file.stem for file in LISTS.glob("*.csv"))
     if name not in known:
-        raise InputError(f"asked for a list {name!r}; accepted: {', '.join(known)}")
+        raise InputError(f"asked for a list {name!r}; accepted: {choices(known, name)}")
     with (LISTS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return [Photo(**row) for row in csv.DictReader(file)]
 
@@ -127,7 +127,7 @@ def photos(entry: Listed) -> list[Photo]:
         return rows
     known = sorted({photo.bucket for photo in rows})
     if strange := [bucket for bucket in entry.buckets if bucket not in known]:
-        raise InputError(f"asked for bucket {strange[0]!r} of {lists}; accepted: {', '.join(known)}")
+        raise InputError(f"asked for bucket {strange[0]!r} of {lists}; accepted: {choices(known, strange[0])}")
     return [photo for photo in rows if photo.bucket in entry.buckets]
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from palimpsest import markdown
 from palimpsest.config.yaml import Tree
 from palimpsest.data.crops import Crops
 from palimpsest.data.packing import Journal
 from palimpsest.data.pictures import resized
 from palimpsest.data.shards import SPLITS, Shard, spread
 from palimpsest.data.sources import Source
+from palimpsest.markdown import plain
 from palimpsest.storage import replacing, write_json, write_text
 from palimpsest.workspace import SlotFiles
 
@@ -100,10 +102,10 @@ def sheet(split: str) -> str:
 def _in_words(report: Tree) -> str:
     """report.md."""
     made = ", ".join(f"{name} {'as it is' if value is None else value}" for name, value in report["settings"].items())
-    lines = [f"# {report['dataset']}", "", *_origin(report["origin"]), "", f"Made into pictures by: {made}."]
-    lines += ["", *_lines(table(report))]
+    lines = [f"# {plain(report['dataset'])}", "", *_origin(report["origin"])]
+    lines += ["", f"Made into pictures by: {plain(made)}.", "", *_lines(table(report))]
     for remark in _remarks(report["splits"]):
-        lines += ["", f"{remark}."]
+        lines += ["", f"{plain(remark)}."]
     if report["left out"]:
         lines += ["", *_lines([["left out, because", "files"], *map(list, report["left out"].items())])]
     sheets = ", ".join(map(sheet, report["splits"]))
@@ -129,7 +131,8 @@ def _remarks(splits: Tree) -> list[str]:
 
 def _origin(origin: Tree) -> list[str]:
     if "archives" not in origin:
-        return [f"Photographs of {', '.join(origin['lists'])}; buckets: {', '.join(origin['buckets'] or ['all'])}."]
+        lists, buckets = ", ".join(origin["lists"]), ", ".join(origin["buckets"] or ["all"])
+        return [plain(f"Photographs of {lists}; buckets: {buckets}.")]
     keys = ["name", "bytes", "sha256", "checked"]
     return _lines(
         [["archive", "bytes", "sha256", "checked against"], *([a[k] for k in keys] for a in origin["archives"])]
@@ -138,8 +141,8 @@ def _origin(origin: Tree) -> list[str]:
 
 def _lines(rows: list[list[Any]]) -> list[str]:
     """A table in Markdown."""
-    head, *others = rows
-    return [f"| {' | '.join(map(str, line))} |" for line in (head, ["---"] * len(head), *others)]
+    head, *others = ([plain(str(cell)) for cell in row] for row in rows)
+    return markdown.table(head, ["---"] * len(head), others)
 
 
 def _rejected(journals: Mapping[str, Journal]) -> str:

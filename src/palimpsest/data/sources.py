@@ -6,7 +6,7 @@ from itertools import groupby, zip_longest
 from os.path import commonpath
 from pathlib import Path, PurePosixPath
 
-from palimpsest.config.yaml import InputError, Tree
+from palimpsest.config.yaml import InputError, Tree, choices
 from palimpsest.data import archives
 from palimpsest.data.splits import Draw
 
@@ -61,7 +61,7 @@ class Places:
         """A file's contents; InputError if there is no such file."""
         place, member = self._apart(name)
         if place not in self.paths:
-            raise InputError(f"asked for {name}, found no archive {place}; accepted: {', '.join(self.paths)}")
+            raise InputError(f"asked for {name}, found no archive {place}; accepted: {choices(self.paths, place)}")
         return archives.read(self.paths[place], member) if member else self.paths[place].read_bytes()
 
     def stream(self, names: list[str]) -> Iterator[tuple[str, bytes]]:

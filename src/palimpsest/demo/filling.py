@@ -49,7 +49,7 @@ class Methods:
     @cache  # noqa: B019
     def load(self, name: str):
         """(model, note) of a run."""
-        model, origin = checkpoints.load(self.workspace.run(name).weights, self.device)
+        model, origin = checkpoints.load_named(self.workspace, self.params, name, self.device)
         current = origin.source or origin.run == runs.resolve(self.params, name)
         return model, "" if current else "trained under other settings than params.yaml holds now"
 

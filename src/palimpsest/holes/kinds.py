@@ -51,14 +51,16 @@ class Holes(Settings):
 
     def _parts(self, name: str, above: tuple[str, ...] = ()) -> set[str]:
         """A kind and all that it is made of; InputError for an unknown kind or one that is part of itself."""
-        if above and name not in self.kinds:
-            found = f"holes.kinds.{above[-1]}.of is made of {name!r}"
-            raise InputError(f"params.yaml: {found}; accepted: {choices(self.kinds, name)}")
         if name in above:
             found = f"holes.kinds.{above[-1]}.of: {' is made of '.join([*above, name])}"
             raise InputError(f"params.yaml: {found}; accepted: kinds that do not go in a circle")
         shape = self.kind(name)
         inner = shape.of if isinstance(shape, Union | OneOf) else []
+        others = [kind for kind in self.kinds if kind not in (name, *above)]
+        for place, part in enumerate(inner):
+            if part not in self.kinds:
+                found = f"holes.kinds.{name}.of.{place} is {shown(part)}"
+                raise InputError(f"params.yaml: {found}; accepted: {choices(others, part)}")
         return {name}.union(*(self._parts(part, (*above, name)) for part in inner))
 
     @property

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from palimpsest import weights
-from palimpsest.config.yaml import InputError
+from palimpsest.config.yaml import InputError, choices
 from palimpsest.layers import torchvision_operators
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Trunk(nn.Module):
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """{layer: (B, C, h, w)}, in the order of `layers`, for pictures (B, 3, H, W) in [0, 1]."""
         if unknown := [name for name in layers if name not in self.names]:
-            raise InputError(f"asked for layers {', '.join(unknown)} of VGG; accepted: {', '.join(self.names)}")
+            raise InputError(f"asked for layer {unknown[0]} of VGG; accepted: {choices(self.names, unknown[0])}")
         last = max(self.names.index(name) for name in layers)
         smallest = 2 ** sum(name.startswith("pool") for name in self.names[: last + 1])
         if min(image.shape[-2:]) < smallest:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from palimpsest.config.numbers import Count, Iterations, Rate
-from palimpsest.config.yaml import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings, choices
 
 
 class Linear(Settings):
@@ -84,7 +84,7 @@ class Schedule(Settings):
     def check_phases(self, accepted: Sequence[str]) -> None:
         """InputError where a phase is none of the method's own."""
         if strange := [phase.name for phase in self.phases if phase.name not in accepted]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {', '.join(accepted)}")
+            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {choices(accepted, strange[0])}")
 
     @property
     def holes(self) -> list[str]:

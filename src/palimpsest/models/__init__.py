@@ -130,7 +130,7 @@ def inherit(model, start) -> None:
     """Copies the weights of another model's networks; InputError if one has no counterpart of that name and shape."""
     for name in model.inherits:
         if name not in start.networks:
-            raise InputError(f"needs.start: it has no network {name!r}; accepted: {', '.join(start.networks)}")
+            raise InputError(f"needs.start: it has no network {name!r}; accepted: {choices(start.networks, name)}")
         try:
             model.networks[name].load_state_dict(start.networks[name].state_dict())
         except RuntimeError as error:

@@ -1,7 +1,7 @@
 """Pages in Markdown with blocks that a command writes: what stands between <!-- name --> and <!-- end of name -->."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from palimpsest.config.yaml import InputError
 
@@ -14,8 +14,3 @@ def fill(page: str, text: str, blocks: Mapping[str, str]) -> str:
             raise InputError(f"{page}: asked for `<!-- {name} -->` and `<!-- end of {name} -->`, found no such pair")
         text = markers.sub(lambda _, block=block: f"{block}\n", text)
     return text
-
-
-def grid(heads: list[str], rule: list[str], rows: Iterable[list[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows))

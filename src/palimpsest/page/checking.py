@@ -14,7 +14,7 @@ from PIL import Image
 from palimpsest.claims.formats import to_csv
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config import runs
-from palimpsest.config.yaml import Tree, section
+from palimpsest.config.yaml import Tree, choices, section
 from palimpsest.page.recording import LEDGER, PICTURES, SIDE, WIDEST, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -41,7 +41,7 @@ def check(folder: Path, params: Tree) -> list[str]:
 def check_about(record: Record, params: Tree) -> Iterator[str]:
     path, about = record.folder / "record.json", record.about
     if about.profile not in (known := section(params, "profiles")):
-        yield f"{path}: profile is {about.profile!r}; accepted: {', '.join(known)}"
+        yield f"{path}: profile is {about.profile!r}; accepted: {choices(known, about.profile)}"
     if not record.kept:
         yield f"{record.folder}/runs: found no run; accepted: one or more"
     for slot in about.slots.keys() - {each.result.slot for each in record.kept.values()}:
@@ -73,7 +73,7 @@ def check_runs(record: Record, params: Tree) -> Iterator[str]:
             yield f"{path}: run {run!r} is not in params.yaml; accepted: its runs and transfers"
             continue
         for hole in result.holes.keys() - {f"{kind}{of}" for kind in targets[run].holes for of in ("", "/pieced")}:
-            yield f"{path}: result.holes.{hole} is not evaluated; accepted: {', '.join(targets[run].holes)}"
+            yield f"{path}: result.holes.{hole} is not evaluated; accepted: {choices(targets[run].holes, hole)}"
         if result.settings != kept.described.settings:
             yield f"{path}: result.settings is {result.settings!r}; accepted: described.settings"
         if not COMMIT.fullmatch(kept.made.commit):

@@ -1,14 +1,14 @@
 """docs/findings.md: what a record says of every method and every claim, in blocks between what was written by hand."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from palimpsest.claims.formats import grouped, shown
 from palimpsest.claims.ledger import Ledger, counts, read_ledger
 from palimpsest.claims.verdict import VERDICTS, Entry
+from palimpsest.markdown import plain, table
 from palimpsest.metrics.differences import Difference, of_pictures
 from palimpsest.page import curves
-from palimpsest.page.blocks import grid
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import BEATEN, REFERENCE, rows
@@ -37,13 +37,18 @@ def blocks(record: Record | None) -> dict[str, str]:
     }
 
 
+def grid(heads: list[str], rules: list[str], rows: Iterable[list[str]]) -> str:
+    """A table whose cells are in Markdown already."""
+    return "\n".join(table(heads, rules, rows))
+
+
 def about(record: Record, ledger: Ledger) -> str:
     """What was measured, and how many claims it decides."""
     results = record.measured.results
     slots = "; ".join(f"`{slot}`: {record.measured.pictures(slot)}" for slot in record.measured.slots)
     return (
         f"The record [{record.name}](../records/{record.name}) of profile `{record.profile}`, {record.day}, on "
-        f"{' and '.join(record.devices)}. {len(results)} results, seeds of each: {record.seeds}. "
+        f"{plain(' and '.join(record.devices))}. {len(results)} results, seeds of each: {record.seeds}. "
         f"Pictures of {slots}.\n\n"
         f"Of {len(ledger.entries)} claims, {_listed(counts(ledger.entries))}."
     )
@@ -58,8 +63,8 @@ def methods(record: Record) -> str:
     tables = []
     for slot, hole in dict.fromkeys((row.slot, row.hole) for row in rows()):
         if gains := _gains(record, slot, hole):
-            table = grid(METHODS, ["---", *["---:"] * 5], (_method(record, hole, run, gains[run]) for run in gains))
-            tables.append(f"### {hole.capitalize()} holes\n\n{table}")
+            compared = grid(METHODS, ["---", *["---:"] * 5], (_method(record, hole, run, gains[run]) for run in gains))
+            tables.append(f"### {hole.capitalize()} holes\n\n{compared}")
     return "\n\n".join(tables) or NONE
 
 
@@ -83,7 +88,7 @@ def _method(record: Record, hole: str, run: str, gain: Difference | None) -> lis
         above += f" [{gain.low:+.2f}, {gain.high:+.2f}]"
     trained = record.seconds.get(f"train@{run}")
     minutes = "–" if trained is None else f"{trained / 60:.1f}"
-    return [method_names(record.measured)[run], printed[0], above, printed[1], str(len(result.seeds)), minutes]
+    return [plain(method_names(record.measured)[run]), printed[0], above, printed[1], str(len(result.seeds)), minutes]
 
 
 def claims(ledger: Ledger) -> str:
@@ -99,7 +104,12 @@ def claims(ledger: Ledger) -> str:
 def _spoken(entry: Entry) -> list[str]:
     found = shown(entry)
     verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
-    return [found["claim"], found["measure"], f"{found['ours']} {found['interval']}".strip() or "–", verdict]
+    return [
+        plain(found["claim"]),
+        plain(found["measure"]),
+        f"{found['ours']} {found['interval']}".strip() or "–",
+        verdict,
+    ]
 
 
 def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
@@ -107,19 +117,19 @@ def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
     for entry in (entry for entries in tables.values() for entry in entries):
         found.setdefault(entry.claim.text, Counter())[entry.verdict] += 1
     for claim, verdicts in found.items():
-        yield [claim, *(str(verdicts[verdict] or "–") for verdict in VERDICTS)]
+        yield [plain(claim), *(str(verdicts[verdict] or "–") for verdict in VERDICTS)]
 
 
 def reasons(ledger: Ledger) -> str:
     """Why claims have no verdict of confirmed or contradicted."""
     found = Counter((entry.verdict, entry.why) for entry in ledger.entries if entry.verdict not in VERDICTS[:2])
-    table = grid(
+    listed = grid(
         ["verdict", "why", "claims"],
         ["---", "---", "---:"],
-        ([verdict, why, str(count)] for (verdict, why), count in found.most_common()),
+        ([verdict, plain(why), str(count)] for (verdict, why), count in found.most_common()),
     )
     stand_ins = sum(entry.stand_in for entry in ledger.entries)
-    return f"{stand_ins} of {len(ledger.entries)} claims are tested on other photographs than the paper's.\n\n{table}"
+    return f"{stand_ins} of {len(ledger.entries)} claims are tested on other photographs than the paper's.\n\n{listed}"
 
 
 def cost(record: Record) -> str:
@@ -127,10 +137,10 @@ def cost(record: Record) -> str:
     kinds = Counter()
     for stage, hours in record.core_hours.items():
         kinds[stage.partition("@")[0]] += hours
-    table = grid(
+    listed = grid(
         ["stages", "core-hours"], ["---", "---:"], ([kind, f"{hours:.2f}"] for kind, hours in kinds.most_common())
     )
-    return f"{sum(kinds.values()):.1f} core-hours in all.\n\n{table}"
+    return f"{sum(kinds.values()):.1f} core-hours in all.\n\n{listed}"
 
 
 def again(record: Record) -> str:

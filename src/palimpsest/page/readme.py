@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from palimpsest.claims.ledger import counts, read_ledger
-from palimpsest.page.blocks import grid
+from palimpsest.markdown import plain, table
 from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -26,10 +26,10 @@ def block(record: Record | None, values: Values) -> str:
 def about(record: Record) -> str:
     """What a reader must know of the numbers below it."""
     smoke = f" Smoke run: {SMOKE}" if record.profile == "tiny" else ""
+    devices = plain(" and ".join(record.devices))
     return (
-        f"On record: [{record.name}](records/{record.name}), profile `{record.profile}`, {record.day}, on "
-        f"{' and '.join(record.devices)}.{smoke} Compare a published number with ours only where both were measured on "
-        "the same data."
+        f"On record: [{record.name}](records/{record.name}), profile `{record.profile}`, {record.day}, on {devices}."
+        f"{smoke} Compare a published number with ours only where both were measured on the same data."
     )
 
 
@@ -45,7 +45,8 @@ def verdicts(record: Record) -> str:
 
 def headline(record: Record, values: Values) -> str:
     """The papers' own methods as a table."""
-    return grid(HEADS, RULE, (_cells(record, row, values) for row in rows()))
+    cells = (map(plain, _cells(record, row, values)) for row in rows())
+    return "\n".join(table(HEADS, RULE, cells))
 
 
 def _cells(record: Record, row: Row, values: Values) -> list[str]:
@@ -64,8 +65,9 @@ def pictures(record: Record) -> str:
         words = ("as they are", f"{row.hole} holes", f"filled by {row.method}")
         strips |= dict(zip(strip_names(row), words, strict=True))
     there = {name: label for name, label in strips.items() if (record.folder / "pictures" / f"{name}.png").is_file()}
-    shown = (
-        [label, f"![{PICTURES} test pictures, {label}]({Path('records', record.name, 'pictures', name)}.png)"]
+    folder = Path("records", record.name, "pictures")
+    lines = [
+        [plain(label), f"![{PICTURES} test pictures, {plain(label)}]({folder / name}.png)"]
         for name, label in there.items()
-    )
-    return grid(["test pictures", ""], ["---", "---"], shown) if there else ""
+    ]
+    return "\n".join(table(["test pictures", ""], ["---", "---"], lines)) if lines else ""

@@ -28,9 +28,8 @@ def trainings(params: Tree, counted: Mapping[str, Tree], profile: str) -> dict[s
         cost = costs.get(name) or max((costs.get(user, 0) for user in users), default=0)  # at most that of its users
         size = part(params, Crops, "profiles", profile, "slots", run.slot).size
         fills = _pictures(run) * (FORWARD_AND_BACKWARD + run.settings.get("critic_steps", 1))
-        stage = "pretrain" if name in params["pretrained"] else "train"
         seeds = len(runs.seeds(params, name, profile))
-        seconds[f"{stage}@{name}"] = seeds * fills * cost * (size / COUNTED_AT) ** 2 / rate
+        seconds[runs.made_by(params, name)] = seeds * fills * cost * (size / COUNTED_AT) ** 2 / rate
     return seconds
 
 

@@ -1,6 +1,7 @@
 """The pipeline as DVC knows it: the stages, what each one waits for and needs, and which of them have to run."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from dvc.stage.exceptions import StageCmdFailedError
 from dvc.utils.serialize import dumps_yaml, load_yaml, parse_yaml_for_update
 from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from pydantic import NonNegativeFloat
+from tqdm import tqdm
 
 from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.storage import write_text
@@ -110,21 +112,16 @@ class Pipeline:
         """Those that have changed and all that depend on them."""
         return followers(stages, self.changed(stages, again))
 
-    def news(self, name: str) -> dict[str, str]:
-        """{path, or what else: how it differs} from what dvc.lock says of a stage."""
+    def news(self, names: Collection[str]) -> dict[str, dict[str, str]]:
+        """{stage: {path, or what else: how it differs from what dvc.lock says}} of those that have changed."""
         with self._locked():
-            stage = self.repo.stage.get_target(name)
-            found = {}
-            for part in stage.status().get(name, []):
-                if isinstance(part, str):
-                    found[part] = ""
-                else:
-                    found |= {path: state for paths in part.values() for path, state in paths.items()}
-            return found
+            asked = [stage for stage in self.repo.index.stages if stage.addressing in names and not stage.frozen]
+            states = {stage.addressing: stage.status() for stage in tqdm(asked, unit="stage", disable=None)}
+        return {name: _differences(state[name]) for name, state in states.items() if state}
 
     def known(self, name: str, path: str) -> str | None:
         """The text of a file that a stage depends on, as it was when the stage ran last; None if the cache lacks it."""
-        stage = self.repo.stage.get_target(name)
+        (stage,) = [each for each in self.repo.index.stages if each.addressing == name]
         (value,) = [each.hash_info.value for each in stage.deps if each.def_path == path]
         kept = Path(self.repo.cache.local.oid_to_path(value)) if value else None
         return kept.read_text(encoding="utf-8") if kept and kept.is_file() else None
@@ -176,7 +173,7 @@ class Pipeline:
             with lock_repo(self.repo):
                 yield
         except DvcException as error:
-            raise InputError(f"dvc.yaml: {error}") from error
+            raise InputError(in_use(error) or f"dvc.yaml: {error}") from error
 
     def mend(self) -> bool:
         """Puts right what killed processes have left; whether there was anything.
@@ -224,6 +221,27 @@ class Pipeline:
                     lock["stages"] = {name: now[name] for name in order}
                     write_text(self.lock, dumps_yaml(lock))
             self.kept.unlink()
+
+
+def in_use(error: DvcException) -> str:
+    """Who has the files that DVC could not lock, and what to do; "" where something else is wrong."""
+    *_, cause = _causes(error)
+    if not isinstance(cause, LockError):
+        return ""
+    users = dict.fromkeys(re.findall(r"\(PID (\d+)\): (.*)", str(cause)))
+    found = " and ".join(f"`{command}` (process {process})" for process, command in users) or "another `dvc`"
+    return f"asked what has changed, found {found} at work in this folder; accepted: wait until it ends, or stop it"
+
+
+def _differences(state: Iterable[str | Mapping[str, Mapping[str, str]]]) -> dict[str, str]:
+    """{path, or what else: how it differs} out of a stage's status."""
+    found = {}
+    for part in state:
+        if isinstance(part, str):
+            found[part] = ""
+        else:
+            found |= {path: how for paths in part.values() for path, how in paths.items()}
+    return found
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,7 +9,7 @@ gets an interpreter of its own; so does one with other variables for Python or i
 every command once this process is gone.
 
 A command ends, with its process group, when its caller does or when standard input closes: so a stage ends with the
-worker that runs it.
+worker that runs it. It is asked first, by SIGTERM, and has some seconds to leave what it can go on from.
 """
 
 import atexit
@@ -25,6 +25,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 import warnings
 from contextlib import suppress
@@ -34,6 +35,8 @@ from typing import NoReturn
 
 LIBRARIES = ["numpy", "pydantic", "ruamel.yaml", "PIL.Image", "torch", "torch._dynamo"]
 LIBRARIES += ["lightning_fabric", "cv2", "scipy.ndimage"]
+GRACE = 10.0  # s for a command to end when it is asked to, as a training does with a resume point
+PAUSE = 0.02  # s between two looks whether it has
 LENGTH = 8  # bytes before a request that say how long it is
 LIFE = 0  # standard input: closes when the process that started this one is gone
 
@@ -155,9 +158,10 @@ class Server:
 
     def watch(self, child: int, caller: socket.socket) -> None:
         """Waits for a command to end, or ends it, and tells its caller how it ended."""
-        while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        while not has_ended(child):
             ready = self.wait(LIFE, caller, self.awake, self.listener)
             if LIFE in ready or caller in ready:
+                self.ask_to_end(child)
                 break
             if self.awake in ready:
                 self.awake.recv(1)
@@ -170,6 +174,14 @@ class Server:
             code = os.waitstatus_to_exitcode(status)
             caller.sendall(bytes([code if code >= 0 else 128 - code]))
 
+    def ask_to_end(self, child: int) -> None:
+        """Sends SIGTERM to a command and all that it has started, and waits for its end, but not for long."""
+        until = time.monotonic() + GRACE
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGTERM)
+        while not has_ended(child) and time.monotonic() < until:
+            time.sleep(PAUSE)
+
     def leave(self, caller: socket.socket) -> None:
         """Makes a fork of this process one that no longer serves, and that dies with the one that does."""
         os.setsid()
@@ -181,6 +193,10 @@ class Server:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for each in (self.listener, self.awake, self.alarm, caller):
             each.close()
+
+
+def has_ended(child: int) -> bool:
+    return bool(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT))
 
 
 def leave(code: object) -> NoReturn:

@@ -1,6 +1,7 @@
 """What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
 
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -9,13 +10,14 @@ from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.pipeline.agenda import Seconds, Stages, critical_path, forecast
 from palimpsest.pipeline.display import in_words
 from palimpsest.pipeline.estimates import trainings
-from palimpsest.pipeline.graph import Pipeline
+from palimpsest.pipeline.graph import Pipeline, followers, in_use
 from palimpsest.pipeline.reasons import reasons
 from palimpsest.pipeline.times import Times
 from palimpsest.storage import read_json
 from palimpsest.workspace import Workspace
 
 ON_GPUS = ("photos", "paper")
+ESTIMATED = ("train@", "pretrain@")  # how stages begin that `estimates` knows
 WORKERS = (1, 2, 4, 8, 16, 64)
 FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
 
@@ -23,26 +25,41 @@ FIRST = "check"  # the one stage that reads the settings, and so the one that mu
 def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:
     """Of what has changed, of the whole of this profile, and of the others at their own scale; `check` runs for it."""
     if FIRST in pipeline.changed({FIRST}):
+        say(f"`{FIRST}` reads the settings, as they or the code have changed")
         try:
             pipeline.reproduce(FIRST)
         except DvcException as error:
-            raise InputError(f"{FIRST}: fails, so no plan can be made: {error}") from error
-    due, expected = pipeline.due(stages), times.expected(stages)
-    parts = [what_would_run(reasons(root, pipeline, stages, due), times.took)]
+            raise InputError(in_use(error) or f"{FIRST}: fails, so no plan can be made: {error}") from error
+    say(f"comparing {len(stages)} stages with what dvc.lock says of them")
+    news = pipeline.news(stages)
+    due, expected, unknown = followers(stages, news), times.expected(stages), times.unknown(stages)
+    parts = [what_would_run(reasons(root, pipeline, stages, news, due), times.took)]
     if due:
-        parts.append(on_workers("What would run", stages, due, expected))
-    parts.append(on_workers(f"All of profile {times.profile}, as measured here or on record", stages, stages, expected))
-    others = [each for each in ON_GPUS if each != times.profile]
-    return "\n\n".join(parts + [of_profile(root, stages, times.expected(stages, each), each) for each in others])
+        parts.append(on_workers("What would run", stages, due, expected, unknown))
+    title = f"All of profile {times.profile}, as measured here or on record"
+    parts.append(on_workers(title, stages, stages, expected, unknown))
+    return "\n\n".join([*parts, *on_gpus(root, stages, times)])
 
 
-def of_profile(root: Path, stages: Stages, here: Seconds, profile: str) -> str:
-    """Of another profile, on GPUs."""
-    title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+def say(text: str) -> None:
+    """What is being done, beside what is printed at the end."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def on_gpus(root: Path, stages: Stages, times: Times) -> Iterator[str]:
+    """Of the profiles that are made for GPUs, unless one of them is the active one."""
+    others = [profile for profile in ON_GPUS if profile != times.profile]
     try:
-        return on_workers(title, stages, stages, of_another_profile(root, here, profile))
-    except InputError as error:
-        return f"{title}: {error}"
+        estimates = {each: of_another_profile(root, times.expected(stages, each), each) for each in others}
+    except InputError:
+        made = f"{Workspace(root).architectures}, which `dvc repro architectures` makes"
+        plural = "s" if len(others) > 1 else ""
+        yield f"Profile{plural} {' and '.join(others)}: to estimate trainings takes {made}"
+        return
+    for profile, seconds in estimates.items():
+        title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+        unknown = [name for name in times.unknown(stages) if not name.startswith(ESTIMATED)]
+        yield on_workers(title, stages, stages, seconds, unknown)
 
 
 def of_another_profile(root: Path, here: Seconds, profile: str) -> Seconds:
@@ -61,13 +78,26 @@ def what_would_run(why: Mapping[str, str], took: Seconds) -> str:
     times = {name: in_words(took[name]) if name in took else "not known" for name in why}
     name_width, time_width = (max(map(len, words)) for words in (times, times.values()))
     lines = [f"  {name:{name_width}}  {times[name]:>{time_width}}  {reason}" for name, reason in why.items()]
-    return "\n".join([f"{len(why)} stages would run; how long each took the last time, and why:", *lines])
+    stages = "1 stage" if len(why) == 1 else f"{len(why)} stages"
+    return "\n".join([f"{stages} would run; how long each took the last time, and why:", *lines])
 
 
-def on_workers(title: str, stages: Stages, due: Collection[str], seconds: Seconds) -> str:
-    """How long `due` takes on so many workers, how busy they are, and the chain of stages that no worker shortens."""
+def on_workers(
+    title: str, stages: Stages, due: Collection[str], seconds: Seconds, unknown: Collection[str] = ()
+) -> str:
+    """How long `due` takes on so many workers, how busy they are, and the chain of stages that no worker shortens.
+
+    Nothing of it where most were never measured: what is `unknown` goes by others.
+    """
+    guessed = sum(name in unknown for name in due)
+    lacking = f"{guessed} of {len(due)} stages were never measured"
+    if 2 * guessed > len(due):
+        return f"{title}: no total, as {lacking}"
     chain = critical_path({name: stages[name] for name in stages if name in due}, seconds)
     found = [forecast(stages, due, seconds, workers) for workers in WORKERS]
     lines = [f"  {each.workers:>2} workers  {in_words(each.seconds):>14}  {each.busy:>4.0%} busy" for each in found]
     longest = in_words(sum(seconds[name] for name in chain))
-    return "\n".join([f"{title}:", *lines, f"  the longest chain takes {longest}: {', '.join(chain)}"])
+    lines.append(f"  the longest chain takes {longest}: {', '.join(chain)}")
+    if guessed:
+        lines.append(f"  {lacking}, and count as the median of their kind, or of all where none of their kind was")
+    return "\n".join([f"{title}:", *lines])

@@ -139,7 +139,8 @@ def _local(environments: list[Mapping[str, str]], gpus: int) -> SpecCluster:
             **QUIET,
         }
         workers[number] = {"cls": Nanny, "options": options | {"resources": {GPU: 1} if number < gpus else {}}}
-    scheduler = {"cls": Scheduler, "options": {**HERE, "port": 0, "dashboard": False}}
+    options = {**HERE, "port": 0, "dashboard": False, "dashboard_address": f"{HERE['host']}:0"}  # any port is free
+    scheduler = {"cls": Scheduler, "options": options}
     return SpecCluster(workers=workers, scheduler=scheduler, **QUIET)
 
 

@@ -17,12 +17,14 @@ LONGEST = 40  # characters of a value
 HASHES = ("settings", "published", "fills")  # keys of resolved files under which there are hashes of what others hold
 
 
-def reasons(root: Path, pipeline: Pipeline, stages: Stages, due: Collection[str]) -> dict[str, str]:
-    """{stage: why it would run} of those that are due, in a few words."""
+def reasons(
+    root: Path, pipeline: Pipeline, stages: Stages, news: Mapping[str, Mapping[str, str]], due: Collection[str]
+) -> dict[str, str]:
+    """{stage: why it would run} of those that are due, in a few words; `news` are those of the pipeline."""
     params, found = read_yaml(root / "params.yaml"), {}
     for name in (name for name in stages if name in due):
         changed = [
-            why for path, state in pipeline.news(name).items() for why in _news(params, pipeline, name, path, state)
+            why for path, state in news.get(name, {}).items() for why in _news(params, pipeline, name, path, state)
         ]
         before = [other for other in stages if other in stages[name].after and other in due]
         found[name] = "; ".join(_few(dict.fromkeys(changed)) + ([f"after {', '.join(_few(before))}"] if before else []))
@@ -51,7 +53,7 @@ def _told(params: Tree, now: Tree, key: str, before: object, after: object) -> s
         return f"code of {rest}"
     shown = f"{shorten(str(before), LONGEST)} → {shorten(str(after), LONGEST)}"
     run, inner = now.get("run"), rest
-    while part == "run" and run:
+    while part == "run" and isinstance(run, Mapping):
         first, _, below = inner.partition(".")
         if first == "settings":
             return f"{_owner(params, run['name'], below)} {shown}"

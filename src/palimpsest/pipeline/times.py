@@ -43,9 +43,12 @@ class Times:
         With as many seeds as a profile has, the active one when left out.
         """
         profile = profile or self.profile
-        return {
-            name: (self.a_seed.get(name) or self._usual(_kind(name))) * self._seeds(name, profile) for name in names
-        }
+        seconds = {name: self.a_seed[name] if name in self.a_seed else self._usual(_kind(name)) for name in names}
+        return {name: each * self._seeds(name, profile) for name, each in seconds.items()}
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those that were never measured, so that `expected` goes by others."""
+        return [name for name in names if name not in self.a_seed]
 
     def _usual(self, kind: str) -> float:
         alike = [seconds for name, seconds in self.a_seed.items() if _kind(name) == kind]

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from palimpsest.config.runs import FULL_SCALE, Run, resolve
-from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, merge, read_yaml
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, choices, merge, read_yaml
 
 FOLDER = Path(__file__).parent
 NEVER_NEEDED = ("num_batches_tracked", "mean_colour.batches")  # ends of names: counts that only training reads
@@ -97,6 +97,6 @@ def available() -> list[str]:
 def read(name: str) -> Layout:
     """The layout of a released file; InputError if none is known by that name."""
     if name not in available():
-        raise InputError(f"no released file {name!r}; accepted: {', '.join(available())}")
+        raise InputError(f"no released file {name!r}; accepted: {choices(available(), name)}")
     file = FOLDER / f"{name}.yaml"
     return build(Layout, {**read_yaml(file), "name": name}, "", file.name)

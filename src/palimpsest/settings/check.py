@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Tree, build, choices, where_written
+from palimpsest.config.yaml import InputError, Tree, build, choices, one_of, where_written
 from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
 from palimpsest.evaluation.external import External, external
@@ -23,8 +23,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
     Holes must fit the pictures, networks must build, and the datasets of the active profile must be available.
     """
     params = build(Params, tree, partial(where_written, tree))
-    if params.profile not in params.profiles:
-        raise InputError(f"params.yaml: profile is {params.profile!r}; accepted: {', '.join(params.profiles)}")
+    one_of(params.profile, params.profiles, "params.yaml: profile")
     trained, targets = runs.trained(tree), runs.targets(tree)
     learned = {runs.resolve(tree, name).slot for name in trained}
     _check_slots(params, learned | {target.slot for target in targets}, datasets)
@@ -112,9 +111,13 @@ def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
     at = f"{'runs' if target.stage == 'evaluate' else 'transfers'}.{target.name}"
     with _explaining(f"{at}.slot"):
         if target.slot not in scale.slots:
-            raise InputError(f"asked for a slot {target.slot!r}; accepted: {', '.join(scale.slots)}")
-    with _explaining(f"{at}.holes"):
-        for kind in target.holes:
+            raise InputError(f"asked for a slot {target.slot!r}; accepted: {choices(scale.slots, target.slot)}")
+    _check_kinds(holes, target.holes, f"{at}.holes")
+
+
+def _check_kinds(holes: Holes, kinds: list[str], at: str) -> None:
+    for place, kind in enumerate(kinds):
+        with _explaining(f"{at}.{place}"):
             holes.kind(kind)
 
 
@@ -125,12 +128,8 @@ def _check_released(tree: Tree, networks: Mapping[str, Network], name: str, prof
 
 
 def _check_external(name: str, entry: External, params: Params) -> None:
-    slots = params.active.slots
-    with _explaining(f"external.{name}"):
-        if entry.slot not in slots:
-            raise InputError(f"slot is {entry.slot!r}; accepted: {', '.join(slots)}")
-        for kind in entry.holes:
-            params.holes.kind(kind)
+    one_of(entry.slot, params.active.slots, f"params.yaml: external.{name}.slot")
+    _check_kinds(params.holes, entry.holes, f"external.{name}.holes")
     with _explaining(f"external.{name}.results"):
         entry.results.check(entry.holes)
 

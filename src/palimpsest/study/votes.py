@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
-from palimpsest.config.yaml import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Settings, build, choices
 from palimpsest.storage import write_text
 from palimpsest.study.tally import Vote
 from palimpsest.study.trials import Key
@@ -107,7 +107,7 @@ def rows_of(ballot: Ballot, key: Key, source: str) -> list[Row]:
             raise InputError(f"{source}: found a vote on trial {name!r}, which {key.study} does not have")
         if vote.choice not in trial.codes:
             found = f"found choice {vote.choice!r} on trial {name}"
-            raise InputError(f"{source}: {found}; accepted: {', '.join(sorted(trial.codes))}")
+            raise InputError(f"{source}: {found}; accepted: {choices(sorted(trial.codes), vote.choice)}")
         seen = (trial.slot, trial.hole, trial.picture, trial.codes[vote.choice])
         rows.append(Row(key.identity, ballot.rater, name, *seen, f"{vote.seconds:.1f}"))
     return rows

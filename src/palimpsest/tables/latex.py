@@ -126,6 +126,8 @@ TEX = {
     "\u00a0": "~",
     "^": r"\textasciicircum{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # which after a line's end would be a length
+    "*": "{*}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "−": "$-$",

@@ -2,9 +2,9 @@
 
 import csv
 import io
-import re
-from html import escape
 
+from palimpsest import markdown
+from palimpsest.markdown import plain
 from palimpsest.tables.model import Cell, Table
 
 
@@ -19,23 +19,13 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A table for GitHub; notes as a list."""
-    heads = [*map(_plain, table.corners), *(f"{_plain(head.group)}:<br>{_plain(head.text)}" for head in table.heads)]
+    heads = [*map(plain, table.corners), *(f"{plain(head.group)}:<br>{plain(head.text)}" for head in table.heads)]
     rules = [*["---"] * len(table.corners), *("---:" if head.numeric else "---" for head in table.heads)]
-    rows = [[*map(_plain, lead), *map(_marked, cells)] for lead, cells in table.lines]
-    lines = [" | ".join(["", *map(_bar, row), ""]).strip() for row in [heads, rules, *rows]]
-    notes = [f"- {_plain(term)}: {_plain(text)}" for term, text in table.explained]
-    return "\n".join([f"**{_plain(table.caption)}**", "", *lines, "", *notes]) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Text whose HTML shows as it is written."""
-    return escape(text, quote=False)
-
-
-def _bar(text: str) -> str:
-    return re.sub(r"(?<!\\)\|", r"\\|", text)
+    rows = [[*map(plain, lead), *map(_marked, cells)] for lead, cells in table.lines]
+    notes = [f"- {plain(term)}: {plain(text)}" for term, text in table.explained]
+    return "\n".join([f"**{plain(table.caption)}**", "", *markdown.table(heads, rules, rows), "", *notes]) + "\n"
 
 
 def _marked(cell: Cell) -> str:
-    text = _plain(cell.text)
+    text = plain(cell.text)
     return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(cell.mark, text)

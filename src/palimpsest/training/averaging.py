@@ -31,3 +31,10 @@ def average(fabric: "Fabric", tensors: list[Tensor]) -> None:
     mean = fabric.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduce_op="mean")
     for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view_as(tensor))
+
+
+def greatest(fabric: "Fabric", number: int) -> int:
+    """The greatest of the numbers of all processes."""
+    if fabric.world_size == 1:
+        return number
+    return int(fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max"))

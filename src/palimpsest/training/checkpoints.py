@@ -13,7 +13,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from palimpsest.config.numbers import Pixels
-from palimpsest.config.runs import Run, fingerprint
+from palimpsest.config.runs import Run, fingerprint, made_by
 from palimpsest.config.yaml import InputError, Settings, Tree
 from palimpsest.models import available, create, find, inherit, without_values
 from palimpsest.storage import replacing, sha256
@@ -153,6 +153,14 @@ def keep(model, networks: Container[str]) -> None:
             del model.networks[name]
 
 
+def load_named(workspace: Workspace, params: Tree, name: str, device: torch.device | str = "cpu"):
+    """(model, origin) of a run by its name, whatever settings it was trained with; InputError if it was not trained."""
+    path = workspace.run(name).weights
+    if not path.is_file():
+        raise _absent(path, made_by(params, name))
+    return load(path, device)
+
+
 def load_run(files: RunFiles, run: Run, device: torch.device | str = "cpu"):
     """(model, origin) of a run's checkpoint; InputError if other settings made it."""
     model, origin = load(files.weights, device)
@@ -170,9 +178,8 @@ def weights_hash(files: RunFiles) -> str:
     return sha256(files.weights)
 
 
-def _absent(path: Path) -> InputError:
-    stage = "convert" if "released" in path.parts else "train"
-    return InputError(f"{path}: no such checkpoint; `dvc repro {stage}` makes it")
+def _absent(path: Path, stage: str = "") -> InputError:
+    return InputError(f"{path}: no such checkpoint; `{f'dvc repro {stage}'.strip()}` makes it")
 
 
 def begin(model, run: Run, seed: int, workspace: Workspace) -> None:

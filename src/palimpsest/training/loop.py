@@ -1,7 +1,8 @@
 """The one training loop: phases as data, the method's own step, exact resume.
 
 The batch, noise and dropout of an iteration are functions of (seed, iteration). A run that was killed and goes on from
-its last resume point therefore ends in the same bytes as one that was not.
+its last resume point therefore ends in the same bytes as one that was not. Ctrl-C and SIGTERM leave a resume point at
+the end of the iteration.
 """
 
 import math
@@ -16,11 +17,12 @@ import torch
 from pydantic import Field
 from torch.utils.data import DataLoader
 
+from palimpsest.config.entry import Postponed, Stopped
 from palimpsest.config.numbers import Count, Iterations
 from palimpsest.config.runtime import Runtime
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.learning.schedule import Phase
-from palimpsest.training.averaging import average, average_gradients
+from palimpsest.training.averaging import average, average_gradients, greatest
 from palimpsest.training.batches import Batches
 from palimpsest.training.display import Display
 from palimpsest.training.resume import Progress, ResumePoint
@@ -28,6 +30,8 @@ from palimpsest.training.sample_grids import SampleGrid
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+POSTPONED = "the training stops after this iteration, with a resume point; a second time, it stops at once"
 
 
 class TrainingConfig(Settings):
@@ -64,10 +68,12 @@ def train(
     display = Display(len(phases), progress.iteration) if fabric.is_global_zero else None
     current: Phase | None = None
     highest_rates: list[tuple[dict[str, Any], float]] = []  # of each group of parameters
-    recent: list[dict[str, float]] = []  # losses that no row of the log holds yet
     saved = time.monotonic()
-    with _telling(progress, len(phases), resume):
-        for batch in DataLoader(batches, batch_size=None, sampler=order, num_workers=runtime.workers):
+    with _telling(progress, len(phases), resume, display), Postponed(POSTPONED) as stop:
+        loader = DataLoader(
+            batches, batch_size=None, sampler=order, num_workers=runtime.workers, worker_init_fn=stop.watch
+        )
+        for batch in loader:
             phase, place = phases[progress.iteration]
             if phase is not current:
                 current = phase
@@ -80,15 +86,16 @@ def train(
             with fabric.autocast():
                 losses = model.step(*(part.to(fabric.device) for part in batch))
             average(fabric, buffers)
-            recent.append({name: float(loss.detach()) for name, loss in losses.items()})
-            if bad := [name for name, loss in recent[-1].items() if not math.isfinite(loss)]:
+            now = {name: float(loss.detach()) for name, loss in losses.items()}
+            if bad := [name for name, loss in now.items() if not math.isfinite(loss)]:
                 raise InputError(
                     f"training with seed {batches.seed} stopped at iteration {progress.iteration + 1} of {len(phases)}"
-                    f": the loss {bad[0]} is {recent[-1][bad[0]]}; the last good state is {resume}"
+                    f": the loss {bad[0]} is {now[bad[0]]}; the last good state is {resume}"
                 )
+            progress.recent.append(now)
             progress.iteration += 1
             if display:
-                display.show(progress.iteration, recent[-1])
+                display.show(progress.iteration, now)
             done = progress.iteration == len(phases)
             distances = {}
             if grid is not None and (progress.iteration % config.sample_every == 0 or done):
@@ -98,26 +105,32 @@ def train(
                 model.networks.train()
             ends = done or phases[progress.iteration][0] is not current
             if progress.iteration % config.log_every == 0 or ends or distances:
-                row = {"iteration": progress.iteration, "phase": current.name, **_means(recent), **distances}
+                row = {"iteration": progress.iteration, "phase": current.name, **_means(progress.recent), **distances}
                 progress.log.append(row)
-                recent = []
-                if fabric.is_global_zero and not done and time.monotonic() - saved >= runtime.checkpoint_seconds:
-                    resume.save(progress)
-                    saved = time.monotonic()
-    if display:
-        display.close()
+                progress.recent.clear()
+            stopped = greatest(fabric, stop.number)
+            due = time.monotonic() - saved >= runtime.checkpoint_seconds and not done
+            if fabric.is_global_zero and (stopped or due):
+                resume.save(progress)
+                saved = time.monotonic()
+            if stopped:
+                fabric.barrier()  # no process ends before it is written; the first one speaks for all
+                raise Stopped(stopped) if fabric.is_global_zero else SystemExit
     return progress
 
 
 @contextmanager
-def _telling(progress: Progress, iterations: int, resume: ResumePoint) -> Iterator[None]:
-    """Notes where a training was stopped."""
+def _telling(progress: Progress, iterations: int, resume: ResumePoint, display: Display | None) -> Iterator[None]:
+    """Notes where a training was stopped, and closes its display."""
     try:
         yield
     except KeyboardInterrupt as stop:
         where = f"training stopped at iteration {progress.iteration} of {iterations}"
         stop.add_note(f"{where}; the same command goes on from {resume}")
         raise
+    finally:
+        if display:
+            display.close()
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:

@@ -25,6 +25,7 @@ class Progress:
 
     iteration: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
+    recent: list[dict[str, float]] = field(default_factory=list)  # losses that no row of the log holds yet
     grids: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → sample grid, uint8 (K, H, W, 3)
 
 
@@ -35,6 +36,7 @@ class State(Settings):
 
     iteration: NonNegativeInt
     log: list[dict[str, int | float | str]]
+    recent: list[dict[str, float]]
     grids: dict[int, Tensor]
     optimisers: dict[str, dict[str, Any]]
     networks: dict[str, Tensor]
@@ -62,9 +64,9 @@ class ResumePoint:
             )
         grids = {iteration: torch.from_numpy(grid) for iteration, grid in progress.grids.items()}
         optimisers = {name: optimiser.state_dict() for name, optimiser in self.model.optimisers.items()}
-        state = {"iteration": progress.iteration, "log": progress.log, "grids": grids, "optimisers": optimisers}
+        state = {"iteration": progress.iteration, "log": progress.log, "recent": progress.recent, "grids": grids}
         buffer = io.BytesIO()
-        torch.save({**state, "networks": networks}, buffer)
+        torch.save({**state, "optimisers": optimisers, "networks": networks}, buffer)
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             file.write(sha256(buffer.getbuffer()).digest())
             file.write(buffer.getbuffer())
@@ -93,4 +95,5 @@ class ResumePoint:
         self.model.networks.load_state_dict(state.networks)
         for name, optimiser in self.model.optimisers.items():
             optimiser.load_state_dict(state.optimisers[name])
-        return Progress(state.iteration, state.log, {at: grid.numpy() for at, grid in state.grids.items()})
+        grids = {at: grid.numpy() for at, grid in state.grids.items()}
+        return Progress(state.iteration, state.log, state.recent, grids)
