@@ -7,11 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from palimpsest.config.runs import PROFILES
 from palimpsest.config.runtime import read_runtime
 from palimpsest.pipeline.agenda import critical_path, forecast
 from palimpsest.pipeline.graph import Pipeline
-from palimpsest.pipeline.plan import WORKERS, of_another_profile
+from palimpsest.pipeline.plan import ON_GPUS, WORKERS, of_another_profile
 from palimpsest.pipeline.times import Times
 
 HOUR = 3600  # s
@@ -23,7 +22,7 @@ def main() -> None:
     stages, times = Pipeline(root, scratch).stages(), Times(root, scratch)
     here = times.expected(stages)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for axes, profile in zip(figure.subplots(1, 3), PROFILES, strict=True):
+    for axes, profile in zip(figure.subplots(1, 1 + len(ON_GPUS)), (times.profile, *ON_GPUS), strict=True):
         seconds = here if profile == times.profile else of_another_profile(root, here, profile)
         unit, per = ("minutes", 60) if profile == times.profile else ("hours", HOUR)
         found = [forecast(stages, stages, seconds, workers).seconds / per for workers in WORKERS]
