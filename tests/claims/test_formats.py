@@ -59,7 +59,7 @@ def test_latex_has_a_line_for_each_claim_and_a_head_for_each_table(whole, one):
     text = to_tex(whole)
     assert text.count(r" \\") == len(whole.entries) + 1  # the head
     assert text.count(r"\multicolumn{5}") == sum(len(tables) for tables in grouped(whole).values())
-    line = "It is. PSNR. & +0.76 & +3.00 [+3.00, +3.00] & 24, 8, 1+1 & confirmed"
+    line = "It is. PSNR. & +0.76 & +3.00 {[}+3.00, +3.00] & 24, 8, 1+1 & confirmed"
     assert line in to_tex(one)
 
 

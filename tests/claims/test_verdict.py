@@ -73,6 +73,18 @@ def test_of_several_pairs_each_must_be_confirmed_and_the_least_is_shown(fake):
     assert one_absent.verdict == "not run"
 
 
+def test_the_pair_that_is_shown_is_one_that_makes_the_verdict(fake):
+    """One pair is a little against the claim without doubt, another much, but for two photographs alone."""
+    seen = evidence(fake)
+    values = {run: seen.measured.values(run)["rectangle"]["psnr_hole"] for run in ("deepfill-v1", "patchmatch")}
+    base = seen.measured.values("constant-fill")["rectangle"]["psnr_hole"]
+    values["deepfill-v1"][:] = base + 0.5 + 0.001 * np.arange(24)
+    values["patchmatch"][:] = base + np.where(np.arange(24) < 6, 30.0, -2.0 - 0.001 * np.arange(24))
+    pairs = [Pair("constant-fill", "patchmatch"), Pair("constant-fill", "deepfill-v1")]
+    entry = judge(claim(pairs=pairs), seen)
+    assert (entry.verdict, entry.against) == ("contradicted", "deepfill-v1") and entry.ours.high < 0
+
+
 def test_a_pair_that_is_undecided_leaves_the_claim_undecided(fake):
     seen = evidence(fake)
     seen.measured.values("deepfill-v1")["rectangle"]["psnr_hole"][:] = seen.measured.values("constant-fill")[

@@ -69,16 +69,17 @@ def _weighed(claim: PictureClaim, evidence: Evidence) -> tuple[Pair, Verdict, st
                 if why := evidence.lacks(run, claim.slot, hole, claim.metric):
                     return pair, "not run", why, None
     found = [(pair, _gained(claim, pair, evidence)) for pair in claim.pairs]
-    signs = [_sign(claim, gained) for _, gained in found]
-    # What speaks least for a claim of no gain is the largest gain.
-    pair, gained = min(found, key=lambda each: each[1].mean * (1 if claim.margin is None else -1))
+    pair, gained = min(found, key=lambda each: _speaks_for(claim, each[1]))
     seeds = tuple(len(evidence.measured.results[run].seeds) for run in (pair.run, pair.against))
     ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, seeds)
-    if min(signs) < 0:
-        return pair, "contradicted", "", ours
-    if min(signs) > 0:
-        return pair, "confirmed", "", ours
+    if sign := _sign(claim, gained):
+        return pair, "confirmed" if sign > 0 else "contradicted", "", ours
     return pair, "undecided", gained.why or HOLDS_0.format(claim.margin or 0), ours
+
+
+def _speaks_for(claim: PictureClaim, gained: Difference) -> tuple[int, float]:
+    """How much: first the sign, then the gain, or the lack of one for a claim of no gain."""
+    return _sign(claim, gained), gained.mean if claim.margin is None else -gained.mean
 
 
 def _gained(claim: PictureClaim, pair: Pair, evidence: Evidence) -> Difference:
