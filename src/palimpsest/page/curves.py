@@ -26,8 +26,8 @@ def block(record: Record) -> str:
     rising = [name for name, gains in means.items() if gains[-1] - gains[-1 - len(gains) // 4] > RISE]
     return (
         f"![PSNR in the hole less that of the constant fill, against the iteration, a panel a method]({FIGURE})\n\n"
-        f"Below the constant fill at the end: {', '.join(below) or 'none'}.\n\n"
-        f"Rose by more than {RISE} dB in the last quarter of the training: {', '.join(rising) or 'none'}."
+        f"Below the constant fill at the end: {'; '.join(below) or 'none'}.\n\n"
+        f"Rose by more than {RISE} dB in the last quarter of the training: {'; '.join(rising) or 'none'}."
     )
 
 
