@@ -111,6 +111,8 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
             "every pixel is known, and 1% of them are grey",
         ),
         ("hole", lambda folder: ".", "picture.png is none, . is a folder; accepted: two files or two folders"),
+        ("out", lambda folder: "picture.png", "picture.png: asked to write the result over the picture"),
+        ("out", lambda folder: f"{folder.resolve()}/hole.png", "hole.png: asked to write the result over the hole"),
         ("out", lambda folder: "result.jpg", "result.jpg: accepted: a name that ends in .png, .tif"),
     ],
 )

@@ -135,3 +135,10 @@ def test_a_profile_of_other_colours_and_the_layout_of_a_tiff_are_not_kept(tmp_pa
     assert kept(save(tmp_path / "a.png", NOISE, icc_profile=PROFILES["RGB"])) == {"icc_profile": PROFILES["RGB"]}
     assert kept(save(tmp_path / "b.png", GREY, icc_profile=PROFILES["grey"])) == {}
     assert kept(save(tmp_path / "c.tif", NOISE)) == {}
+
+
+@pytest.mark.parametrize("dpi", [4294967295, 1])
+def test_a_resolution_that_says_nothing_or_that_png_cannot_hold_is_left_out(tmp_path, dpi):
+    source = save(tmp_path / "a.tif", NOISE, dpi=(dpi, dpi))
+    assert "dpi" not in kept(source)
+    Image.open(source).save(tmp_path / "b.png", **kept(source))

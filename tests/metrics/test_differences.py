@@ -66,6 +66,18 @@ def test_the_interval_holds_the_true_difference_in_93_to_97_of_100_draws(photogr
     assert 93 <= holds <= 97
 
 
+def test_a_run_that_is_not_trained_adds_nothing_that_seeds_would():
+    holds, wide = 0, []
+    for number in range(DRAWS):
+        draw = np.random.default_rng([9, number])
+        fixed, trained, of = made(draw, 45, "normal", (1, 3), 0)
+        trained += 0.3 * draw.standard_normal((3, 1))
+        found, as_trained = (of_pictures(fixed, trained, of, (varies, True)) for varies in (False, True))
+        holds += found.low <= 0 <= found.high
+        wide.append((found.high - found.low) / (as_trained.high - as_trained.low))
+    assert 93 <= 100 * holds / DRAWS <= 97 and np.median(wide) < 0.8
+
+
 @pytest.mark.parametrize(
     ("photographs", "shape", "seeds", "spread"),
     [(5, "heavy tails", (1, 1), 0), (20, "ties", (1, 1), 0), (20, "normal", (3, 3), 0.3)],

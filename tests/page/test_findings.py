@@ -15,7 +15,7 @@ from palimpsest.results.records import read_record
 from reported import value
 
 ROOT = Path(__file__).parents[2]
-NAMES = r"DeepFill v[12]"  # what has digits and is no number
+NAMES = r"DeepFill v[12]|E2I"  # what has digits and is no number
 BLOCK = re.compile(r"<!-- (\w+) -->\n.*<!-- end of \1 -->\n", re.DOTALL)
 
 
@@ -53,7 +53,7 @@ def test_a_record_without_the_reference_has_no_gain(folder):
 def test_every_claim_is_counted_once(folder):
     record = read_record(folder)
     lines = [line.strip("| ").split(" | ") for line in findings.blocks(record)["claims"].splitlines()]
-    spoken = [row for row in lines if len(row) == 4 and row[0].endswith(".")]
+    spoken = [row for row in lines if len(row) == 5 and row[0].endswith(".")]
     orders = [int(cell) for row in lines if len(row) == 6 for cell in row[1:] if cell.isdigit()]
     entries = read_ledger(record.measured, read_papers()).entries
     assert spoken and orders and len(spoken) + sum(orders) == len(entries)

@@ -40,7 +40,8 @@ class Evidence:
         first, second = (
             sum(sign * self.values(each, hole, metric) for hole, sign in holes.items()) for each in (against, run)
         )
+        trained = self.measured.varies(against), self.measured.varies(run)
         if self.metrics[metric].of == "set":
             pictures = self.measured.pictures(slot)
-            return of_sets(first, second, pictures.images, pictures.photos)
-        return of_pictures(first, second, self.measured.photographs(slot))
+            return of_sets(first, second, pictures.images, pictures.photos, trained)
+        return of_pictures(first, second, self.measured.photographs(slot), trained)

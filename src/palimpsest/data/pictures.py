@@ -31,6 +31,7 @@ MODES = {
 DEEPEST = 65535  # level, of 16 bits
 ORIENTATION = 0x0112  # EXIF tag
 # EXIF tags of a TIFF's own layout, and of its profile
+FINEST = 65535  # dpi that every format can hold
 LAYOUT = {*range(0x00FE, 0x010B), *range(0x0111, 0x011A), 0x011C, *range(0x013D, 0x0155), 0x015B, 0x8773}
 TURNS = {  # EXIF orientation → what turns a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -169,7 +170,7 @@ def kept(path: Path | str) -> dict[str, Any]:
         found = {name: picture.info.get(name) for name in ("dpi", "icc_profile")}
         if (found["icc_profile"] or b"")[16:20] != b"RGB ":
             del found["icc_profile"]
-        if min(found["dpi"] or (1,)) <= 1:  # which a file that says nothing may have
+        if not all(1 < each <= FINEST for each in found["dpi"] or ()):  # 1 in a file that says nothing
             del found["dpi"]
         exif = picture.getexif()
         for tag in LAYOUT & set(exif):

@@ -30,6 +30,9 @@ def asked(image: Path, hole: Path, out: Path, patterns: dict[str, Pattern], read
             raise InputError(
                 f"{out}: accepted: a name that ends in {', '.join(EXACT)}, which keep known pixels exactly"
             )
+        for what, path in (("picture", image), ("hole", hole)):
+            if out.resolve() == path.resolve():
+                raise InputError(f"{out}: asked to write the result over the {what}; accepted: another file")
         return Inputs.of_files({IMAGES: image, HOLES: hole}, reading), lambda name: out
     if out.suffix.lower() in ENDINGS or any(out.resolve().is_relative_to(each.resolve()) for each in (image, hole)):
         raise InputError(f"{out}: asked to write the results of a folder there; accepted: a folder elsewhere")

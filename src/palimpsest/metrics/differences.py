@@ -17,6 +17,9 @@ FEWEST = 4  # photographs; of fewer, more than 5 % of the draws are of one photo
 CAUTION = 3  # times their variance that seeds are taken to have in the draws, as that of three is often seen too small
 ROUNDING, NOTHING = 1e-12, 1e-9  # what is left of 0: of a sum, and of a variance
 
+Trained = tuple[bool, bool]  # whether each of two runs is
+BOTH = (True, True)
+
 FEW = f"fewer than {FEWEST} photographs"
 ALIKE = "too few photographs differ"
 ONE_SEED = "one number for the whole set and one seed"
@@ -47,10 +50,11 @@ class Difference:
         return Difference(-self.mean, low, high, self.pictures, self.photographs, self.seeds[::-1], self.why)
 
 
-def of_pictures(first: np.ndarray, second: np.ndarray, photographs: np.ndarray) -> Difference:
+def of_pictures(first: np.ndarray, second: np.ndarray, photographs: np.ndarray, trained: Trained = BOTH) -> Difference:
     """Of values (seeds, N) on the same N pictures; `photographs` (N,) says which picture is cut from which.
 
-    A picture on which some value is not finite is left out.
+    A picture on which some value is not finite is left out. `trained` says which of the two would come out otherwise if
+    it were made with another seed.
     """
     finite = np.isfinite(first).all(0) & np.isfinite(second).all(0)
     seeds = len(first), len(second)
@@ -64,20 +68,22 @@ def of_pictures(first: np.ndarray, second: np.ndarray, photographs: np.ndarray) 
     counted = len(group), len(sizes), seeds
     if len(sizes) < FEWEST:
         return Difference(mean, None, None, *counted, FEW)
-    half = _half(_photographs(apart, sizes), _seeds(totals, sizes))
+    half = _half(_photographs(apart, sizes), _seeds(totals, sizes, trained))
     if np.isinf(half):
         return Difference(mean, None, None, *counted, ALIKE)
     return Difference(mean, mean - half, mean + half, *counted)
 
 
-def of_sets(first: np.ndarray, second: np.ndarray, pictures: int, photographs: int) -> Difference:
-    """Of values (seeds,), one for the whole set of pictures each."""
+def of_sets(
+    first: np.ndarray, second: np.ndarray, pictures: int, photographs: int, trained: Trained = BOTH
+) -> Difference:
+    """Of values (seeds,), one for the whole set of pictures each; `trained` as above."""
     mean, counted = float(second.mean() - first.mean()), (pictures, photographs, (len(first), len(second)))
     if not np.isfinite(mean):
         return Difference(np.nan, None, None, *counted, UNDEFINED)
     if len(first) == len(second) == 1:
         return Difference(mean, None, None, *counted, ONE_SEED)
-    half = _half(_Part.none(), _seeds([first[:, None], second[:, None]], np.ones(1)))
+    half = _half(_Part.none(), _seeds([first[:, None], second[:, None]], np.ones(1), trained))
     return Difference(mean, mean - half, mean + half, *counted)
 
 
@@ -135,17 +141,17 @@ def _counts(photographs: int) -> list[np.ndarray]:
     return [draw.multinomial(photographs, even, BLOCK).astype(np.uint8) for _ in range(RESAMPLES // BLOCK)]
 
 
-def _seeds(totals: list[np.ndarray], sizes: np.ndarray) -> _Part:
-    """What training again adds, by each run's means over pictures; a run with one seed is taken to vary as the other.
+def _seeds(totals: list[np.ndarray], sizes: np.ndarray, trained: Trained) -> _Part:
+    """What training again adds, by each run's means over pictures.
 
-    With one seed of both nothing is known of it, and the interval holds for these two networks alone.
+    A run that is trained with one seed is taken to vary as the other does. With one seed of both nothing is known of
+    it, and the interval holds for these two networks alone.
     """
     several = [run for run in totals if len(run) > 1]
-    if not several:
-        return _Part.none()
+    alike = sum(len(run) == 1 and varies for run, varies in zip(totals, trained, strict=True))
     draw, found = np.random.default_rng(SEED), _Part.none()
     for run in several:
-        shares = 1 / len(run) if len(several) == len(totals) else sum(1 / len(each) for each in totals)
+        shares = 1 / len(run) + alike
         noise, freedom = _noise(run, sizes), len(run) - 1
         variance = max(0.0, float((run.sum(1) / sizes.sum()).var(ddof=1)) - noise)
         moved = np.sqrt(shares * CAUTION * variance) * draw.standard_normal(RESAMPLES)

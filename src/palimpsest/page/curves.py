@@ -1,7 +1,7 @@
 """docs/curves.svg: how each training of a record rose above the constant fill, or did not."""
 
-import statistics
 from pathlib import Path
+from statistics import fmean
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -20,10 +20,10 @@ def block(record: Record) -> str:
     """The block `curves` of docs/findings.md."""
     if not record.curves:
         return "No curves are on record."
-    names = method_names(record.measured)
-    means = {names.get(run, run): _mean(record.curves, run) for run in dict.fromkeys(run for run, _ in record.curves)}
-    below = [name for name, gains in means.items() if gains[-1] < 0]
-    rising = [name for name, gains in means.items() if gains[-1] - gains[-1 - len(gains) // 4] > RISE]
+    names, gains = method_names(record.measured), _by_run(record.curves)
+    below = [names.get(run, run) for run, seeds in gains.items() if fmean(each[-1] for each in seeds) < 0]
+    rises = {run: fmean(each[-1] - each[-1 - len(each) // 4] for each in seeds) for run, seeds in gains.items()}
+    rising = [names.get(run, run) for run, rise in rises.items() if rise > RISE]
     return (
         f"![PSNR in the hole less that of the constant fill, against the iteration, a panel a method]({FIGURE})\n\n"
         f"Below the constant fill at the end: {'; '.join(below) or 'none'}.\n\n"
@@ -31,10 +31,12 @@ def block(record: Record) -> str:
     )
 
 
-def _mean(curves: Curves, run: str) -> list[float]:
-    """Of the seeds, at each point of the training."""
-    seeds = [[gain for _, gain in points] for (name, _), points in curves.items() if name == run]
-    return [statistics.fmean(each) for each in zip(*seeds, strict=True)]
+def _by_run(curves: Curves) -> dict[str, list[list[float]]]:
+    """{run: dB along the training with each seed}."""
+    found: dict[str, list[list[float]]] = {}
+    for (run, _), points in curves.items():
+        found.setdefault(run, []).append([gain for _, gain in points])
+    return found
 
 
 def draw(record: Record, path: Path) -> None:

@@ -17,8 +17,15 @@ from palimpsest.results.records import Record
 
 PERCEIVED = "lpips_alex"
 NONE = "No results are on record yet."
-METHODS = ["method", "PSNR in the hole (dB)", "above the constant fill (dB), 95 %", "LPIPS", "seeds", "minutes a seed"]
-SPOKEN = ["claim of the text", "measured", "ours, positive as claimed, 95 %", "verdict"]
+METHODS = [
+    "method",
+    "PSNR in the hole (dB)",
+    "above the constant fill (dB), 95 %",
+    "LPIPS",
+    "seeds",
+    "training, minutes a seed",
+]
+SPOKEN = ["claim of the text", "measured", "published", "ours, positive as claimed, 95 %", "verdict"]
 
 
 def blocks(record: Record | None) -> dict[str, str]:
@@ -50,7 +57,8 @@ def about(record: Record, ledger: Ledger) -> str:
         f"The record [{record.name}](../records/{record.name}) of profile `{record.profile}`, {record.day}, on "
         f"{plain(' and '.join(record.devices))}. {len(results)} results, seeds of each: {record.seeds}. "
         f"Pictures of {slots}.\n\n"
-        f"Of {len(ledger.entries)} claims, {_listed(counts(ledger.entries))}."
+        f"Of {len(ledger.entries)} claims, {_listed(counts(ledger.entries))}; "
+        f"{sum(entry.stand_in for entry in ledger.entries)} were tested on other photographs than the paper's."
     )
 
 
@@ -63,7 +71,8 @@ def methods(record: Record) -> str:
     tables = []
     for slot, hole in dict.fromkeys((row.slot, row.hole) for row in rows()):
         if gains := _gains(record, slot, hole):
-            compared = grid(METHODS, ["---", *["---:"] * 5], (_method(record, hole, run, gains[run]) for run in gains))
+            rules = ["---", *["---:"] * (len(METHODS) - 1)]
+            compared = grid(METHODS, rules, (_method(record, hole, run, gain) for run, gain in gains.items()))
             tables.append(f"### {hole.capitalize()} holes\n\n{compared}")
     return "\n\n".join(tables) or NONE
 
@@ -76,7 +85,10 @@ def _gains(record: Record, slot: str, hole: str) -> dict[str, Difference | None]
     single = {run: measured.values(run).get(hole, {}).get(BEATEN) for run in {*runs, REFERENCE} & {*measured.results}}
     reference, photographs = single.get(REFERENCE), measured.photographs(slot)
     known = {run for run in runs if reference is not None and single[run] is not None and run != REFERENCE}
-    return {run: of_pictures(reference, single[run], photographs) if run in known else None for run in runs}
+    return {
+        run: of_pictures(reference, single[run], photographs, (False, measured.varies(run))) if run in known else None
+        for run in runs
+    }
 
 
 def _method(record: Record, hole: str, run: str, gain: Difference | None) -> list[str]:
@@ -95,7 +107,7 @@ def claims(ledger: Ledger) -> str:
     """Of each paper, the claims of its text one by one, and those of its tables counted for each pair of methods."""
     return "\n\n".join(
         f"### {read_papers()[paper].label}\n\n{_listed(counts(ledger.of(paper))).capitalize()}.\n\n"
-        f"{grid(SPOKEN, ['---'] * 4, map(_spoken, tables.pop('')))}\n\n"
+        f"{grid(SPOKEN, ['---'] * len(SPOKEN), map(_spoken, tables.pop('')))}\n\n"
         f"{grid(['order in its tables', *VERDICTS], ['---', *['---:'] * len(VERDICTS)], _orders(tables))}"
         for paper, tables in grouped(ledger).items()
     )
@@ -104,12 +116,9 @@ def claims(ledger: Ledger) -> str:
 def _spoken(entry: Entry) -> list[str]:
     found = shown(entry)
     verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
-    return [
-        plain(found["claim"]),
-        plain(found["measure"]),
-        f"{found['ours']} {found['interval']}".strip() or "–",
-        verdict,
-    ]
+    ours = f"{found['ours']} {found['interval']}".strip()
+    numbers = (f"{number} {entry.unit}".strip() if number else "–" for number in (found["published"], ours))
+    return [plain(found["claim"]), plain(found["measure"]), *numbers, verdict]
 
 
 def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
@@ -123,13 +132,11 @@ def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
 def reasons(ledger: Ledger) -> str:
     """Why claims have no verdict of confirmed or contradicted."""
     found = Counter((entry.verdict, entry.why) for entry in ledger.entries if entry.verdict not in VERDICTS[:2])
-    listed = grid(
+    return grid(
         ["verdict", "why", "claims"],
         ["---", "---", "---:"],
         ([verdict, plain(why), str(count)] for (verdict, why), count in found.most_common()),
     )
-    stand_ins = sum(entry.stand_in for entry in ledger.entries)
-    return f"{stand_ins} of {len(ledger.entries)} claims are tested on other photographs than the paper's.\n\n{listed}"
 
 
 def cost(record: Record) -> str:

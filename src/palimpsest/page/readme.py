@@ -35,11 +35,12 @@ def about(record: Record) -> str:
 
 def verdicts(record: Record) -> str:
     """How the papers' claims fare."""
-    found = counts(read_ledger(record.measured, read_papers()).entries)
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in found.items())
+    entries = read_ledger(record.measured, read_papers()).entries
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts(entries).items())
+    stand_ins = sum(entry.stand_in for entry in entries)
     return (
-        f"The papers' {sum(found.values())} [claims](docs/claims.md), tested: {listed}. "
-        "[Findings](docs/findings.md) says which."
+        f"The papers' {len(entries)} [claims](docs/claims.md): {listed}; {stand_ins} were tested on other photographs "
+        "than theirs. [Findings](docs/findings.md) says which."
     )
 
 

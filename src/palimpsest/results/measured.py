@@ -186,6 +186,10 @@ class Measured:
         described = self.runs.get(run)
         return described.run.get("name", run) if described else run
 
+    def varies(self, run: str) -> bool:
+        """Whether a run would come out otherwise with another seed: it has something to train."""
+        return bool(self.runs[run].parameters)
+
     def has(self, run: str) -> bool:
         """Whether anything of a run was measured."""
         return run in self.results or self.architecture(run) is not None
