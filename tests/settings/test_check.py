@@ -304,6 +304,12 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (("profiles", "tiny", "slots", "scenes", "size"), 60, "a multiple of 8"),
         (("profiles", "tiny", "extra"), 1, "profiles.tiny.extra is not a setting"),
         (("extra",), 1, "params.yaml: extra is not a setting"),
+        (
+            ("profiles", "tiny", "slots", "scenes", "siez"),
+            1,
+            "siez is not a setting (found 1); did you mean size?",
+        ),
+        (("profiles", "tiny", "slots", "scenes", "seed"), 1, "scenes.seed is not a setting (found 1); remove it"),
         (("runs",), {}, "params.yaml: runs is {}"),
         (
             ("holes", "kinds", "rectangle", "side"),

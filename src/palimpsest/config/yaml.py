@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -118,7 +118,7 @@ def build(kind: type[S], tree: Any, at: str | Namer, source: str = "params.yaml"
         return kind.model_validate(tree)
     except ValidationError as error:
         named = partial(dotted, at) if isinstance(at, str) else at
-        lines = list(dict.fromkeys(f"{source}: {line}" for line in _explain(error, named, tree)))
+        lines = list(dict.fromkeys(f"{source}: {line}" for line in _explain(error, named, tree, kind)))
         more = [f"{source}: {len(lines) - LINES} more"] if len(lines) > LINES else []
         raise InputError("\n".join(lines[:LINES] + more)) from error
 
@@ -152,7 +152,7 @@ def part(tree: Tree, kind: type[S], *keys: str) -> S:
     return build(kind, section(tree, *keys), ".".join(keys))
 
 
-def _explain(error: ValidationError, named: Namer, tree: Any) -> Iterator[str]:
+def _explain(error: ValidationError, named: Namer, tree: Any, kind: type[BaseModel]) -> Iterator[str]:
     """A line for each wrong key: what was found there and what would be accepted."""
     problems: dict[Keys, list[Mapping[str, Any]]] = {}
     for problem in error.errors():
@@ -160,7 +160,7 @@ def _explain(error: ValidationError, named: Namer, tree: Any) -> Iterator[str]:
     for keys, alike in problems.items():  # several at one key, or below it, are those of a union's members
         below = [other for other in problems if len(other) > len(keys) and other[: len(keys)] == keys]
         if all(other[-1] == NAME for other in below):
-            yield _line(named(tuple(key for key in keys if key != NAME)), alike)
+            yield _line(named(tuple(key for key in keys if key != NAME)), alike, kind)
 
 
 def _wrong_key(problem: Mapping[str, Any], tree: Any) -> Keys:
@@ -184,12 +184,13 @@ def _keys(location: Keys, tree: Any) -> Iterator[str | int]:
             yield key
 
 
-def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
+def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> str:
     problem = alike[0]
     found, known = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            alike = get_close_matches(str(problem["loc"][-1]), _every_setting(Settings), 1)
+            *place, name = problem["loc"]
+            alike = get_close_matches(str(name), _settings_at(kind, place), 1)
             advice = f"did you mean {alike[0]}?" if alike else "remove it"
             return f"{key} is not a setting (found {shown(found)}); {advice}"
         case "missing" | "union_tag_not_found":
@@ -205,9 +206,20 @@ def _line(key: str, alike: list[Mapping[str, Any]]) -> str:
     return f"{key} is {shown(found)}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
 
 
-def _every_setting(kind: type[Settings]) -> set[str]:
-    """The names of the settings of a kind and of all that are made from it."""
-    return set(kind.model_fields).union(*map(_every_setting, kind.__subclasses__()))
+def _settings_at(kind: type[BaseModel], place: Iterable[str | int]) -> set[str]:
+    """The names of the settings at a place within a kind; of a union, those of all its members."""
+    kinds = {kind}
+    for key in place:
+        inner = (each.model_fields[key].annotation for each in kinds if key in each.model_fields)
+        kinds = set().union(*map(_kinds, inner)) or kinds
+    return set().union(*(each.model_fields for each in kinds))
+
+
+def _kinds(annotation: Any) -> set[type[BaseModel]]:
+    """Every kind of settings in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return set().union(*map(_kinds, get_args(annotation)))
 
 
 def _accepted(problem: Mapping[str, Any]) -> str:
