@@ -18,6 +18,7 @@ from torch import nn
 
 from building import shrink
 from iopaint import Painter, serving
+from palimpsest.markdown import plain
 from project import Project
 
 pytestmark = pytest.mark.slow
@@ -247,7 +248,7 @@ def test_anyones_model_is_a_section_and_a_file_or_an_address(clean):
         rows = (clean.root / "reports" / "tables" / "deepfill-v1-1-every-metric.md").read_text().splitlines()
         heads = [cell.strip() for cell in next(row for row in rows if "Darker (external)" in row).split("|")]
         for metric in ("l1_percent", "l1_percent_raw"):
-            shown = [cell.strip() for cell in next(row for row in rows if f" {metric} " in row).split("|")]
+            shown = [cell.strip() for cell in next(row for row in rows if f" {plain(metric)} " in row).split("|")]
             for name, label in (("darker", "Darker"), ("served", "Served")):
                 measured = json.loads((clean.root / "results" / name / "metrics.json").read_text())["holes"]
                 place = next(n for n, head in enumerate(heads) if f"{label} (external)" in head)
