@@ -102,8 +102,8 @@ def to_tree(ledger: Ledger, record: Ledger | None = None) -> dict[str, Any]:
         for paper, tables in grouped(ledger).items()
     }
     decidable = sum(entry.ours is not None and entry.ours.low is not None for entry in ledger.entries)
-    stand_ins = sum(entry.stand_in for entry in ledger.entries)
-    return {"papers": papers, "claims": len(ledger.entries), "with_interval": decidable, "stand_ins": stand_ins}
+    about = {"claims": len(ledger.entries), "with_interval": decidable, "stand_ins": ledger.stand_ins}
+    return {"papers": papers, **about}
 
 
 def shown(entry: Entry) -> dict[str, str]:

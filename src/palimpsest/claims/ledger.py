@@ -29,6 +29,11 @@ class Ledger:
     def by_id(self) -> dict[str, Entry]:
         return {entry.claim.id: entry for entry in self.entries}
 
+    @property
+    def stand_ins(self) -> int:
+        """How many claims were tested on other photographs than the paper's."""
+        return sum(entry.stand_in for entry in self.entries)
+
     def of(self, paper: str, table: str | None = None) -> list[Entry]:
         """Of a paper; of one of its tables, or of its text for ""."""
         mine = [entry for entry in self.entries if entry.claim.paper == paper]
@@ -39,6 +44,11 @@ def counts(entries: Iterable[Entry]) -> dict[str, int]:
     """{verdict: number}, in the order of VERDICTS, those that occur."""
     found = Counter(entry.verdict for entry in entries)
     return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+
+def counted(entries: Iterable[Entry]) -> str:
+    """The verdicts in words, each with its number."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts(entries).items())
 
 
 def read_ledger(measured: Measured, papers: dict[str, Paper]) -> Ledger:

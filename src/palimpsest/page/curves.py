@@ -20,9 +20,12 @@ def block(record: Record) -> str:
     """The block `curves` of docs/findings.md."""
     if not record.curves:
         return "No curves are on record."
-    names, gains = method_names(record.measured), _by_run(record.curves)
-    below = [names.get(run, run) for run, seeds in gains.items() if fmean(each[-1] for each in seeds) < 0]
-    rises = {run: fmean(each[-1] - each[-1 - len(each) // 4] for each in seeds) for run, seeds in gains.items()}
+    names, ends, rises = method_names(record.measured), {}, {}
+    for run, seeds in _by_run(record.curves).items():
+        gains = [[gain for _, gain in points] for points in seeds]
+        ends[run] = fmean(each[-1] for each in gains)
+        rises[run] = fmean(each[-1] - each[-1 - len(each) // 4] for each in gains)
+    below = [names.get(run, run) for run, end in ends.items() if end < 0]
     rising = [names.get(run, run) for run, rise in rises.items() if rise > RISE]
     return (
         f"![PSNR in the hole less that of the constant fill, against the iteration, a panel a method]({FIGURE})\n\n"
@@ -31,25 +34,23 @@ def block(record: Record) -> str:
     )
 
 
-def _by_run(curves: Curves) -> dict[str, list[list[float]]]:
-    """{run: dB along the training with each seed}."""
-    found: dict[str, list[list[float]]] = {}
+def _by_run(curves: Curves) -> dict[str, list[list[tuple[int, float]]]]:
+    """{run: points of each seed}."""
+    found: dict[str, list[list[tuple[int, float]]]] = {}
     for (run, _), points in curves.items():
-        found.setdefault(run, []).append([gain for _, gain in points])
+        found.setdefault(run, []).append(points)
     return found
 
 
 def draw(record: Record, path: Path) -> None:
     """A panel a run, with a line for each seed; 0 is the constant fill."""
-    runs = list(dict.fromkeys(run for run, _ in record.curves))
-    names = method_names(record.measured)
+    runs, names = _by_run(record.curves), method_names(record.measured)
     down = -(-len(runs) // ACROSS)
     figure = Figure(figsize=(2.3 * ACROSS, 1.5 * down + 0.3), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False, sharey=True).flat
-    for axes, run in zip(panels, runs, strict=False):
-        for (name, _), points in record.curves.items():
-            if name == run:
-                axes.plot(*zip(*points, strict=True), color="#2b6cb0", linewidth=1)
+    for axes, (run, seeds) in zip(panels, runs.items(), strict=False):
+        for points in seeds:
+            axes.plot(*zip(*points, strict=True), color="#2b6cb0", linewidth=1)
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.set(ylim=(LOWEST, HIGHEST))
         axes.set_title(names.get(run, run), fontsize=8)

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from palimpsest.claims.evidence import Evidence
 from palimpsest.claims.formats import grouped, shown
-from palimpsest.claims.ledger import Ledger, counts, read_ledger
+from palimpsest.claims.ledger import Ledger, counted, read_ledger
 from palimpsest.claims.verdict import VERDICTS, Entry
 from palimpsest.markdown import plain, table
-from palimpsest.metrics.differences import Difference, of_pictures
+from palimpsest.metrics.differences import Difference
 from palimpsest.page import curves
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
@@ -57,13 +58,9 @@ def about(record: Record, ledger: Ledger) -> str:
         f"The record [{record.name}](../records/{record.name}) of profile `{record.profile}`, {record.day}, on "
         f"{plain(' and '.join(record.devices))}. {len(results)} results, seeds of each: {record.seeds}. "
         f"Pictures of {slots}.\n\n"
-        f"Of {len(ledger.entries)} claims, {_listed(counts(ledger.entries))}; "
-        f"{sum(entry.stand_in for entry in ledger.entries)} were tested on other photographs than the paper's."
+        f"Of {len(ledger.entries)} claims, {counted(ledger.entries)}; "
+        f"{ledger.stand_ins} were tested on other photographs than the paper's."
     )
-
-
-def _listed(found: dict[str, int]) -> str:
-    return ", ".join(f"{count} {verdict}" for verdict, count in found.items())
 
 
 def methods(record: Record) -> str:
@@ -79,16 +76,16 @@ def methods(record: Record) -> str:
 
 def _gains(record: Record, slot: str, hole: str) -> dict[str, Difference | None]:
     """{run: by how much it is above the constant fill}, the best first; none where single values are not kept."""
-    measured = record.measured
+    measured, evidence = record.measured, Evidence(record.measured)
     runs = [run for run in measured.kept(slot, hole) if BEATEN in measured.results[run].holes[hole]]
     runs.sort(key=lambda run: measured.results[run].holes[hole][BEATEN], reverse=True)
-    single = {run: measured.values(run).get(hole, {}).get(BEATEN) for run in {*runs, REFERENCE} & {*measured.results}}
-    reference, photographs = single.get(REFERENCE), measured.photographs(slot)
-    known = {run for run in runs if reference is not None and single[run] is not None and run != REFERENCE}
-    return {
-        run: of_pictures(reference, single[run], photographs, (False, measured.varies(run))) if run in known else None
-        for run in runs
-    }
+
+    def gain(run: str) -> Difference | None:
+        if run == REFERENCE or any(evidence.lacks(each, slot, hole, BEATEN) for each in (run, REFERENCE)):
+            return None
+        return evidence.difference(slot, BEATEN, {hole: 1}, run, REFERENCE)
+
+    return {run: gain(run) for run in runs}
 
 
 def _method(record: Record, hole: str, run: str, gain: Difference | None) -> list[str]:
@@ -106,7 +103,7 @@ def _method(record: Record, hole: str, run: str, gain: Difference | None) -> lis
 def claims(ledger: Ledger) -> str:
     """Of each paper, the claims of its text one by one, and those of its tables counted for each pair of methods."""
     return "\n\n".join(
-        f"### {read_papers()[paper].label}\n\n{_listed(counts(ledger.of(paper))).capitalize()}.\n\n"
+        f"### {read_papers()[paper].label}\n\n{counted(ledger.of(paper))}.\n\n"
         f"{grid(SPOKEN, ['---'] * len(SPOKEN), map(_spoken, tables.pop('')))}\n\n"
         f"{grid(['order in its tables', *VERDICTS], ['---', *['---:'] * len(VERDICTS)], _orders(tables))}"
         for paper, tables in grouped(ledger).items()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from palimpsest.claims.ledger import counts, read_ledger
+from palimpsest.claims.ledger import Ledger, counted, read_ledger
 from palimpsest.markdown import plain, table
 from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
@@ -19,7 +19,10 @@ NONE = "No results are on record yet: [docs/records.md](docs/records.md) says ho
 
 def block(record: Record | None, values: Values) -> str:
     """The block `record` of README.md."""
-    parts = [about(record), verdicts(record), headline(record, values), pictures(record)] if record else [NONE]
+    if record is None:
+        return NONE
+    ledger = read_ledger(record.measured, read_papers())
+    parts = (about(record), verdicts(ledger), headline(record, values), pictures(record))
     return "\n\n".join(filter(None, parts))
 
 
@@ -33,14 +36,11 @@ def about(record: Record) -> str:
     )
 
 
-def verdicts(record: Record) -> str:
+def verdicts(ledger: Ledger) -> str:
     """How the papers' claims fare."""
-    entries = read_ledger(record.measured, read_papers()).entries
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts(entries).items())
-    stand_ins = sum(entry.stand_in for entry in entries)
     return (
-        f"The papers' {len(entries)} [claims](docs/claims.md): {listed}; {stand_ins} were tested on other photographs "
-        "than theirs. [Findings](docs/findings.md) says which."
+        f"The papers' {len(ledger.entries)} [claims](docs/claims.md): {counted(ledger.entries)}; {ledger.stand_ins} "
+        "were tested on other photographs than theirs. [Findings](docs/findings.md) says which."
     )
 
 
