@@ -227,6 +227,11 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "deepfil",
             "v1-lsgan.base: found 'deepfil'; accepted: deepfill-v2, deepfill-v1",
         ),
+        (
+            ("runs", "deepfill-v2-cr", "ablates"),
+            "deepfill",
+            "runs.deepfill-v2-cr.ablates: found 'deepfill'; accepted: deepfill-v2, ",
+        ),
         (("runs", "deepfill-v1-lsgan", "model"), "deepfill_v1", "runs.deepfill-v1-lsgan has a model and a base; accep"),
         (("runs", "deepfill-v1", "model"), None, "runs.deepfill-v1 has no model and no base; accepted: one of the two"),
         (("runs", "patchmatch", "holes"), None, "runs.patchmatch.holes is missing; accepted: the kinds"),
@@ -325,7 +330,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
         (
             ("runs", "tmad", "needs", "inside"),
             "tmad-coars",
-            "runs.tmad.needs.inside is 'tmad-coars'; accepted: tmad-coarse, ",
+            "runs.tmad.needs.inside: found 'tmad-coars'; accepted: tmad-coarse, ",
         ),
         (("runs", "tmad", "needs", "inside"), "nothing", "tmad: needs.inside is nothing; tmad works with the model of"),
         (("runs", "crfill", "needs", "inside"), "tmad-coarse", "needs.inside is tmad-coarse; crfill works alone"),

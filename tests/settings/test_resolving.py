@@ -140,6 +140,7 @@ def test_a_further_seed_is_of_ablations_that_train_alone(params, changed):
     found = changed()
     assert OF_DEEPFILL_V1 - {stage for stage in OF_DEEPFILL_V1 if "transfer" in stage} <= found
     assert {"transfer@tmad-on-large", "transfer@crfill-on-unseen"} <= found  # of runs that have variants
+    assert {"evaluate@deepfill-v2", "evaluate@deepfill-v2-cr"} <= found  # an ablation that has another model
     alone = ["gl", "pconv", "patchmatch", "nearest-patches", "random-patches"]  # the last is a variant, and untrained
     assert not found & {f"{stage}@{run}" for stage in ("train", "evaluate") for run in alone}
     assert not {stage for stage in found if stage.startswith("pretrain") or stage.endswith("-released")}

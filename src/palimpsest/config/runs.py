@@ -19,7 +19,6 @@ from palimpsest.config.yaml import (
     Keys,
     Settings,
     Tree,
-    choices,
     digest,
     dotted,
     each_once,
@@ -84,6 +83,7 @@ class Entry(Section):
     """A section of params.yaml's `runs`."""
 
     holes: Kinds | None = None  # that it is evaluated on; those of its base when left out
+    ablates: str | None = None  # the run of another model that it is an ablation of
     needs: Needs
 
 
@@ -206,13 +206,14 @@ def base_of(params: Tree, name: str) -> str:
 def seeds(params: Tree, name: str, profile: str | None = None) -> list[int]:
     """What a run is trained with, one after another: all seeds of a profile for ablations, the first for the rest.
 
-    Of an ablation are a run that has a base, and that base, where they train.
+    An ablation is a run that has a base or that `ablates` another; that other run is trained with all seeds too. A run
+    without training has the first.
     """
     every = part(params, Seeds, "profiles", profile or section(params, "profile"), "seeds").root
-    base = base_of(params, name)
-    of_ablation = base != name or any(entry.get("base") == name for entry in section(params, "runs").values())
-    trains = "schedule" in _entry(params, base).settings
-    return every if _part(params, name) == "runs" and of_ablation and trains else every[:1]
+    ablations = {run: (entry.get("base"), entry.get("ablates")) for run, entry in section(params, "runs").items()}
+    of_ablation = any(ablations.get(name, ())) or any(name in others for others in ablations.values())
+    trains = "schedule" in _entry(params, base_of(params, name)).settings
+    return every if of_ablation and trains and _part(params, name) == "runs" else every[:1]
 
 
 def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[str, ...] = ()) -> Run:
@@ -231,6 +232,9 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     if base != name:
         settings = merge(settings, at_profile(entry.settings, profile, at), at)
     one_of(entry.slot, section(params, "profiles", profile, "slots"), f"params.yaml: {where}.{name}.slot")
+    if isinstance(entry, Entry) and entry.ablates is not None:
+        others = [run for run in section(params, "runs") if run != name]
+        one_of(entry.ablates, others, f"params.yaml: {where}.{name}.ablates")
     run = Run(name, of_base.model, entry.slot, profile, settings, at)
     if isinstance(entry, Pretrained):
         return run
@@ -286,9 +290,7 @@ def _needed(params: Tree, name: str, need: str, profile: str, above: tuple[str, 
     other = section(params, "runs", name, "needs", need)
     if other == NOTHING:
         return None
-    if other not in (known := trained(params)):
-        asked = f"runs.{name}.needs.{need} is {other!r}"
-        raise InputError(f"params.yaml: {asked}; accepted: {choices([NOTHING, *known], other)}")
+    one_of(other, [NOTHING, *trained(params)], f"params.yaml: runs.{name}.needs.{need}")
     return resolve(params, other, profile, (*above, name))
 
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from palimpsest.config.paths import located
-from palimpsest.config.yaml import InputError, Settings, build, read_yaml
+from palimpsest.config.yaml import InputError, Settings, build, read_yaml, shown
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def _value(variable: str, text: str) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        raise InputError(f"{variable}: found {text!r}; accepted: a value as in runtime.yaml") from error
+        raise InputError(f"{variable}: found {shown(text)}; accepted: a value as in runtime.yaml") from error
 
 
 def prepare(runtime: Runtime) -> None:

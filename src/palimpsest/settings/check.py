@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from palimpsest.config import runs
-from palimpsest.config.yaml import InputError, Tree, build, choices, one_of, where_written
+from palimpsest.config.yaml import InputError, Tree, build, choices, one_of, shown, where_written
 from palimpsest.data.catalogue import Dataset, check_accepted, filled_slot, names_of_photographs
 from palimpsest.data.shards import SPLITS
 from palimpsest.evaluation.external import External, external
@@ -54,7 +54,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
         entry = external(tree, name)
         _check_external(name, entry, params)
         if (other := rows.setdefault((entry.label, entry.slot), name)) != name:
-            found = f"external.{other} and external.{name} share the label {entry.label!r} on {entry.slot}"
+            found = f"external.{other} and external.{name} share the label {shown(entry.label)} on {entry.slot}"
             raise InputError(f"params.yaml: {found}; accepted: one for each label and slot, with all kinds of holes")
     return params
 
@@ -68,7 +68,7 @@ def _check_slots(params: Params, used: set[str], datasets: Mapping[str, Dataset]
             raise InputError(f"params.yaml: {found}; accepted: the slots, {', '.join(params.slots)}")
         for slot, crops in scale.slots.items():
             if crops.dataset not in datasets:
-                found = f"profiles.{profile}.slots.{slot}.dataset is {crops.dataset!r}"
+                found = f"profiles.{profile}.slots.{slot}.dataset is {shown(crops.dataset)}"
                 accepted = choices(names_of_photographs(datasets), crops.dataset)
                 raise InputError(f"params.yaml: {found}; accepted: {accepted}")
 
@@ -111,7 +111,7 @@ def _check_target(target: runs.Target, scale: Profile, holes: Holes) -> None:
     at = f"{'runs' if target.stage == 'evaluate' else 'transfers'}.{target.name}"
     with _explaining(f"{at}.slot"):
         if target.slot not in scale.slots:
-            raise InputError(f"asked for a slot {target.slot!r}; accepted: {choices(scale.slots, target.slot)}")
+            raise InputError(f"asked for a slot {shown(target.slot)}; accepted: {choices(scale.slots, target.slot)}")
     _check_kinds(holes, target.holes, f"{at}.holes")
 
 
