@@ -59,6 +59,7 @@ def held(photographs, shape, seeds, spread, gain):
         (20, "heavy tails", (3, 3), 1, 0.4),
         (45, "normal", (3, 3), 0, 0.4),
         (20, "normal", (3, 1), 1, 0.4),
+        (45, "normal", (3, 1), 0.6, 0.4),
     ],
 )
 def test_the_interval_holds_the_true_difference_in_93_to_97_of_100_draws(photographs, shape, seeds, spread, gain):
@@ -85,6 +86,12 @@ def test_a_run_that_is_not_trained_adds_nothing_that_seeds_would():
 def test_equal_runs_are_told_apart_no_more_often_than_chance_allows(photographs, shape, seeds, spread):
     holds, more = held(photographs, shape, seeds, spread, 0)
     assert more <= 2.5 and holds >= 95
+
+
+@pytest.mark.parametrize(("shape", "spread"), [("normal", 0.3), ("normal", 0.6), ("skewed", 0.6)])
+def test_a_run_of_three_seeds_and_an_equal_one_of_one_are_told_apart_in_5_of_100_draws_at_most(shape, spread):
+    holds, _ = held(45, shape, (3, 1), spread, 0)
+    assert 95 <= holds <= 97
 
 
 def test_pictures_taken_for_photographs_would_make_the_interval_too_narrow():

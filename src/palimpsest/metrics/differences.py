@@ -14,7 +14,10 @@ import numpy as np
 RESAMPLES, BLOCK, SEED = 2000, 250, 1
 LEVEL = 0.95
 FEWEST = 4  # photographs; of fewer, more than 5 % of the draws are of one photograph alone
-CAUTION = 3  # times their variance that seeds are taken to have in the draws, as that of three is often seen too small
+# Three seeds often show too little of their variance. Chosen on made-up results (docs/claims.md):
+CAUTION = 3  # times the variance that was seen is what the draws have
+BORROWED = 2  # times the variance of three seeds is that of another run's single one, where photographs vary too
+KEPT = 0.7  # of the variance that was seen stays at least, however much of it photographs explain
 ROUNDING, NOTHING = 1e-12, 1e-9  # what is left of 0: of a sum, and of a variance
 
 Trained = tuple[bool, bool]  # whether each of two runs is
@@ -144,20 +147,25 @@ def _counts(photographs: int) -> list[np.ndarray]:
 def _seeds(totals: list[np.ndarray], sizes: np.ndarray, trained: Trained) -> _Part:
     """What training again adds, by each run's means over pictures.
 
-    A run that is trained with one seed is taken to vary as the other does. With one seed of both nothing is known of
-    it, and the interval holds for these two networks alone.
+    A run that is trained with one seed is taken to vary as the other does, and more where photographs vary. With one
+    seed of both nothing is known of it, and the interval holds for these two networks alone.
     """
     several = [run for run in totals if len(run) > 1]
     alike = sum(len(run) == 1 and varies for run, varies in zip(totals, trained, strict=True))
     draw, found = np.random.default_rng(SEED), _Part.none()
     for run in several:
-        shares = 1 / len(run) + alike
+        shares = 1 / len(run) + alike * (BORROWED if len(sizes) > 1 else 1)
         noise, freedom = _noise(run, sizes), len(run) - 1
-        variance = max(0.0, float((run.sum(1) / sizes.sum()).var(ddof=1)) - noise)
+        variance = float(_without(noise, (run.sum(1) / sizes.sum()).var(ddof=1)))
         moved = np.sqrt(shares * CAUTION * variance) * draw.standard_normal(RESAMPLES)
         again = (CAUTION * variance + noise) * draw.chisquare(freedom, RESAMPLES) / freedom
-        found += _Part(shares * variance, moved, shares * np.maximum(0, again - noise))
+        found += _Part(shares * variance, moved, shares * _without(noise, again))
     return found
+
+
+def _without(noise: float, seen: np.ndarray) -> np.ndarray:
+    """What training again adds to variances of seeds' means that hold the photographs' noise too."""
+    return np.maximum(KEPT * seen, seen - noise)
 
 
 def _noise(totals: np.ndarray, sizes: np.ndarray) -> float:
