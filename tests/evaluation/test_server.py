@@ -102,7 +102,7 @@ def test_no_server_and_one_that_is_too_slow_end_in_one_line(painter, measured, m
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"address": "127.0.0.1:8080"}, r"results\.address is '127\.0\.0\.1:8080'; accepted: text that matches"),
+        ({"address": "127.0.0.1:8080"}, r"results\.address is '127\.0\.0\.1:8080'; accepted: an address, such as http"),
         ({"path": "a.onnx"}, r"results\.path is 'a\.onnx'; accepted: 'runs/nothing'"),
         (
             {"request": {"mask": "a"}},

@@ -116,7 +116,7 @@ def test_a_failed_stage_takes_with_it_what_depends_on_it_and_ends_in_one_line(to
     toy.set({**settings, "b": {**settings["b"], "fails": 7}})
     run = toy.parallel(check=False)
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == "error: count@b: b fails at 7; 2 stages that depend on it are left out"
+    assert run.stderr.splitlines()[-1] == "error: count@b: b fails at 7; left out, as it comes after: 2 stages"
     assert "Traceback" not in run.stderr
     assert set(toy.files("results")) == {"results/a", "results/c", "results/d"}
     toy.set(settings)

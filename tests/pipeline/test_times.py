@@ -147,13 +147,13 @@ def test_a_plan_gives_no_total_where_most_stages_were_never_measured(project):
     times = Times(project, project / "scratch")
     times.keep("split@a", 4.0)
     assert on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)) == (
-        "All: no total, as 3 of 4 stages were never measured"
+        "All: no total, as no time is known of 3 of 4 stages"
     )
     times.keep("train@a", 8.0)
     said = on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)).splitlines()
-    assert "24 s" in said[1] and said[-1].startswith("  2 of 4 stages were never measured, and count as the median of")
+    assert "24 s" in said[1] and said[-1].startswith("  no time is known of 2 of 4 stages, so the median of their kind counts")
     known = on_workers("Due", stages, ["split@a", "train@a"], times.expected(stages), times.unknown(stages))
-    assert "12 s" in known and "never measured" not in known
+    assert "12 s" in known and "no time" not in known
 
 
 def test_what_an_estimate_for_gpus_lacks_is_said_once(tmp_path, params):

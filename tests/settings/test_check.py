@@ -138,11 +138,11 @@ DRAWING = {"part": {"shape": "square", "side": 3}, "scale": 2, "device": "auto",
         ({"scale": "x"}, ["scale is 'x'; accepted: a whole number or a list"]),
         ({"scale": [1, "x"]}, ["scale.1 is 'x'; accepted: a whole number"]),
         ({"device": "gpu"}, ["device is 'gpu'; accepted: a whole number or 'auto'"]),
-        ({"named": {"A": 1}}, ["named.A is 'A'; accepted: text that matches ^[a-z0-9][a-z0-9-]*$"]),
+        ({"named": {"A": 1}}, ["named.A is 'A'; accepted: a name of small letters, digits and hyphens"]),
         (
             {"named": {"A": "x", "b": "y"}},
             [
-                "named.A is 'A'; accepted: text that matches ^[a-z0-9][a-z0-9-]*$",
+                "named.A is 'A'; accepted: a name of small letters, digits and hyphens",
                 "named.A is 'x'; accepted: a whole number",
                 "named.b is 'y'; accepted: a whole number",
             ],

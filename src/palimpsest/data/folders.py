@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.data.pictures import ENDINGS, is_picture
 
@@ -113,7 +114,7 @@ def pictures_below(folder: Path, pattern: Pattern) -> Pictures:
             unfit.append(below)
             others.setdefault(name or below, path)
     if not files:
-        found = f"{len(unfit)} other files, such as {unfit[0]!r}" if unfit else "nothing"
+        found = f"{number_of(len(unfit), 'other file')}, such as {unfit[0]!r}" if unfit else "nothing"
         raise InputError(f"{folder}: asked for pictures named {pattern.text!r}, found {found}; accepted: {ACCEPTED}")
     return Pictures(folder, pattern, files, others)
 

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from palimpsest.config.numbers import Seed
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError, Settings, each_once
 from palimpsest.data.folders import ACCEPTED, normal
 from palimpsest.data.pictures import is_picture
@@ -235,7 +236,8 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
     pictures = list(filter(is_picture, names))
     if names and not pictures:
         raise InputError(
-            f"asked for pictures, found {len(names)} other files, such as {names[0]!r}; accepted: {ACCEPTED}"
+            f"asked for pictures, found {number_of(len(names), 'other file')}, such as {names[0]!r}; "
+            f"accepted: {ACCEPTED}"
         )
     splits = rule.split.assign(pictures, read)
     where: dict[str, str] = {}

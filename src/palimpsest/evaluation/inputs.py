@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from tqdm import tqdm
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.data.folders import NAME, Pattern, Pictures, pair
 from palimpsest.data.pictures import read_picture, size_of
@@ -91,7 +92,9 @@ class Inputs:
         lines = [f"holes: {mean:.1%} missing{several if count > 1 else ''}{doubt}"]
         if self.soft:
             grey = f"{np.mean(self.soft):.1%} of the pixels are neither black nor white"
-            lines.append(f"holes: {grey} (in {len(self.soft)} of {count} masks), and count as the nearer of the two")
+            lines.append(
+                f"holes: {grey} (in {len(self.soft)} of {number_of(count, 'mask')}), and count as the nearer of the two"
+            )
         for part, changes in self.changes.items():
             if changes:
                 found = ", ".join(f"{number} {change}" for change, number in changes.items())

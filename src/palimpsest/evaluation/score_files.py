@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import asdict
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.evaluation.scoring import Scores
 from palimpsest.metrics.aggregate import Aggregate, of_finite, paired
@@ -65,7 +66,7 @@ def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
             interval = f"[{gained.low:+.3g}, {gained.high:+.3g}]" if gained.count else "undefined"
             verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
             lines.append(f"  {name:<26}{means}{gained.mean:>+12.3g}    {interval:<24}{verdict}".rstrip())
-    return "\n".join([f"against, on {len(ids)} pictures", *lines])
+    return "\n".join([f"against, on {number_of(len(ids), 'picture')}", *lines])
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError, Settings, Tree, build
 from palimpsest.data.shards import Shard
 from palimpsest.metrics.aggregate import Aggregate
@@ -108,8 +109,8 @@ class Pictures:
     def __str__(self) -> str:
         if not self.images:
             return "nothing has been measured yet"
-        photos = f"{self.photos} photograph{'s' if self.photos != 1 else ''}"
-        return f"{self.dataset}, {self.images} test pictures of {self.size} × {self.size} px from {photos}"
+        images, photos = number_of(self.images, "test picture"), number_of(self.photos, "photograph")
+        return f"{self.dataset}, {images} of {self.size} × {self.size} px from {photos}"
 
 
 NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
