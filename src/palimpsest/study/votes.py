@@ -128,7 +128,7 @@ def read_rows(root: Path, study: str) -> list[Row]:
         raise InputError(f"{path}: asked for votes, found none that can be read ({plain(error)})") from error
     head = lines[0] if lines else []
     if head != list(Row._fields):
-        found = f"the columns {', '.join(head)}" if head else "no columns"
+        found = f"columns {', '.join(head)}" if head else "no columns"
         raise InputError(f"{path}: found {found}; accepted: {', '.join(Row._fields)}")
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(head):
