@@ -313,6 +313,8 @@ def repro(arguments: argparse.Namespace) -> None:
 
     if arguments.no_shared_storage and not (arguments.cluster or arguments.scheduler):
         raise InputError("--no-shared-storage: found neither --cluster nor --scheduler; accepted: with one of the two")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise InputError(f"--workers: found {arguments.workers}; accepted: 1 or more")
     runtime = read_runtime()
     with alone(runtime.unfinished / "repro", IN_USE):
         _repro(arguments, runtime)
@@ -332,7 +334,7 @@ def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     stages = pipeline.stages(arguments.targets)
     logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     if arguments.plan:
-        print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
+        print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch), arguments.targets))
         return
     due = pipeline.due(stages)
     if not due:

@@ -38,7 +38,8 @@ class Remote(Settings):
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
         if (self.url is None) == (self.how is None):
-            raise ValueError(f"found url {shown(self.url)} and how {shown(self.how)}; accepted: one of them, the other null")
+            found = f"url {shown(self.url)} and how {shown(self.how)}"
+            raise ValueError(f"found {found}; accepted: one of them, the other null")
         return self
 
 

@@ -1,7 +1,7 @@
 """What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -23,8 +23,11 @@ WORKERS = (1, 2, 4, 8, 16, 64)
 FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
 
 
-def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:
-    """Of what has changed, of the whole of this profile, and of the others at their own scale; `check` runs for it."""
+def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times, targets: Sequence[str]) -> str:
+    """Of what has changed, of all that leads to the targets at this profile, and of the others at their own scale.
+
+    All stages without targets. `check` runs for it.
+    """
     if FIRST in pipeline.changed({FIRST}):
         say(f"`{FIRST}` reads the settings, as they or the code have changed")
         try:
@@ -37,9 +40,10 @@ def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) ->
     parts = [what_would_run(reasons(root, pipeline, stages, news, due), times.took)]
     if due:
         parts.append(on_workers("What would run", stages, due, expected, unknown))
-    title = f"All of profile {times.profile}, as measured here or on record"
+    scope = f"All stages that lead to {', '.join(targets)}" if targets else "All stages"
+    title = f"{scope}, profile {times.profile}, as measured here or on record"
     parts.append(on_workers(title, stages, stages, expected, unknown))
-    return "\n\n".join([*parts, *on_gpus(root, stages, times)])
+    return "\n\n".join([*parts, *on_gpus(root, stages, times, scope)])
 
 
 def say(text: str) -> None:
@@ -47,7 +51,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def on_gpus(root: Path, stages: Stages, times: Times) -> Iterator[str]:
+def on_gpus(root: Path, stages: Stages, times: Times, scope: str) -> Iterator[str]:
     """Of the profiles that are made for GPUs, unless one of them is the active one."""
     others = [profile for profile in ON_GPUS if profile != times.profile]
     try:
@@ -58,7 +62,9 @@ def on_gpus(root: Path, stages: Stages, times: Times) -> Iterator[str]:
         yield f"Profile{plural} {' and '.join(others)}: to estimate trainings takes {made}"
         return
     for profile, seconds in estimates.items():
-        title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+        title = (
+            f"{scope}, profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+        )
         unknown = [name for name in times.unknown(stages) if not name.startswith(ESTIMATED)]
         yield on_workers(title, stages, stages, seconds, unknown)
 

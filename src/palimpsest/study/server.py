@@ -86,9 +86,8 @@ class Urn:
                 if found is None:
                     database.execute("INSERT INTO study VALUES (?)", (self.key.identity,))
         except sqlite3.Error as error:
-            raise InputError(
-                f"{self.path}: asked for a database of votes, found none that can be used ({error}); accepted: a new file"
-            ) from error
+            found = f"found none that can be used ({error}); accepted: a new file"
+            raise InputError(f"{self.path}: asked for a database of votes, {found}") from error
         if found and found[0] != self.key.identity:
             raise InputError(
                 f"{self.path}: holds votes on study {found[0][:12]}, {self.key.study} is {self.key.identity[:12]}; "
