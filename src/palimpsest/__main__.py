@@ -145,7 +145,7 @@ def inpaint(arguments: argparse.Namespace) -> None:
     inpainted.fill(model, inputs, place, device)
     for note in inputs.notes():
         print(note)
-    refuse_left_out(inputs.left_out, len(inputs.names) - len(inputs.left_out), "filled")
+    refuse_left_out(inputs.left_out, len(inputs.names) - len(inputs.left_out), "filled", inputs.advice())
 
 
 def _reading(arguments: argparse.Namespace) -> "Reading":
@@ -283,8 +283,8 @@ def score(arguments: argparse.Namespace) -> None:
         left_out |= {f"{arguments.against}/{name}": why for name, why in other.inputs.left_out.items()}
         print("", differences(found.scores, other.scores, metrics), sep="\n")
     if arguments.out:
-        write_text(arguments.out, formats[arguments.out.suffix.lower()](found.scores, left_out))
-    refuse_left_out(left_out, len(found.scores.ids), "scored")
+        write_text(arguments.out, formats[arguments.out.suffix.lower()](found.scores, dict(sorted(left_out.items()))))
+    refuse_left_out(left_out, len(found.scores.ids), "scored", found.inputs.advice())
 
 
 def compare(arguments: argparse.Namespace) -> None:
