@@ -212,6 +212,8 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "settings.width: found 'foto'; accepted",
         ),
         (("runs", "deepfill-v1", "settings", "width"), {"tiny": 8}, "runs.deepfill-v1.settings.width.paper is missing"),
+        (("runs", "deepfill-v1", "settings", "widht"), {"tiny": 8}, "among them, or did you mean width?"),
+        (("runs", "deepfill-v1-baseline", "settings", "widht"), {"tiny": 8}, "among them, or did you mean width?"),
         (
             ("runs", "deepfill-v1-lsgan", "settings", "adversarial"),
             "gan",
@@ -273,7 +275,7 @@ def test_every_dataset_that_a_table_compares_with_can_be_had(datasets):
             "study.pictures is 25, evaluation.samples 24; accepted",
         ),
         (("profiles", "tiny", "study", "seed"), -1, "params.yaml: profiles.tiny.study.seed is -1"),
-        (("profiles", "tiny", "seeds"), [], "params.yaml: profiles.tiny.seeds is []; accepted: 1 values or more"),
+        (("profiles", "tiny", "seeds"), [], "params.yaml: profiles.tiny.seeds is []; accepted: 1 value or more"),
         (("profiles", "photos", "seeds"), [1, 2, 1], "profiles.photos.seeds is [1, 2, 1]: 1 appears twice; accepted"),
         (("profiles", "tiny", "seeds"), [1, -1], "params.yaml: profiles.tiny.seeds.1 is -1; accepted: 0 or more"),
         (("profiles", "tiny", "benchmark", "sizes"), [64, 64], "64 appears twice; accepted: each value once"),
