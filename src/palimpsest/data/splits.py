@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_v
 
 from palimpsest.config.numbers import Seed
 from palimpsest.config.words import number_of
-from palimpsest.config.yaml import InputError, Settings, each_once
+from palimpsest.config.yaml import InputError, Settings, each_once, shown
 from palimpsest.data.folders import ACCEPTED, normal
 from palimpsest.data.pictures import is_picture
 from palimpsest.data.shards import SPLITS, spread
@@ -213,7 +213,7 @@ class Found(Settings):
     def check_split(self, dataset: str) -> None:
         """InputError where a person must still choose categories."""
         if isinstance(self.split, Categories) and not self.split.categories:
-            found = f"{dataset}.split.categories is {self.split.categories}"
+            found = f"{dataset}.split.categories is {shown(self.split.categories)}"
             raise InputError(f"datasets.yaml: {found}; accepted: categories of its own, such as [b/beach, m/mountain]")
 
 
@@ -280,11 +280,13 @@ def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str
     members = set(wanted)
     if len(members) != len(wanted):
         raise InputError(f"{file}: asked for a list that names each picture once, found {len(wanted)} lines for "
-                         f"{len(members)} pictures; accepted: none twice")  # fmt: skip
+                         f"{number_of(len(members), 'picture')}; accepted: none twice")  # fmt: skip
     present = [name for name in names if normal(name) in members]
     if absent := members.difference(map(normal, present)):
         found = f"no {min(absent)}, and {len(absent)} of them missing in all"
-        raise InputError(f"{file}: asked for {len(wanted)} pictures, found {found}; accepted: all that it names")
+        raise InputError(
+            f"{file}: asked for {number_of(len(wanted), 'picture')}, found {found}; accepted: all that it names"
+        )
     return present
 
 
