@@ -152,7 +152,7 @@ def test_inpaint_fills_a_folder_as_it_fills_each_picture(project, palimpsest, fo
     command = [*inpaint(**folders), "--pattern", "{name}_mask"]
     status, printed, error = palimpsest(project, *command)
     why = "lonely: masks/lonely: asked for one picture of this name, found none"
-    assert status == 1 and error == f"error: 4 pictures were filled, 1 left out:\n  {why}\n"
+    assert status == 1 and error == f"error: filled 4 pictures, left out 1:\n  {why}\n"
     low, high = 120 / 50 / 70, 120 / 33 / 41
     of = f"on average of 4 pictures, from {low:.1%} to {high:.1%}"
     assert printed == f"holes: {(low + high) / 2:.1%} missing {of}\nimages: 1 grey; read as upright 8-bit RGB\n"
@@ -180,6 +180,40 @@ def test_an_inverted_hole_shows_and_can_be_inverted(project, palimpsest):
     printed = palimpsest(project, *inpaint(hole="other.png"))[1]
     assert printed == "holes: 88.6% missing; --invert if black is missing\n"
     assert palimpsest(project, *inpaint(hole="other.png"), "--invert")[1] == "holes: 11.4% missing\n"
+
+
+def test_one_inverted_hole_among_others_is_named(project, palimpsest, folders):
+    for name in ("a", "sub/b"):
+        hole = np.asarray(Image.open(project / "masks" / f"{name}_mask.tif"))[..., 0]
+        Image.fromarray(255 - hole).save(project / "masks" / f"{name}_mask.tif")
+    (project / "pictures" / "lonely.PNG").unlink()
+    command = [*inpaint(**folders), "--pattern", "{name}_mask"]
+    printed = palimpsest(project, *command)[1]
+    said = "\nholes: more than half is missing in a, sub/b; if these masks are inverted, save them like the others\n"
+    assert said in printed
+    assert "more than half is missing in c, sub/grey;" in palimpsest(project, *command, "--invert")[1]
+
+
+def test_an_inversion_that_was_not_needed_shows(project, palimpsest):
+    printed = palimpsest(project, *inpaint(), "--invert")[1]
+    assert printed == "holes: 88.6% missing; without --invert if white is missing\n"
+
+
+def test_a_hole_that_only_alpha_shows_is_told(project, palimpsest):
+    hole = np.asarray(Image.open(project / "hole.png"))
+    save(project, np.dstack([np.where(hole > 0, level, 0).astype(np.uint8) for level in (200, 30, 30, 255)]))
+    said = "holes: what is opaque is missing in picture; --invert if transparent is\n"
+    assert palimpsest(project, *inpaint(hole="other.png"))[1].endswith(said)
+    said = "holes: what is transparent is missing in picture; without --invert if opaque is\n"
+    assert palimpsest(project, *inpaint(hole="other.png"), "--invert")[1].endswith(said)
+    assert "opaque" not in palimpsest(project, *inpaint(hole="other.png"), "--holes-in", "alpha")[1]
+
+
+def test_a_pattern_is_offered_also_where_some_names_pair(project, palimpsest, folders):
+    (project / "masks" / "a_mask.tif").rename(project / "masks" / "a.tif")
+    status, _, error = palimpsest(project, *inpaint(**folders))
+    assert status == 1 and error.startswith("error: filled 1 picture, left out 7:\n")
+    assert error.splitlines()[-1] == "--pattern holes='{name}_mask' pairs some of these"
 
 
 def test_inpaint_refuses_a_checkpoint_that_is_cut_short(project, palimpsest):

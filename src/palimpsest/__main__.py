@@ -145,7 +145,7 @@ def inpaint(arguments: argparse.Namespace) -> None:
     inpainted.fill(model, inputs, place, device)
     for note in inputs.notes():
         print(note)
-    refuse_left_out(inputs.left_out, len(inputs.names) - len(inputs.left_out), "filled")
+    refuse_left_out(inputs.left_out, len(inputs.names) - len(inputs.left_out), "filled", inputs.advice())
 
 
 def _reading(arguments: argparse.Namespace) -> "Reading":
@@ -283,8 +283,8 @@ def score(arguments: argparse.Namespace) -> None:
         left_out |= {f"{arguments.against}/{name}": why for name, why in other.inputs.left_out.items()}
         print("", differences(found.scores, other.scores, metrics), sep="\n")
     if arguments.out:
-        write_text(arguments.out, formats[arguments.out.suffix.lower()](found.scores, left_out))
-    refuse_left_out(left_out, len(found.scores.ids), "scored")
+        write_text(arguments.out, formats[arguments.out.suffix.lower()](found.scores, dict(sorted(left_out.items()))))
+    refuse_left_out(left_out, len(found.scores.ids), "scored", found.inputs.advice())
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -313,6 +313,8 @@ def repro(arguments: argparse.Namespace) -> None:
 
     if arguments.no_shared_storage and not (arguments.cluster or arguments.scheduler):
         raise InputError("--no-shared-storage: found neither --cluster nor --scheduler; accepted: with one of the two")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise InputError(f"--workers: found {arguments.workers}; accepted: 1 or more")
     runtime = read_runtime()
     with alone(runtime.unfinished / "repro", IN_USE):
         _repro(arguments, runtime)
@@ -332,7 +334,7 @@ def _repro(arguments: argparse.Namespace, runtime: "Runtime") -> None:
     stages = pipeline.stages(arguments.targets)
     logging.disable(logging.CRITICAL)  # what DVC and Dask say beside the display
     if arguments.plan:
-        print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch)))
+        print(plan.of_pipeline(root, pipeline, stages, Times(root, scratch), arguments.targets))
         return
     due = pipeline.due(stages)
     if not due:

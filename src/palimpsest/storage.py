@@ -15,8 +15,9 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from palimpsest.config.yaml import InputError
+from palimpsest.config.yaml import InputError, shown
 
+JSON_KINDS = {dict: "mapping", list: "list"}
 LARGEST = 8 * 2**30  # bytes that an .npz file unpacks to
 DAMAGE = (OSError, ValueError, EOFError, MemoryError, BadZipFile, ZlibError, TokenError, NotImplementedError)
 
@@ -81,16 +82,30 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def plain(error: Exception) -> str:
+    """What keeps a text from being read, in plain words."""
+    match error:
+        case json.JSONDecodeError():
+            return f"line {error.lineno}, column {error.colno}: {error.msg}"
+        case UnicodeError():
+            return "no text in UTF-8"
+        case RecursionError():
+            return "nested too deeply"
+        case OSError():
+            return error.strerror
+    return str(error)
+
+
 def read_json(path: Path | str, kind: type) -> Any:
     """The `kind` (dict or list) in a JSON file; InputError if there is none."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: asked for JSON, found none that can be read ({error}); `dvc repro` makes it"
+            f"{path}: asked for JSON, found none that can be read ({plain(error)}); `dvc repro` makes it"
         ) from error
     if not isinstance(value, kind):
-        raise InputError(f"{path}: asked for a {kind.__name__}, found a {type(value).__name__}; `dvc repro` makes it")
+        raise InputError(f"{path}: asked for a {JSON_KINDS[kind]} in JSON, found {shown(value)}; `dvc repro` makes it")
     return value
 
 

@@ -104,7 +104,7 @@ def test_gm_srms_pair_has_74000_3000_3000(catalogue):
 
 def test_gm_srms_pair_must_be_chosen(catalogue):
     unchosen = {"places2-pair": entry(catalogue, "places2-pair")}
-    with pytest.raises(InputError, match=r"^datasets\.yaml: places2-pair\.split\.categories is None; accepted: cat"):
+    with pytest.raises(InputError, match=r"^datasets\.yaml: places2-pair\.split\.categories is null; accepted: cat"):
         filled_slot(unchosen, "places2-pair", ["places2-pair"])
 
 
@@ -389,9 +389,9 @@ PARTITION = {"by": "partition", "file": "part.txt", "member": "p/{name}", "train
         ),
         (
             b"1.png 0\n2.png 1\n4.png 2\n",
-            "part.txt: asked for 1 pictures, found no p/4.png, and 1 of them missing in all; accepted",
+            "part.txt: asked for 1 picture, found no p/4.png, and 1 of them missing in all; accepted",
         ),
-        (b"1.png 0\n1.png 0\n2.png 1\n", "found 2 lines for 1 pictures"),
+        (b"1.png 0\n1.png 0\n2.png 1\n", "found 2 lines for 1 picture;"),
         (b"1.png 0\n1.png 1\n2.png 2\n", "found p/1.png twice, in train and val"),
         (b"1.png 0\n2.png 1\n", "asked for pictures to test, found none among 3"),
         (b"\xff\xfe", "part.txt: asked for a list of pictures, found no text"),

@@ -257,7 +257,7 @@ def test_two_folders_are_compared_picture_by_picture(exported, palimpsest):
     table = printed.split("against, on 3 pictures\n")[1]
     rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()}
     assert rows["l1_raw"][-1] == rows["ssim"][-1] == "worse"
-    assert rows["psnr"][-1] == "undefined"  # less infinity
+    assert rows["psnr"][1:] == ["∞", "undefined"]  # less infinity
     mean, other, difference, low, _, verdict = rows["l1_hole"]
     assert verdict == "worse" and float(other) == 0 and float(low.strip("[,")) > 0
     assert float(difference) == pytest.approx(float(mean), abs=1e-3)
@@ -315,7 +315,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
     status, printed, error = palimpsest(
         exported, "score", "--results", "results", "--images", "images", "--holes", "holes"
     )
-    assert status == 1 and error.startswith("error: 2 pictures were scored, 7 left out:\n")
+    assert status == 1 and error.startswith("error: scored 2 pictures, left out 7:\n")
     for name, said in {
         names[0]: "asked for one picture of this name, found none",
         names[1]: "results and images are 64 x 32 and 64 x 64 px; accepted: equal sizes",
@@ -328,6 +328,8 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
         (line,) = [line for line in error.splitlines() if line.strip().startswith(f"{Path(name).stem}:")]
         assert said in line
     assert " 2\n" in printed
+    left_out = [line for line in error.splitlines() if line.startswith("  ")]
+    assert left_out == sorted(left_out) and "--pattern" not in error
     assert "hidden" not in error and "notes" not in error
 
 
@@ -337,7 +339,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(exported, palimps
         ({"--results": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--images": "none"}, "none: asked for a folder of pictures, found none"),
         ({"--holes": "none"}, "none: asked for a folder of pictures, found none"),
-        ({"--results": "stray"}, "asked for pictures of the same names, found ['a_fake'] in stray, ['"),
+        ({"--results": "stray"}, "asked for pictures of the same names, found 'a_fake' in stray, '"),
         ({"--out": "scores.txt"}, "scores.txt: accepted: a name that ends in .csv or .json"),
         ({"--out": "nowhere/scores.csv"}, "nowhere/scores.csv: asked to write scores there; accepted: a file in"),
     ],
@@ -449,6 +451,15 @@ def test_one_perfect_picture_hides_no_mean(exported, palimpsest):
     assert rows["psnr_raw"] == [f"{decibel:.2f}", "dB", f"[{decibel:.2f},", f"{decibel:.2f}]", "3", "(1", "infinite)"]
     found = json.loads((exported / "scores.json").read_text(), parse_constant=pytest.fail)["summary"]["psnr_raw"]
     assert status == 0 and found["mean"] == pytest.approx(decibel) and (found["count"], found["infinite"]) == (3, 1)
+    shutil.copytree(images, exported / "perfect")
+    perfect = palimpsest(exported, *folders[:2], "perfect", *folders[3:], "--against", "perfect", "--all")[1]
+    table, against = perfect.split("against, on 4 pictures\n")
+    (row,) = [line.split() for line in table.splitlines() if line.startswith("  psnr_raw ")]
+    assert row == ["psnr_raw", "∞", "4"]
+    (row,) = [line.split() for line in against.splitlines() if line.startswith("  psnr_raw ")]
+    assert row == ["psnr_raw", "∞", "∞", "undefined"] and "nan" not in perfect
+    reasons = [line.split("missing: ")[1] for line in table.splitlines() if "missing: " in line]
+    assert len(reasons) > 3 and len({why for why in reasons if len(why) > 20}) == sum(len(why) > 20 for why in reasons)
 
 
 def test_a_dozen_metrics_are_printed_and_all_when_asked(exported, palimpsest):

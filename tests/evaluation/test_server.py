@@ -102,14 +102,14 @@ def test_no_server_and_one_that_is_too_slow_end_in_one_line(painter, measured, m
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"address": "127.0.0.1:8080"}, r"results\.address is '127\.0\.0\.1:8080'; accepted: text that matches"),
+        ({"address": "127.0.0.1:8080"}, r"results\.address is '127\.0\.0\.1:8080'; accepted: an address, such as http"),
         ({"path": "a.onnx"}, r"results\.path is 'a\.onnx'; accepted: 'runs/nothing'"),
         (
             {"request": {"mask": "a"}},
             r"results\.request: holds mask, which is each picture's own; accepted: further keys",
         ),
         ({"timeout": 0}, r"results\.timeout is 0; accepted: a number above 0"),
-        ({"model": ""}, r"results\.model is ''; accepted: text of 1 characters or more"),
+        ({"model": ""}, r"results\.model is ''; accepted: text of 1 character or more"),
     ],
 )
 def test_a_server_that_cannot_be_is_refused(changes, said):

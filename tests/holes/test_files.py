@@ -93,6 +93,19 @@ def test_a_hole_that_could_be_another_is_refused_until_its_channel_is_named(tmp_
         assert (Reading(channel, False).read(path, SHAPE).missing == DISC).all()
 
 
+def test_a_hole_that_is_erased_from_a_black_canvas_is_refused_until_its_channel_is_named(tmp_path):
+    path = saved(tmp_path, "a.png", brush(255 - WHITE, (0, 0, 0)))
+    with pytest.raises(InputError, match=r"one in its brightness and another in its alpha; accepted: .*--invert"):
+        CLEAR.read(path, SHAPE)
+    assert (Reading("alpha", True).read(path, SHAPE).missing == DISC).all()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_alpha_alone_says_is_told(tmp_path, name):
+    painted = CLEAR.read(saved(tmp_path, name, FORMS[name]), SHAPE).painted
+    assert painted == any(word in name for word in ("brush", "white with alpha")), name
+
+
 def test_an_erased_part_is_alpha_inverted(tmp_path):
     path = saved(tmp_path, "a.png", np.dstack([X * 4, Y * 5, X * 4, 255 - WHITE]).astype(np.uint8))
     assert (Reading("alpha", True).read(path, SHAPE).missing == DISC).all()
@@ -104,12 +117,22 @@ def test_an_erased_part_is_alpha_inverted(tmp_path):
         (np.zeros((8, 9), np.uint8), "the hole is 9 x 8 px, the picture 60 x 50; accepted: equal sizes"),
         (WHITE * 0, "every pixel is known; accepted: a hole with known and missing pixels"),
         (OPAQUE, "every pixel is missing; accepted"),
-        (DISC.astype(np.uint8) * 100, "every pixel is known, and 24% of them are grey, below the middle; accepted"),
+        (
+            DISC.astype(np.uint8) * 100,
+            "every pixel is known, and 24% of them are grey, below the middle; accepted: black and white (0 and 255, "
+            "or 0 and 1); its levels are 0 to 100",
+        ),
+        (DISC.astype(np.uint8) * 2, "accepted: black and white (0 and 255, or 0 and 1); its levels are 0 to 2"),
+        (brush(DISC.astype(np.uint8) * 60), "its levels are 0 to 60"),
+        (
+            brush(DISC.astype(np.uint8) * 20),
+            "alpha of 20 of 255 at most, too faint for a hole; accepted: an opaque brush",
+        ),
         ((X * 4).astype(np.uint8), "a picture that is grey in 80% of its pixels; accepted: mostly black and white"),
         (DISC.astype(np.int32) * 10**6, "levels from 0 to 1e+06; accepted: from 0, for black, to 1, 255 or 65535"),
         (np.where(DISC, np.nan, 0).astype(np.float32), "levels from nan to nan; accepted"),
     ],
-    ids=["size", "black", "white", "dark", "a gradient", "large numbers", "no numbers"],
+    ids=["size", "black", "white", "dark", "darker", "faint", "fainter", "a gradient", "large numbers", "no numbers"],
 )
 def test_what_is_no_hole_is_refused(tmp_path, form, said):
     path = saved(tmp_path, "a.tif", form)

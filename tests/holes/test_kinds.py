@@ -135,7 +135,7 @@ SQUARE = {"shape": "square", "side": 9}
         ({"a": {"side": 9}}, r"holes\.kinds\.a\.shape is missing"),
         ({"a": {"shape": "square"}}, r"holes\.kinds\.a\.side is missing"),
         ({"a": {**SQUARE, "margin": 1}}, r"holes\.kinds\.a\.margin is not a setting \(found 1\)"),
-        ({"A b": SQUARE}, r"holes\.kinds\.A b is 'A b'; accepted: text that matches"),
+        ({"A b": SQUARE}, r"holes\.kinds\.A b is 'A b'; accepted: a name of small letters"),
         ({"a": {"shape": "random-square", "side": [9, 8]}}, r"side is \[9, 8\]: .*accepted: the smaller end first"),
         ({"a": {"shape": "union", "of": ["a"]}}, r"holes\.kinds\.a\.of is \['a'\]; accepted: 2 values or more"),
         ({"a": SQUARE, "b": {"shape": "union", "of": ["a", "c"]}}, r"holes\.kinds\.b\.of\.1 is 'c'; accepted: a$"),

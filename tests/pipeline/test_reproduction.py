@@ -111,12 +111,25 @@ def test_a_plan_beside_dvc_names_the_process_in_one_line_and_otherwise_says_what
     assert "comparing 10 stages with what dvc.lock says of them" in plan.stderr
 
 
+def test_a_plan_is_of_its_targets_and_what_cannot_be_asked_for_is_refused_at_once(toy):
+    plan = toy.parallel("--plan", "double@a").stdout
+    assert "All stages that lead to double@a, profile tiny, as measured here or on record" in plan
+    assert "All stages, " not in plan and "not made here yet, or no longer in the cache; after count@a" in plan
+    refused = toy.parallel("double@aa", check=False)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert "dvc.yaml: asked for double@aa, found neither such a stage nor such an output; accepted: double@a" in (
+        refused.stderr
+    )
+    refused = toy.parallel("--workers", "-3", check=False)
+    assert (refused.returncode, refused.stderr) == (1, "error: --workers: found -3; accepted: 1 or more\n")
+
+
 def test_a_failed_stage_takes_with_it_what_depends_on_it_and_ends_in_one_line(toy, expected):
     settings = toy.settings()
     toy.set({**settings, "b": {**settings["b"], "fails": 7}})
     run = toy.parallel(check=False)
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == "error: count@b: b fails at 7; 2 stages that depend on it are left out"
+    assert run.stderr.splitlines()[-1] == "error: count@b: b fails at 7; left out, as it comes after: 2 stages"
     assert "Traceback" not in run.stderr
     assert set(toy.files("results")) == {"results/a", "results/c", "results/d"}
     toy.set(settings)

@@ -123,6 +123,7 @@ def test_a_plan_names_what_would_run_and_the_longest_chain():
     assert what_would_run({}, {}) == "Nothing has changed"
     lines = on_workers("All", stages, stages, {"a": 4.0, "b": 6.0}).splitlines()
     assert "10 s" in lines[1] and lines[-1] == "  the longest chain takes 10 s: a, b"
+    assert lines[1].split()[:2] == ["1", "worker"] and lines[2].split()[:2] == ["2", "workers"]
 
 
 def test_a_reason_is_the_setting_that_changed_where_params_has_it(tmp_path, params):
@@ -131,15 +132,18 @@ def test_a_reason_is_the_setting_that_changed_where_params_has_it(tmp_path, para
     now["run"]["settings"]["width"] = now["run"]["start"]["settings"]["width"] = -1
     write_json(tmp_path / "params.yaml", params)
     write_json(tmp_path / "resolved" / "x.json", now)
-    pipeline = SimpleNamespace(root=tmp_path, known=lambda *_: json.dumps(before))
-    stages = {"x": Stage("x", frozenset(), Needs())}
-    news = {"x": {"resolved/x.json": "modified", "data": "deleted"}}
+    pipeline = SimpleNamespace(root=tmp_path, known=lambda *_: json.dumps(before), made="x".__eq__)
+    stages = {"x": Stage("x", frozenset(), Needs()), "new": Stage("new", frozenset("x"), Needs())}
+    news = {"x": {"resolved/x.json": "modified", "data": "deleted"}, "new": {"runs/nothing": "new", "data": "deleted"}}
     width = run.settings["width"]
     assert reasons(tmp_path, pipeline, stages, news, {"x"})["x"].split("; ") == [
         "run.profile tiny → small",
         f"runs.tmad.settings.width, inherited: {width} → -1",
         "2 more",
     ]
+    assert reasons(tmp_path, pipeline, stages, news, set(stages))["new"] == (
+        "not made here yet, or no longer in the cache; after x"
+    )
 
 
 def test_a_plan_gives_no_total_where_most_stages_were_never_measured(project):
@@ -147,18 +151,18 @@ def test_a_plan_gives_no_total_where_most_stages_were_never_measured(project):
     times = Times(project, project / "scratch")
     times.keep("split@a", 4.0)
     assert on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)) == (
-        "All: no total, as 3 of 4 stages were never measured"
+        "All: no total, as no time is known of 3 of 4 stages"
     )
     times.keep("train@a", 8.0)
     said = on_workers("All", stages, stages, times.expected(stages), times.unknown(stages)).splitlines()
-    assert "24 s" in said[1] and said[-1].startswith("  2 of 4 stages were never measured, and count as the median of")
+    assert "24 s" in said[1] and said[-1].startswith("  no time is known of 2 of 4 stages, so the median of their")
     known = on_workers("Due", stages, ["split@a", "train@a"], times.expected(stages), times.unknown(stages))
-    assert "12 s" in known and "never measured" not in known
+    assert "12 s" in known and "no time" not in known
 
 
 def test_what_an_estimate_for_gpus_lacks_is_said_once(tmp_path, params):
     write_json(tmp_path / "params.yaml", params)
-    (said,) = on_gpus(tmp_path, {}, Times(tmp_path, tmp_path / "scratch"))
+    (said,) = on_gpus(tmp_path, {}, Times(tmp_path, tmp_path / "scratch"), "All stages")
     assert said.startswith("Profiles photos and paper: ") and said.count("results/architectures.json") == 1
     assert said.endswith("which `dvc repro architectures` makes") and "Errno" not in said
 

@@ -54,7 +54,7 @@ def test_equal_results_move_nothing(fake, other):
     found = compared(other, fake)
     assert (found.differences, found.apart, found.other_code) == ([], {}, [])
     assert set(found.alike) == set(fake.measured.results)
-    assert to_text(found).splitlines() == ["no setting changed", "0 of 0 metrics moved; 4 runs are as they were"]
+    assert to_text(found).splitlines() == ["no setting changed", "0 of 0 metrics moved; 4 runs unchanged"]
 
 
 def test_a_difference_moves_where_its_own_interval_leaves_out_0(fake, other):
@@ -76,7 +76,7 @@ def test_a_difference_moves_where_its_own_interval_leaves_out_0(fake, other):
 def test_the_moved_metrics_are_printed_with_what_is_better(fake, other):
     fake.write("patchmatch", psnr=value("patchmatch", "psnr") - 1, l1=value("patchmatch", "l1") - 1)
     lines = to_text(compared(other, fake, ["psnr", "l1", "ncc"])).splitlines()
-    assert lines[:2] == ["no setting changed", "2 of 3 metrics moved; 3 runs are as they were"]
+    assert lines[:2] == ["no setting changed", "2 of 3 metrics moved; 3 runs unchanged"]
     assert lines[2].split() == ["run", "holes", "metric", "before", "after", "difference", "95", "%", "interval"]
     psnr, l1 = value("patchmatch", "psnr"), value("patchmatch", "l1")
     row = ["patchmatch", "rectangle", "psnr", f"{psnr:.2f}", f"{psnr - 1:.2f}", "-1", "[-1,", "-1]", "worse"]

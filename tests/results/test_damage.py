@@ -79,6 +79,8 @@ def large(path: Path):
         (METRICS, edited(lambda tree: tree["intervals"].clear())),
         (METRICS, edited(lambda tree: tree["by_seed"]["rectangle"].update(psnr=[]))),
         (METRICS, edited(lambda tree: tree.pop("images"))),
+        (METRICS, edited(lambda tree: tree.update(slot="../../etc"))),
+        (METRICS, edited(lambda tree: tree["hole_ratios"].update(rectangle=-0.2))),
         (PER_IMAGE, put("")),
         (PER_IMAGE, put("seed,image,hole,hole_ratio,psnr\n")),
         (PER_IMAGE, put("seed,image,hole,hole_ratio,psnr\n" + "x" * 200_000)),

@@ -123,7 +123,7 @@ def test_votes_on_a_study_that_was_built_anew_do_not_count(root):
     rebuild(root)
     cells = column(table(root, "crfill-1-votes"), BEST, "ours on bundled-photos")
     assert cells["DeepFill v2"].text == "no votes"
-    assert cells["DeepFill v2"].about.startswith("all 9 votes were given on other pictures or results")
+    assert cells["DeepFill v2"].about.startswith("all votes (9) were given on other pictures or results")
     vote(root, "crfill-1", Eve=["medfe"] * 9)
     found = table(root, "crfill-1-votes")
     assert texts(column(found, BEST, "ours on bundled-photos"))[:2] == ["0", "9"]

@@ -15,7 +15,7 @@ from contextlib import closing
 import pytest
 
 from palimpsest.config.yaml import InputError
-from palimpsest.study.server import Urn
+from palimpsest.study.server import OURS, TABLES, Urn
 from palimpsest.workspace import Workspace
 from reported import OF_THIS_TREE
 from study.conftest import STUDY, command, study
@@ -244,12 +244,41 @@ def foreign_with_journal(database):
     database.execute("CREATE TABLE other (a)")
 
 
-@pytest.mark.parametrize("make", [foreign, foreign_with_journal])
-def test_a_database_of_something_else_is_left_as_it_is(key, tmp_path, make):
+def foreign_without_tables(database):
+    database.execute("PRAGMA user_version = 3")
+
+
+def foreign_without_anything(database):
+    database.execute("PRAGMA journal_mode = WAL")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (foreign, "its tables are votes"),
+        (foreign_with_journal, "its tables are other"),
+        (foreign_without_tables, "it has no tables"),
+        (foreign_without_anything, "it has no tables"),
+    ],
+)
+def test_a_database_of_something_else_is_left_as_it_is(key, tmp_path, make, said):
     path = tmp_path / "votes.sqlite"
     with closing(sqlite3.connect(path)) as database:
         make(database)
-    assert_left_as_it_is(path, key, "its tables are (votes|other)")
+    assert path.stat().st_size > 0
+    assert_left_as_it_is(path, key, f"{said}, and no server of a study made it")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_server_that_was_killed_at_its_start_can_start_again(key, tmp_path, steps):
+    path = tmp_path / "votes.sqlite"
+    path.touch()
+    with closing(sqlite3.connect(path)) as database:
+        for script in [f"PRAGMA application_id = {OURS}", TABLES][:steps]:
+            database.executescript(script)
+    Urn(path, key).prepare()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT identity FROM study").fetchall() == [(key.identity,)]
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:-5000], lambda whole: whole[:4099] + b"!!" + whole[4101:]])

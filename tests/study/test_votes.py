@@ -102,6 +102,8 @@ def change_vote(**changes):
         (change_vote(choice="crfill"), "found choice 'crfill' on trial"),
         (change_vote(seconds=-1.0), "seconds is -1.0"),
         (change_vote(seconds="1"), "seconds is '1'"),
+        (change(rater="<b>"), "rater is '<b>'; accepted: 1 to 40 letters, digits, spaces and"),
+        (lambda ballot: [ballot], "json: found [{'identity': "),
         (lambda ballot: [ballot], "accepted: a mapping of keys to values"),
     ],
 )
@@ -116,8 +118,9 @@ def test_a_vote_file_that_is_none_is_refused_and_nothing_is_written(root, key, s
     ("content", "said"),
     [
         (b"\xff\xfe", "found no JSON"),
-        (b"", "found no JSON"),
-        (b"[" * 100_000, "found no JSON"),
+        (b"\xff\xff", "found no JSON (no text in UTF-8)"),
+        (b"", "found no JSON (line 1, column 1: "),
+        (b"[" * 100_000, "found no JSON (nested too deeply)"),
         (b" " * (LARGEST + 1), "found more than 1048576 bytes"),
         (b"SQLite format 3\0 or so", "asked for the database of `study serve`, found another"),
         (None, "found no file that can be read"),
@@ -145,7 +148,7 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
     rebuild(root)
     run = study(root, "tally")
     assert (
-        "no votes, all 9 votes were given on other pictures or results, before the study was built anew" in run.stdout
+        "no votes, all votes (9) were given on other pictures or results, before the study was built anew" in run.stdout
     )
     assert len(stored(root).splitlines()) == 1 + 9
     assert "of other pictures, methods or settings than those that are built" in refusal(root, old)
@@ -155,10 +158,10 @@ def test_votes_on_a_study_that_was_built_anew_stay_and_do_not_count(root, key):
     ("spoil", "said"),
     [
         (lambda text: text.replace("rater", "voter", 1), "found columns"),
-        (lambda text: text.replace(",1.5\n", "\n", 1), "found none that can be read"),
+        (lambda text: text.replace(",1.5\n", "\n", 1), "csv, line 2: found 7 values; accepted: 8, one for each column"),
         (lambda text: text.replace("deepfill-v2", "someone", 1), "not a vote on this study"),
         (lambda text: text + text.splitlines()[1].replace("1.5", "2.5") + "\n", "voted twice on trial"),
-        (lambda text: "", "found none that can be read"),
+        (lambda text: "", "found no columns; accepted: identity"),
     ],
 )
 def test_a_spoilt_file_of_votes_is_named(root, key, spoil, said):

@@ -89,7 +89,7 @@ def nested(origin, depth=2000):
         (lambda origin: {**origin, "run": {**origin["run"], "start": {"inside": None}}}, "its header is damaged"),
         (lambda origin: {**origin, "run": {**origin["run"], "model": "nobody's"}}, "do not fit nobody's as it is now"),
         (lambda origin: wider(origin, 2**19), "do not fit deepfill_v1 as it is now"),
-        (lambda origin: wider(origin, "8"), "settings.width is '8'; accepted: a whole number"),
+        (lambda origin: wider(origin, "8"), "as it is now (runs.deepfill-v1.settings.width is '8'; accepted: a whole"),
     ],
 )
 def test_an_origin_that_cannot_be_is_refused_before_it_takes_memory(saved, change, said):
@@ -135,6 +135,17 @@ def test_a_missing_or_foreign_checkpoint_is_refused(tmp_path):
     save_file({"a": torch.zeros(3)}, tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="not a whole checkpoint of this project"):
         checkpoints.load(tmp_path / "weights.safetensors")
+
+
+def test_a_released_network_that_nobody_accepted_is_to_be_accepted_first(params, tmp_path):
+    params["released"]["crfill"]["accept"] = False
+    with pytest.raises(InputError) as error:
+        checkpoints.load_named(Workspace(tmp_path), params, "released/crfill")
+    assert "released.crfill.accept is false; accepted: true, if you keep to the licence" in str(error.value)
+    assert "`dvc exp run -S released.crfill.accept=true convert` makes it" in str(error.value)
+    params["released"]["crfill"]["accept"] = True
+    with pytest.raises(InputError, match="no such checkpoint; `dvc repro convert` makes it"):
+        checkpoints.load_named(Workspace(tmp_path), params, "released/crfill")
 
 
 def test_weights_of_another_architecture_are_refused(saved, params):

@@ -273,6 +273,23 @@ def flipped(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
+def forged_optimisers(optimisers):
+    """Ways in which optimisers may not be what their states are restored to."""
+    name, whole = next((name, each) for name, each in optimisers.items() if each["state"])
+    (place, tensors), (group,) = next(iter(whole["state"].items())), whole["param_groups"]
+    moment = tensors["exp_avg"]
+    states = (
+        *(tensors | {"exp_avg": value} for value in (moment[:1], moment.double(), moment[0, 0], 3.0, None)),
+        *(tensors | {"more": moment}, {}, {"step": tensors["step"]}, "text"),
+    )
+    yield {}
+    yield optimisers | {"another": whole}
+    yield from (optimisers | {name: whole | {"state": {**whole["state"], place: state}}} for state in states)
+    yield from (optimisers | {name: whole | {"state": state}} for state in ({999: tensors}, {"x": tensors}, [tensors]))
+    groups = ([], [group, group], [group | {"betas": "text"}], [group | {"params": [0]}], [{"lr": 0.0}], ["text"])
+    yield from (optimisers | {name: whole | {"param_groups": each}} for each in groups)
+
+
 def test_a_resume_point_that_is_damaged_or_edited_is_refused(job, tmp_path):
     with pytest.raises(KilledError):
         job(kill=5)
@@ -289,6 +306,8 @@ def test_a_resume_point_that_is_damaged_or_edited_is_refused(job, tmp_path):
             for other in (value / 0, value.double(), value[:1], 3)
         ),
         packed({**state, "networks": {}}),
+        *(packed({**state, "optimisers": forged}) for forged in forged_optimisers(state["optimisers"])),
+        packed({**state, "grids": {5: torch.zeros(2, 8, 8, 3)}}),
         packed([state]),
     ]
     model, _, _, steps = job()

@@ -7,6 +7,7 @@ from typing import Any
 from palimpsest.claims.ledger import Ledger, counts
 from palimpsest.claims.ranks import Agreement
 from palimpsest.claims.verdict import Entry, Ours
+from palimpsest.config.words import number_of
 from palimpsest.papers.paper import read_papers
 from palimpsest.tables.latex import tex
 
@@ -135,7 +136,7 @@ def _counted(entry: Entry) -> str:
     ours = entry.ours
     if not ours.pictures:
         return ""
-    seeds = f"{ours.seeds[0]} seed{'s' if ours.seeds[0] > 1 else ''}"
+    seeds = number_of(ours.seeds[0], "seed")
     seeds = seeds if ours.seeds[0] == ours.seeds[1] else f"{ours.seeds[0]} and {ours.seeds[1]} seeds"
     stand_in = " (a stand-in)" if entry.stand_in else ""
     return f"{ours.pictures} pictures of {ours.photographs} photographs, {seeds}; {entry.data}{stand_in}"
@@ -146,5 +147,5 @@ def agreed(found: Agreement | None) -> str:
     if found is None:
         return ""
     interval = "no interval" if found.low is None else f"95 % [{found.low:+.2f}, {found.high:+.2f}]"
-    columns = f"{found.columns} column{'s' if found.columns > 1 else ''}"
+    columns = number_of(found.columns, "column")
     return f"{found.tau:+.2f} ({interval}; mean of {columns})"

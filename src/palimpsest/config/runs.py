@@ -8,7 +8,9 @@ A variant names another run as its base and gives only its differences. A run ma
 starts from, and one whose model works inside its own. Networks that exist only to be needed are in `pretrained`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel
@@ -230,7 +232,7 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     at, of_base = f"{where}.{name}.settings", _entry(params, base)
     settings = at_profile(of_base.settings, profile, f"{where}.{base}.settings")
     if base != name:
-        settings = merge(settings, at_profile(entry.settings, profile, at), at)
+        settings = merge(settings, at_profile(entry.settings, profile, at, of_base.settings), at)
     one_of(entry.slot, section(params, "profiles", profile, "slots"), f"params.yaml: {where}.{name}.slot")
     if isinstance(entry, Entry) and entry.ablates is not None:
         others = [run for run in section(params, "runs") if run != name]
@@ -242,15 +244,25 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     return replace(run, start=start, inside=inside)
 
 
-def at_profile(settings: Any, profile: str, at: str) -> Any:
-    """The settings with one value in place of those for each profile; InputError for a value without the paper's."""
+def at_profile(settings: Any, profile: str, at: str, others: Iterable[str] = ()) -> Any:
+    """The settings with one value in place of those for each profile; InputError for a value without the paper's.
+
+    `others` are names that settings beside these have.
+    """
     if not isinstance(settings, dict):
         return settings
     if not any(name in settings for name in PROFILES):
-        return {key: at_profile(value, profile, f"{at}.{key}") for key, value in settings.items()}
+        return {
+            key: at_profile(value, profile, f"{at}.{key}", [other for other in [*settings, *others] if other != key])
+            for key, value in settings.items()
+        }
     for key in settings:
         one_of(key, PROFILES, f"params.yaml: {at}")
-    section({at: settings}, at, FULL_SCALE)
+    if FULL_SCALE not in settings:
+        alike = get_close_matches(at.rpartition(".")[2], others, 1)
+        meant = f", or did you mean {alike[0]}?" if alike else ""
+        found = f"{at}.{FULL_SCALE} is missing beside {', '.join(settings)}"
+        raise InputError(f"params.yaml: {found}; accepted: a value for each profile, {FULL_SCALE} among them{meant}")
     return settings[_profile_given(settings, profile)]
 
 

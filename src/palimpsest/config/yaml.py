@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from palimpsest.config.words import number_of
 
 Tree = dict[str, Any]
 Keys = tuple[str | int, ...]  # that lead to a value in a tree
@@ -27,6 +30,17 @@ def each_once(values: list) -> list:
     if doubled := [value for place, value in enumerate(values) if value in values[:place]]:
         raise ValueError(f"{doubled[0]!r} appears twice; accepted: each value once")
     return values
+
+
+def spelt(pattern: str, accepted: str) -> Any:
+    """The type of a text that matches a pattern as a whole; `accepted` says in plain words what does."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("spelling", accepted)
+        return text
+
+    return Annotated[str, AfterValidator(check)]
 
 
 class InputError(Exception):
@@ -55,12 +69,9 @@ PLAIN = {  # pydantic's type of an error → what would be accepted
     "list_type": "a list",
     "model_attributes_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
-    "string_too_short": "text of {min_length} characters or more",
     "string_type": "text",
-    "too_long": "{max_length} values or fewer",
-    "too_short": "{min_length} values or more",
 }
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]  # of a section that names files
+Name = spelt("[a-z0-9][a-z0-9-]*", "a name of small letters, digits and hyphens")  # of a section that names files
 
 
 def read_yaml(path: Path | str) -> Tree:
@@ -97,7 +108,7 @@ def section(tree: Tree, *keys: str) -> Any:
 
 def shown(value: Any) -> str:
     """A wrong value as an error shows it, or how it begins."""
-    text = repr(value)
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)  # as YAML writes these
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
@@ -187,6 +198,7 @@ def _keys(location: Keys, tree: Any) -> Iterator[str | int]:
 def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> str:
     problem = alike[0]
     found, known = problem["input"], problem.get("ctx", {})
+    value = f"{key} is {shown(found)}" if key else f"found {shown(found)}"
     match problem["type"]:
         case "extra_forbidden":
             *place, name = problem["loc"]
@@ -199,11 +211,10 @@ def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> st
             accepted = known["expected_tags"].replace("'", "").split(", ")
             written = found[known["discriminator"].strip("'")]
             return f"{key} is {shown(written)}; accepted: {choices(accepted, written)}"
-        case "string_pattern_mismatch":
-            return f"{key} is {shown(found)}; accepted: text that matches {known['pattern']}"
         case "value_error":
-            return f"{key}{'' if isinstance(found, Mapping) else f' is {shown(found)}'}: {known['error']}"
-    return f"{key} is {shown(found)}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
+            said = [key] * bool(key) if isinstance(found, Mapping) else [value]
+            return ": ".join([*said, str(known["error"])])
+    return f"{value}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
 
 
 def _settings_at(kind: type[BaseModel], place: Iterable[str | int]) -> set[str]:
@@ -223,8 +234,16 @@ def _kinds(annotation: Any) -> set[type[BaseModel]]:
 
 
 def _accepted(problem: Mapping[str, Any]) -> str:
+    known = problem.get("ctx", {})
+    match problem["type"]:
+        case "string_too_short":
+            return f"text of {number_of(known['min_length'], 'character')} or more"
+        case "too_short":
+            return f"{number_of(known['min_length'], 'value')} or more"
+        case "too_long":
+            return f"{number_of(known['max_length'], 'value')} or fewer"
     if problem["type"] in PLAIN:
-        return PLAIN[problem["type"]].format(**problem.get("ctx", {}))
+        return PLAIN[problem["type"]].format(**known)
     return problem["msg"].removeprefix("Input should be ")
 
 

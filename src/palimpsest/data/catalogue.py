@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, RootModel
 
 from palimpsest.config.paths import located
-from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, choices, one_of, read_yaml
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, choices, one_of, read_yaml, spelt
 from palimpsest.data import archives, fetching, splits
 from palimpsest.data.fetching import Fetched, Remote
 from palimpsest.data.listed import Listed
@@ -20,7 +20,7 @@ from palimpsest.storage import read_json, write_json
 
 RECORD = "archives.json"  # in `raw`: name, size and hash of every archive or folder, which stay where they are
 # directly in the folder of archives
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+~%-]*$")]
+FileName = spelt(r"[A-Za-z0-9][\w.+~%-]*", "a file's name of letters, digits and . _ + ~ % -, without a folder")
 Archives = dict[FileName, Remote]
 
 

@@ -7,17 +7,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 from tqdm import tqdm
 
 from palimpsest.config.paths import located
-from palimpsest.config.yaml import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings, shown, spelt
 from palimpsest.data import archives
 from palimpsest.data.downloading import CHUNK, NotThereError, begins_a_page, download
 from palimpsest.storage import alone, sha256, write_text
+
+Hash = spelt(
+    "sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}|git:[0-9a-f]{40}",
+    "sha256: with 8 to 64 hexadecimal digits, md5: with 32 or git: with 40",
+)
 
 
 class Remote(Settings):
@@ -27,13 +32,14 @@ class Remote(Settings):
     bytes: PositiveInt | None  # exact size, if it is known
     # its owner's, of sha256 the first digits at least, of `git` the id of a blob; null = that of the first file is
     # pinned, in a file beside it that a person may remove
-    hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}|git:[0-9a-f]{40})$")] | None
+    hash: Hash | None
     how: str | None  # where a person gets it, if there is no url
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
         if (self.url is None) == (self.how is None):
-            raise ValueError(f"found url {self.url!r} and how {self.how!r}; accepted: one of them, the other null")
+            found = f"url {shown(self.url)} and how {shown(self.how)}"
+            raise ValueError(f"found {found}; accepted: one of them, the other null")
         return self
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.data.pictures import ENDINGS, is_picture
 
@@ -113,7 +114,7 @@ def pictures_below(folder: Path, pattern: Pattern) -> Pictures:
             unfit.append(below)
             others.setdefault(name or below, path)
     if not files:
-        found = f"{len(unfit)} other files, such as {unfit[0]!r}" if unfit else "nothing"
+        found = f"{number_of(len(unfit), 'other file')}, such as {unfit[0]!r}" if unfit else "nothing"
         raise InputError(f"{folder}: asked for pictures named {pattern.text!r}, found {found}; accepted: {ACCEPTED}")
     return Pictures(folder, pattern, files, others)
 
@@ -132,8 +133,15 @@ def pair(folders: dict[str, tuple[Path, Pattern]]) -> tuple[dict[str, Pictures],
 
 def _nothing_pairs(found: dict[str, Pictures]) -> str:
     """What the names are, and how they may be made to fit."""
-    names = {part: sorted(pictures.files)[:FEW] for part, pictures in found.items()}
-    shown = ", ".join(f"{names[part][:1]} in {pictures.folder}" for part, pictures in found.items())
+    shown = ", ".join(f"{min(each.files, default='')!r} in {each.folder}" for each in found.values())
+    accepted = better_pattern(found) or "the same path below each folder, whatever its ending, or --pattern"
+    return f"asked for pictures of the same names, found {shown}; accepted: {accepted}"
+
+
+def better_pattern(found: dict[str, Pictures]) -> str:
+    """The option that pairs most of the names that are not in all folders; "" where none pairs any."""
+    paired = set.intersection(*(set(pictures.files) for pictures in found.values()))
+    names = {part: sorted(pictures.files.keys() - paired)[:FEW] for part, pictures in found.items()}
     fitting = {
         f"--pattern {part}={pattern!r}": sum(pattern.replace("{name}", each) in theirs for each in names["images"])
         for name in sorted(names["images"], key=len, reverse=True)
@@ -142,10 +150,7 @@ def _nothing_pairs(found: dict[str, Pictures]) -> str:
         for pattern in _patterns(longer, name)
         if part != "images"
     }
-    accepted = max(
-        fitting, key=fitting.get, default="the same path below each folder, whatever its ending, or --pattern"
-    )
-    return f"asked for pictures of the same names, found {shown}; accepted: {accepted}"
+    return max(fitting, key=fitting.get, default="")
 
 
 def _patterns(file: str, name: str) -> Iterator[str]:

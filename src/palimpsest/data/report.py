@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from palimpsest import markdown
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import Tree
 from palimpsest.data.crops import Crops
 from palimpsest.data.packing import Journal
@@ -117,7 +118,7 @@ def _remarks(splits: Tree) -> list[str]:
     remarks = []
     for split, counts in splits.items():
         asked, tried, rejected = counts["asked for"], counts["photographs"], counts["rejected"]
-        remark = f"{split}: asked for {asked} photographs, used {counts['used']}"
+        remark = f"{split}: asked for {number_of(asked, 'photograph')}, used {counts['used']}"
         if rejected:
             remark += f"; rejected {', '.join(f'{count} ({why})' for why, count in rejected.items())}"
         if tried > asked:

@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from palimpsest.config.numbers import Seed
-from palimpsest.config.yaml import InputError, Settings, each_once
+from palimpsest.config.words import number_of
+from palimpsest.config.yaml import InputError, Settings, each_once, shown
 from palimpsest.data.folders import ACCEPTED, normal
 from palimpsest.data.pictures import is_picture
 from palimpsest.data.shards import SPLITS, spread
@@ -212,7 +213,7 @@ class Found(Settings):
     def check_split(self, dataset: str) -> None:
         """InputError where a person must still choose categories."""
         if isinstance(self.split, Categories) and not self.split.categories:
-            found = f"{dataset}.split.categories is {self.split.categories}"
+            found = f"{dataset}.split.categories is {shown(self.split.categories)}"
             raise InputError(f"datasets.yaml: {found}; accepted: categories of its own, such as [b/beach, m/mountain]")
 
 
@@ -235,7 +236,8 @@ def assign(rule: Found, names: Iterable[str], read: Read) -> Assigned:
     pictures = list(filter(is_picture, names))
     if names and not pictures:
         raise InputError(
-            f"asked for pictures, found {len(names)} other files, such as {names[0]!r}; accepted: {ACCEPTED}"
+            f"asked for pictures, found {number_of(len(names), 'other file')}, such as {names[0]!r}; "
+            f"accepted: {ACCEPTED}"
         )
     splits = rule.split.assign(pictures, read)
     where: dict[str, str] = {}
@@ -278,11 +280,13 @@ def _present(names: Sequence[str], listed: Iterable[str], file: str) -> list[str
     members = set(wanted)
     if len(members) != len(wanted):
         raise InputError(f"{file}: asked for a list that names each picture once, found {len(wanted)} lines for "
-                         f"{len(members)} pictures; accepted: none twice")  # fmt: skip
+                         f"{number_of(len(members), 'picture')}; accepted: none twice")  # fmt: skip
     present = [name for name in names if normal(name) in members]
     if absent := members.difference(map(normal, present)):
         found = f"no {min(absent)}, and {len(absent)} of them missing in all"
-        raise InputError(f"{file}: asked for {len(wanted)} pictures, found {found}; accepted: all that it names")
+        raise InputError(
+            f"{file}: asked for {number_of(len(wanted), 'picture')}, found {found}; accepted: all that it names"
+        )
     return present
 
 

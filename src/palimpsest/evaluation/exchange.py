@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from palimpsest.config.words import some_of
 from palimpsest.config.yaml import InputError, Settings, build
 from palimpsest.data.crops import Crops
 from palimpsest.data.folders import Pattern
@@ -26,7 +27,6 @@ from palimpsest.workspace import Workspace
 
 ABOUT = "about.json"  # in an exported folder
 PIXELS = 8 * 512**2  # scored at once
-NAMED = 3  # pictures in a note
 
 
 class Exported(Settings):
@@ -137,5 +137,4 @@ def _too_small(sides: dict[str, int]) -> Iterator[str]:
     """Which pictures are too small for which metrics; `sides` holds the smaller side of each, px."""
     for least, metrics in groupby(sorted(LEAST_SIDES, key=LEAST_SIDES.get), LEAST_SIDES.get):
         if small := [name for name, side in sides.items() if side < least]:
-            more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
-            yield f"{', '.join(metrics)}: without {', '.join(small[:NAMED])}{more}, below {least} px"
+            yield f"{', '.join(metrics)}: without {some_of(small)}, below {least} px"

@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 from tqdm import tqdm
 
+from palimpsest.config.words import number_of, some_of
 from palimpsest.config.yaml import InputError
-from palimpsest.data.folders import NAME, Pattern, Pictures, pair
+from palimpsest.data.folders import NAME, Pattern, Pictures, better_pattern, pair
 from palimpsest.data.pictures import read_picture, size_of
 from palimpsest.holes.files import Hole, Reading
 
@@ -36,7 +37,8 @@ class Inputs:
     reading: Reading
     left_out: dict[str, str] = field(default_factory=dict)  # name → why it could not be used
     changes: dict[str, Counter[str]] = field(default_factory=dict)  # part → what was converted of how many pictures
-    ratios: list[float] = field(default_factory=list)  # of holes
+    ratios: dict[str, float] = field(default_factory=dict)  # name → hole ratio
+    painted: list[str] = field(default_factory=list)  # names whose holes were taken from alpha, which nobody named
     soft: list[float] = field(default_factory=list)  # shares of grey pixels, of holes that have some
 
     @classmethod
@@ -73,11 +75,13 @@ class Inputs:
         for part, picture in found.items():
             transparent = ["transparent, in the colours that they store"] if picture.transparent else []
             self.changes.setdefault(part, Counter()).update(picture.changes + transparent)
-        self._count(hole)
+        self._count(name, hole)
         return Item(name, pixels, hole.missing)
 
-    def _count(self, hole: Hole) -> None:
-        self.ratios.append(float(hole.missing.mean()))
+    def _count(self, name: str, hole: Hole) -> None:
+        self.ratios[name] = float(hole.missing.mean())
+        if hole.painted:
+            self.painted.append(name)
         if hole.soft:
             self.soft.append(hole.soft)
 
@@ -85,18 +89,33 @@ class Inputs:
         """How much is missing, and what was converted: a line each."""
         if not self.ratios:
             return []
-        mean, count = np.mean(self.ratios), len(self.ratios)
-        several = f" on average of {count} pictures, from {min(self.ratios):.1%} to {max(self.ratios):.1%}"
-        doubt = "; --invert if black is missing" if mean > 0.5 and not self.reading.invert else ""
-        lines = [f"holes: {mean:.1%} missing{several if count > 1 else ''}{doubt}"]
+        ratios, invert = list(self.ratios.values()), self.reading.invert
+        mean, count = np.mean(ratios), len(ratios)
+        several = f" on average of {count} pictures, from {min(ratios):.1%} to {max(ratios):.1%}"
+        doubt = "; without --invert if white is missing" if invert else "; --invert if black is missing"
+        lines = [f"holes: {mean:.1%} missing{several if count > 1 else ''}{doubt if mean > 0.5 else ''}"]
+        if mean <= 0.5 and (large := sorted(name for name, ratio in self.ratios.items() if ratio > 0.5)):
+            remedy = "if these masks are inverted, save them like the others"
+            lines.append(f"holes: more than half is missing in {some_of(large)}; {remedy}")
+        if self.painted:
+            missing, other = (
+                ("transparent", "without --invert if opaque") if invert else ("opaque", "--invert if transparent")
+            )
+            lines.append(f"holes: what is {missing} is missing in {some_of(sorted(self.painted))}; {other} is")
         if self.soft:
             grey = f"{np.mean(self.soft):.1%} of the pixels are neither black nor white"
-            lines.append(f"holes: {grey} (in {len(self.soft)} of {count} masks), and count as the nearer of the two")
+            lines.append(
+                f"holes: {grey} (in {len(self.soft)} of {number_of(count, 'mask')}), and count as the nearer of the two"
+            )
         for part, changes in self.changes.items():
             if changes:
                 found = ", ".join(f"{number} {change}" for change, number in changes.items())
                 lines.append(f"{part}: {found}; read as upright 8-bit RGB")
         return lines
+
+    def advice(self) -> str:
+        """The option that would pair names that have no partner; "" where there is none."""
+        return better_pattern(self.parts)
 
     def by_size(self) -> Self:
         """The same, with pictures of one size behind each other."""
@@ -106,13 +125,14 @@ class Inputs:
         )
 
 
-def refuse_left_out(left_out: dict[str, str], done: int, how: str) -> None:
-    """InputError with the reasons where something was left out."""
+def refuse_left_out(left_out: dict[str, str], done: int, how: str, advice: str = "") -> None:
+    """InputError with the reasons, in the order of names, and what may help, where something was left out."""
     if len(left_out) == 1 and not done:
         raise InputError(*left_out.values())
     if left_out:
-        reasons = "\n".join(f"  {name}: {why}" for name, why in left_out.items())
-        raise InputError(f"{done} pictures were {how}, {len(left_out)} left out:\n{reasons}")
+        reasons = [f"  {name}: {why}" for name, why in sorted(left_out.items())]
+        head = f"{how} {number_of(done, 'picture')}, left out {len(left_out)}:"
+        raise InputError("\n".join([head, *reasons, *[f"{advice} pairs some of these"] * bool(advice)]))
 
 
 def batches(items: Iterable[Item], pixels: int) -> Iterator[list[Item]]:

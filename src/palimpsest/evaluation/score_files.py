@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import math
 from dataclasses import asdict
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.evaluation.scoring import Scores
 from palimpsest.metrics.aggregate import Aggregate, of_finite, paired
@@ -27,11 +29,16 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
     """A line for each metric, those of one region together: mean, 95 % interval and count."""
     found = scores.aggregates(of_finite)
     lines = [f"{'metric':<28}{'mean':>10}    {'95 % interval':<22}{'pictures':>8}"]
+    told: dict[str, str] = {}  # why a metric is missing → the first of which this was said
     for region, head in REGIONS.items():
         of_region = {name: metric for name, metric in metrics.items() if metric.of == region}
         lines += [head] if of_region else []
         for name, metric in of_region.items():
-            line = _line(found[name], metric) if name in found else f"   missing: {scores.missing[name]}"
+            if name in found:
+                line = _line(found[name], metric)
+            else:
+                why = scores.missing[name]
+                line = f"   missing: {why if told.setdefault(why, name) == name else f'as {told[why]}'}"
             lines.append(f"  {name:<26}{line}")
     if len(scores.ids) < ENOUGH:
         lines.append(f"Below {ENOUGH:,} pictures Fréchet distances are too high: compare sets of one size.")
@@ -39,12 +46,14 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
 
 
 def _line(found: Aggregate, metric: Metric) -> str:
-    low, high = ("" if bound is None else metric.printed(bound) for bound in (found.low, found.high))
-    interval = f"[{low}, {high}]" if low else ""
-    less = "".join(
-        f" ({count} {why})" for count, why in ((found.undefined, "undefined"), (found.infinite, "infinite")) if count
+    finite = math.isfinite(found.mean)
+    unit = metric.unit if finite else ""
+    interval = (
+        f"[{metric.printed(found.low)}, {metric.printed(found.high)}]" if finite and found.low is not None else ""
     )
-    return f"{metric.printed(found.mean):>10} {metric.unit:<3}{interval:<22}{found.count:>8}{less}"
+    left = {"undefined": found.undefined, "infinite": found.infinite if finite else 0}
+    less = "".join(f" ({count} {why})" for why, count in left.items() if count)
+    return f"{metric.printed(found.mean):>10} {unit:<3}{interval:<22}{found.count:>8}{less}"
 
 
 def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
@@ -62,10 +71,12 @@ def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
             values = scores.values[name][ours], others.values[name][theirs]
             gained = paired(*reversed(values))
             means = "".join(f"{metric.printed(of_finite(each).mean):>10}" for each in values)
-            interval = f"[{gained.low:+.3g}, {gained.high:+.3g}]" if gained.count else "undefined"
-            verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
-            lines.append(f"  {name:<26}{means}{gained.mean:>+12.3g}    {interval:<24}{verdict}".rstrip())
-    return "\n".join([f"against, on {len(ids)} pictures", *lines])
+            difference, interval, verdict = "undefined", "", ""
+            if gained.count:
+                difference, interval = f"{gained.mean:+.3g}", f"[{gained.low:+.3g}, {gained.high:+.3g}]"
+                verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
+            lines.append(f"  {name:<26}{means}{difference:>12}    {interval:<24}{verdict}".rstrip())
+    return "\n".join([f"against, on {number_of(len(ids), 'picture')}", *lines])
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:

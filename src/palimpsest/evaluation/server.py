@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from pydantic import AfterValidator, Field, JsonValue, PositiveFloat
 
-from palimpsest.config.yaml import InputError, Settings
+from palimpsest.config.yaml import InputError, Settings, spelt
 from palimpsest.evaluation.filling import Filled
 from palimpsest.inpainting import to_pixels, to_tensors
 from palimpsest.layers.compositing import HoleColour, cover
@@ -34,7 +34,7 @@ class Server(Settings):
 
     kind: Literal["server"]
     path: Literal["runs/nothing"]  # DVC depends on it, as on the files of other kinds; it never changes
-    address: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+\S*$")]
+    address: spelt(r"https?://[^\s/?#]+\S*", "an address, such as http://127.0.0.1:8080")
     model: Annotated[str, Field(min_length=1)]  # that it runs, as it names it
     in_hole: HoleColour  # of the picture that it is sent
     request: Annotated[dict[str, JsonValue], AfterValidator(_further)]  # its further keys, such as seed and steps

@@ -22,7 +22,7 @@ from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from pydantic import NonNegativeFloat
 from tqdm import tqdm
 
-from palimpsest.config.yaml import InputError, Settings, build
+from palimpsest.config.yaml import InputError, Settings, build, choices
 from palimpsest.storage import write_text
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Pipeline:
         """
         with self._locked():
             graph = get_active_graph(self.repo.index.graph)
-            wanted = collect_stages(self.repo, list(targets) or ["dvc.yaml"])
+            wanted = list(chain.from_iterable(map(self._collected, list(targets) or ["dvc.yaml"])))
         return {
             stage.addressing: Stage(
                 stage.addressing,
@@ -93,6 +93,14 @@ class Pipeline:
             )
             for stage in plan_repro(graph, wanted)
         }
+
+    def _collected(self, target: str) -> "list[DvcStage]":
+        try:
+            return collect_stages(self.repo, [target])
+        except DvcException as error:
+            known = choices([stage.addressing for stage in self.repo.index.stages], target)
+            raise InputError(f"dvc.yaml: asked for {target}, found neither such a stage nor such an output; "
+                             f"accepted: {known}") from error  # fmt: skip
 
     def changed(self, names: Collection[str], again: bool = False) -> set[str]:
         """Those whose command, dependencies or outputs are not as dvc.lock has them.
@@ -118,6 +126,11 @@ class Pipeline:
             asked = [stage for stage in self.repo.index.stages if stage.addressing in names and not stage.frozen]
             states = {stage.addressing: stage.status() for stage in tqdm(asked, unit="stage", disable=None)}
         return {name: _differences(state[name]) for name, state in states.items() if state}
+
+    def made(self, name: str) -> bool:
+        """Whether dvc.lock knows the outputs of a stage, and the cache has those that it keeps."""
+        (stage,) = [each for each in self.repo.index.stages if each.addressing == name]
+        return all(out.hash_info and not (out.use_cache and out.changed_cache()) for out in stage.outs)
 
     def known(self, name: str, path: str) -> str | None:
         """The text of a file that a stage depends on, as it was when the stage ran last; None if the cache lacks it."""

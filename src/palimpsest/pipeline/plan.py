@@ -1,11 +1,12 @@
 """What `repro --plan` prints: what would run, how long it took last time, and what more workers would bring."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.pipeline.agenda import Seconds, Stages, critical_path, forecast
 from palimpsest.pipeline.display import in_words
@@ -22,23 +23,27 @@ WORKERS = (1, 2, 4, 8, 16, 64)
 FIRST = "check"  # the one stage that reads the settings, and so the one that must run before DVC can tell what changed
 
 
-def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times) -> str:
-    """Of what has changed, of the whole of this profile, and of the others at their own scale; `check` runs for it."""
+def of_pipeline(root: Path, pipeline: Pipeline, stages: Stages, times: Times, targets: Sequence[str]) -> str:
+    """Of what has changed, of all that leads to the targets at this profile, and of the others at their own scale.
+
+    All stages without targets. `check` runs for it.
+    """
     if FIRST in pipeline.changed({FIRST}):
         say(f"`{FIRST}` reads the settings, as they or the code have changed")
         try:
             pipeline.reproduce(FIRST)
         except DvcException as error:
             raise InputError(in_use(error) or f"{FIRST}: fails, so no plan can be made: {error}") from error
-    say(f"comparing {len(stages)} stages with what dvc.lock says of them")
+    say(f"comparing {number_of(len(stages), 'stage')} with what dvc.lock says of them")
     news = pipeline.news(stages)
     due, expected, unknown = followers(stages, news), times.expected(stages), times.unknown(stages)
     parts = [what_would_run(reasons(root, pipeline, stages, news, due), times.took)]
     if due:
         parts.append(on_workers("What would run", stages, due, expected, unknown))
-    title = f"All of profile {times.profile}, as measured here or on record"
+    scope = f"All stages that lead to {', '.join(targets)}" if targets else "All stages"
+    title = f"{scope}, profile {times.profile}, as measured here or on record"
     parts.append(on_workers(title, stages, stages, expected, unknown))
-    return "\n\n".join([*parts, *on_gpus(root, stages, times)])
+    return "\n\n".join([*parts, *on_gpus(root, stages, times, scope)])
 
 
 def say(text: str) -> None:
@@ -46,7 +51,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def on_gpus(root: Path, stages: Stages, times: Times) -> Iterator[str]:
+def on_gpus(root: Path, stages: Stages, times: Times, scope: str) -> Iterator[str]:
     """Of the profiles that are made for GPUs, unless one of them is the active one."""
     others = [profile for profile in ON_GPUS if profile != times.profile]
     try:
@@ -57,7 +62,9 @@ def on_gpus(root: Path, stages: Stages, times: Times) -> Iterator[str]:
         yield f"Profile{plural} {' and '.join(others)}: to estimate trainings takes {made}"
         return
     for profile, seconds in estimates.items():
-        title = f"Profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+        title = (
+            f"{scope}, profile {profile}, a worker for each GPU (GTX 1080 Ti); trainings estimated, all else as above"
+        )
         unknown = [name for name in times.unknown(stages) if not name.startswith(ESTIMATED)]
         yield on_workers(title, stages, stages, seconds, unknown)
 
@@ -78,8 +85,7 @@ def what_would_run(why: Mapping[str, str], took: Seconds) -> str:
     times = {name: in_words(took[name]) if name in took else "not known" for name in why}
     name_width, time_width = (max(map(len, words)) for words in (times, times.values()))
     lines = [f"  {name:{name_width}}  {times[name]:>{time_width}}  {reason}" for name, reason in why.items()]
-    stages = "1 stage" if len(why) == 1 else f"{len(why)} stages"
-    return "\n".join([f"{stages} would run; how long each took the last time, and why:", *lines])
+    return "\n".join([f"{number_of(len(why), 'stage')} would run; how long each took the last time, and why:", *lines])
 
 
 def on_workers(
@@ -90,14 +96,18 @@ def on_workers(
     Nothing of it where most were never measured: what is `unknown` goes by others.
     """
     guessed = sum(name in unknown for name in due)
-    lacking = f"{guessed} of {len(due)} stages were never measured"
+    lacking = f"no time is known of {guessed} of {number_of(len(due), 'stage')}"
     if 2 * guessed > len(due):
         return f"{title}: no total, as {lacking}"
     chain = critical_path({name: stages[name] for name in stages if name in due}, seconds)
     found = [forecast(stages, due, seconds, workers) for workers in WORKERS]
-    lines = [f"  {each.workers:>2} workers  {in_words(each.seconds):>14}  {each.busy:>4.0%} busy" for each in found]
+    names = [number_of(workers, "worker") for workers in WORKERS]
+    lines = [
+        f"  {name:>10}  {in_words(each.seconds):>14}  {each.busy:>4.0%} busy"
+        for name, each in zip(names, found, strict=True)
+    ]
     longest = in_words(sum(seconds[name] for name in chain))
     lines.append(f"  the longest chain takes {longest}: {', '.join(chain)}")
     if guessed:
-        lines.append(f"  {lacking}, and count as the median of their kind, or of all where none of their kind was")
+        lines.append(f"  {lacking}, so the median of their kind counts, or of all where none of their kind is known")
     return "\n".join([f"{title}:", *lines])

@@ -56,12 +56,7 @@ class Pool:
 
 
 def room(runtime: Runtime, workers: int | None) -> tuple[int, list[str]]:
-    """(workers, the CUDA devices of each that has some) of this machine: a worker for as many cores as threads.
-
-    InputError where none was asked for.
-    """
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers: found {workers}; accepted: 1 or more")
+    """(workers, the CUDA devices of each that has some) of this machine: a worker for as many cores as threads."""
     cores = psutil.cpu_count()
     return workers or max(1, cores // (runtime.threads or cores)), _devices(runtime)
 

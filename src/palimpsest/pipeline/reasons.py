@@ -12,6 +12,7 @@ from palimpsest.pipeline.graph import Pipeline
 from palimpsest.results.comparison import changed_settings
 
 OF_ALL_RUNS = "resolved/runs.json"  # which has a section for each run
+NOT_MADE = "not made here yet, or no longer in the cache"
 NAMED = 3  # reasons of one stage, and stages that one comes after
 LONGEST = 40  # characters of a value
 HASHES = ("settings", "published", "fills")  # keys of resolved files under which there are hashes of what others hold
@@ -23,9 +24,8 @@ def reasons(
     """{stage: why it would run} of those that are due, in a few words; `news` are those of the pipeline."""
     params, found = read_yaml(root / "params.yaml"), {}
     for name in (name for name in stages if name in due):
-        changed = [
-            why for path, state in news.get(name, {}).items() for why in _news(params, pipeline, name, path, state)
-        ]
+        states = news.get(name, {}) if pipeline.made(name) else {NOT_MADE: ""}
+        changed = [why for path, state in states.items() for why in _news(params, pipeline, name, path, state)]
         before = [other for other in stages if other in stages[name].after and other in due]
         found[name] = "; ".join(_few(dict.fromkeys(changed)) + ([f"after {', '.join(_few(before))}"] if before else []))
     return found

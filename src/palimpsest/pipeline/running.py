@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from distributed import Future
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
 from palimpsest.pipeline.agenda import Agenda, Stages, forecast
 from palimpsest.pipeline.display import Display, in_words
@@ -39,7 +40,7 @@ def run_all(pipeline: Pipeline, stages: Stages, due: Collection[str], times: Tim
         raise
     if errors:
         lost = len(followers(stages, errors.keys())) - len(errors)
-        left = f"; {lost} stages that depend on it are left out" if lost else ""
+        left = f"; left out, as it comes after: {number_of(lost, 'stage')}" if lost else ""
         raise InputError("\n".join(f"{name}: {error}" for name, error in errors.items()) + left)
     pipeline.tidy(stages)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import Tree
 from palimpsest.metrics.aggregate import Aggregate, paired
 from palimpsest.papers.metrics import read_metrics
@@ -98,7 +99,8 @@ def to_text(found: Comparison) -> str:
     moved = [each for each in found.differences if each.moved]
     lines = ["settings that changed"] if found.settings else ["no setting changed"]
     lines += _aligned([[f"  {key}", f"{before} → {after}"] for key, (before, after) in found.settings.items()])
-    lines.append(f"{len(moved)} of {len(found.differences)} metrics moved; {len(found.alike)} runs are as they were")
+    compared, alike = number_of(len(found.differences), "metric"), number_of(len(found.alike), "run")
+    lines.append(f"{len(moved)} of {compared} moved; {alike} unchanged")
     head = ["  run", "holes", "metric", "before", "after", "difference", "95 % interval", ""]
     lines += _aligned([head, *map(_row, moved)]) if moved else []
     lines += [f"not compared: {run}: {why}" for run, why in found.apart.items()]

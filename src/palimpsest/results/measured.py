@@ -12,13 +12,14 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
-from palimpsest.config.yaml import InputError, Settings, Tree, build
+from palimpsest.config.words import number_of
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build
 from palimpsest.data.shards import Shard
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
 from palimpsest.results.benchmark import Architecture, Benchmark
-from palimpsest.storage import read_json
+from palimpsest.storage import plain, read_json
 from palimpsest.workspace import Workspace
 
 SPREAD = 4  # numbers of an interval: low, high, how many values, how many undefined
@@ -33,7 +34,7 @@ class Result(Settings):
     run: str
     model: str
     profile: str
-    slot: str
+    slot: Name
     dataset: str
     size: int  # px
     images: int
@@ -43,7 +44,7 @@ class Result(Settings):
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
     seeds: Annotated[list[int], Field(min_length=1)]  # [0] where nothing of ours was trained
-    hole_ratios: dict[str, float]  # {hole kind: mean}
+    hole_ratios: dict[str, Annotated[float, Field(ge=0, le=1)]]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
     intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
@@ -108,8 +109,8 @@ class Pictures:
     def __str__(self) -> str:
         if not self.images:
             return "nothing has been measured yet"
-        photos = f"{self.photos} photograph{'s' if self.photos != 1 else ''}"
-        return f"{self.dataset}, {self.images} test pictures of {self.size} × {self.size} px from {photos}"
+        images, photos = number_of(self.images, "test picture"), number_of(self.photos, "photograph")
+        return f"{self.dataset}, {images} of {self.size} × {self.size} px from {photos}"
 
 
 NOT_MEASURED = Pictures("nothing yet", 0, 0, 0)
@@ -251,11 +252,16 @@ def read_per_image(path: Path, images: int, seeds: list[int]) -> PerImage:
         kinds = {kind: [row for row in rows if row[2] == kind] for kind in dict.fromkeys(row[2] for row in rows)}
         columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise InputError(f"{path}: asked for a run's values, found none that can be read ({error})") from error
+        uneven = type(error) in (ValueError, IndexError)
+        why = "a row is too short or too long, or a value is no number" if uneven else plain(error)
+        raise InputError(f"{path}: asked for a run's values, found none that can be read ({why})") from error
     for kind, lines in kinds.items():
         if [row[0] for row in lines] != [str(seed) for seed in seeds for _ in range(images)]:
             expected = f"{images} pictures of each seed, {', '.join(map(str, seeds))}"
             raise InputError(f"{path}: found {len(lines)} rows with {kind} holes; accepted: {expected}, in this order")
+        if not (columns[kind][0] >= 0).all() or not (columns[kind][0] <= 1).all():
+            strange = next(row for row in lines if not 0 <= float(row[3]) <= 1)
+            raise InputError(f"{path}: found the hole_ratio {strange[3]} of {strange[1]}; accepted: from 0 to 1")
     shape = (len(seeds), images)
     return {
         kind: {name: values.reshape(shape) for name, values in zip(head[3:], found, strict=True)}

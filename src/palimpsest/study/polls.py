@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from palimpsest.config.words import number_of
 from palimpsest.papers.metrics import Metric
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.tables import Condition, Study
@@ -73,7 +74,7 @@ class Poll:
         if self.key is None:
             return f"the study is not built: {Workspace().reports.study / self.name}.html says why"
         if self.others:
-            return f"all {self.others} votes were given on other pictures or results, before the study was built anew"
+            return f"all votes ({self.others}) were given on other pictures or results, before the study was built anew"
         return f"nobody has voted yet on {Workspace().reports.study / self.name}.html"
 
 
@@ -96,9 +97,9 @@ def read_poll(measured: Measured, name: str, study: Study) -> Poll:
 
 def counted(on: str, found: Tally) -> str:
     """A tally in one sentence; `on` says of what."""
-    raters = f"{found.raters} rater{'s' if found.raters != 1 else ''}"
+    cast = f"{number_of(found.votes, 'vote')} of {number_of(found.raters, 'rater')}"
     ties = f"{found.ties} of them without a winner"
-    return f"{on}: {found.votes} votes of {raters} on {found.pictures} pictures, {ties}; kappa {found.agreement}."
+    return f"{on}: {cast} on {number_of(found.pictures, 'picture')}, {ties}; kappa {found.agreement}."
 
 
 def to_text(poll: Poll) -> str:
@@ -113,6 +114,6 @@ def to_text(poll: Poll) -> str:
         lines.append(f"{poll.name}, {counted(on, found)}")
         for label, (votes, share, low, high) in found.shares.items():
             shares = [SHARE.printed(100 * each) for each in (share, low, high)]
-            numbers = "{:>5} votes {:>6} % [{:>6}, {:>6}]".format(votes, *shares)
-            lines.append(f"  {label:<30}{numbers} {found.wins[label]:>4} wins")
+            numbers = "{:>11} {:>6} % [{:>6}, {:>6}]".format(number_of(votes, "vote"), *shares)
+            lines.append(f"  {label:<30}{numbers} {number_of(found.wins[label], 'win'):>9}")
     return "\n".join(lines)

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS votes (
 );
 COMMIT;
 """
+OURS = int.from_bytes(b"PLMP")  # what SQLite keeps in the head of a file, to say whose it is
 SCHEMA = "SELECT name, sql FROM sqlite_master WHERE type != 'index' ORDER BY name"
 
 
@@ -72,9 +73,12 @@ class Urn:
     def prepare(self) -> None:
         """Creates what is missing; InputError for a file of another kind, or of another study, which stays as it is."""
         try:
-            if self.path.exists() and self.path.stat().st_size:
+            begun = self.path.exists() and self.path.stat().st_size > 0
+            if begun:
                 self._recognise()
             with self._open() as database:
+                if not begun:
+                    database.execute(f"PRAGMA application_id = {OURS}")
                 database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(TABLES)
                 database.execute("BEGIN IMMEDIATE")
@@ -82,9 +86,8 @@ class Urn:
                 if found is None:
                     database.execute("INSERT INTO study VALUES (?)", (self.key.identity,))
         except sqlite3.Error as error:
-            raise InputError(
-                f"{self.path}: asked for a database of votes, found none that can be used ({error})"
-            ) from error
+            found = f"found none that can be used ({error}); accepted: a new file"
+            raise InputError(f"{self.path}: asked for a database of votes, {found}") from error
         if found and found[0] != self.key.identity:
             raise InputError(
                 f"{self.path}: holds votes on study {found[0][:12]}, {self.key.study} is {self.key.identity[:12]}; "
@@ -92,19 +95,21 @@ class Urn:
             )
 
     def _recognise(self) -> None:
-        """sqlite3.Error for a file that is not whole, or holds other tables; nothing is written."""
+        """sqlite3.Error for a file that is not whole, or that no server of a study made; nothing is written."""
         journal = self.path.with_name(f"{self.path.name}-wal")  # SQLite makes one, and leaves it, unless told not to
         address = f"{self.path.absolute().as_uri()}?mode=ro{'' if journal.exists() else '&immutable=1'}"
         with closing(sqlite3.connect(address, uri=True)) as database:
             (whole,) = database.execute("PRAGMA quick_check(1)").fetchone()
             found = database.execute(SCHEMA).fetchall()
+            (maker,) = database.execute("PRAGMA application_id").fetchone()
         with closing(sqlite3.connect(":memory:")) as empty:
             empty.executescript(TABLES)
             accepted = empty.execute(SCHEMA).fetchall()
         if whole != "ok":
             raise sqlite3.DatabaseError(" ".join(whole.split()))
-        if found and found != accepted:  # a server that was killed at its start leaves none
-            raise sqlite3.DatabaseError(f"its tables are {', '.join(name for name, _ in found)}")
+        if found != accepted and (found or maker != OURS):  # a server that was killed at its start leaves no tables
+            tables = f"its tables are {', '.join(name for name, _ in found)}" if found else "it has no tables"
+            raise sqlite3.DatabaseError(f"{tables}, and no server of a study made it")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

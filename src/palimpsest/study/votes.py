@@ -14,8 +14,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
-from palimpsest.config.yaml import InputError, Settings, build, choices
-from palimpsest.storage import write_text
+from palimpsest.config.words import number_of
+from palimpsest.config.yaml import InputError, Settings, build, choices, spelt
+from palimpsest.storage import plain, write_text
 from palimpsest.study.tally import Vote
 from palimpsest.study.trials import Key
 from palimpsest.workspace import Workspace
@@ -23,7 +24,7 @@ from palimpsest.workspace import Workspace
 LARGEST = 2**20  # bytes of a vote file
 SQLITE = b"SQLite format 3\0"
 
-RaterName = Annotated[str, Field(pattern=r"^\w[\w .'-]{0,39}$")]  # begins with a letter or digit
+RaterName = spelt(r"\w[\w .'-]{0,39}", "1 to 40 letters, digits, spaces and . ' - _, the first a letter or digit")
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 
 
@@ -62,7 +63,7 @@ def read_ballots(path: Path) -> list[Ballot]:
         with path.open("rb") as file:
             head = file.read(LARGEST + 1)
     except OSError as error:
-        raise InputError(f"{path}: asked for votes, found no file that can be read ({error.strerror})") from error
+        raise InputError(f"{path}: asked for votes, found no file that can be read ({plain(error)})") from error
     if head.startswith(SQLITE):
         return list(_in_database(path))
     if len(head) > LARGEST:
@@ -70,20 +71,22 @@ def read_ballots(path: Path) -> list[Ballot]:
     try:
         tree = json.loads(head)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: asked for votes as the page saves them, found no JSON ({error})") from error
+        raise InputError(f"{path}: asked for votes as the page saves them, found no JSON ({plain(error)})") from error
     return [build(Ballot, tree, "", str(path))]
 
 
 def _in_database(path: Path) -> Iterator[Ballot]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            (identity,) = database.execute("SELECT identity FROM study").fetchone()
+            if (study := database.execute("SELECT identity FROM study").fetchone()) is None:
+                raise sqlite3.DatabaseError("it names no study")
+            (identity,) = study
             for number, name in database.execute("SELECT number, name FROM raters ORDER BY number").fetchall():
                 found = database.execute("SELECT trial, choice, seconds FROM votes WHERE rater = ?", (number,))
                 votes = {trial: {"choice": choice, "seconds": seconds} for trial, choice, seconds in found}
                 ballot = {"identity": identity, "rater": name, "number": number, "votes": votes}
                 yield build(Ballot, ballot, f"rater {number}", str(path))
-    except (sqlite3.Error, TypeError) as error:
+    except sqlite3.Error as error:
         raise InputError(f"{path}: asked for the database of `study serve`, found another ({error})") from error
 
 
@@ -120,12 +123,18 @@ def read_rows(root: Path, study: str) -> list[Row]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            head, *lines = csv.reader(file, strict=True)
-        rows = [Row(*line) for line in lines]
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise InputError(f"{path}: asked for votes, found none that can be read ({error})") from error
+            lines = list(csv.reader(file, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: asked for votes, found none that can be read ({plain(error)})") from error
+    head = lines[0] if lines else []
     if head != list(Row._fields):
-        raise InputError(f"{path}: found columns {head}; accepted: {', '.join(Row._fields)}")
+        found = f"columns {', '.join(head)}" if head else "no columns"
+        raise InputError(f"{path}: found {found}; accepted: {', '.join(Row._fields)}")
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(head):
+            found = number_of(len(line), "value")
+            raise InputError(f"{path}, line {number}: found {found}; accepted: {len(head)}, one for each column")
+    rows = [Row(*line) for line in lines[1:]]
     return list(merged([(row, str(path)) for row in rows]))
 
 

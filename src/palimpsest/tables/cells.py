@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from palimpsest.config.words import number_of
 from palimpsest.papers.tables import Column, Condition, Row
 from palimpsest.results.measured import Pictures, Result
 from palimpsest.results.reproduction import MARK
@@ -129,7 +130,7 @@ def _counted(result: Result, hole: str, metric: str) -> str:
     found = result.aggregate(hole, metric)
     kind = "mean of" if found.low is not None else "one number for a set of"
     undefined = f", {found.undefined} more without a value" if found.undefined else ""
-    return f"{kind} {found.count} pictures{undefined}{_over_seeds(result)}"
+    return f"{kind} {number_of(found.count, 'picture')}{undefined}{_over_seeds(result)}"
 
 
 def _over_seeds(result: Result) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from palimpsest.config.words import number_of
 from palimpsest.papers.tables import Condition, Row, StudyTable
 from palimpsest.results.measured import with_released
 from palimpsest.study.polls import MEASURES, SHARE, WINS, Poll, counted
@@ -82,7 +83,8 @@ def _ours(poll: Poll, found: Tally | None, conditions: Sequence[Condition], what
         return Cell("no votes", "missing", about=why)
     votes, share, low, high = found.shares[row.label]
     about = (
-        f"run {' and '.join(present)}: {votes} of {found.votes} votes, {found.raters} raters, {found.pictures} pictures"
+        f"run {' and '.join(present)}: {votes} of {number_of(found.votes, 'vote')}, "
+        f"{number_of(found.raters, 'rater')}, {number_of(found.pictures, 'picture')}"
     )
     bounds = f"[{SHARE.printed(100 * low)}, {SHARE.printed(100 * high)}]"
     text, number, interval = {

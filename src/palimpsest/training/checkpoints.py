@@ -13,9 +13,10 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from palimpsest.config.numbers import Pixels
-from palimpsest.config.runs import Run, fingerprint, made_by
-from palimpsest.config.yaml import InputError, Settings, Tree
+from palimpsest.config.runs import RELEASED, Run, fingerprint, made_by
+from palimpsest.config.yaml import InputError, Settings, Tree, section
 from palimpsest.models import available, create, find, inherit, without_values
+from palimpsest.released import catalogue
 from palimpsest.storage import replacing, sha256
 from palimpsest.workspace import RunFiles, Workspace
 
@@ -70,7 +71,7 @@ def load(path: Path, device: torch.device | str = "cpu"):
         with without_values():  # so that a network of any size is compared before it takes memory
             found = misfit(weights, _empty(origin, weights).networks)
     except (InputError, RuntimeError, ValueError) as error:
-        found = str(error).splitlines()[0]
+        found = str(error).splitlines()[0].removeprefix("params.yaml: ")  # its header holds the settings, not that file
     if found:
         raise InputError(f"{path}: its weights do not fit {origin.run.model} as it is now ({found}); {AGAIN}")
     model = _empty(origin, weights)
@@ -157,6 +158,11 @@ def load_named(workspace: Workspace, params: Tree, name: str, device: torch.devi
     """(model, origin) of a run by its name, whatever settings it was trained with; InputError if it was not trained."""
     path = workspace.run(name).weights
     if not path.is_file():
+        released = name.removeprefix(RELEASED)
+        if released != name and not catalogue.at(params, released, section(params, "profile")).accept:
+            found = f"params.yaml: released.{released}.accept is false; accepted: true, if you keep to the licence"
+            again = f"`dvc exp run -S released.{released}.accept=true convert` makes it"
+            raise InputError(f"{path}: no such checkpoint ({found}; {again})")
         raise _absent(path, made_by(params, name))
     return load(path, device)
 

@@ -1,6 +1,7 @@
 """The progress of a training, and the resume point on disk from which it goes on."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,41 @@ class Progress:
     grids: dict[int, np.ndarray] = field(default_factory=dict)  # iteration → sample grid, uint8 (K, H, W, 3)
 
 
+class OptimiserState(Settings):
+    """What an optimiser's `state_dict` holds."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    state: dict[int, dict[str, Tensor]]  # by the place of a parameter
+    param_groups: list[dict[str, Any]]
+
+    def fits(self, optimiser: torch.optim.Optimizer) -> bool:
+        """Whether the optimiser can go on from it: its own settings but for the rate, and tensors as it makes them."""
+        own = optimiser.state_dict()["param_groups"]
+        if [group | {"lr": 0.0} for group in self.param_groups] != [group | {"lr": 0.0} for group in own]:
+            return False
+        parameters = [value for group in optimiser.param_groups for value in group["params"]]
+        return all(
+            place in range(len(parameters)) and _alike(tensors, _after_a_step(optimiser, parameters[place]))
+            for place, tensors in self.state.items()
+        )
+
+
+def _after_a_step(optimiser: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
+    """The state of a parameter like this one, without values, after a first step of such an optimiser."""
+    like = torch.empty_like(parameter, device="meta").requires_grad_()
+    like.grad = torch.empty_like(like)
+    other = type(optimiser)([like], **optimiser.defaults)
+    other.step()
+    return other.state[like]
+
+
+def _alike(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Whether both have tensors of the same names, types and shapes."""
+    kinds = ({name: (value.dtype, value.shape) for name, value in each.items()} for each in (found, wanted))
+    return next(kinds) == next(kinds)
+
+
 class State(Settings):
     """What a resume point holds."""
 
@@ -38,7 +74,7 @@ class State(Settings):
     log: list[dict[str, int | float | str]]
     recent: list[dict[str, float]]
     grids: dict[int, Tensor]
-    optimisers: dict[str, dict[str, Any]]
+    optimisers: dict[str, OptimiserState]
     networks: dict[str, Tensor]
 
 
@@ -90,10 +126,15 @@ class ResumePoint:
         if sha256(content).digest() != digest:
             raise ValueError("its bytes have changed since it was written")
         state = State.model_validate(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        own = self.model.optimisers
         if state.iteration > iterations or misfit(state.networks, self.model.networks):
             raise ValueError("it is of another training")
+        if state.optimisers.keys() != own.keys() or not all(state.optimisers[name].fits(own[name]) for name in own):
+            raise ValueError("its optimisers are those of another training")
+        if any((grid.dtype, grid.ndim, grid.shape[3:]) != (torch.uint8, 4, (3,)) for grid in state.grids.values()):
+            raise ValueError("its sample grids are no pictures")
         self.model.networks.load_state_dict(state.networks)
-        for name, optimiser in self.model.optimisers.items():
-            optimiser.load_state_dict(state.optimisers[name])
+        for name, optimiser in own.items():
+            optimiser.load_state_dict(state.optimisers[name].model_dump())
         grids = {at: grid.numpy() for at, grid in state.grids.items()}
         return Progress(state.iteration, state.log, state.recent, grids)
