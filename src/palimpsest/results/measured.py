@@ -10,9 +10,10 @@ from statistics import stdev
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from palimpsest.config.yaml import InputError, Settings, Tree, build
+from palimpsest.config.numbers import Seed
+from palimpsest.config.yaml import InputError, Settings, Tree, build, each_once
 from palimpsest.data.shards import Shard
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
@@ -42,7 +43,7 @@ class Result(Settings):
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
-    seeds: Annotated[list[int], Field(min_length=1)]  # [0] where nothing of ours was trained
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]  # [0] where we trained nothing
     hole_ratios: dict[str, float]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
