@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from palimpsest.config.numbers import Seed
 from palimpsest.config.yaml import InputError, Settings, Tree, build, each_once
-from palimpsest.data.shards import Shard
+from palimpsest.data.shards import read_photos
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
@@ -218,7 +218,7 @@ class Measured:
         """(N,): test pictures with the same number are cut from the same photograph."""
         if slot not in self._photographs:
             stem = Workspace(self.root).slot(slot).shard("test")
-            names, images = Shard(stem).photos, self.pictures(slot).images
+            names, images = read_photos(stem), self.pictures(slot).images
             if len(names) != images:
                 raise InputError(f"{stem}: found {len(names)} pictures, expected the {images} that were measured")
             self._photographs[slot] = np.unique(names, return_inverse=True)[1]
