@@ -44,7 +44,7 @@ def test_a_record_is_put_between_the_markers(folder):
     assert "Smoke run: Profile tiny" in lines[2]
     assert lines[4].startswith("The papers' ") and "[claims](docs/claims.md): 12 undecided, " in lines[4]
     ours, reference = (f"{value(run, 'psnr_hole'):.2f}" for run in ("deepfill-v1", "constant-fill"))
-    row = f"| DeepFill v1 | 18.91 on Places2 | {ours} | {reference} | bundled-photos: rectangle, hole only |"
+    row = f"| DeepFill v1 | 18.91 on Places2 | {ours} | {reference} | bundled-photos: rectangle holes, hole only |"
     assert row in lines and sum("| not run |" in line for line in lines) == 3
     strips = [line for line in lines if "![" in line]
     assert [line.split("|")[1].strip() for line in strips] == [
@@ -70,7 +70,7 @@ def test_names_show_as_they_are_written(folder):
     edit(folder / "record.json", "slots", "scenes", "dataset", to="my_photos_|*")
     text = refresh(TEXT, read_record(folder), read_values())
     assert r"on A \*fast\* \`chip\` \[x\](y) \| &lt;b&gt;" in text
-    assert r"| my\_photos\_\|\*: rectangle, hole only |" in text
+    assert r"| my\_photos\_\|\*: rectangle holes, hole only |" in text
 
 
 def test_what_cannot_be_read_in_a_paper_is_no_number(folder):

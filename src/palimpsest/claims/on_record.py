@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from palimpsest.claims.ledger import Ledger, counts
+from palimpsest.claims.ledger import Ledger, tallied
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.values import read_values
 from palimpsest.results.headline import REFERENCE, mean, rows
+from palimpsest.results.names import holes_in_words
 from palimpsest.results.records import Record
 from palimpsest.results.reproduction import Beside
 
@@ -32,7 +33,7 @@ def _about(record: Record, ledger: Ledger) -> dict[str, Any]:
         "runs": len(results),
         "seeds": record.seeds,
         "core_hours": round(sum(record.core_hours.values()), 1),
-        "counts": counts(ledger.entries),
+        "counts": tallied(ledger.entries),
         "commits": record.commits,
         "slots": {slot: f"{each.dataset}, {each.size} px" for slot, each in record.about.slots.items()},
     }
@@ -53,7 +54,7 @@ def _methods(shown: Beside) -> Iterator[dict[str, Any]]:
         yield {
             "method": row.method,
             "published": f"{published.text if published.legible else 'illegible'} on {row.published_on}",
-            "holes": f"{row.hole}, {row.region}",
+            "holes": f"{holes_in_words(row.hole)}, {row.region}",
             **{key: "–" if number is None else metric.printed(number) for key, number in numbers.items()},
             "differs": bool(judged and judged.differs),
             "why": judged.why if judged else "not on record",

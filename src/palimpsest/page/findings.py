@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from palimpsest.claims.evidence import Evidence
 from palimpsest.claims.formats import grouped, shown
-from palimpsest.claims.ledger import Ledger, counted, read_ledger
+from palimpsest.claims.ledger import Ledger, counted, read_ledger, repeated
 from palimpsest.claims.verdict import VERDICTS, Entry
 from palimpsest.markdown import plain, table
 from palimpsest.metrics.differences import Difference
@@ -13,7 +13,7 @@ from palimpsest.page import curves
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import BEATEN, REFERENCE, rows
-from palimpsest.results.names import method_names
+from palimpsest.results.names import holes_in_words, method_names
 from palimpsest.results.records import Record
 
 PERCEIVED = "lpips_alex"
@@ -59,7 +59,7 @@ def about(record: Record, ledger: Ledger) -> str:
         f"{plain(' and '.join(record.devices))}. {len(results)} results, seeds of each: {record.seeds}. "
         f"Pictures of {slots}.\n\n"
         f"Of {len(ledger.entries)} claims, {counted(ledger.entries)}; "
-        f"{ledger.stand_ins} were tested on other photographs than the paper's."
+        f"{ledger.stand_ins} were tested on other photographs than the paper's. {repeated(ledger.entries)}"
     )
 
 
@@ -70,7 +70,8 @@ def methods(record: Record) -> str:
         if gains := _gains(record, slot, hole):
             rules = ["---", *["---:"] * (len(METHODS) - 1)]
             compared = grid(METHODS, rules, (_method(record, hole, run, gain) for run, gain in gains.items()))
-            tables.append(f"### {hole.capitalize()} holes\n\n{compared}")
+            heading = holes_in_words(hole)
+            tables.append(f"### {heading[0].upper()}{heading[1:]}\n\n{compared}")
     return "\n\n".join(tables) or NONE
 
 

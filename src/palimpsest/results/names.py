@@ -1,4 +1,6 @@
-"""What the methods behind the runs are called."""
+"""What methods and holes are called where people read of them."""
+
+import re
 
 from palimpsest.papers.figures import ResultsFigure
 from palimpsest.papers.paper import read_papers
@@ -26,3 +28,14 @@ def method_names(measured: Measured) -> dict[str, str]:
         return next(filter(None, found), run)
 
     return {run: described.label or name(run) for run, described in measured.runs.items()}
+
+
+def holes_in_words(kind: str) -> str:
+    """A kind of holes, as in a result: in bins and centres of a size, the numbers are per cent of the picture."""
+    name, _, pieced = kind.partition("/")
+    words = f"{name} holes"
+    if found := re.fullmatch(r"irregular-(\d+)-(\d+)-any", name):
+        words = f"irregular holes of {found[1]} to {found[2]} %"
+    elif found := re.fullmatch(r"centre-(\d+)", name):
+        words = f"centre holes of {found[1]} %"
+    return f"{words}, pictures pieced from reference patches" if pieced else words
