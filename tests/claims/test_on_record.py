@@ -31,7 +31,8 @@ def test_a_record_is_listed_with_what_makes_it_again(seen, folder):
     assert (found["name"], found["profile"], found["runs"], found["seeds"]) == ("small-night", "tiny", len(RUNS), "1")
     page = str(template("page", "records.html").module.section(seen))
     (commit,) = read_record(folder).commits
-    assert f"<pre>git checkout {commit}\ndvc exp run -S profile=tiny</pre>" in page and len(commit) == 40
+    stages = " ".join(f"evaluate@{run}" for run in read_record(folder).kept)
+    assert f"<pre>git checkout {commit}\ndvc exp run -S profile=tiny {stages}</pre>" in page and len(commit) == 40
     assert '<td class="words">A processor, 2 threads</td><td>2026-05-01</td>' in page
 
 

@@ -8,7 +8,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.values import read_values
 from palimpsest.results.headline import REFERENCE, mean, rows
 from palimpsest.results.names import holes_in_words
-from palimpsest.results.records import Record
+from palimpsest.results.records import COUNTED, Record
 from palimpsest.results.reproduction import Beside
 
 
@@ -19,6 +19,7 @@ def listed(records: list[Record], ledgers: Mapping[str, Ledger], shown: Beside |
         "records": [_about(record, ledgers[record.name]) for record in records],
         "beside": beside,
         "methods": list(_methods(shown)) if shown else [],
+        "counted": COUNTED,
     }
 
 
@@ -34,7 +35,8 @@ def _about(record: Record, ledger: Ledger) -> dict[str, Any]:
         "seeds": record.seeds,
         "core_hours": round(sum(record.core_hours.values()), 1),
         "counts": tallied(ledger.entries),
-        "commits": record.commits,
+        "again": record.again,
+        "before_again": record.before_again,
         "slots": {slot: f"{each.dataset}, {each.size} px" for slot, each in record.about.slots.items()},
     }
 

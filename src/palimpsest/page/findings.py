@@ -14,7 +14,7 @@ from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import BEATEN, REFERENCE, rows
 from palimpsest.results.names import holes_in_words, method_names
-from palimpsest.results.records import Record
+from palimpsest.results.records import COUNTED, Record
 
 PERCEIVED = "lpips_alex"
 NONE = "No results are on record yet."
@@ -145,14 +145,9 @@ def cost(record: Record) -> str:
     listed = grid(
         ["stages", "core-hours"], ["---", "---:"], ([kind, f"{hours:.2f}"] for kind, hours in kinds.most_common())
     )
-    return f"{sum(kinds.values()):.1f} core-hours in all.\n\n{listed}"
+    return f"{sum(kinds.values()):.1f} core-hours. {COUNTED}\n\n{listed}"
 
 
 def again(record: Record) -> str:
-    """The commands, for each part of the record, the latest first."""
-    return "\n\n".join(f"```\n{_part(record, commit)}\n```" for commit in record.commits)
-
-
-def _part(record: Record, commit: str) -> str:
-    stages = [f"{kept.described.stage}@{run}" for run, kept in record.kept.items() if kept.made.commit == commit]
-    return f"git checkout {commit}\ndvc exp run -S profile={record.profile} {' '.join(stages)}"
+    """The commands, as on the page."""
+    return "\n\n".join([record.before_again, *(f"```\n{commands}\n```" for commands in record.again)])

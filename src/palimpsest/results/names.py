@@ -4,6 +4,7 @@ import re
 
 from palimpsest.papers.figures import ResultsFigure
 from palimpsest.papers.paper import read_papers
+from palimpsest.results.curves import trained
 from palimpsest.results.measured import Measured
 
 
@@ -11,7 +12,7 @@ def method_names(measured: Measured) -> dict[str, str]:
     """{run: what its method is called}.
 
     That is the shortest name in a table for it or for the run whose weights it uses; without one its paper and its head
-    in a figure, or else the run's own name. External results have their label.
+    in a figure, or else the run's own name. External results have their label. Pretrained networks are among them.
     """
     in_tables: dict[str, str] = {}
     in_figures: dict[str, str] = {}
@@ -27,7 +28,14 @@ def method_names(measured: Measured) -> dict[str, str]:
         found = (in_tables.get(run), in_tables.get(measured.trained(run)), in_figures.get(run))
         return next(filter(None, found), run)
 
-    return {run: described.label or name(run) for run, described in measured.runs.items()}
+    names = {run: described.label or name(run) for run, described in measured.runs.items()}
+    return {network: _of_network(network, names) for network in trained(measured)} | names
+
+
+def _of_network(network: str, names: dict[str, str]) -> str:
+    """A pretrained network is called after the run whose name begins its own; without one by its own name."""
+    run = max((run for run in names if network.startswith(f"{run}-")), key=len, default=None)
+    return f"{names[run]}'s {network.removeprefix(f'{run}-').replace('-', ' ')} network" if run else network
 
 
 def holes_in_words(kind: str) -> str:

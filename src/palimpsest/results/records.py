@@ -51,6 +51,7 @@ LONGEST = 366 * 24 * 3600  # s, of a stage
 STEEPEST = 200  # dB, that a curve is above or below the constant fill
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # there were no records before
 CLOCKS = timedelta(days=1)  # by which those of two machines may differ
+COUNTED = "Counted are training and measuring; not fetching and preparing data, the benchmark, or the report."
 NOT_ON_RECORD = "not on record"
 PRETRAINING = "pretrain"  # the kind of stages that train, with one seed, networks that several runs begin with
 VOTES = "votes"  # lies beside the records
@@ -168,6 +169,22 @@ class Record:
         """Of its parts, the latest first."""
         return self._of_parts("commit")
 
+    @property
+    def again(self) -> list[str]:
+        """The commands that make each part anew, the latest first."""
+        return [self._again(commit) for commit in self.commits]
+
+    def _again(self, commit: str) -> str:
+        stages = [f"{kept.described.stage}@{run}" for run, kept in self.kept.items() if kept.made.commit == commit]
+        return f"git checkout {commit}\ndvc exp run -S profile={self.profile} {' '.join(stages)}"
+
+    @property
+    def before_again(self) -> str:
+        """What to know before one gives these commands."""
+        parts = f"The latest part comes first; each file in records/{self.name}/runs says which part its run is of. "
+        terms = "Data and networks under their owners' terms have to be accepted first."
+        return parts + terms if len(self.commits) > 1 else terms
+
     def _of_parts(self, what: str) -> list[str]:
         parts = sorted((kept.made for kept in self.kept.values()), key=lambda made: made.date, reverse=True)
         return list(dict.fromkeys(getattr(made, what) for made in parts))
@@ -180,7 +197,7 @@ class Record:
 
     @cached_property
     def core_hours(self) -> dict[str, float]:
-        """{stage: core-hours, of all seeds}, of the stages that made its runs and whose time is known."""
+        """{stage: core-hours, of all seeds}, of the stages that made its runs and whose time is known: COUNTED."""
         threads = max(kept.made.threads for kept in self.kept.values())
         found = {}
         for stage, seconds in self.seconds.items():
