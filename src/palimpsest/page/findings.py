@@ -116,7 +116,8 @@ def _spoken(entry: Entry) -> list[str]:
     verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
     ours = f"{found['ours']} {found['interval']}".strip()
     numbers = (f"{number} {entry.unit}".strip() if number else "–" for number in (found["published"], ours))
-    return [plain(found["claim"]), plain(found["measure"]), *numbers, verdict]
+    measured = "; ".join(filter(None, (found["measure"], found["tested"])))
+    return [plain(found["claim"]), plain(measured), *numbers, verdict]
 
 
 def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
