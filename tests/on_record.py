@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from palimpsest.page.checking import Known
 from palimpsest.page.recording import Here, put_on_record
 from palimpsest.storage import write_json
 from palimpsest.workspace import Workspace
 from reported import RUNS, Fake
 
 ROOT = Path(__file__).parents[1]
-DAY = datetime(2027, 5, 1, 12, 30, tzinfo=UTC)
+DAY = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 LISTED = {"rule": "listed", "photographs": ["bundled-photos"], "buckets": None, "minimum": 9}
 SECONDS = {"train@deepfill-v1": 3600.0, "evaluate@deepfill-v1": 36.0}
 
@@ -37,9 +38,9 @@ def benchmark(root: Path, device: str) -> None:
 @pytest.fixture(scope="session")
 def few_settings(shipped) -> dict:
     """The shipped settings as far as records ask for them."""
-    kept = {key: shipped[key] for key in ("profile", "accepted_terms", "profiles")}
+    kept = {key: shipped[key] for key in ("profile", "accepted_terms", "profiles", "slots")}
     runs = {run: {**shipped["runs"][run], "settings": {}} for run in [*RUNS, "gl"]}
-    return {**kept, "pretrained": {}, "transfers": {}, "runs": runs}
+    return {**kept, "pretrained": {}, "transfers": {}, "external": {}, "runs": runs}
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +49,20 @@ def recorded(tmp_path_factory, shards, few_holes, few_settings) -> Path:
     root = Fake(tmp_path_factory.mktemp("recorded"), shards, few_holes).root
     write_json(root / "params.yaml", few_settings)  # JSON is YAML
     write_json(root / "datasets.yaml", {"bundled-photos": LISTED})
-    shutil.copy(ROOT / "runtime.yaml", root)
+    for name in ("runtime.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, root)
     git(root, "init", "--quiet")
     git(root, "add", "*.yaml")
     git(root, "commit", "--quiet", "--message", "settings")
     benchmark(root, "A processor")
     put_on_record(here(root), "small-night")
     return root
+
+
+@pytest.fixture(scope="session")
+def known(recorded) -> Known:
+    """What its records are checked by."""
+    return Known.read(recorded)
 
 
 @pytest.fixture

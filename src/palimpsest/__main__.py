@@ -390,10 +390,12 @@ def record(arguments: argparse.Namespace) -> None:
     from palimpsest.results.records import Errors, folders
 
     if arguments.check:
-        asked = [recording.folder_of(Path(), name) for name in arguments.names] or folders(Path())
-        errors = Errors(line for folder in asked for line in checking.check(folder, read_yaml("params.yaml")))
-        errors.stop()
-        print(f"{len(asked)} record{'s are' if len(asked) != 1 else ' is'} as a record has to be")
+        there = {folder.name: folder for folder in folders(Path())}
+        for name in arguments.names:
+            one_of(name, list(there) or ["none, before one is made"], "record --check")
+        asked, known = arguments.names or list(there), checking.Known.read(Path())
+        Errors(line for name in asked for line in checking.check(there[name], known)).stop()
+        print(f"nothing is wrong with {', '.join(asked)}" if asked else "there is no record to check")
         return
     if len(arguments.names) != 1:
         raise InputError(f"record: found {len(arguments.names)} names; accepted: one, or --check")
@@ -412,19 +414,18 @@ def _here() -> "Here":
     import psutil
 
     from palimpsest.config.runtime import read_runtime
-    from palimpsest.data.catalogue import read_catalogue
-    from palimpsest.data.listed import Listed
+    from palimpsest.page.checking import Known
     from palimpsest.page.recording import Here
     from palimpsest.pipeline.times import Times
 
-    runtime, datasets = read_runtime(), read_catalogue("datasets.yaml")
-    public = {name for name, dataset in datasets.items() if isinstance(dataset, Listed)}
+    runtime, known = read_runtime(), Known.read(Path())
+    times = Times(Path(), runtime.unfinished).here
     return Here(
         root=Path(),
         date=datetime.now(UTC),
         threads=runtime.threads or psutil.cpu_count(),
-        seconds=Times(Path(), runtime.unfinished).here,
-        public=public,
+        seconds={stage: times[stage] for stage in known.stages if stage in times},
+        public=known.public,
     )
 
 

@@ -3,7 +3,9 @@ import time
 import numpy as np
 import pytest
 
-from palimpsest.claims.ledger import counts, read_ledger
+from claims.claimed import claim
+from palimpsest.claims.claim import Pair
+from palimpsest.claims.ledger import counted, counts, distinct, read_ledger, repeated, tallied
 from palimpsest.claims.verdict import VERDICTS
 from palimpsest.papers.paper import read_papers
 from reported import RUNS
@@ -34,6 +36,24 @@ def test_counts_are_of_a_paper_or_of_one_of_its_tables(ledger):
     assert counts(ledger.of("crfill", "")) == {"confirmed": 3, "not run": 8}
     parts = [ledger.of("deepfill-v1", table) for table in ("1", "")]
     assert sum(map(len, parts)) == len(ledger.of("deepfill-v1")) == sum(counts(ledger.of("deepfill-v1")).values())
+
+
+def test_claims_that_the_same_numbers_test_are_one_comparison(ledger):
+    """GM-SRM's tables are of three datasets, for which one slot stands in."""
+    entries = ledger.of("gm-srm", "I")
+    assert counts(entries) == {"not comparable": 72, "not run": 355}
+    assert distinct(entries) == {"not comparable": 24, "not run": 120}
+    assert counted(entries) == "72 not comparable (24 distinct), 355 not run (120 distinct)"
+    assert tallied(ledger.of("deepfill-v1", "1")) == {"undecided": "9"}
+    assert repeated(ledger.of("deepfill-v1", "1")).startswith("They are 9 distinct comparisons: ")
+
+
+def test_a_claim_and_its_reverse_are_one_comparison_and_other_holes_or_pictures_another():
+    one = claim()
+    (pair,) = one.pairs
+    assert one.compared == claim(pairs=[Pair(pair.against, pair.run)], better=-1).compared
+    for changes in ({"slot": "unseen"}, {"holes": {"square": 1}}, {"metric": "l1"}):
+        assert one.compared != claim(**changes).compared
 
 
 def test_a_table_has_the_rank_agreement_of_what_compares(ledger):

@@ -31,8 +31,9 @@ def test_a_record_is_listed_with_what_makes_it_again(seen, folder):
     assert (found["name"], found["profile"], found["runs"], found["seeds"]) == ("small-night", "tiny", len(RUNS), "1")
     page = str(template("page", "records.html").module.section(seen))
     (commit,) = read_record(folder).commits
-    assert f"<pre>git checkout {commit}\ndvc exp run -S profile=tiny</pre>" in page and len(commit) == 40
-    assert '<td class="words">A processor, 2 threads</td><td>2027-05-01</td>' in page
+    stages = " ".join(f"evaluate@{run}" for run in read_record(folder).kept)
+    assert f"<pre>git checkout {commit}\ndvc exp run -S profile=tiny {stages}</pre>" in page and len(commit) == 40
+    assert '<td class="words">A processor, 2 threads</td><td>2026-05-01</td>' in page
 
 
 def test_published_on_record_and_now_stand_side_by_side_with_a_mark(seen):
@@ -40,7 +41,7 @@ def test_published_on_record_and_now_stand_side_by_side_with_a_mark(seen):
     row = re.search(r'<th scope="row">DeepFill v1</th>.*', page)[0]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", row)
     assert cells[:2] == ["18.91 on Places2", "17.65 ≠"] and cells[3] == "18.00"
-    assert "On record beside" not in page and "small-night, A processor, 2 threads, 2027-05-01; profile tiny" in page
+    assert "On record beside" not in page and "small-night, A processor, 2 threads, 2026-05-01; profile tiny" in page
 
 
 def test_another_profile_has_no_mark(made, folder):

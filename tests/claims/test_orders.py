@@ -4,6 +4,7 @@ import pytest
 
 from palimpsest.claims.claim import CostClaim
 from palimpsest.claims.orders import Reader, column_for, layout_pairs
+from palimpsest.config import runs
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.tables import Comparison
@@ -111,6 +112,20 @@ def test_a_loss_from_small_to_large_holes_is_the_difference_of_two_columns():
     for pair, method in zip(found.pairs, ("PConv", "DeepFill v2", "LISK", "MEDFE", "Lahiri"), strict=True):
         expected = None if loss(method) is None else pytest.approx(loss(method) - loss("GM-SRM"))
         assert pair.published == expected
+    against = {pair.against: pair.published for pair in found.pairs}
+    assert against.pop("medfe") > 0
+    assert f"loses {-max(against.values()):.2f} to {-min(against.values()):.2f} dB more than every" in found.tested
+
+
+def test_a_claim_of_runs_that_train_for_longer_in_small_says_so(shipped):
+    phases = {
+        run: runs.resolve(shipped, run, "small").settings["schedule"]["phases"]
+        for run in ("crfill", "deepfill-v2", "deepfill-v2-cr")
+    }
+    iterations = {run: sum(phase["iterations"] for phase in found) for run, found in phases.items()}
+    assert iterations["deepfill-v2"] == iterations["deepfill-v2-cr"]
+    tested = claims("crfill")["crfill/text/references"].tested
+    assert f"for {iterations['crfill']:,} iterations, and the other two for {iterations['deepfill-v2']:,}" in tested
 
 
 def test_a_claim_of_cost_has_how_much_less_the_paper_prints():

@@ -62,12 +62,19 @@ def test_every_claim_is_counted_once(folder):
 def test_the_commands_name_each_part(folder):
     again = findings.blocks(read_record(folder))["again"]
     commit = read_record(folder).commits[0]
+    assert again.startswith("Data and networks under their owners' terms have to be accepted first.\n\n```\n")
     assert f"git checkout {commit}\ndvc exp run -S profile=tiny evaluate@" in again
     edit(folder / "runs" / "patchmatch.json", "made", "commit", to="f" * 40)
     parts = findings.blocks(read_record(folder))["again"]
     assert (
         parts.count("git checkout") == 2 and f"{'f' * 40}\ndvc exp run -S profile=tiny evaluate@patchmatch\n" in parts
     )
+
+
+def test_the_cost_says_what_it_leaves_out(folder):
+    (folder / "stages.csv").write_text("stage,seconds\nbenchmark,9000\nsplit@scenes,9000\nevaluate@deepfill-v1,1800\n")
+    said = findings.blocks(read_record(folder))["cost"]
+    assert said.startswith("1.0 core-hours. Counted are training and measuring; not ") and "| evaluate | 1.00 |" in said
 
 
 def test_a_page_without_a_block_is_refused():

@@ -54,6 +54,7 @@ def test_the_ledger_has_every_claim_and_each_table_its_verdicts(project):
     head = '<a href="#claims-deepfill-v1-1">9 orders of its methods</a>: 9 <span class="verdict undecided">undecided'
     assert page.index('id="deepfill-v1"') < page.index(head) < page.index('<div class="table" id="deepfill-v1-1">')
     assert "fewer than 4 photographs" in ledger and "bundled-photos (a stand-in)" in ledger
+    assert re.search(r"They are \d+ distinct comparisons", ledger) and re.search(r"<td>\d+ \(\d+\)</td>", ledger)
     assert "0 of 978 claims have an interval here." in ledger and "This is a smoke run" in ledger
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from on_record import edit
-from palimpsest.config.yaml import InputError, read_yaml
+from palimpsest.config.yaml import InputError
 from palimpsest.page import findings, readme
 from palimpsest.page.blocks import fill
-from palimpsest.page.checking import check
+from palimpsest.page.checking import Known, check
 from palimpsest.papers.values import Published, read_values
 from palimpsest.results.headline import rows
 from palimpsest.results.records import best, folders, read_record, read_records
@@ -32,19 +32,19 @@ def test_the_pages_show_what_is_on_record():
 
 
 def test_the_records_in_git_pass_the_check():
-    params = read_yaml(ROOT / "params.yaml")
-    assert [line for folder in folders(ROOT) for line in check(folder, params)] == []
+    known = Known.read(ROOT)
+    assert [line for folder in folders(ROOT) for line in check(folder, known)] == []
 
 
 def test_a_record_is_put_between_the_markers(folder):
     text = refresh(TEXT, read_record(folder), read_values())
     lines = text.splitlines()
     assert [lines[0], lines[1], *lines[-2:]] == ["before", "<!-- record -->", "<!-- end of record -->", "after"]
-    assert lines[2].startswith("On record: [small-night](records/small-night), profile `tiny`, 2027-05-01, on A proc")
+    assert lines[2].startswith("On record: [small-night](records/small-night), profile `tiny`, 2026-05-01, on A proc")
     assert "Smoke run: Profile tiny" in lines[2]
-    assert lines[4].startswith("The papers' ") and "[claims](docs/claims.md): 12 undecided, " in lines[4]
+    assert lines[4].startswith("The papers' ") and "[claims](docs/claims.md): 12 undecided (11 distinct), " in lines[4]
     ours, reference = (f"{value(run, 'psnr_hole'):.2f}" for run in ("deepfill-v1", "constant-fill"))
-    row = f"| DeepFill v1 | 18.91 on Places2 | {ours} | {reference} | bundled-photos: rectangle, hole only |"
+    row = f"| DeepFill v1 | 18.91 on Places2 | {ours} | {reference} | bundled-photos: rectangle holes, hole only |"
     assert row in lines and sum("| not run |" in line for line in lines) == 3
     strips = [line for line in lines if "![" in line]
     assert [line.split("|")[1].strip() for line in strips] == [
@@ -70,7 +70,7 @@ def test_names_show_as_they_are_written(folder):
     edit(folder / "record.json", "slots", "scenes", "dataset", to="my_photos_|*")
     text = refresh(TEXT, read_record(folder), read_values())
     assert r"on A \*fast\* \`chip\` \[x\](y) \| &lt;b&gt;" in text
-    assert r"| my\_photos\_\|\*: rectangle, hole only |" in text
+    assert r"| my\_photos\_\|\*: rectangle holes, hole only |" in text
 
 
 def test_what_cannot_be_read_in_a_paper_is_no_number(folder):

@@ -1,6 +1,7 @@
 """A record holds what was measured, whole and small, and grows by parts."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from on_record import DAY, ROOT, SECONDS, benchmark, edit, git, here
 from palimpsest.claims.formats import to_csv
 from palimpsest.claims.ledger import read_ledger
-from palimpsest.config.yaml import InputError, read_yaml
+from palimpsest.config.yaml import InputError
 from palimpsest.page import recording
 from palimpsest.page.checking import check
 from palimpsest.page.recording import put_on_record
@@ -33,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_record_says_what_was_measured_and_how(made, folder):
     record = read_record(folder)
     assert folder == made.root / "records" / "small-night"
-    assert record.title == "small-night, A processor, 2 threads, 2027-05-01"
+    assert record.title == "small-night, A processor, 2 threads, 2026-05-01"
     assert (record.profile, sorted(record.kept)) == ("tiny", sorted(RUNS))
     kept = record.kept["deepfill-v1"]
     assert kept.made.commit == git(made.root, "rev-parse", "HEAD") and kept.made.versions == {"torch": "9.9"}
@@ -62,14 +63,18 @@ def test_every_seed_is_kept(made):
     assert values.shape == (3, 24) and record.seeds == "1 to 3"
 
 
-def test_curves_of_every_training_are_kept_and_another_part_keeps_those_of_the_first(made):
+def test_curves_of_every_training_are_kept_and_another_part_keeps_those_of_the_first(made, known):
+    schedule = {"schedule": {"phases": [{"iterations": 15}, {"iterations": 15}]}}
+    edit(Workspace(made.root).resolved("runs"), "deepfill-v1", "run", to={"name": "deepfill-v1", "settings": schedule})
     log = [{"iteration": i, "phase": "a", LOGGED: i / 3} for i in (10, 20)]
     write_json(Workspace(made.root).run("deepfill-v1").of([1])[1].log, [*log, {"iteration": 30, "phase": "a"}])
     first = read_record(put_on_record(here(made.root), "a"))
     assert first.curves == {("deepfill-v1", 1): [(10, 3.333333), (20, 6.666667)]}
-    assert check(first.folder, read_yaml(made.root / "params.yaml")) == []
+    assert check(first.folder, known) == []
     Workspace(made.root).run("deepfill-v1").of([1])[1].log.unlink()
     assert read_record(put_on_record(here(made.root, LATER), "a")).curves == first.curves
+    made.write("deepfill-v1", seeds=(2,))
+    assert read_record(put_on_record(here(made.root, LATER), "a")).curves == {}
 
 
 def test_the_ledger_of_a_record_is_that_of_its_values_and_agrees_with_the_results(made, folder):
@@ -104,12 +109,12 @@ def test_large_pictures_are_made_smaller(tmp_path):
     assert Image.open(tmp_path / "a.png").size == (recording.WIDEST, recording.SIDE)
 
 
-def test_pictures_under_their_owner_s_terms_are_not_passed_on(made):
+def test_pictures_under_their_owner_s_terms_are_not_passed_on(made, known):
     folder = put_on_record(here(made.root, public=[]), "a")
-    assert not (folder / "pictures").exists() and check(folder, read_yaml(made.root / "params.yaml")) == []
+    assert not (folder / "pictures").exists() and check(folder, replace(known, public=[])) == []
 
 
-def test_a_second_part_adds_its_runs_and_keeps_the_others(made, folder):
+def test_a_second_part_adds_its_runs_and_keeps_the_others(made, folder, known):
     first = contents(folder)
     made.write("deepfill-v1", psnr_hole=30.0)
     made.add("gl", settings="a" * 64)
@@ -119,15 +124,15 @@ def test_a_second_part_adds_its_runs_and_keeps_the_others(made, folder):
     record, second = read_record(folder), contents(folder)
     assert sorted(record.kept) == sorted([*RUNS, "gl"])
     assert {run: kept.made.date[:10] for run, kept in record.kept.items() if kept.made.device[0:7] == "Another"} == {
-        "deepfill-v1": "2027-05-02",
-        "gl": "2027-05-02",
+        "deepfill-v1": "2026-05-02",
+        "gl": "2026-05-02",
     }
     same = {f"runs/{run}.{ending}" for run in RUNS if run != "deepfill-v1" for ending in ("json", "npz")}
     assert all(first[name] == second[name] for name in same)
-    assert record.devices == ["Another, 2 threads", "A processor, 2 threads"] and record.day == "2027-05-02"
+    assert record.devices == ["Another, 2 threads", "A processor, 2 threads"] and record.day == "2026-05-02"
     assert record.measured.results["deepfill-v1"].holes["rectangle"]["psnr_hole"] == 30
     assert record.seconds == {**SECONDS, "train@gl": 7.0}
-    assert check(folder, read_yaml(made.root / "params.yaml")) == []
+    assert check(folder, known) == []
 
 
 def test_recording_the_same_results_again_keeps_every_run(made, folder):
@@ -213,7 +218,9 @@ def test_the_commands(made, palimpsest):
     assert palimpsest(made.root, "readme")[1] == "README.md and docs/findings.md show that nothing is on record\n"
     assert "No results are on record yet" in page.read_text()
     assert palimpsest(made.root, "record", "night")[1] == "records/night is written\n"
-    assert palimpsest(made.root, "record", "--check")[1:] == ("1 record is as a record has to be\n", "")
+    assert palimpsest(made.root, "record", "--check")[1:] == ("nothing is wrong with night\n", "")
+    unknown = palimpsest(made.root, "record", "--check", "nigth")[2]
+    assert unknown == "error: record --check: found 'nigth'; accepted: night\n"
     assert palimpsest(made.root, "readme")[1] == "README.md and docs/findings.md show records/night\n"
     assert "](records/night/pictures/scenes-original.png) |" in page.read_text()
     claims = made.root / "records" / "night" / "claims.csv"

@@ -4,7 +4,7 @@ import pytest
 
 from palimpsest.config.yaml import InputError
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.paper import benchmarked, check_runs, read_paper, read_papers
+from palimpsest.papers.paper import benchmarked, check_names, read_paper, read_papers
 from palimpsest.papers.values import read_values
 from papers.spoiling import spoil
 
@@ -20,6 +20,7 @@ LOSS = "    holes: [irregular-20-30-any, irregular-50-60-any]\n"
         ("tmad", "direction: lower", "direction: null", r"claims\.total-variation\.direction: found none for tv_isot"),
         ("deepfill-v1", "metric: lpips_alex", "metric: lpips", r"claims\.other-attention\.metric: found 'lpips'"),
         ("gm-srm", f"{LOSS}    metric", "    holes: [square, star]\n    metric", r"steady: hole, as in Table I: found"),
+        ("gm-srm", f"slot: scenes\n{LOSS}", f"slot: unseen\n{LOSS}", r"claims\.steady\.slot, as in Table I: found 'u"),
         ("gm-srm", f"{LOSS}    metric", "    holes: [star]\n    metric", r"claims\.steady\.holes"),
         ("crfill", "    device: null\n    size: 512", "    device: cpu\n    size: 512", r"computation: found mul"),
         ("crfill", "own: [CRFill]", "own: [CRFil]", r"tables\.1\.own: found 'CRFil'; accepted: DeepFill v2, "),
@@ -43,7 +44,7 @@ def test_a_spoilt_claim_is_named_with_its_key(folder, paper, old, new, said):
 def test_a_run_that_a_claim_misspells_is_named_with_its_key(shipped, folder, old, new, said):
     spoil(folder, "deepfill-v1.yaml", old, new)
     with pytest.raises(InputError, match=said):
-        check_runs([*shipped["runs"], *shipped["pretrained"], *shipped["transfers"]], folder)
+        check_names([*shipped["runs"], *shipped["pretrained"], *shipped["transfers"]], shipped["slots"], folder)
 
 
 def test_every_table_of_methods_names_the_papers_own(shipped):

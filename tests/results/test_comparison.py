@@ -5,17 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from palimpsest.metrics.aggregate import aggregate
+from palimpsest.data.shards import write_index
+from palimpsest.metrics.differences import FEW, of_pictures
 from palimpsest.results.comparison import ABSENT, changed_settings, compare, to_text
 from palimpsest.results.measured import read_results
 from palimpsest.storage import write_text
 from palimpsest.workspace import Workspace
-from reported import PLACES, value
+from reported import PLACES, Fake, value
 
+PHOTOGRAPHS = np.arange(24) // 3  # eight of three tiles
 SETTINGS = {"profile": "tiny", "runs": {"tmad": {"width": 8, "betas": [0.5, 0.9], "loss": {}}}}
 
 
@@ -25,8 +28,9 @@ def other(fake, tmp_path_factory):
     return shutil.copytree(fake.root, tmp_path_factory.mktemp("before") / "project", symlinks=True)
 
 
-def compared(before, fake, metrics=("psnr",)):
-    return compare(read_results(before), fake.measured, (SETTINGS, SETTINGS), list(metrics))
+def compared(before, fake, metrics=("psnr",), photographs=PHOTOGRAPHS):
+    states = (replace(each, _photographs={"scenes": photographs}) for each in (read_results(before), fake.measured))
+    return compare(*states, (SETTINGS, SETTINGS), list(metrics))
 
 
 def move(fake, run, metric, gains):
@@ -66,11 +70,33 @@ def test_a_difference_moves_where_its_own_interval_leaves_out_0(fake, other):
     move(fake, "patchmatch", "ssim", spread)
     found = {each.metric: each for each in compared(other, fake, ["psnr", "ssim", "l1"]).differences}
     assert {name: each.moved for name, each in found.items()} == {"psnr": True, "ssim": False, "l1": False}
-    expected = aggregate(0.1 + gains)
-    assert found["psnr"].of_pictures.mean == pytest.approx(expected.mean)
-    assert found["psnr"].of_pictures.spread == pytest.approx(expected.spread)
+    expected = of_pictures(np.zeros((1, 24)), 0.1 + gains[None], PHOTOGRAPHS)
+    gained = found["psnr"].gained
+    assert (gained.mean, gained.low, gained.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert (gained.pictures, gained.photographs, gained.seeds) == (24, 8, (1, 1))
     assert found["psnr"].after - found["psnr"].before == pytest.approx(0.1)
-    assert found["ssim"].of_pictures.low < 0 < found["ssim"].of_pictures.high
+    assert found["ssim"].gained.low < 0 < found["ssim"].gained.high
+
+
+def test_what_seeds_differ_in_moves_nothing(fake, other):
+    """Three seeds a quarter apart: a change of 0.1 that one seed alone would show is less than they vary."""
+    for root in (other, fake.root):
+        Fake.at(root).write("patchmatch", seeds=(1, 2, 3))
+    fake.write("patchmatch", seeds=(1, 2, 3), psnr=value("patchmatch", "psnr") + 0.1)
+    (found,) = compared(other, fake).differences
+    assert found.gained.seeds == (3, 3) and not found.moved and found.gained.low < 0 < 0.1 < found.gained.high
+
+
+def test_too_few_photographs_decide_nothing(fake, other):
+    fake.write("patchmatch", psnr=value("patchmatch", "psnr") + 1)
+    found = compared(other, fake, ["psnr", "l1"], np.arange(24) // 12)
+    assert [(each.metric, each.moved, each.undecided) for each in found.differences] == [
+        ("psnr", False, True),
+        ("l1", False, False),
+    ]
+    lines = to_text(found).splitlines()
+    assert lines[1] == "0 of 2 metrics moved, 1 without an interval; 3 runs unchanged" and len(lines) == 4
+    assert lines[3].endswith(f"+1          {FEW}")
 
 
 def test_the_moved_metrics_are_printed_with_what_is_better(fake, other):
@@ -90,8 +116,8 @@ def test_pictures_without_a_finite_difference_are_left_out(fake, other):
     fake.write("patchmatch", psnr=value("patchmatch", "psnr") + 1)
     move(fake, "patchmatch", "psnr", [np.inf, -np.inf, np.nan, *[0] * 21])
     (found,) = compared(other, fake).differences
-    assert (found.of_pictures.count, found.of_pictures.undefined) == (21, 3)
-    assert found.of_pictures.mean == pytest.approx(1)
+    assert (found.gained.pictures, found.gained.photographs) == (21, 7)
+    assert found.gained.mean == pytest.approx(1)
 
 
 def test_what_cannot_be_compared_says_why(fake, other):
@@ -121,6 +147,7 @@ def test_results_of_other_code_are_named(fake, other):
 
 STAGES = """stages:
   check: {cmd: "true", deps: [params.yaml], outs: [resolved]}
+  split: {cmd: "true", outs: [data/scenes/shards]}
   evaluate: {cmd: "true", outs: [results]}
 """
 
@@ -148,6 +175,10 @@ def test_experiments_and_the_workspace_are_read_from_git_and_the_cache(fake):
     assert call("palimpsest", "compare").stderr.startswith("error: experiments: found nothing that DVC can read")
     done("dvc", "init", "-q")
     (fake.root / "dvc.yaml").write_text(STAGES)
+    tiles = [(f"picture-{i}", f"photo-{i // 3}", 64, 64, 0, "") for i in range(24)]
+    shards = fake.root / "data" / "scenes" / "shards"
+    shards.unlink()
+    write_index(shards / "test.npy", tiles)
     (fake.root / ".gitignore").write_text("/data\n/resolved\n/results\n/runs\n")
     changed(1, 10.0)
     done("git", "add", "-A")

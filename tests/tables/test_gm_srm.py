@@ -68,7 +68,7 @@ def test_ours_stand_once_and_are_those_of_their_metric(scenes):
         ours = column(block(found, metric), "40-50% holes", OURS)
         digits = read_metrics()[name].digits
         assert ours["GM-SRM"].text == f"{value('gm-srm', name):.{digits}f}"
-        assert "run gm-srm on bundled-photos, irregular-40-50-any holes" in ours["GM-SRM"].about
+        assert "run gm-srm on bundled-photos, irregular holes of 40 to 50 %" in ours["GM-SRM"].about
         assert (ours["PConv"].text, ours["PConv"].number) == ("not yet run", None)
     assert sum(head.text == OURS for head in found.heads) == len(BINS)
 
@@ -140,7 +140,7 @@ def test_ours_on_the_papers_own_data_are_compared_with_its_numbers_there_alone(f
     less = column(psnr, "20-30% holes", "ours − published, CelebA-HQ")
     assert float(less["GM-SRM"].text) == pytest.approx(31 - 30.23)
     unlike = column(lpips, "20-30% holes", "ours − published, CelebA-HQ")["GM-SRM"]
-    assert (unlike.text, unlike.number) == ("–", None) and "does not say on which network" in unlike.about
+    assert (unlike.text, unlike.number) == ("–", None) and "does not say which network its LPIPS" in unlike.about
     lmse = column(block(found, "LMSE ↓"), "20-30% holes", "ours − published, CelebA-HQ")
     assert float(lmse["GM-SRM"].text) == pytest.approx(value("gm-srm", "lmse") - 0.004, abs=5e-5)
 

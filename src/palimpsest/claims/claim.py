@@ -1,5 +1,6 @@
 """One claim of a paper, ready to be tested."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from palimpsest.papers.claims import Cheaper
@@ -26,6 +27,11 @@ class Claim:
     measure: str  # what is compared, in words
     tested: str  # how, where it is not the published number
 
+    @property
+    def compared(self) -> Hashable:
+        """What is compared: the same of all claims that the same numbers test."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class PictureClaim(Claim):
@@ -40,6 +46,11 @@ class PictureClaim(Claim):
     margin: float | None = None  # of a claim of no gain: the least gain that counts
     unlike: str = ""  # why ours does not measure what the paper measured
 
+    @property
+    def compared(self) -> Hashable:
+        runs = frozenset(frozenset((pair.run, pair.against)) for pair in self.pairs)
+        return runs, self.metric, frozenset(self.holes.items()), self.slot
+
 
 @dataclass(frozen=True)
 class CostClaim(Claim):
@@ -47,3 +58,8 @@ class CostClaim(Claim):
 
     spoken: Cheaper
     published: float | None = field(default=None)  # % less
+
+    @property
+    def compared(self) -> Hashable:
+        spoken = self.spoken
+        return frozenset((spoken.run, spoken.against)), spoken.quantity, spoken.device, spoken.size

@@ -4,7 +4,7 @@ import csv
 import io
 from typing import Any
 
-from palimpsest.claims.ledger import Ledger, counts
+from palimpsest.claims.ledger import Ledger, counts, distinct, repeated, tallied
 from palimpsest.claims.ranks import Agreement
 from palimpsest.claims.verdict import Entry, Ours
 from palimpsest.config.words import number_of
@@ -95,6 +95,7 @@ def to_tree(ledger: Ledger, record: Ledger | None = None) -> dict[str, Any]:
             {
                 "table": table,
                 "counts": counts(entries),
+                "distinct": distinct(entries),
                 "agreement": agreed(ledger.agreements.get(f"{paper}-{table}")),
                 "entries": [shown(entry) | _on_record(kept.get(entry.claim.id)) for entry in entries],
             }
@@ -104,7 +105,8 @@ def to_tree(ledger: Ledger, record: Ledger | None = None) -> dict[str, Any]:
     }
     decidable = sum(entry.ours is not None and entry.ours.low is not None for entry in ledger.entries)
     about = {"claims": len(ledger.entries), "with_interval": decidable, "stand_ins": ledger.stand_ins}
-    return {"papers": papers, **about}
+    verdicts = {paper: tallied(ledger.of(paper)) for paper in papers}
+    return {"papers": papers, "verdicts": verdicts, "repeated": repeated(ledger.entries), **about}
 
 
 def shown(entry: Entry) -> dict[str, str]:

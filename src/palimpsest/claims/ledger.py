@@ -46,9 +46,37 @@ def counts(entries: Iterable[Entry]) -> dict[str, int]:
     return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
 
-def counted(entries: Iterable[Entry]) -> str:
-    """The verdicts in words, each with its number."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts(entries).items())
+def distinct(entries: Iterable[Entry]) -> dict[str, int]:
+    """{verdict: number of comparisons}, as `counts`: claims that are tested by the same numbers are one."""
+    found = Counter(verdict for verdict, _ in {(entry.verdict, entry.claim.compared) for entry in entries})
+    return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+
+def tallied(entries: list[Entry]) -> dict[str, str]:
+    """{verdict: number of claims, with that of comparisons in brackets where it is smaller}."""
+    comparisons = distinct(entries)
+    return {
+        verdict: f"{count} ({comparisons[verdict]})" if comparisons[verdict] < count else str(count)
+        for verdict, count in counts(entries).items()
+    }
+
+
+def counted(entries: list[Entry]) -> str:
+    """The verdicts in words, each with its number, and that of its comparisons where these are fewer."""
+    comparisons = distinct(entries)
+    return ", ".join(
+        f"{count} {verdict}" + (f" ({comparisons[verdict]} distinct)" if comparisons[verdict] < count else "")
+        for verdict, count in counts(entries).items()
+    )
+
+
+def repeated(entries: list[Entry]) -> str:
+    """How many comparisons the claims are, in a sentence."""
+    comparisons = len({entry.claim.compared for entry in entries})
+    return (
+        f"They are {comparisons} distinct comparisons: where one set of pictures stands in for several datasets, the "
+        "same runs, metric and holes test several claims."
+    )
 
 
 def read_ledger(measured: Measured, papers: dict[str, Paper]) -> Ledger:

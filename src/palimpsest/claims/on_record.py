@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from palimpsest.claims.ledger import Ledger, counts
+from palimpsest.claims.ledger import Ledger, tallied
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.values import read_values
 from palimpsest.results.headline import REFERENCE, mean, rows
-from palimpsest.results.records import Record
+from palimpsest.results.names import holes_in_words
+from palimpsest.results.records import COUNTED, Record
 from palimpsest.results.reproduction import Beside
 
 
@@ -18,6 +19,7 @@ def listed(records: list[Record], ledgers: Mapping[str, Ledger], shown: Beside |
         "records": [_about(record, ledgers[record.name]) for record in records],
         "beside": beside,
         "methods": list(_methods(shown)) if shown else [],
+        "counted": COUNTED,
     }
 
 
@@ -32,8 +34,9 @@ def _about(record: Record, ledger: Ledger) -> dict[str, Any]:
         "runs": len(results),
         "seeds": record.seeds,
         "core_hours": round(sum(record.core_hours.values()), 1),
-        "counts": counts(ledger.entries),
-        "commits": record.commits,
+        "counts": tallied(ledger.entries),
+        "again": record.again,
+        "before_again": record.before_again,
         "slots": {slot: f"{each.dataset}, {each.size} px" for slot, each in record.about.slots.items()},
     }
 
@@ -53,7 +56,7 @@ def _methods(shown: Beside) -> Iterator[dict[str, Any]]:
         yield {
             "method": row.method,
             "published": f"{published.text if published.legible else 'illegible'} on {row.published_on}",
-            "holes": f"{row.hole}, {row.region}",
+            "holes": f"{holes_in_words(row.hole)}, {row.region}",
             **{key: "–" if number is None else metric.printed(number) for key, number in numbers.items()},
             "differs": bool(judged and judged.differs),
             "why": judged.why if judged else "not on record",

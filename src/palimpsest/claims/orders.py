@@ -10,6 +10,7 @@ from palimpsest.papers.networks import ClaimTable, TimingTable
 from palimpsest.papers.paper import Paper
 from palimpsest.papers.tables import Column, Comparison, Condition, Row
 from palimpsest.papers.values import Place, Values
+from palimpsest.results.names import holes_in_words
 from palimpsest.tables.context import DEVICES
 
 SIGNS = {"higher": 1, "lower": -1}
@@ -64,7 +65,7 @@ class Reader:
             table=key,
             place=f"Table {key}",
             text=f"{better.label} is better than {worse.label.rstrip('.')}.",
-            measure=f"{metric.head} on {at.label}, {at.measured} holes",
+            measure=f"{metric.head} on {at.label}, {holes_in_words(at.measured)}",
             tested=f"by {ours.label}, {group}" if ours.label != metric.label or not column.compares else "",
             slot=at.slot,
             metric=column.metric,
@@ -80,9 +81,11 @@ class Reader:
         sign = SIGNS[spoken.direction or metric.direction]
         holes = dict(zip(spoken.kinds, (-1, 1) if isinstance(spoken, Steadier) else (1,), strict=True))
         pairs = [(run, against) for run in spoken.run for against in spoken.against]
+        words = [holes_in_words(kind) for kind in holes]
+        where = f"from {' to '.join(words)}" if len(words) > 1 else words[0]
         return PictureClaim(
             **self._about(key, spoken),
-            measure=f"{metric.head} of the {REGIONS[metric.of]}, {' to '.join(holes)} holes",
+            measure=f"{metric.head} of the {REGIONS[metric.of]}, {where}",
             slot=spoken.slot,
             metric=spoken.metric,
             better=sign,

@@ -43,9 +43,33 @@ class Entry:
 
 def judge(claim: PictureClaim, evidence: Evidence) -> Entry:
     """The verdict on a claim; of several pairs the one that speaks least for it is shown."""
+    for pair in claim.pairs:
+        if why := _lacks(claim, pair, evidence):
+            return _entry(claim, evidence, pair, "not run", why, None)
+    found = [(pair, _gained(claim, pair, evidence)) for pair in claim.pairs]
+    pair, gained = min(found, key=lambda each: _speaks_for(claim, each[1]))
+    sign = _sign(claim, gained)
+    verdict = "undecided" if sign == 0 else "confirmed" if sign > 0 else "contradicted"
+    why = "" if sign else gained.why or HOLDS_0.format(claim.margin or 0)
+    seeds = tuple(len(evidence.measured.results[run].seeds) for run in (pair.run, pair.against))
+    ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, seeds)
+    return _entry(claim, evidence, pair, verdict, why, ours)
+
+
+def _lacks(claim: PictureClaim, pair: Pair, evidence: Evidence) -> str:
+    """Why a pair cannot be compared; "" where it can."""
+    whys = (
+        evidence.lacks(run, claim.slot, hole, claim.metric) for run in (pair.run, pair.against) for hole in claim.holes
+    )
+    return next(filter(None, whys), "")
+
+
+def _entry(
+    claim: PictureClaim, evidence: Evidence, shown: Pair, verdict: Verdict, why: str, ours: Ours | None
+) -> Entry:
+    """With the pair that is shown; not comparable, whatever was measured, where the paper measured something else."""
     metric = evidence.metrics[claim.metric]
     pictures = evidence.measured.pictures(claim.slot)
-    shown, verdict, why, ours = _weighed(claim, evidence)
     return Entry(
         claim=claim,
         verdict="not comparable" if claim.unlike else verdict,
@@ -59,22 +83,6 @@ def judge(claim: PictureClaim, evidence: Evidence) -> Entry:
         data=pictures.dataset if ours else "",
         stand_in=bool(ours and claim.own and claim.own != pictures.dataset),
     )
-
-
-def _weighed(claim: PictureClaim, evidence: Evidence) -> tuple[Pair, Verdict, str, Ours | None]:
-    """The pair to show, the verdict, why, and what was measured."""
-    for pair in claim.pairs:
-        for run in (pair.run, pair.against):
-            for hole in claim.holes:
-                if why := evidence.lacks(run, claim.slot, hole, claim.metric):
-                    return pair, "not run", why, None
-    found = [(pair, _gained(claim, pair, evidence)) for pair in claim.pairs]
-    pair, gained = min(found, key=lambda each: _speaks_for(claim, each[1]))
-    seeds = tuple(len(evidence.measured.results[run].seeds) for run in (pair.run, pair.against))
-    ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, seeds)
-    if sign := _sign(claim, gained):
-        return pair, "confirmed" if sign > 0 else "contradicted", "", ours
-    return pair, "undecided", gained.why or HOLDS_0.format(claim.margin or 0), ours
 
 
 def _speaks_for(claim: PictureClaim, gained: Difference) -> tuple[int, float]:

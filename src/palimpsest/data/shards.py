@@ -15,6 +15,8 @@ from palimpsest.storage import replacing, sha256
 
 SPLITS = ("train", "val", "test")
 
+UNREADABLE = (OSError, ValueError, EOFError, IndexError, TypeError)  # of a shard
+
 Row = tuple[str, str, int, int, int, str]  # id, photo, height, width, offset in bytes, sha256 of the pixels
 
 
@@ -40,12 +42,11 @@ class Shard:
 
     def __init__(self, stem: Path | str):
         self.stem = Path(stem)
-        path = self.stem.with_suffix(".npy")
         try:
-            self.index = np.load(path, "r", allow_pickle=False)
+            self.index = _read_index(self.stem)
             self.pixels = np.memmap(self.stem.with_suffix(".bin"), np.uint8, "r")
             wanted = int((self.index["offset"] + 3 * self._areas).max())
-        except (OSError, ValueError, EOFError, IndexError, TypeError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{self.stem}: no readable shard ({error}); `dvc repro` makes it") from error
         if len(self.pixels) != wanted:
             raise InputError(f"{self.stem}.bin: found {len(self.pixels)} bytes, its index expects {wanted}")
@@ -68,12 +69,12 @@ class Shard:
 
     @property
     def ids(self) -> list[str]:
-        return [name.decode() for name in self.index["id"].tolist()]
+        return _texts(self.index, "id")
 
     @property
     def photos(self) -> list[str]:
         """For each picture, the photograph that it is cut from."""
-        return [name.decode() for name in self.index["photo"].tolist()]
+        return _texts(self.index, "photo")
 
     @property
     def size(self) -> int:
@@ -84,6 +85,22 @@ class Shard:
     def fingerprint(self) -> str:
         """sha256 of the index, which holds a hash of every picture."""
         return sha256(self.stem.with_suffix(".npy"))
+
+
+def read_photos(stem: Path) -> list[str]:
+    """For each picture of a shard the photograph that it is cut from, by its index alone."""
+    try:
+        return _texts(_read_index(stem), "photo")
+    except UNREADABLE as error:
+        raise InputError(f"{stem}.npy: no readable index of a shard ({error}); `dvc repro` makes it") from error
+
+
+def _read_index(stem: Path) -> np.ndarray:
+    return np.load(stem.with_suffix(".npy"), "r", allow_pickle=False)
+
+
+def _texts(index: np.ndarray, column: str) -> list[str]:
+    return [text.decode() for text in index[column].tolist()]
 
 
 def spread(length: int, count: int) -> np.ndarray:

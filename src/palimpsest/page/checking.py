@@ -3,45 +3,106 @@
 import csv
 import io
 import math
-import re
+from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel
 
-from palimpsest.claims.formats import to_csv
+from palimpsest.claims.formats import COLUMNS, to_csv
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config import runs
-from palimpsest.config.yaml import Tree, choices, section
-from palimpsest.page.recording import LEDGER, PICTURES, SIDE, WIDEST, strip_names
+from palimpsest.config.yaml import InputError, Tree, build, choices, read_yaml, section, shown
+from palimpsest.data.catalogue import read_catalogue
+from palimpsest.data.listed import Listed
+from palimpsest.page.recording import GAP, LEDGER, PICTURES, SIDE, WIDEST, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
-from palimpsest.results.headline import rows
-from palimpsest.results.records import CURVES, Errors, Kept, Record, read_record, weigh
+from palimpsest.results.headline import Row, rows
+from palimpsest.results.records import CURVES, STAGES, Errors, Kept, Record, read_record, read_rows, weigh
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 CLOSE = 1e-4  # relative: further than float32, or another machine's last digits, move a number
 INFINITE = "psnr"  # in the names of metrics that a perfect result makes infinite
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # of a picture
+LINES = 5  # about one ledger, at most
 
 
-def check(folder: Path, params: Tree) -> list[str]:
-    """What is wrong with a record, a line each; params.yaml says which profiles, runs and holes there are."""
+@dataclass(frozen=True)
+class Known:
+    """What a project has, of which a record may speak."""
+
+    params: Tree
+    stages: list[str]
+    public: list[str]  # datasets whose pictures may be passed on
+
+    @classmethod
+    def read(cls, root: Path) -> Self:
+        params, datasets = read_yaml(root / "params.yaml"), read_catalogue(root / "datasets.yaml")
+        stages = section(read_yaml(root / "dvc.yaml"), "stages")
+        listed = [name for name, dataset in datasets.items() if isinstance(dataset, Listed)]
+        return cls(params, [name for stage in stages for name in _expanded(stage, stages[stage], params)], listed)
+
+
+def _expanded(stage: str, described: Tree, params: Tree) -> Iterator[str]:
+    """The names of a stage of dvc.yaml, which has one for each item of a section of params.yaml, or one in all."""
+    if items := described.get("foreach"):
+        yield from (f"{stage}@{item}" for item in section(params, items.removeprefix("${").removesuffix("}")))
+    else:
+        yield stage
+
+
+class Phase(BaseModel):
+    """Of the settings of a training, which have much else, and of what follows, only what curves are checked by."""
+
+    iterations: int
+
+
+class Schedule(BaseModel):
+    phases: list[Phase] = []
+
+
+class Scheduled(BaseModel):
+    schedule: Schedule = Schedule()
+
+
+class Training(BaseModel):
+    """A run, with those that it needs."""
+
+    name: str = ""
+    settings: Scheduled = Scheduled()
+    start: Self | None = None
+    inside: Self | None = None
+
+    @property
+    def iterations(self) -> int:
+        return sum(phase.iterations for phase in self.settings.schedule.phases)
+
+    def all(self, seeds: list[int]) -> Iterator[tuple[Self, list[int]]]:
+        """Itself with its seeds, and those that it needs, with the first."""
+        yield self, seeds
+        for need in filter(None, (self.start, self.inside)):
+            yield from need.all(seeds[:1])
+
+
+def check(folder: Path, known: Known) -> list[str]:
+    """What is wrong with a record, a line each."""
     errors = Errors()
     with errors.caught():
         record = read_record(folder)
     if errors:
         return errors
-    checks = (check_about, check_files, check_runs, check_values, check_ledger, check_pictures)
-    return [line for each in checks for line in each(record, params)]
+    checks = (check_about, check_files, check_runs, check_curves, check_values, check_ledger, check_pictures)
+    return [line for each in checks for line in each(record, known)]
 
 
-def check_about(record: Record, params: Tree) -> Iterator[str]:
+def check_about(record: Record, known: Known) -> Iterator[str]:
     path, about = record.folder / "record.json", record.about
-    if about.profile not in (known := section(params, "profiles")):
-        yield f"{path}: profile is {about.profile!r}; accepted: {choices(known, about.profile)}"
+    if about.profile not in (profiles := section(known.params, "profiles")):
+        yield f"{path}: profile is {about.profile!r}; accepted: {choices(profiles, about.profile)}"
     if not record.kept:
         yield f"{record.folder}/runs: found no run; accepted: one or more"
     for slot in about.slots.keys() - {each.result.slot for each in record.kept.values()}:
@@ -49,22 +110,35 @@ def check_about(record: Record, params: Tree) -> Iterator[str]:
     dates = [each.made.date for each in record.kept.values()]
     if dates and about.date < max(dates):
         yield f"{path}: date is {about.date!r}; accepted: that of the last part, {max(dates)} or later"
-    yield from _check_date(f"{path}: date", about.date)
+    for stage in record.seconds.keys() - set(known.stages):
+        yield f"{record.folder / STAGES}: found {shown(stage)}; accepted: {choices(known.stages, stage)}"
 
 
-def check_files(record: Record, _: Tree) -> Iterator[str]:
-    known = {"record.json", "benchmark.json", "stages.csv", CURVES, LEDGER}
-    known |= {f"runs/{run}.{ending}" for run in record.kept for ending in ("json", "npz")}
-    known |= {f"pictures/{name}.png" for row in rows() for name in strip_names(row)}
-    found = weigh(record.folder)
-    for name in found.keys() - known:
-        yield f"{record.folder / name}: does not belong to a record; accepted: no such file"
-    for name in {LEDGER} - found.keys():
+def check_files(record: Record, known: Known) -> Iterator[str]:
+    belong = {"record.json", "benchmark.json", STAGES, CURVES, LEDGER}
+    belong |= {f"runs/{run}.{ending}" for run in record.kept for ending in ("json", "npz")}
+    belong |= {_strip(name) for row in _pictured(record, known) for name in strip_names(row)}
+    found = weigh(record.folder).keys()
+    for name in sorted(found - belong):
+        yield f"{record.folder / name}: does not belong to this record; accepted: no such file"
+    for name in sorted(belong - found):
         yield f"{record.folder / name}: not found"
 
 
-def check_runs(record: Record, params: Tree) -> Iterator[str]:
-    targets = {target.name: target for target in runs.targets(params)}
+def _pictured(record: Record, known: Known) -> Iterator[Row]:
+    """The papers' own methods of which a record has pictures."""
+    measured = record.measured
+    for row in rows():
+        if row.run in measured.kept(row.slot, row.hole) and measured.pictures(row.slot).dataset in known.public:
+            yield row
+
+
+def _strip(name: str) -> str:
+    return f"pictures/{name}.png"
+
+
+def check_runs(record: Record, known: Known) -> Iterator[str]:
+    targets = {target.name: target for target in runs.targets(known.params)}
     for run, kept in record.kept.items():
         path, result = record.folder / "runs" / f"{run}.json", kept.result
         if result.run != run:
@@ -72,18 +146,36 @@ def check_runs(record: Record, params: Tree) -> Iterator[str]:
         if run not in targets:
             yield f"{path}: run {run!r} is not in params.yaml; accepted: its runs and transfers"
             continue
+        if result.slot != targets[run].slot:
+            yield f"{path}: result.slot is {result.slot!r}; accepted: {targets[run].slot}"
         for hole in result.holes.keys() - {f"{kind}{of}" for kind in targets[run].holes for of in ("", "/pieced")}:
             yield f"{path}: result.holes.{hole} is not evaluated; accepted: {choices(targets[run].holes, hole)}"
         if result.settings != kept.described.settings:
             yield f"{path}: result.settings is {result.settings!r}; accepted: described.settings"
-        if not COMMIT.fullmatch(kept.made.commit):
-            yield f"{path}: made.commit is {kept.made.commit!r}; accepted: a hash of 40 digits"
-        yield from _check_date(f"{path}: made.date", kept.made.date)
-    for run in sorted({run for run, _ in record.curves} - set(runs.trained(params))):
-        yield f"{record.folder / CURVES}: run {run!r} is not in params.yaml; accepted: its runs and pretrained networks"
 
 
-def check_values(record: Record, _: Tree) -> Iterator[str]:
+def check_curves(record: Record, _: Known) -> Iterator[str]:
+    """Whether each is of a training that led to what is on record, and ends with it."""
+    path, errors, known = record.folder / CURVES, Errors(), {}
+    for run, kept in record.kept.items():
+        with errors.caught():
+            described = build(Training, kept.described.run, "described.run", f"{record.folder}/runs/{run}.json")
+            if kept.described.stage == "evaluate":
+                for training, seeds in described.all(kept.result.seeds):
+                    before, last = known.get(training.name, (set(), 0))
+                    known[training.name] = (before | set(seeds), max(last, training.iterations))
+    yield from errors
+    for (run, seed), points in record.curves.items():
+        seeds, last = known.get(run, (set(), 0))
+        if not last:
+            yield f"{path}: found run {shown(run)}, which no training on record has; accepted: {choices(known, run)}"
+        elif seed not in seeds:
+            yield f"{path}: {run}: found seed {seed}; accepted: {choices(sorted(seeds), seed)}"
+        elif wrong := [iteration for iteration, _ in points if not 0 < iteration <= last]:
+            yield f"{path}: {run}: found iteration {wrong[0]}; accepted: 1 to {last}"
+
+
+def check_values(record: Record, _: Known) -> Iterator[str]:
     """Whether every mean is a number, and that of the single values."""
     metrics = read_metrics()
     for run, kept in record.kept.items():
@@ -114,22 +206,29 @@ def _check_means(path: Path, kept: Kept, single: dict) -> Iterator[str]:
                 yield f"{path}: result.intervals.{hole}.{metric} counts {said.count} pictures; accepted: {len(defined)}"
 
 
-def check_ledger(record: Record, _: Tree) -> Iterator[str]:
+def check_ledger(record: Record, _: Known) -> Iterator[str]:
     """Whether the ledger follows from the values."""
     path = record.folder / LEDGER
     try:
-        said = {row["id"]: row for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        yield f"{path}: asked for a ledger, found none that can be read ({' '.join(str(error).split())})"
+        said = {row[0]: row for row in read_rows(path, COLUMNS, 1, "a ledger")}
+    except InputError as error:
+        yield str(error)
         return
-    follows = csv.DictReader(io.StringIO(to_csv(read_ledger(record.measured, read_papers()))))
+    _, *follows = csv.reader(io.StringIO(to_csv(read_ledger(record.measured, read_papers()))))
+    makes = f"`python -m palimpsest record {record.name} --ledger` makes it"
+    if not said:
+        yield f"{path}: found no claims; accepted: the {len(follows)} that follow from the values; {makes}"
+        return
+    wrong = []
     for row in follows:
-        there = said.pop(row["id"], {})
-        if wrong := [key for key, value in row.items() if not _same(there.get(key), value)]:
-            found = f"{path}: {row['id']}: {wrong[0]} is {there.get(wrong[0])!r}"
-            yield f"{found}; accepted: {row[wrong[0]]!r}; `python -m palimpsest record {record.name} --ledger` makes it"
-    for claim in said:
-        yield f"{path}: {claim}: no such claim; accepted: those of the papers"
+        cells = zip(COLUMNS, said.pop(row[0], [None] * len(row)), row, strict=True)
+        if unlike := next((each for each in cells if not _same(*each[1:])), None):
+            key, found, wanted = unlike
+            wrong.append(f"{row[0]}: {key} is {found!r}; accepted: {wanted!r}; {makes}")
+    wrong += [f"{claim}: no such claim; accepted: those of the papers" for claim in said]
+    yield from (f"{path}: {line}" for line in wrong[:LINES])
+    if len(wrong) > LINES:
+        yield f"{path}: {len(wrong) - LINES} more"
 
 
 def _same(found: str | None, wanted: str) -> bool:
@@ -145,24 +244,33 @@ def _alike(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-6) or (math.isnan(one) and math.isnan(other))
 
 
-def check_pictures(record: Record, _: Tree) -> Iterator[str]:
-    for path in sorted((record.folder / "pictures").glob("*.png")):
-        try:
-            with Image.open(path, formats=["PNG"]) as picture:
-                size = picture.size
-                if size[0] <= WIDEST and size[1] <= SIDE:
-                    picture.load()
-        except UNREADABLE as error:
-            yield f"{path}: asked for a PNG, found none that can be read ({' '.join(str(error).split())})"
-            continue
-        if size[0] > WIDEST or size[1] > SIDE:
-            found = f"{path}: found {size[0]} x {size[1]} px"
-            yield f"{found}; accepted: at most {WIDEST} x {SIDE}, {PICTURES} pictures of {SIDE} px"
+def check_pictures(record: Record, known: Known) -> Iterator[str]:
+    """Whether each strip can be read, and those of a slot are as many pictures of the slot's size."""
+    found: dict[str, dict[Path, tuple[int, int]]] = {}
+    for row in _pictured(record, known):
+        for path in (record.folder / _strip(name) for name in strip_names(row)):
+            try:
+                if path.is_file():
+                    found.setdefault(row.slot, {})[path] = _size(path)
+            except UNREADABLE as error:
+                yield f"{path}: asked for a PNG, found none that can be read ({' '.join(str(error).split())})"
+    for slot, sizes in found.items():
+        side = min(SIDE, record.about.slots[slot].size)
+        accepted = {((side + GAP) * count - GAP, side) for count in range(1, PICTURES + 1)}
+        usual = Counter(sizes.values()).most_common(1)[0][0]
+        for path, size in sizes.items():
+            if size not in accepted:
+                yield (
+                    f"{path}: found {size[0]} x {size[1]} px; accepted: at most {max(accepted)[0]} x {side}, "
+                    f"{PICTURES} pictures of {side} px side by side"
+                )
+            elif size != usual:
+                yield f"{path}: found {size[0]} x {size[1]} px; accepted: {usual[0]} x {usual[1]}, as its like"
 
 
-def _check_date(at: str, date: str) -> Iterator[str]:
-    try:
-        if datetime.fromisoformat(date).tzinfo is None:
-            yield f"{at} is {date!r}; accepted: a time with its zone, as 2026-12-01T12:00:00+00:00"
-    except ValueError:
-        yield f"{at} is {date!r}; accepted: a time, as 2026-12-01T12:00:00+00:00"
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG, of which what is not too large is read whole."""
+    with Image.open(path, formats=["PNG"]) as picture:
+        if picture.width <= WIDEST and picture.height <= SIDE:
+            picture.load()
+        return picture.size

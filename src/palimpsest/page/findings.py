@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from palimpsest.claims.evidence import Evidence
 from palimpsest.claims.formats import grouped, shown
-from palimpsest.claims.ledger import Ledger, counted, read_ledger
+from palimpsest.claims.ledger import Ledger, counted, read_ledger, repeated
 from palimpsest.claims.verdict import VERDICTS, Entry
 from palimpsest.markdown import plain, table
 from palimpsest.metrics.differences import Difference
@@ -13,8 +13,8 @@ from palimpsest.page import curves
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import BEATEN, REFERENCE, rows
-from palimpsest.results.names import method_names
-from palimpsest.results.records import Record
+from palimpsest.results.names import holes_in_words, method_names
+from palimpsest.results.records import COUNTED, Record
 
 PERCEIVED = "lpips_alex"
 NONE = "No results are on record yet."
@@ -59,7 +59,7 @@ def about(record: Record, ledger: Ledger) -> str:
         f"{plain(' and '.join(record.devices))}. {len(results)} results, seeds of each: {record.seeds}. "
         f"Pictures of {slots}.\n\n"
         f"Of {len(ledger.entries)} claims, {counted(ledger.entries)}; "
-        f"{ledger.stand_ins} were tested on other photographs than the paper's."
+        f"{ledger.stand_ins} were tested on other photographs than the paper's. {repeated(ledger.entries)}"
     )
 
 
@@ -70,7 +70,8 @@ def methods(record: Record) -> str:
         if gains := _gains(record, slot, hole):
             rules = ["---", *["---:"] * (len(METHODS) - 1)]
             compared = grid(METHODS, rules, (_method(record, hole, run, gain) for run, gain in gains.items()))
-            tables.append(f"### {hole.capitalize()} holes\n\n{compared}")
+            heading = holes_in_words(hole)
+            tables.append(f"### {heading[0].upper()}{heading[1:]}\n\n{compared}")
     return "\n\n".join(tables) or NONE
 
 
@@ -115,7 +116,8 @@ def _spoken(entry: Entry) -> list[str]:
     verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
     ours = f"{found['ours']} {found['interval']}".strip()
     numbers = (f"{number} {entry.unit}".strip() if number else "–" for number in (found["published"], ours))
-    return [plain(found["claim"]), plain(found["measure"]), *numbers, verdict]
+    measured = "; ".join(filter(None, (found["measure"], found["tested"])))
+    return [plain(found["claim"]), plain(measured), *numbers, verdict]
 
 
 def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
@@ -144,14 +146,9 @@ def cost(record: Record) -> str:
     listed = grid(
         ["stages", "core-hours"], ["---", "---:"], ([kind, f"{hours:.2f}"] for kind, hours in kinds.most_common())
     )
-    return f"{sum(kinds.values()):.1f} core-hours in all.\n\n{listed}"
+    return f"{sum(kinds.values()):.1f} core-hours. {COUNTED}\n\n{listed}"
 
 
 def again(record: Record) -> str:
-    """The commands, for each part of the record, the latest first."""
-    return "\n\n".join(f"```\n{_part(record, commit)}\n```" for commit in record.commits)
-
-
-def _part(record: Record, commit: str) -> str:
-    stages = [f"{kept.described.stage}@{run}" for run, kept in record.kept.items() if kept.made.commit == commit]
-    return f"git checkout {commit}\ndvc exp run -S profile={record.profile} {' '.join(stages)}"
+    """The commands, as on the page."""
+    return "\n\n".join([record.before_again, *(f"```\n{commands}\n```" for commands in record.again)])

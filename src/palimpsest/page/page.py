@@ -66,9 +66,9 @@ class Report:
     def verdicts(self) -> tuple[str, ...]:
         return VERDICTS
 
-    def count(self, paper: str, verdict: str) -> int:
+    def count(self, paper: str, verdict: str) -> str:
         """How many of a paper's claims have a verdict."""
-        return sum(part["counts"].get(verdict, 0) for part in self.claims["papers"][paper])
+        return self.claims["verdicts"][paper].get(verdict, "0")
 
     def figures_of(self, paper: str) -> list[dict[str, Any]]:
         """The figures of a paper, or of another part of the report, but for that of its claims."""

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from palimpsest.claims.ledger import Ledger, counted, read_ledger
+from palimpsest.claims.ledger import Ledger, counted, read_ledger, repeated
 from palimpsest.markdown import plain, table
 from palimpsest.page.recording import PICTURES, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.papers.values import Values
 from palimpsest.results.headline import REFERENCE, Row, mean, rows
+from palimpsest.results.names import holes_in_words
 from palimpsest.results.records import Record
 from palimpsest.tables.context import SMOKE
 
@@ -40,7 +41,8 @@ def verdicts(ledger: Ledger) -> str:
     """How the papers' claims fare."""
     return (
         f"The papers' {len(ledger.entries)} [claims](docs/claims.md): {counted(ledger.entries)}; {ledger.stand_ins} "
-        "were tested on other photographs than theirs. [Findings](docs/findings.md) says which."
+        f"were tested on other photographs than theirs. {repeated(ledger.entries)} [Findings](docs/findings.md) says "
+        "which."
     )
 
 
@@ -56,14 +58,15 @@ def _cells(record: Record, row: Row, values: Values) -> list[str]:
     found = [mean(record.measured, run, row) for run in (row.run, REFERENCE)]
     means = ["not run" if value is None else metric.printed(value) for value in found]
     dataset = record.about.slots[row.slot].dataset if row.slot in record.about.slots else "nothing yet"
-    return [row.method, f"{number} on {row.published_on}", *means, f"{dataset}: {row.hole}, {row.region}"]
+    measured_on = f"{dataset}: {holes_in_words(row.hole)}, {row.region}"
+    return [row.method, f"{number} on {row.published_on}", *means, measured_on]
 
 
 def pictures(record: Record) -> str:
     """The strips on record, each with its name; "" where there are none."""
     strips: dict[str, str] = {}
     for row in rows():
-        words = ("as they are", f"{row.hole} holes", f"filled by {row.method}")
+        words = ("as they are", holes_in_words(row.hole), f"filled by {row.method}")
         strips |= dict(zip(strip_names(row), words, strict=True))
     there = {name: label for name, label in strips.items() if (record.folder / "pictures" / f"{name}.png").is_file()}
     folder = Path("records", record.name, "pictures")

@@ -21,13 +21,15 @@ from palimpsest.claims.single_values import compared
 from palimpsest.config.yaml import InputError, Name
 from palimpsest.page.commit import committed
 from palimpsest.papers.paper import read_papers
-from palimpsest.results.curves import above_constant_fill
+from palimpsest.results.curves import Curves, above_constant_fill
 from palimpsest.results.headline import Row, rows
 from palimpsest.results.measured import Measured, Result, read_results
 from palimpsest.results.records import (
     ARRAY,
     CURVES,
     POINT,
+    STAGE,
+    STAGES,
     VOTES,
     About,
     Kept,
@@ -84,8 +86,8 @@ def put_on_record(here: Here, name: str) -> Path:
             _write_run(part / "runs", run, measured, made, earlier)
         shutil.copyfile(Workspace(here.root).benchmark, part / "benchmark.json")
         seconds = {**(earlier.seconds if earlier else {}), **here.seconds}
-        _write_rows(part / "stages.csv", ("stage", "seconds"), sorted(seconds.items()))
-        curves = {**(earlier.curves if earlier else {}), **above_constant_fill(here.root, measured)}
+        _write_rows(part / STAGES, STAGE, sorted(seconds.items()))
+        curves = {**_curves_of_others(earlier, measured), **above_constant_fill(here.root, measured)}
         points = ((*key, *point) for key, found in sorted(curves.items()) for point in found)
         _write_rows(part / CURVES, POINT, short(list(points)))
         _write_pictures(part / "pictures", here, measured)
@@ -158,6 +160,13 @@ def _check_alike(earlier: Record, about: About, measured: Measured) -> None:
         for hole, ratio in result.hole_ratios.items():
             if ratios.get((result.slot, hole), short(ratio)) != short(ratio):
                 raise InputError(f"{found} with other {hole} holes; accepted: the same, or another name")
+
+
+def _curves_of_others(earlier: Record | None, measured: Measured) -> Curves:
+    """Those of an earlier part, but for seeds that a run is no longer trained with."""
+    now = {run: result.seeds for run, result in measured.results.items()}
+    curves = earlier.curves if earlier else {}
+    return {(run, seed): points for (run, seed), points in curves.items() if seed in now.get(run, [seed])}
 
 
 def _write_run(folder: Path, run: str, measured: Measured, made: Made, earlier: Record | None) -> None:

@@ -51,9 +51,11 @@ class OfPictures(Spoken):
                 f"{at}.direction: found none for {self.metric}, which has no better side; accepted: lower, higher"
             )
         if isinstance(table := tables.get(self.table), MethodTable):
+            known = f"as in Table {self.table}"
+            one_of(self.slot, sorted({condition.slot for condition in table.data}), f"{at}.slot, {known}")
             found = {condition.measured for condition in table.data}
             for kind in self.kinds:
-                one_of(kind, sorted(found), f"{at}: hole, as in Table {self.table}")
+                one_of(kind, sorted(found), f"{at}: hole, {known}")
 
 
 class Better(OfPictures):

@@ -10,11 +10,12 @@ from statistics import stdev
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from palimpsest.config.numbers import Seed
 from palimpsest.config.words import number_of
-from palimpsest.config.yaml import InputError, Name, Settings, Tree, build
-from palimpsest.data.shards import Shard
+from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, each_once
+from palimpsest.data.shards import read_photos
 from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
@@ -43,7 +44,7 @@ class Result(Settings):
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
-    seeds: Annotated[list[int], Field(min_length=1)]  # [0] where nothing of ours was trained
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]  # [0] where we trained nothing
     hole_ratios: dict[str, Annotated[float, Field(ge=0, le=1)]]  # {hole kind: mean}
     holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
@@ -218,7 +219,7 @@ class Measured:
         """(N,): test pictures with the same number are cut from the same photograph."""
         if slot not in self._photographs:
             stem = Workspace(self.root).slot(slot).shard("test")
-            names, images = Shard(stem).photos, self.pictures(slot).images
+            names, images = read_photos(stem), self.pictures(slot).images
             if len(names) != images:
                 raise InputError(f"{stem}: found {len(names)} pictures, expected the {images} that were measured")
             self._photographs[slot] = np.unique(names, return_inverse=True)[1]

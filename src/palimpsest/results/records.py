@@ -17,19 +17,23 @@ import json
 import math
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Annotated, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zlib import error as ZlibError
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
+from palimpsest.config.numbers import Count, Pixels
 from palimpsest.config.runs import LIKE
 from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of
 from palimpsest.results.benchmark import Benchmark
@@ -41,20 +45,42 @@ LARGEST = 5_000_000  # bytes of a record
 UNPACKED = 50_000_000  # bytes of its values
 ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy writes before an array
 DIGITS = 7  # significant, of its means: float32 holds no more
+STAGES, STAGE = "stages.csv", ["stage", "seconds"]
 CURVES, POINT = "curves.csv", ["run", "seed", "iteration", "db"]
+LONGEST = 366 * 24 * 3600  # s, of a stage
+STEEPEST = 200  # dB, that a curve is above or below the constant fill
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # there were no records before
+CLOCKS = timedelta(days=1)  # by which those of two machines may differ
+COUNTED = "Counted are training and measuring; not fetching and preparing data, the benchmark, or the report."
 NOT_ON_RECORD = "not on record"
 PRETRAINING = "pretrain"  # the kind of stages that train, with one seed, networks that several runs begin with
 VOTES = "votes"  # lies beside the records
 DAMAGES = (OSError, ValueError, EOFError, SyntaxError, TokenError, RuntimeError, BadZipFile, ZlibError)
 
 
+def _in_time(date: str) -> str:
+    """A date that a record can have."""
+    accepted = f"accepted: a time in UTC from {EARLIEST:%Y} until now, as 2026-11-29T12:00:00+00:00"
+    try:
+        found = datetime.fromisoformat(date)
+    except ValueError as error:
+        raise ValueError(f"no time; {accepted}") from error
+    if found.utcoffset() != timedelta(0) or not EARLIEST <= found <= datetime.now(UTC) + CLOCKS:
+        raise ValueError(f"not the time of a record; {accepted}")
+    return date
+
+
+Date = Annotated[str, AfterValidator(_in_time)]
+Text = Annotated[str, Field(pattern=r"\S")]
+
+
 class Made(Settings):
     """How a run came about."""
 
-    commit: str  # of code and settings
-    date: str  # ISO 8601, UTC, on which it was put on record
-    device: str
-    threads: int  # of one stage
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]  # of code and settings
+    date: Date  # on which it was put on record
+    device: Text
+    threads: Count  # of one stage
     versions: dict[str, str]
 
 
@@ -80,10 +106,10 @@ class Kept(Settings):
 class Slot(Settings):
     """The test pictures of a slot."""
 
-    dataset: str
-    size: int  # px
-    sha256: str  # of the index of the shard, which holds a hash of every picture
-    photographs: list[int]  # of each picture: those with the same number are cut from the same photograph
+    dataset: Text
+    size: Pixels
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of the shard's index, which holds that of every picture
+    photographs: list[Annotated[int, Field(ge=0)]]  # of each picture: alike where cut from the same photograph
 
     @property
     def counted(self) -> tuple[str, int, int, int]:
@@ -95,7 +121,7 @@ class About(Settings):
     """record.json."""
 
     profile: str
-    date: str  # of the last part
+    date: Date  # of the last part
     slots: dict[str, Slot]
 
 
@@ -143,6 +169,22 @@ class Record:
         """Of its parts, the latest first."""
         return self._of_parts("commit")
 
+    @property
+    def again(self) -> list[str]:
+        """The commands that make each part anew, the latest first."""
+        return [self._again(commit) for commit in self.commits]
+
+    def _again(self, commit: str) -> str:
+        stages = [f"{kept.described.stage}@{run}" for run, kept in self.kept.items() if kept.made.commit == commit]
+        return f"git checkout {commit}\ndvc exp run -S profile={self.profile} {' '.join(stages)}"
+
+    @property
+    def before_again(self) -> str:
+        """What to know before one gives these commands."""
+        parts = f"The latest part comes first; each file in records/{self.name}/runs says which part its run is of. "
+        terms = "Data and networks under their owners' terms have to be accepted first."
+        return parts + terms if len(self.commits) > 1 else terms
+
     def _of_parts(self, what: str) -> list[str]:
         parts = sorted((kept.made for kept in self.kept.values()), key=lambda made: made.date, reverse=True)
         return list(dict.fromkeys(getattr(made, what) for made in parts))
@@ -155,7 +197,7 @@ class Record:
 
     @cached_property
     def core_hours(self) -> dict[str, float]:
-        """{stage: core-hours, of all seeds}, of the stages that made its runs and whose time is known."""
+        """{stage: core-hours, of all seeds}, of the stages that made its runs and whose time is known: COUNTED."""
         threads = max(kept.made.threads for kept in self.kept.values())
         found = {}
         for stage, seconds in self.seconds.items():
@@ -220,7 +262,7 @@ def read_record(folder: Path) -> Record:
     with errors.caught():
         benchmark = _built(Benchmark, folder / "benchmark.json")
     with errors.caught():
-        seconds = _read_seconds(folder / "stages.csv")
+        seconds = _read_seconds(folder / STAGES)
     with errors.caught():
         curves = _read_curves(folder / CURVES)
     errors.stop()
@@ -264,7 +306,7 @@ def read_tree(path: Path) -> Tree:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: asked for JSON, found none that can be read ({_in_short(error)})") from error
+        raise _unreadable(path, "JSON", error) from error
     if not isinstance(tree, dict):
         raise InputError(f"{path}: asked for a mapping of keys to values, found a {type(tree).__name__}")
     return tree
@@ -302,35 +344,50 @@ def _read_values(path: Path, kept: Kept) -> PerImage:
             raise ValueError(f"found {found[2]} {found[0]}, accepted: float32 {kept.shape}")
         values = np.frombuffer(data.read(), "<f4").reshape(kept.shape).astype(np.float64)
     except DAMAGES as error:
-        raise InputError(f"{path}: asked for values, found none that can be read ({_in_short(error)})") from error
+        raise _unreadable(path, "values", error) from error
     rows = iter(values)
     return {hole: {metric: next(rows) for metric in metrics} for hole, metrics in kept.values.items()}
 
 
-def _read_seconds(path: Path) -> dict[str, float]:
+def read_rows(path: Path, head: list[str], keys: int, what: str) -> list[list[str]]:
+    """The rows of a CSV file with this head; InputError where two have the same first cells, `keys` of them."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
-        found = {stage: float(seconds) for stage, seconds in rows}
-        if head != ["stage", "seconds"] or not all(0 <= seconds < math.inf for seconds in found.values()):
-            raise ValueError("accepted: columns stage and seconds, 0 or more")
+            found, *rows = [*csv.reader(file)] or [[]]
+        if found != head or any(len(row) != len(head) for row in rows):
+            raise ValueError(f"accepted: columns {', '.join(head)}")
+        if doubled := [key for key, count in Counter(tuple(row[:keys]) for row in rows).items() if count > 1]:
+            raise ValueError(f"{', '.join(doubled[0])} appears twice; accepted: each {', '.join(head[:keys])} once")
     except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: asked for seconds, found none that can be read ({_in_short(error)})") from error
+        raise _unreadable(path, what, error) from error
+    return rows
+
+
+def _read_seconds(path: Path) -> dict[str, float]:
+    rows = read_rows(path, STAGE, 1, "seconds")
+    try:
+        found = {stage: float(seconds) for stage, seconds in rows}
+        if wrong := [stage for stage, seconds in found.items() if not 0 <= seconds <= LONGEST]:
+            raise ValueError(f"{wrong[0]} takes {found[wrong[0]]}; accepted: 0 to {LONGEST}")
+    except ValueError as error:
+        raise _unreadable(path, "seconds", error) from error
     return found
 
 
 def _read_curves(path: Path) -> Curves:
-    found: Curves = {}
+    rows, found = read_rows(path, POINT, 3, "curves"), Curves()
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
         for run, seed, iteration, gain in rows:
+            if not abs(float(gain)) <= STEEPEST:
+                raise ValueError(f"{run}, {seed}, {iteration} is {gain} dB; accepted: -{STEEPEST} to {STEEPEST}")
             found.setdefault((run, int(seed)), []).append((int(iteration), float(gain)))
-        if head != POINT or not all(math.isfinite(gain) for points in found.values() for _, gain in points):
-            raise ValueError(f"accepted: columns {', '.join(POINT)}, all finite")
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: asked for curves, found none that can be read ({_in_short(error)})") from error
+    except ValueError as error:
+        raise _unreadable(path, "curves", error) from error
     return found
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    return InputError(f"{path}: asked for {what}, found none that can be read ({_in_short(error)})")
 
 
 def _in_short(error: Exception) -> str:

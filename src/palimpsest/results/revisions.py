@@ -1,6 +1,6 @@
 """Comparisons with what the pipeline made at another time: files of commits, out of Git and DVC's cache."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,12 @@ class Revision:
     def copy_values(self, runs: list[str]) -> None:
         self.copy(*(str(Workspace().results(run).per_image) for run in runs))
 
+    def copy_photographs(self, slots: Iterable[str]) -> None:
+        """Which test pictures are cut from which photograph, where it is to be had; shards are in no remote."""
+        for slot in slots:
+            with suppress(InputError):
+                self.copy(f"{Workspace().slot(slot).shard('test')}.npy")
+
 
 def experiments(project: Path) -> dict[str, Experiment]:
     """Every experiment by its name; InputError outside a DVC project."""
@@ -85,8 +91,10 @@ def compare_revisions(project: Path, before: str, after: str | None, metrics: li
         for each in (start, end):
             each.copy_means()
         old, new = read_results(start.folder), read_results(end.folder)
-        for each in (start, end):
-            each.copy_values(changed_runs(old, new))
+        changed = changed_runs(old, new)
+        for each, measured in ((start, old), (end, new)):
+            each.copy_values(changed)
+            each.copy_photographs({measured.results[run].slot for run in changed})
         settings = read_yaml(start.folder / SETTINGS), read_yaml(end.folder / SETTINGS)
         return compare(old, new, settings, metrics)
 

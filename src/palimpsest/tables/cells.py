@@ -7,6 +7,7 @@ from functools import cached_property
 from palimpsest.config.words import number_of
 from palimpsest.papers.tables import Column, Condition, Row
 from palimpsest.results.measured import Pictures, Result
+from palimpsest.results.names import holes_in_words
 from palimpsest.results.reproduction import MARK
 from palimpsest.tables.context import Context
 from palimpsest.tables.model import NO_NUMBER, Cell
@@ -41,8 +42,7 @@ class Cells:
     @property
     def holes(self) -> str:
         """What is measured, in words."""
-        pieced = ", pictures pieced from reference patches" if self.condition.pieced else ""
-        return f"{self.condition.hole} holes{pieced}"
+        return holes_in_words(self.condition.measured)
 
     def run(self, row: Row) -> str | None:
         """The run of a row; none where it was measured on other pictures."""
