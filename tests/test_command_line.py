@@ -85,7 +85,7 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
         ),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train@patchmatch` makes it"),
         ("run", lambda folder: "tmad-coarse", "no such checkpoint; `dvc repro pretrain@tmad-coarse` makes it"),
-        ("run", lambda folder: "released/crfill", "no such checkpoint; `dvc repro convert` makes it"),
+        ("run", lambda folder: "released/crfill", "keep to the licence; `dvc exp run -S profile=photos -S released"),
         (
             "pattern",
             lambda folder: "hole={name}_mask",
@@ -95,7 +95,7 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
         ("run", lambda folder: "runs/tmad/weights.safetensors", "weights.safetensors; accepted: --run tmad"),
         ("run", lambda folder: str(folder / "runs/tmad/seed-2/weights.safetensors"), "; accepted: --run tmad\n"),
         ("run", lambda folder: "runs/deepfill-v1", "found a path, runs/deepfill-v1; accepted: --run deepfill-v1\n"),
-        ("image", lambda folder: "none.png", "none.png: asked for a picture, found no such file"),
+        ("image", lambda folder: "none.png", "none.png: asked for a picture or a folder of pictures, found"),
         ("image", lambda folder: "params.yaml", "found no readable picture"),
         ("hole", lambda folder: "picture.png", "asked for a hole, found colours; accepted: black and"),
         (
@@ -110,7 +110,7 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
             lambda folder: save(folder, np.eye(50, 70, dtype=np.uint8) * 100),
             "every pixel is known, and 1% of them are grey",
         ),
-        ("hole", lambda folder: ".", "picture.png is none, . is a folder; accepted: two files or two folders"),
+        ("hole", lambda folder: ".", "picture.png is a file, . is a folder; accepted: two files or two folders"),
         ("out", lambda folder: "picture.png", "picture.png: asked to write the result over the picture"),
         ("out", lambda folder: f"{folder.resolve()}/hole.png", "hole.png: asked to write the result over the hole"),
         ("out", lambda folder: "result.jpg", "result.jpg: accepted: a name that ends in .png, .tif"),
@@ -155,7 +155,7 @@ def test_inpaint_fills_a_folder_as_it_fills_each_picture(project, palimpsest, fo
     assert status == 1 and error == f"error: filled 4 pictures, left out 1:\n  {why}\n"
     low, high = 120 / 50 / 70, 120 / 33 / 41
     of = f"on average of 4 pictures, from {low:.1%} to {high:.1%}"
-    assert printed == f"holes: {(low + high) / 2:.1%} missing {of}\nimages: 1 grey; read as upright 8-bit RGB\n"
+    assert printed == f"holes: {(low + high) / 2:.1%} missing {of}\nimages: grey (1); read as upright 8-bit RGB\n"
     for name in ("c", "sub/grey"):
         one = inpaint(image=f"pictures/{name}.PNG", hole=f"masks/{name}_mask.tif", out="one.png")
         assert palimpsest(project, *one)[0] == 0
@@ -189,9 +189,10 @@ def test_one_inverted_hole_among_others_is_named(project, palimpsest, folders):
     (project / "pictures" / "lonely.PNG").unlink()
     command = [*inpaint(**folders), "--pattern", "{name}_mask"]
     printed = palimpsest(project, *command)[1]
-    said = "\nholes: more than half is missing in a, sub/b; if these masks are inverted, save them like the others\n"
+    remedy = "if these masks are inverted, save them like the others"
+    said = f"\nholes: more than half is missing in the masks of a, sub/b; {remedy}\n"
     assert said in printed
-    assert "more than half is missing in c, sub/grey;" in palimpsest(project, *command, "--invert")[1]
+    assert "more than half is missing in the masks of c, sub/grey;" in palimpsest(project, *command, "--invert")[1]
 
 
 def test_an_inversion_that_was_not_needed_shows(project, palimpsest):
@@ -202,9 +203,9 @@ def test_an_inversion_that_was_not_needed_shows(project, palimpsest):
 def test_a_hole_that_only_alpha_shows_is_told(project, palimpsest):
     hole = np.asarray(Image.open(project / "hole.png"))
     save(project, np.dstack([np.where(hole > 0, level, 0).astype(np.uint8) for level in (200, 30, 30, 255)]))
-    said = "holes: what is opaque is missing in picture; --invert if transparent is\n"
+    said = "holes: missing in the masks of picture is what is opaque; with --invert, what is not\n"
     assert palimpsest(project, *inpaint(hole="other.png"))[1].endswith(said)
-    said = "holes: what is transparent is missing in picture; without --invert if opaque is\n"
+    said = "holes: missing in the masks of picture is what is transparent; without --invert, what is opaque\n"
     assert palimpsest(project, *inpaint(hole="other.png"), "--invert")[1].endswith(said)
     assert "opaque" not in palimpsest(project, *inpaint(hole="other.png"), "--holes-in", "alpha")[1]
 

@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed into it."""
 
+import csv
 import fcntl
 import hashlib
 import json
@@ -93,6 +94,8 @@ def plain(error: Exception) -> str:
             return "nested too deeply"
         case OSError():
             return error.strerror
+        case csv.Error() if "field limit" in str(error):
+            return f"a field of more than {csv.field_size_limit():,} characters"
     return str(error)
 
 

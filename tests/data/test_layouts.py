@@ -507,7 +507,7 @@ def test_a_folder_of_ones_own(tmp_path, store, rule, counts):
 def test_a_folder_with_too_few_pictures_is_refused_before_anything_is_made(tmp_path):
     """`own` does what `check` does."""
     folder = make_folder(tmp_path / "pictures", OWN)
-    with pytest.raises(InputError, match=r"dataset own: asked for 200 to test, 50 to val .* found 10 pictures of \*; "):
+    with pytest.raises(InputError, match=r"dataset own: split.test is 200 and split.val is 50, found 10 pictures; "):
         own(folder, {"by": "random", "of": "*", "seed": 1, "val": 50, "test": 200})
 
 

@@ -120,7 +120,7 @@ def test_a_pair_of_smaller_categories_is_not_the_papers(catalogue):
         (["b/beach", "b/beach"], "'b/beach' appears twice; accepted: each value once"),
         (["b/beach", "/b/beach/"], "asked for each picture in one split, found .*/b/beach/.* twice"),
         (["s/pool", "s/pool/indoor"], "asked for each picture in one split, found .*/s/pool/indoor/.* twice"),
-        (["b/beach", "q/quay"], r"found 0 pictures of train_large.*/q/quay/\*"),
+        (["b/beach", "q/quay"], r"found 0 pictures with names like train_large.*/q/quay/\*"),
     ],
 )
 def test_categories_share_no_picture_and_exist(catalogue, categories, message):
@@ -255,7 +255,7 @@ def test_a_category_is_drawn_as_if_it_were_alone():
 
 @pytest.mark.parametrize("count", [0, 1, 8])
 def test_a_draw_leaves_some_to_train_on(count):
-    found = rf"asked for 5 to test, 3 to val and the rest to train, found {count} pictures of \*"
+    found = rf"split\.test is 5 and split\.val is 3, found {count} pictures?; accepted: numbers or shares that leave"
     with pytest.raises(InputError, match=found):
         assign(rule(RANDOM), numbered("%d.png", count), nothing)
     assert len(assign(rule(RANDOM), numbered("%d.png", 9), nothing).splits["train"]) == 1

@@ -254,12 +254,12 @@ def test_two_folders_are_compared_picture_by_picture(exported, palimpsest):
     ]
     status, printed, error = palimpsest(exported, *command)
     assert status == 1 and f"{Path(names[3]).stem}: " in error
-    table = printed.split("against, on 3 pictures\n")[1]
+    table = printed.split("against, on 3 pictures with results in both\n")[1]
     rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()}
     assert rows["l1_raw"][-1] == rows["ssim"][-1] == "worse"
-    assert rows["psnr"][1:] == ["∞", "undefined"]  # less infinity
-    mean, other, difference, low, _, verdict = rows["l1_hole"]
-    assert verdict == "worse" and float(other) == 0 and float(low.strip("[,")) > 0
+    assert rows["psnr"][1:] == ["∞", "undefined", "0", "(3", "undefined", "or", "infinite)"]  # less infinity
+    mean, other, difference, low, _, count, verdict = rows["l1_hole"]
+    assert verdict == "worse" and float(other) == 0 and float(low.strip("[,")) > 0 and count == "3"
     assert float(difference) == pytest.approx(float(mean), abs=1e-3)
     assert "fd_vgg16" not in rows  # of a whole set, without pairs
 
@@ -453,11 +453,16 @@ def test_one_perfect_picture_hides_no_mean(exported, palimpsest):
     assert status == 0 and found["mean"] == pytest.approx(decibel) and (found["count"], found["infinite"]) == (3, 1)
     shutil.copytree(images, exported / "perfect")
     perfect = palimpsest(exported, *folders[:2], "perfect", *folders[3:], "--against", "perfect", "--all")[1]
-    table, against = perfect.split("against, on 4 pictures\n")
+    table, against = perfect.split("against, on 4 pictures with results in both\n")
     (row,) = [line.split() for line in table.splitlines() if line.startswith("  psnr_raw ")]
     assert row == ["psnr_raw", "∞", "4"]
     (row,) = [line.split() for line in against.splitlines() if line.startswith("  psnr_raw ")]
-    assert row == ["psnr_raw", "∞", "∞", "undefined"] and "nan" not in perfect
+    assert (
+        row == ["psnr_raw", "∞", "∞", "undefined", "0", "(4", "undefined", "or", "infinite)"] and "nan" not in perfect
+    )
+    against = palimpsest(exported, *folders, "--against", "perfect")[1].split("with results in both\n")[1]
+    (row,) = [line.split() for line in against.splitlines() if line.startswith("  psnr_raw ")]
+    assert row[1:3] == [f"{decibel:.2f}", "∞"] and row[4:] == ["0", "(4", "undefined", "or", "infinite)"]
     reasons = [line.split("missing: ")[1] for line in table.splitlines() if "missing: " in line]
     assert len(reasons) > 3 and len({why for why in reasons if len(why) > 20}) == sum(len(why) > 20 for why in reasons)
 
@@ -472,8 +477,8 @@ def test_a_dozen_metrics_are_printed_and_all_when_asked(exported, palimpsest):
 
     assert named("--all") == [name for head in REGIONS for name, each in read_metrics().items() if each.of == head]
     assert named() == ["l1", "psnr", "ssim", "lpips_alex", "l1_hole", "psnr_hole", "ssim_hole", "psnr_raw", "fd_vgg16"]
-    paired = [name for name in read_metrics() if name in named() and name not in ("lpips_alex", "fd_vgg16")]
-    assert named("--against", "results")[9:] == ["metric", *paired]
+    paired = [name for name in named() if name not in ("lpips_alex", "fd_vgg16")]
+    assert named("--against", "results")[9:] == paired
 
 
 def test_results_as_other_tools_leave_them_are_scored(exported, palimpsest):
@@ -496,7 +501,7 @@ def test_results_as_other_tools_leave_them_are_scored(exported, palimpsest):
     )
     status, printed, error = palimpsest(exported, *folders, "--pattern", "latest/{name}_fake_B", "--invert")
     assert (status, error) == (0, "")
-    assert "\nresults: 1 grey; read as upright 8-bit RGB" in printed
+    assert "\nresults: grey (1); read as upright 8-bit RGB" in printed
     assert (
         re.search(r"\nholes: \d+\.\d% missing on average of 4 pictures", printed)
         and "neither black nor white" in printed

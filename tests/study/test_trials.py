@@ -109,5 +109,5 @@ def test_other_results_make_another_study(root, change):
 
 
 def test_without_studies_the_command_to_build_them_is_named(tmp_path):
-    with pytest.raises(InputError, match="found none; `dvc repro study` builds them"):
+    with pytest.raises(InputError, match="found none; `dvc repro study` builds it"):
         read_keys(tmp_path)

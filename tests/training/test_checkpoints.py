@@ -109,8 +109,8 @@ def wider(origin, width):
     ("change", "said"),
     [
         (lambda value: value / 0, "holds numbers that are not finite"),
-        (lambda value: value.double(), "is torch.float64"),
-        (lambda value: value[:1], r"is torch.float32 \(1,"),
+        (lambda value: value.double(), "is float64 of "),
+        (lambda value: value[:1], "is float32 of 1"),
     ],
 )
 def test_weights_of_another_kind_are_refused(saved, change, said):
@@ -142,7 +142,7 @@ def test_a_released_network_that_nobody_accepted_is_to_be_accepted_first(params,
     with pytest.raises(InputError) as error:
         checkpoints.load_named(Workspace(tmp_path), params, "released/crfill")
     assert "released.crfill.accept is false; accepted: true, if you keep to the licence" in str(error.value)
-    assert "`dvc exp run -S released.crfill.accept=true convert` makes it" in str(error.value)
+    assert "`dvc exp run -S profile=photos -S released.crfill.accept=true convert` makes it" in str(error.value)
     params["released"]["crfill"]["accept"] = True
     with pytest.raises(InputError, match="no such checkpoint; `dvc repro convert` makes it"):
         checkpoints.load_named(Workspace(tmp_path), params, "released/crfill")

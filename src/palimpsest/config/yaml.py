@@ -89,7 +89,7 @@ def read_yaml(path: Path | str) -> Tree:
         found = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
         raise InputError(f"{found}; accepted: a file that YAML 1.2 can read") from error
     except (YAMLError, ValueError, RecursionError) as error:
-        found = " ".join(str(error).split())
+        found = "a number of too many digits" if "int_max_str_digits" in str(error) else " ".join(str(error).split())
         raise InputError(f"{path}: {found}; accepted: a file that YAML 1.2 can read") from error
     if not isinstance(tree, dict):
         raise InputError(f"{path}: found no settings; accepted: a mapping of keys to values")

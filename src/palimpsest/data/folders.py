@@ -115,7 +115,8 @@ def pictures_below(folder: Path, pattern: Pattern) -> Pictures:
             others.setdefault(name or below, path)
     if not files:
         found = f"{number_of(len(unfit), 'other file')}, such as {unfit[0]!r}" if unfit else "nothing"
-        raise InputError(f"{folder}: asked for pictures named {pattern.text!r}, found {found}; accepted: {ACCEPTED}")
+        named = "" if pattern == NAME else f" with names like {pattern.text}"
+        raise InputError(f"{folder}: asked for pictures{named}, found {found}; accepted: {ACCEPTED}")
     return Pictures(folder, pattern, files, others)
 
 

@@ -153,10 +153,10 @@ class Drawn(Settings):
     def _draw(self, pattern: str, names: list[str]) -> Draw:
         test, val = (_number(amount, len(names)) for amount in (self.test, self.val))
         if len(names) <= test + val:
+            found = number_of(len(names), "picture") + ("" if pattern == "*" else f" with names like {pattern}")
             raise InputError(
-                f"asked for {test} to test, {val} to val and the rest to train, found {len(names)} pictures of "
-                f"{pattern}; accepted: more than {test + val}, or less in the split of datasets.yaml, such as the "
-                f"shares test: 0.2 and val: 0.1"
+                f"split.test is {self.test} and split.val is {self.val}, found {found}; accepted: numbers or shares "
+                f"that leave pictures to train on, such as test: 0.2 and val: 0.1"
             )
         drawn = [names[place] for place in np.random.default_rng(self.seed).permutation(len(names))]
         return Draw(drawn[:test], drawn[test : test + val], drawn[test + val :])

@@ -137,4 +137,4 @@ def _too_small(sides: dict[str, int]) -> Iterator[str]:
     """Which pictures are too small for which metrics; `sides` holds the smaller side of each, px."""
     for least, metrics in groupby(sorted(LEAST_SIDES, key=LEAST_SIDES.get), LEAST_SIDES.get):
         if small := [name for name, side in sides.items() if side < least]:
-            yield f"{', '.join(metrics)}: without {some_of(small)}, below {least} px"
+            yield f"{', '.join(metrics)}: not of pictures below {least} px: {some_of(small)}"

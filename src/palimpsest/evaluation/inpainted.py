@@ -22,8 +22,11 @@ Place = Callable[[str], Path]  # a picture's name → where its result goes
 
 def asked(image: Path, hole: Path, out: Path, patterns: dict[str, Pattern], reading: Reading) -> tuple[Inputs, Place]:
     """The pictures to fill and where each result goes: to the file `out`, or into a folder of that name."""
+    for path in (image, hole):
+        if not path.exists():
+            raise InputError(f"{path}: asked for a picture or a folder of pictures, found nothing there")
     if image.is_dir() != hole.is_dir():
-        kinds = ("a folder" if each.is_dir() else "none" for each in (image, hole))
+        kinds = ("a folder" if each.is_dir() else "a file" for each in (image, hole))
         raise InputError(f"{image} is {next(kinds)}, {hole} is {next(kinds)}; accepted: two files or two folders")
     if not image.is_dir():
         if out.suffix.lower() not in EXACT:

@@ -96,20 +96,16 @@ class Inputs:
         lines = [f"holes: {mean:.1%} missing{several if count > 1 else ''}{doubt if mean > 0.5 else ''}"]
         if mean <= 0.5 and (large := sorted(name for name, ratio in self.ratios.items() if ratio > 0.5)):
             remedy = "if these masks are inverted, save them like the others"
-            lines.append(f"holes: more than half is missing in {some_of(large)}; {remedy}")
+            lines.append(f"holes: more than half is missing in the masks of {some_of(large)}; {remedy}")
         if self.painted:
-            missing, other = (
-                ("transparent", "without --invert if opaque") if invert else ("opaque", "--invert if transparent")
-            )
-            lines.append(f"holes: what is {missing} is missing in {some_of(sorted(self.painted))}; {other} is")
+            taken = "transparent; without --invert, what is opaque" if invert else "opaque; with --invert, what is not"
+            lines.append(f"holes: missing in the masks of {some_of(sorted(self.painted))} is what is {taken}")
         if self.soft:
-            grey = f"{np.mean(self.soft):.1%} of the pixels are neither black nor white"
-            lines.append(
-                f"holes: {grey} (in {len(self.soft)} of {number_of(count, 'mask')}), and count as the nearer of the two"
-            )
+            grey = f"{np.mean(self.soft):.1%} of their pixels are neither black nor white, and count as the nearer one"
+            lines.append(f"holes: soft masks, {len(self.soft)} of {count}: {grey}")
         for part, changes in self.changes.items():
             if changes:
-                found = ", ".join(f"{number} {change}" for change, number in changes.items())
+                found = ", ".join(f"{change} ({number})" for change, number in changes.items())
                 lines.append(f"{part}: {found}; read as upright 8-bit RGB")
         return lines
 

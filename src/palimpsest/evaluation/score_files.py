@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
+
+import numpy as np
 
 from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError
@@ -30,9 +33,8 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
     found = scores.aggregates(of_finite)
     lines = [f"{'metric':<28}{'mean':>10}    {'95 % interval':<22}{'pictures':>8}"]
     told: dict[str, str] = {}  # why a metric is missing → the first of which this was said
-    for region, head in REGIONS.items():
-        of_region = {name: metric for name, metric in metrics.items() if metric.of == region}
-        lines += [head] if of_region else []
+    for head, of_region in _by_region(metrics):
+        lines.append(head)
         for name, metric in of_region.items():
             if name in found:
                 line = _line(found[name], metric)
@@ -43,6 +45,13 @@ def to_text(scores: Scores, metrics: Metrics) -> str:
     if len(scores.ids) < ENOUGH:
         lines.append(f"Below {ENOUGH:,} pictures Fréchet distances are too high: compare sets of one size.")
     return "\n".join(lines)
+
+
+def _by_region(metrics: Metrics) -> Iterator[tuple[str, Metrics]]:
+    """The head of each region, and the metrics that are of it."""
+    for region, head in REGIONS.items():
+        if found := {name: metric for name, metric in metrics.items() if metric.of == region}:
+            yield head, found
 
 
 def _line(found: Aggregate, metric: Metric) -> str:
@@ -57,7 +66,7 @@ def _line(found: Aggregate, metric: Metric) -> str:
 
 
 def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
-    """A line for each metric of single pictures: both means over the pictures that both have, and the difference.
+    """A line for each metric of single pictures: both means over pictures with a finite value of both, the difference.
 
     The interval is of the mean difference, pictures resampled in pairs; a verdict stands where it leaves out 0.
     """
@@ -65,18 +74,28 @@ def differences(scores: Scores, others: Scores, metrics: Metrics) -> str:
     if not ids:
         raise InputError("asked to compare two folders, found no picture that was scored in both")
     ours, theirs = ([each.ids.index(name) for name in ids] for each in (scores, others))
-    lines = [f"  {'metric':<26}{'results':>10}{'against':>10}{'difference':>12}    95 % interval"]
-    for name, metric in metrics.items():
-        if name in scores.values and name in others.values:
-            values = scores.values[name][ours], others.values[name][theirs]
-            gained = paired(*reversed(values))
-            means = "".join(f"{metric.printed(of_finite(each).mean):>10}" for each in values)
-            difference, interval, verdict = "undefined", "", ""
-            if gained.count:
-                difference, interval = f"{gained.mean:+.3g}", f"[{gained.low:+.3g}, {gained.high:+.3g}]"
-                verdict = metric.verdict(gained.mean) if gained.leaves_out_0 else ""
-            lines.append(f"  {name:<26}{means}{difference:>12}    {interval:<24}{verdict}".rstrip())
-    return "\n".join([f"against, on {number_of(len(ids), 'picture')}", *lines])
+    lines = [f"{'metric':<28}{'results':>10}{'against':>10}{'difference':>12}    {'95 % interval':<24}{'pictures':>8}"]
+    for head, of_region in _by_region({name: metrics[name] for name in metrics if name in scores.values}):
+        compared = [
+            f"  {name:<26}{_gained(metric, scores.values[name][ours], others.values[name][theirs])}"
+            for name, metric in of_region.items()
+            if name in others.values
+        ]
+        lines += [head, *compared] if compared else []
+    return "\n".join([f"against, on {number_of(len(ids), 'picture')} with results in both", *lines])
+
+
+def _gained(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Both means, the difference, its interval, and of how many pictures."""
+    gained, both = paired(theirs, ours), np.isfinite(ours) & np.isfinite(theirs)
+    compared = [each[both] if gained.count else each for each in (ours, theirs)]
+    means = "".join(f"{metric.printed(of_finite(each).mean):>10}" for each in compared)
+    difference, interval, verdict = "undefined", "", ""
+    if gained.count:
+        difference, interval = f"{gained.mean:+.3g}", f"[{gained.low:+.3g}, {gained.high:+.3g}]"
+        verdict = f"  {metric.verdict(gained.mean)}" if gained.leaves_out_0 else ""
+    left = f" ({len(ours) - gained.count} undefined or infinite)" if gained.count < len(ours) else ""
+    return f"{means}{difference:>12}    {interval:<24}{gained.count:>8}{left}{verdict}".rstrip()
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:

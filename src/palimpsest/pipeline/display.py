@@ -73,6 +73,12 @@ class Display:
             f"{self.done}/{self.total} {outcome.name}: {f'error: {outcome.error}' if outcome.error else how + left}"
         )
 
+    def stop(self) -> None:
+        """Says at once that the stages are asked to end, which takes seconds, and where each of them is."""
+        for name in self.began:
+            self.print(f"{name}: {self.said[name][1] or 'has just begun'}")
+        self.print("stopping; trainings first write where they are")
+
     def print(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 

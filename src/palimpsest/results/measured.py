@@ -287,7 +287,7 @@ def read_results(root: Path) -> Measured:
     for run, described in runs.items():
         path = Workspace(root).results(run).metrics
         tree = read_json(path, dict) if path.is_file() else {"settings": described.settings, "absent": "not run"}
-        if tree.get("settings") != described.settings:
+        if tree.get("settings", described.settings) != described.settings:
             absent[run] = "its result was made under other settings"
         elif "absent" in tree:
             absent[run] = tree["absent"]

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.scm import NoSCMError
 from dvc_data.index import DataIndexError
 
 from palimpsest.config.yaml import InputError, read_yaml
@@ -113,5 +114,7 @@ def _in_one_line(asked: str) -> Iterator[None]:
     """InputError for one of DVC's own errors."""
     try:
         yield
+    except NoSCMError as error:
+        raise InputError(f"{asked}: asked for commits and experiments, found no Git here; accepted: a clone") from error
     except (DvcException, DataIndexError) as error:
         raise InputError(f"{asked}: found nothing that DVC can read ({error}); {REMEDY}") from error

@@ -105,5 +105,5 @@ def read_keys(root: Path) -> dict[str, Key]:
     folder = Workspace(root).reports.study
     names = sorted(path.name.removesuffix(KEY) for path in folder.glob(f"*{KEY}"))
     if not names:
-        raise InputError(f"{folder}: asked for a study, found none; `dvc repro study` builds them")
+        raise InputError(f"{folder}: asked for a study, found none; `dvc repro study` builds it")
     return {name: read_key(root, name) for name in names}

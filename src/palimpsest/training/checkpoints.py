@@ -94,7 +94,9 @@ def _read(path: Path) -> tuple[Origin, dict[str, Tensor]]:
         raise _absent(path) from error
     except ValidationError as error:
         raise InputError(f"{path}: not a whole checkpoint of this project (its header is damaged); {AGAIN}") from error
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError) as error:
+        raise InputError(f"{path}: not a whole checkpoint of this project; {AGAIN}") from error
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a whole checkpoint of this project ({error}); {AGAIN}") from error
     return found.origin, weights
 
@@ -124,11 +126,15 @@ def misfit(weights: Mapping[str, Tensor], networks: nn.Module) -> str:
         return f"{name} is missing" if name in wanted else f"{name} is none of its weights"
     for name, value in weights.items():
         if (value.dtype, value.shape) != (wanted[name].dtype, wanted[name].shape):
-            found, accepted = (f"{each.dtype} {tuple(each.shape)}" for each in (value, wanted[name]))
-            return f"{name} is {found}, not {accepted}"
+            return f"{name} is {_kind(value)}, not {_kind(wanted[name])}"
     if name := not_finite(weights):
         return f"{name} holds numbers that are not finite"
     return ""
+
+
+def _kind(value: Tensor) -> str:
+    """Its type and shape: float32 of 16 x 3."""
+    return f"{str(value.dtype).removeprefix('torch.')} of {' x '.join(map(str, value.shape)) or 'one number'}"
 
 
 def not_finite(weights: Mapping[str, Tensor]) -> str:
@@ -161,7 +167,7 @@ def load_named(workspace: Workspace, params: Tree, name: str, device: torch.devi
         released = name.removeprefix(RELEASED)
         if released != name and not catalogue.at(params, released, section(params, "profile")).accept:
             found = f"params.yaml: released.{released}.accept is false; accepted: true, if you keep to the licence"
-            again = f"`dvc exp run -S released.{released}.accept=true convert` makes it"
+            again = f"`dvc exp run -S profile=photos -S released.{released}.accept=true convert` makes it"
             raise InputError(f"{path}: no such checkpoint ({found}; {again})")
         raise _absent(path, made_by(params, name))
     return load(path, device)
