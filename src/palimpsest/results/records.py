@@ -35,7 +35,7 @@ from pydantic import AfterValidator, Field
 
 from palimpsest.config.numbers import Count, Pixels
 from palimpsest.config.runs import LIKE
-from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of
+from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of, spelt
 from palimpsest.results.benchmark import Benchmark
 from palimpsest.results.curves import Curves
 from palimpsest.results.measured import Described, Measured, PerImage, Result
@@ -71,13 +71,13 @@ def _in_time(date: str) -> str:
 
 
 Date = Annotated[str, AfterValidator(_in_time)]
-Text = Annotated[str, Field(pattern=r"\S")]
+Text = spelt(r"\s*\S[\s\S]*", "some text")
 
 
 class Made(Settings):
     """How a run came about."""
 
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]  # of code and settings
+    commit: spelt("[0-9a-f]{40}", "a commit, 40 hexadecimal digits")  # of code and settings
     date: Date  # on which it was put on record
     device: Text
     threads: Count  # of one stage
@@ -108,7 +108,7 @@ class Slot(Settings):
 
     dataset: Text
     size: Pixels
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of the shard's index, which holds that of every picture
+    sha256: spelt("[0-9a-f]{64}", "a sha256, 64 hexadecimal digits")  # of the shard's index, with every picture's
     photographs: list[Annotated[int, Field(ge=0)]]  # of each picture: alike where cut from the same photograph
 
     @property
