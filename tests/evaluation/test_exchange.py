@@ -278,13 +278,7 @@ def test_the_command_prints_the_means_and_writes_every_value(exported, palimpses
     run = subprocess.run(command, capture_output=True, text=True, cwd=exported, env=environment, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     lines = [line.split() for line in run.stdout.splitlines()]
-    assert ["psnr", "∞", "dB", "[∞,", "∞]", "4", "(4", "infinite)"] in lines and [
-        "l1_hole",
-        "0.0000",
-        "[0.0000,",
-        "0.0000]",
-        "4",
-    ] in lines
+    assert ["psnr", "∞", "4"] in lines and ["l1_hole", "0.0000", "[0.0000,", "0.0000]", "4"] in lines
     headed = [line for line in run.stdout.splitlines() if not line.startswith(" ")]
     assert headed[1:5] == ["whole picture", "hole only", "raw output", "whole set"]
     ratio = np.mean([pixels(path).astype(bool).mean() for path in (exported / "holes").iterdir()])

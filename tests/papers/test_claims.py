@@ -4,7 +4,7 @@ import pytest
 
 from palimpsest.config.yaml import InputError
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.paper import benchmarked, check_names, read_paper, read_papers
+from palimpsest.papers.paper import benchmarked, check_runs, read_paper, read_papers
 from palimpsest.papers.values import read_values
 from papers.spoiling import spoil
 
@@ -44,7 +44,7 @@ def test_a_spoilt_claim_is_named_with_its_key(folder, paper, old, new, said):
 def test_a_run_that_a_claim_misspells_is_named_with_its_key(shipped, folder, old, new, said):
     spoil(folder, "deepfill-v1.yaml", old, new)
     with pytest.raises(InputError, match=said):
-        check_names([*shipped["runs"], *shipped["pretrained"], *shipped["transfers"]], shipped["slots"], folder)
+        check_runs([*shipped["runs"], *shipped["pretrained"], *shipped["transfers"]], folder)
 
 
 def test_every_table_of_methods_names_the_papers_own(shipped):

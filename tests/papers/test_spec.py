@@ -6,11 +6,9 @@ import pytest
 from palimpsest.config import runs
 from palimpsest.config.yaml import InputError, read_yaml
 from palimpsest.papers.metrics import PAPERS, read_metrics
-from palimpsest.papers.paper import check_names, names, read_paper
+from palimpsest.papers.paper import check_runs, names, read_paper
 from palimpsest.papers.values import Place, read_values
 from papers.spoiling import spoil
-
-SLOTS = ["scenes", "unseen", "large"]
 
 
 def read(folder, paper="deepfill-v1"):
@@ -35,7 +33,7 @@ def known():
 
 
 def test_every_run_that_a_paper_names_is_known_or_foreseen(known):
-    check_names(known, SLOTS)
+    check_runs(known)
 
 
 @pytest.mark.parametrize(
@@ -59,18 +57,12 @@ def test_every_run_that_a_paper_names_is_known_or_foreseen(known):
             "- deepfill-v1-dgan",
             r"figures\.\w+\.runs: found 'deepfill-v1-dgan'",
         ),
-        (
-            "gm-srm.yaml",
-            "table: null\n    slot: scenes",
-            "table: null\n    slot: scene",
-            r"claims\.noise\.slot: found 'scene'; accepted: scenes, unseen, large",
-        ),
     ],
 )
-def test_a_misspelt_run_or_slot_is_named_with_its_key(folder, known, file, old, new, said):
+def test_a_misspelt_run_is_named_with_its_key(folder, known, file, old, new, said):
     spoil(folder, file, old, new)
     with pytest.raises(InputError, match=said):
-        check_names(known, SLOTS, folder)
+        check_runs(known, folder)
 
 
 def test_an_illegible_number_is_none():

@@ -76,28 +76,26 @@ def _read(path: Path) -> Tree:
     return read_yaml(path)
 
 
-def check_names(known: Iterable[str], slots: Iterable[str], folder: Path = PAPERS) -> None:
-    """InputError where a paper names an unknown slot, or a run that is neither `known` nor foreseen by the paper."""
+def check_runs(known: Iterable[str], folder: Path = PAPERS) -> None:
+    """InputError where a paper names a run that is neither `known` nor foreseen by the paper."""
     for name in names(folder):
         tree = _read(folder / f"{name}.yaml")
         accepted = {*known, *tree.get("foreseen", [])}
-        for key, run in _named(tree, f"{name}.yaml", ("run", "runs", "against")):
+        for key, run in _named(tree, f"{name}.yaml"):
             if run not in accepted:
                 raise InputError(
                     f"{key}: found {run!r}, in neither params.yaml nor `foreseen`; alike: {choices(accepted, run)}"
                 )
-        for key, slot in _named(tree, f"{name}.yaml", ("slot",)):
-            one_of(slot, slots, key)
 
 
-def _named(tree: object, at: str, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """(dotted key, name) of every name under one of some keys that a paper's file holds."""
+def _named(tree: object, at: str) -> Iterator[tuple[str, str]]:
+    """(dotted key, run) of every run that a paper's file names, under `run`, `runs` or `against`."""
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
-        if key in keys:
+        if key in ("run", "runs", "against"):
             several = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-            yield from ((f"{at}.{key}", name) for name in several if name is not None)
+            yield from ((f"{at}.{key}", run) for run in several if run is not None)
         else:
-            yield from _named(value, f"{at}.{key}", keys)
+            yield from _named(value, f"{at}.{key}")
 
 
 @cache

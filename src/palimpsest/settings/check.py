@@ -11,7 +11,7 @@ from palimpsest.data.shards import SPLITS
 from palimpsest.evaluation.external import External, external
 from palimpsest.holes.kinds import Holes, fixed_hole
 from palimpsest.models import configure, is_prior
-from palimpsest.papers.paper import check_names
+from palimpsest.papers.paper import check_runs
 from palimpsest.released.catalogue import Network, chosen, run_name
 from palimpsest.settings.networks import counted
 from palimpsest.settings.params import Params, Profile
@@ -48,7 +48,7 @@ def check(tree: Tree, datasets: Mapping[str, Dataset], networks: Mapping[str, Ne
     for profile in params.profiles:
         for name in params.released:
             _check_released(tree, networks, name, profile)
-    check_names([*trained, *params.transfers], params.slots)
+    check_runs([*trained, *params.transfers])
     rows: dict[tuple[str, str], str] = {}
     for name in params.external:
         entry = external(tree, name)
