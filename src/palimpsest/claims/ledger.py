@@ -42,32 +42,35 @@ class Ledger:
 
 def counts(entries: Iterable[Entry]) -> dict[str, int]:
     """{verdict: number}, in the order of VERDICTS, those that occur."""
-    found = Counter(entry.verdict for entry in entries)
-    return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+    return _in_order(entry.verdict for entry in entries)
 
 
 def distinct(entries: Iterable[Entry]) -> dict[str, int]:
     """{verdict: number of comparisons}, as `counts`: claims that are tested by the same numbers are one."""
-    found = Counter(verdict for verdict, _ in {(entry.verdict, entry.claim.compared) for entry in entries})
+    return _in_order(verdict for verdict, _ in {(entry.verdict, entry.claim.compared) for entry in entries})
+
+
+def _in_order(verdicts: Iterable[str]) -> dict[str, int]:
+    found = Counter(verdicts)
     return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
 
 def tallied(entries: list[Entry]) -> dict[str, str]:
     """{verdict: number of claims, with that of comparisons in brackets where it is smaller}."""
-    comparisons = distinct(entries)
-    return {
-        verdict: f"{count} ({comparisons[verdict]})" if comparisons[verdict] < count else str(count)
-        for verdict, count in counts(entries).items()
-    }
+    return {verdict: f"{count}{fewer and f' ({fewer})'}" for verdict, count, fewer in _tally(entries)}
 
 
 def counted(entries: list[Entry]) -> str:
     """The verdicts in words, each with its number, and that of its comparisons where these are fewer."""
+    words = (f"{count} {verdict}{fewer and f' ({fewer} distinct)'}" for verdict, count, fewer in _tally(entries))
+    return ", ".join(words)
+
+
+def _tally(entries: list[Entry]) -> Iterator[tuple[str, int, str]]:
+    """Each verdict, how many claims have it, and how many comparisons these are; "" where they are as many."""
     comparisons = distinct(entries)
-    return ", ".join(
-        f"{count} {verdict}" + (f" ({comparisons[verdict]} distinct)" if comparisons[verdict] < count else "")
-        for verdict, count in counts(entries).items()
-    )
+    for verdict, count in counts(entries).items():
+        yield verdict, count, str(comparisons[verdict]) if comparisons[verdict] < count else ""
 
 
 def repeated(entries: list[Entry]) -> str:

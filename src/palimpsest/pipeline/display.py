@@ -40,8 +40,10 @@ class Display:
             self.live.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self.live.stop()
+        if kind and issubclass(kind, KeyboardInterrupt):
+            self.say_where()
 
     def elapsed(self, name: str) -> float:
         """Seconds since a stage began; 0 before that."""
@@ -73,7 +75,7 @@ class Display:
             f"{self.done}/{self.total} {outcome.name}: {f'error: {outcome.error}' if outcome.error else how + left}"
         )
 
-    def stop(self) -> None:
+    def say_where(self) -> None:
         """Says at once that the stages are asked to end, which takes seconds, and where each of them is."""
         for name in self.began:
             self.print(f"{name}: {self.said[name][1] or 'has just begun'}")

@@ -63,13 +63,9 @@ class Running:
         """{stage: what went wrong} of those that failed."""
         self.pool.client.subscribe_topic(TOPIC, lambda event: self.happened.put(event[1]))
         with self.display:
-            try:
-                while self.agenda.waiting or self.agenda.running:
-                    self.hand_out()
-                    self.listen()
-            except KeyboardInterrupt:
-                self.display.stop()
-                raise
+            while self.agenda.waiting or self.agenda.running:
+                self.hand_out()
+                self.listen()
         return self.errors
 
     def hand_out(self) -> None:
