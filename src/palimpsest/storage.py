@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
@@ -16,6 +16,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
+from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError, shown
 
 JSON_KINDS = {dict: "mapping", list: "list"}
@@ -110,6 +111,28 @@ def read_json(path: Path | str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise InputError(f"{path}: asked for a {JSON_KINDS[kind]} in JSON, found {shown(value)}; `dvc repro` makes it")
     return value
+
+
+def read_rows(path: Path | str, what: str, columns: Sequence[str], more: bool = False) -> list[list[str]]:
+    """The rows of a CSV file, its head first; InputError where it has other columns, or a row of another length.
+
+    With `more`, further columns may follow these.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: asked for {what}, found none that can be read ({plain(error)})") from error
+    head = rows[0] if rows else []
+    if head[: len(columns) if more else None] != list(columns):
+        found = f"columns {', '.join(head)}" if head else "no columns"
+        others = " and others after them" if more else ""
+        raise InputError(f"{path}: found {found}; accepted: {', '.join(columns)}{others}")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(head):
+            found = number_of(len(row), "value")
+            raise InputError(f"{path}, line {number}: found {found}; accepted: {len(head)}, one for each column")
+    return rows
 
 
 def read_arrays(path: Path | str) -> dict[str, np.ndarray]:

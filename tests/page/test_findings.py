@@ -102,9 +102,16 @@ def test_curves_say_what_is_below_and_what_still_rises(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "run,seed\n", "run,seed,iteration,db\na,1,2,nan\n", "run,seed,iteration,db\na,b,2,1\n"]
+    ("text", "said"),
+    [
+        ("", "found no columns; accepted: run, seed, iteration, db"),
+        ("run,seed\n", "found columns run, seed; accepted: run, seed, iteration, db"),
+        ("run,seed,iteration,db\na,1,2\n", "found 3 values; accepted: 4, one for each column"),
+        ("run,seed,iteration,db\na,1,2,nan\n", "asked for curves, found none that can be read"),
+        ("run,seed,iteration,db\na,b,2,1\n", "asked for curves, found none that can be read"),
+    ],
 )
-def test_damaged_curves_are_one_line(folder, text):
+def test_damaged_curves_are_one_line(folder, text, said):
     (folder / "curves.csv").write_text(text)
-    with pytest.raises(InputError, match=r"^\S*curves\.csv: asked for curves, found none that can be read .*$"):
+    with pytest.raises(InputError, match=rf"^\S*curves\.csv\S*( line 2)?:? ?{said}.*$"):
         read_record(folder)

@@ -23,7 +23,7 @@ from palimpsest.page.recording import GAP, LEDGER, PICTURES, SIDE, WIDEST, strip
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import Row, rows
-from palimpsest.results.records import CURVES, STAGES, Errors, Kept, Record, read_record, read_rows, weigh
+from palimpsest.results.records import CURVES, STAGES, Errors, Kept, Record, read_once, read_record, weigh
 
 CLOSE = 1e-4  # relative: further than float32, or another machine's last digits, move a number
 INFINITE = "psnr"  # in the names of metrics that a perfect result makes infinite
@@ -210,7 +210,7 @@ def check_ledger(record: Record, _: Known) -> Iterator[str]:
     """Whether the ledger follows from the values."""
     path = record.folder / LEDGER
     try:
-        said = {row[0]: row for row in read_rows(path, COLUMNS, 1, "a ledger")}
+        said = {row[0]: row for row in read_once(path, "a ledger", COLUMNS, 1)}
     except InputError as error:
         yield str(error)
         return

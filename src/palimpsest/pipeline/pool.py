@@ -32,7 +32,14 @@ QUIET = {"silence_logs": logging.CRITICAL}
 SET_BY_DASK = dask.config.get("distributed.nanny.pre-spawn-environ")  # environment variables, here and in workers
 ENVIRONMENT = {name: os.environ.get(name) for name in SET_BY_DASK}  # before it has set them
 
-dask.config.set({"distributed.scheduler.allowed-failures": FAILURES, "distributed.deploy.lost-worker-timeout": "5s"})
+dask.config.set(
+    {
+        "distributed.scheduler.allowed-failures": FAILURES,
+        "distributed.deploy.lost-worker-timeout": "5s",
+        "distributed.worker.profile.enabled": False,  # with the next line, halves what idle workers take of the stages
+        "distributed.admin.tick.interval": "1s",
+    }
+)
 
 
 class ClusterFile(Settings):

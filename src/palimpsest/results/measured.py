@@ -1,6 +1,5 @@
 """What was measured: the results on disk that the present settings made."""
 
-import csv
 import math
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from palimpsest.metrics.aggregate import Aggregate
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.tables import Condition, Row, Study
 from palimpsest.results.benchmark import Architecture, Benchmark
-from palimpsest.storage import plain, read_json
+from palimpsest.storage import read_json, read_rows
 from palimpsest.workspace import Workspace
 
 SPREAD = 4  # numbers of an interval: low, high, how many values, how many undefined
@@ -245,17 +244,12 @@ HEAD = ["seed", "image", "hole", "hole_ratio"]  # of per-image.csv, before the m
 
 def read_per_image(path: Path, images: int, seeds: list[int]) -> PerImage:
     """{hole kind: {metric: (seeds, N) values of the `images` pictures}}; InputError for a file of anything else."""
+    head, *rows = read_rows(path, "a run's values", HEAD, more=True)
+    kinds = {kind: [row for row in rows if row[2] == kind] for kind in dict.fromkeys(row[2] for row in rows)}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file)
-        if head[:4] != HEAD:
-            raise InputError(f"{path}: found columns {head[:4]}; accepted: {', '.join(HEAD)} and the metrics")
-        kinds = {kind: [row for row in rows if row[2] == kind] for kind in dict.fromkeys(row[2] for row in rows)}
         columns = {kind: np.array([row[3:] for row in lines], float).T for kind, lines in kinds.items()}
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        uneven = type(error) in (ValueError, IndexError)
-        why = "a row is too short or too long, or a value is no number" if uneven else plain(error)
-        raise InputError(f"{path}: asked for a run's values, found none that can be read ({why})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: found a value that is no number") from error
     for kind, lines in kinds.items():
         if [row[0] for row in lines] != [str(seed) for seed in seeds for _ in range(images)]:
             expected = f"{images} pictures of each seed, {', '.join(map(str, seeds))}"
@@ -273,9 +267,8 @@ def read_per_image(path: Path, images: int, seeds: list[int]) -> PerImage:
 def read_holes(path: Path) -> dict[str, list[tuple[str, str]]]:
     """{hole kind: (picture, hole ratio) of each picture} of a file that `read_per_image` can read."""
     holes: dict[str, dict[str, str]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for _, picture, kind, ratio, *_ in csv.reader(file):
-            holes.setdefault(kind, {})[picture] = ratio
+    for _, picture, kind, ratio, *_ in read_rows(path, "a run's values", HEAD, more=True)[1:]:
+        holes.setdefault(kind, {})[picture] = ratio
     return {kind: list(ratios.items()) for kind, ratios in holes.items()}
 
 

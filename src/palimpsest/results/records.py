@@ -12,7 +12,6 @@ pictures/*.png        a dozen test pictures, their holes, and what the papers' o
 A record may come from anywhere. So nothing is unpacked before its size is known, and what is wrong is one line.
 """
 
-import csv
 import json
 import math
 import os
@@ -39,6 +38,7 @@ from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of,
 from palimpsest.results.benchmark import Benchmark
 from palimpsest.results.curves import Curves
 from palimpsest.results.measured import Described, Measured, PerImage, Result
+from palimpsest.storage import read_rows
 from palimpsest.workspace import Workspace
 
 LARGEST = 5_000_000  # bytes of a record
@@ -349,22 +349,18 @@ def _read_values(path: Path, kept: Kept) -> PerImage:
     return {hole: {metric: next(rows) for metric in metrics} for hole, metrics in kept.values.items()}
 
 
-def read_rows(path: Path, head: list[str], keys: int, what: str) -> list[list[str]]:
-    """The rows of a CSV file with this head; InputError where two have the same first cells, `keys` of them."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            found, *rows = [*csv.reader(file)] or [[]]
-        if found != head or any(len(row) != len(head) for row in rows):
-            raise ValueError(f"accepted: columns {', '.join(head)}")
-        if doubled := [key for key, count in Counter(tuple(row[:keys]) for row in rows).items() if count > 1]:
-            raise ValueError(f"{', '.join(doubled[0])} appears twice; accepted: each {', '.join(head[:keys])} once")
-    except (OSError, ValueError, csv.Error) as error:
-        raise _unreadable(path, what, error) from error
+def read_once(path: Path, what: str, columns: list[str], keys: int) -> list[list[str]]:
+    """The rows of a CSV file with these columns; InputError where two have the same first cells, `keys` of them."""
+    _, *rows = read_rows(path, what, columns)
+    if doubled := [key for key, count in Counter(tuple(row[:keys]) for row in rows).items() if count > 1]:
+        raise InputError(
+            f"{path}: {', '.join(doubled[0])} appears twice; accepted: each {', '.join(columns[:keys])} once"
+        )
     return rows
 
 
 def _read_seconds(path: Path) -> dict[str, float]:
-    rows = read_rows(path, STAGE, 1, "seconds")
+    rows = read_once(path, "seconds", STAGE, 1)
     try:
         found = {stage: float(seconds) for stage, seconds in rows}
         if wrong := [stage for stage, seconds in found.items() if not 0 <= seconds <= LONGEST]:
@@ -375,7 +371,7 @@ def _read_seconds(path: Path) -> dict[str, float]:
 
 
 def _read_curves(path: Path) -> Curves:
-    rows, found = read_rows(path, POINT, 3, "curves"), Curves()
+    rows, found = read_once(path, "curves", POINT, 3), Curves()
     try:
         for run, seed, iteration, gain in rows:
             if not abs(float(gain)) <= STEEPEST:

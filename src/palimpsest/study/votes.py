@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
-from palimpsest.config.words import number_of
+from palimpsest import storage
 from palimpsest.config.yaml import InputError, Settings, build, choices, spelt
 from palimpsest.storage import plain, write_text
 from palimpsest.study.tally import Vote
@@ -121,21 +121,8 @@ def read_rows(root: Path, study: str) -> list[Row]:
     path = Workspace(root).votes(study)
     if not path.is_file():
         return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: asked for votes, found none that can be read ({plain(error)})") from error
-    head = lines[0] if lines else []
-    if head != list(Row._fields):
-        found = f"columns {', '.join(head)}" if head else "no columns"
-        raise InputError(f"{path}: found {found}; accepted: {', '.join(Row._fields)}")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(head):
-            found = number_of(len(line), "value")
-            raise InputError(f"{path}, line {number}: found {found}; accepted: {len(head)}, one for each column")
-    rows = [Row(*line) for line in lines[1:]]
-    return list(merged([(row, str(path)) for row in rows]))
+    _, *lines = storage.read_rows(path, "votes", Row._fields)
+    return list(merged([(Row(*line), str(path)) for line in lines]))
 
 
 def merged(found: Iterable[tuple[Row, str]]) -> list[Row]:
