@@ -121,7 +121,7 @@ def test_a_ledger_without_claims_is_one_line_and_one_that_is_all_wrong_a_few(fol
         ("curves.csv", lambda text: text + "deepfill-v1,7,1,0\n", ": deepfill-v1: found seed 7; accepted: 1"),
         ("curves.csv", lambda text: text + "deepfill-v1,1,31,0\n", ": deepfill-v1: found iteration 31; accepted: 1 t"),
         ("curves.csv", lambda text: text + "deepfill-v1,1,-1,0\n", ": deepfill-v1: found iteration -1; accepted: 1 t"),
-        ("curves.csv", lambda text: text + "deepfill-v1,1,3,0\n" * 2, "(deepfill-v1, 1, 3 appears twice; accepted: "),
+        ("curves.csv", lambda text: text + "deepfill-v1,1,3,0\n" * 2, "deepfill-v1, 1, 3 appears twice; accepted: "),
         ("curves.csv", lambda text: text + "deepfill-v1,1,3,1e9\n", "(deepfill-v1, 1, 3 is 1e9 dB; accepted: -200 "),
     ],
 )  # fmt: skip

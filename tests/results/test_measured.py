@@ -67,7 +67,7 @@ def test_a_profile_of_nothing_says_what_to_run(fake):
         (lambda text: text.rsplit("\n", 2)[0], "found 23 rows with rectangle holes; accepted: 24 pictures of each"),
         (lambda text: text.replace("1,picture-3,", "2,picture-3,"), "found 24 rows with rectangle holes; accepted"),
         (lambda text: text.replace("hole_ratio", "area", 1), "found columns"),
-        (lambda text: f"{text[:-1]},7\n", "line 26: found 9 values; accepted: 8, one for each column"),
+        (lambda text: f"{text[:-1]},7\n", r"line \d+: found (\d+) values; accepted: \d+, one for each column"),
         (
             lambda text: text.replace(",0.2,", ",-0.2,", 1),
             "found the hole_ratio -0.2 of picture-.*; accepted: from 0 to 1",
