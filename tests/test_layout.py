@@ -38,6 +38,7 @@ RANKS = [
     ["page"],
     ["settings"],
     ["pipeline", "methods", "demo"],
+    ["commands"],
     ["__main__"],
 ]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from palimpsest.__main__ import IN_USE
+from palimpsest.commands.reproducing import IN_USE
 from pipeline.toy import NAMES, Toy
 
 pytestmark = pytest.mark.slow
