@@ -7,9 +7,9 @@ from palimpsest.claims.ranks import Column, agreement, kendall
 PHOTOGRAPHS = np.arange(24) // 3
 
 
-def column(published, means, noise=0.0):
+def column(published, means, noise=0.0, of_seeds=0.0):
     own = np.array(means, float)[:, None] + noise * np.random.default_rng(0).standard_normal((len(means), 24))
-    return Column(np.array(published, float), own, PHOTOGRAPHS)
+    return Column(np.array(published, float), own, PHOTOGRAPHS, np.full(len(means), of_seeds))
 
 
 def test_tau_is_scipys_with_ties_on_either_side():
@@ -43,7 +43,13 @@ def test_the_interval_is_as_wide_as_photographs_are_unsure():
     assert unsure.low < unsure.tau <= unsure.high and unsure.high - unsure.low > 0.5
 
 
+def test_the_interval_is_as_wide_as_seeds_are_unsure():
+    sure, unsure = (agreement([column([1, 2, 3, 4], [1, 2, 3, 4], 0.1, of_seeds)]) for of_seeds in (0.01, 4))
+    assert (sure.low, sure.high) == (1, 1)
+    assert unsure.low < 0 < unsure.high == 1
+
+
 def test_of_three_photographs_there_is_no_interval():
-    few = Column(np.array([1, 2.0]), np.array([[1, 2, 3], [2, 3, 4.0]]), np.arange(3))
+    few = Column(np.array([1, 2.0]), np.array([[1, 2, 3], [2, 3, 4.0]]), np.arange(3), np.zeros(2))
     found = agreement([few])
     assert (found.tau, found.low, found.high) == (1, None, None)

@@ -96,21 +96,21 @@ def test_a_pair_that_is_undecided_leaves_the_claim_undecided(fake):
 
 @pytest.mark.parametrize(("margin", "verdict"), [(4, "confirmed"), (2, "contradicted")])
 def test_no_gain_is_a_gain_surely_below_the_margin(fake, margin, verdict):
-    entry = judge(claim(margin=margin), evidence(fake))
-    assert entry.verdict == verdict and entry.ours.gain == pytest.approx(STEP)
+    entry = judge(claim(margin=margin, better=-1), evidence(fake))
+    assert entry.verdict == verdict and entry.ours.gain == pytest.approx(-STEP)
 
 
 def test_a_gain_that_may_be_on_either_side_of_the_margin_is_undecided(fake):
     seen = evidence(fake)
     noise = np.random.default_rng(0).standard_normal(24)
     seen.measured.values("deepfill-v1")["rectangle"]["psnr_hole"][:] += noise
-    entry = judge(claim(margin=STEP), seen)
-    assert (entry.verdict, entry.why) == ("undecided", "the interval holds 3.001")
+    entry = judge(claim(margin=STEP, better=-1), seen)
+    assert (entry.verdict, entry.why) == ("undecided", "the interval holds -3.001")
 
 
 def test_of_no_gain_the_largest_gain_is_shown(fake):
     pairs = [Pair("constant-fill", "deepfill-v1"), Pair("constant-fill", "patchmatch")]
-    entry = judge(claim(margin=20, pairs=pairs), evidence(fake))
+    entry = judge(claim(margin=20, better=-1, pairs=pairs), evidence(fake))
     assert (entry.verdict, entry.against) == ("confirmed", "patchmatch")
 
 

@@ -20,16 +20,16 @@ def tiled(photographs: int, draw: np.random.Generator) -> np.ndarray:
     return np.repeat(np.arange(photographs), 1 + draw.poisson(2, photographs))
 
 
-def made(draw, photographs, shape, seeds, spread, gain=0.0):
+def made(draw, photographs, shape, seeds, spreads, gain=0.0):
     """Two runs that differ by `gain` in truth: (seeds, N) each, and the photographs.
 
     Some photographs are harder than others for both, some for one; pictures of one photograph are alike; training again
-    moves a run by `spread`, and each photograph by half.
+    moves each run by its `spread`, and each photograph by half.
     """
     found, of = SHAPES[shape], tiled(photographs, draw)
     both = 5 * found(draw, photographs)[of]
     runs = []
-    for count, more in zip(seeds, (0, gain), strict=True):
+    for count, more, spread in zip(seeds, (0, gain), np.broadcast_to(spreads, 2), strict=True):
         own = found(draw, photographs)[of] * 0.7 + spread * draw.standard_normal((count, 1))
         runs.append(
             both + more + own + 0.5 * found(draw, count, photographs)[:, of] + 0.5 * found(draw, count, len(of))
@@ -37,11 +37,12 @@ def made(draw, photographs, shape, seeds, spread, gain=0.0):
     return *runs, of
 
 
-def held(photographs, shape, seeds, spread, gain):
+def held(photographs, shape, seeds, spreads, gain, typical=0.0):
     """How often the interval holds the truth, and how often it says that the second is more, %."""
     holds = more = 0
     for number in range(DRAWS):
-        found = of_pictures(*made(np.random.default_rng([9, number]), photographs, shape, seeds, spread, gain))
+        runs = made(np.random.default_rng([9, number]), photographs, shape, seeds, spreads, gain)
+        found = of_pictures(*runs, typical=typical)
         holds += found.low is None or found.low <= gain <= found.high
         more += found.sign == 1
     return 100 * holds / DRAWS, 100 * more / DRAWS
@@ -92,6 +93,18 @@ def test_equal_runs_are_told_apart_no_more_often_than_chance_allows(photographs,
 def test_a_run_of_three_seeds_and_an_equal_one_of_one_are_told_apart_in_5_of_100_draws_at_most(shape, spread):
     holds, _ = held(45, shape, (3, 1), spread, 0)
     assert 95 <= holds <= 97
+
+
+@pytest.mark.parametrize(("seeds", "spreads"), [((3, 1), (0, 0.8)), ((1, 1), (0.6, 0.6))])
+def test_a_single_seed_that_varies_as_is_typical_is_told_apart_by_that(seeds, spreads):
+    unaware, _ = held(45, "normal", seeds, spreads, 0)
+    aware, _ = held(45, "normal", seeds, spreads, 0, typical=spreads[1] ** 2)
+    assert unaware < 85 and 93 <= aware <= 97
+
+
+def test_what_is_typical_adds_nothing_where_the_other_run_varies_more():
+    runs = made(np.random.default_rng(9), 20, "normal", (3, 1), 1)
+    assert of_pictures(*runs, typical=0.01) == of_pictures(*runs)
 
 
 def test_pictures_taken_for_photographs_would_make_the_interval_too_narrow():

@@ -43,7 +43,7 @@ class PictureClaim(Claim):
     holes: dict[str, int]  # {kind: its sign}: one kind, or what changes from small (-1) to large (1)
     pairs: list[Pair]
     own: str | None = None  # the name of the paper's data among our datasets; none where it has none
-    margin: float | None = None  # of a claim of no gain: the least gain that counts
+    margin: float = 0.0  # of a claim of no gain: the loss that still counts as none
     unlike: str = ""  # why ours does not measure what the paper measured
 
     @property

@@ -1,6 +1,7 @@
 """What was measured, as claims are tested by it."""
 
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
@@ -15,6 +16,7 @@ class Evidence:
 
     measured: Measured
     metrics: Metrics = field(default_factory=read_metrics)
+    _typical: dict[tuple[str, str], float] = field(default_factory=dict)  # of each slot and metric, once computed
 
     def lacks(self, run: str | None, slot: str, hole: str, metric: str) -> str:
         """Why a run has no value; "" where it has."""
@@ -40,8 +42,23 @@ class Evidence:
         first, second = (
             sum(sign * self.values(each, hole, metric) for hole, sign in holes.items()) for each in (against, run)
         )
-        trained = self.measured.varies(against), self.measured.varies(run)
+        trained, typical = (self.measured.varies(against), self.measured.varies(run)), self.typical(slot, metric)
         if self.metrics[metric].of == "set":
             pictures = self.measured.pictures(slot)
-            return of_sets(first, second, pictures.images, pictures.photos, trained)
-        return of_pictures(first, second, self.measured.photographs(slot), trained)
+            return of_sets(first, second, pictures.images, pictures.photos, trained, typical)
+        return of_pictures(first, second, self.measured.photographs(slot), trained, typical)
+
+    def typical(self, slot: str, metric: str) -> float:
+        """The variance of a metric's mean over seeds: the median over the slot's runs with several; 0 without any."""
+        if (slot, metric) not in self._typical:
+            runs = [run for run in self.measured.results.values() if run.slot == slot]
+            known = [median(found) for run in runs if (found := run.deviations(metric))]
+            self._typical[slot, metric] = median(known) ** 2 if known else 0.0
+        return self._typical[slot, metric]
+
+    def of_seeds(self, run: str, slot: str, hole: str, metric: str) -> float:
+        """The variance that seeds add to a run's mean: what its own show, or what is typical; 0 if untrained."""
+        if not self.measured.varies(run):
+            return 0.0
+        own = self.measured.results[run].deviation(hole, metric)
+        return self.typical(slot, metric) if own is None else own**2 / len(self.measured.results[run].seeds)

@@ -116,10 +116,12 @@ def _columns(reader: Reader, key: str, layout: Comparison, at: Condition, eviden
             place = Place(reader.name, layout.source(key), at.dataset, at.mask, at.ratio, row.method, name)
             run, printed = row.run_on(at), reader.values.get(place)
             if printed and printed.number is not None and not evidence.lacks(run, at.slot, at.measured, ours):
-                rows.append((printed.number, evidence.values(run, at.measured, ours)))
+                unsure = evidence.of_seeds(run, at.slot, at.measured, ours)
+                rows.append((printed.number, evidence.values(run, at.measured, ours), unsure))
         if len(rows) > 1 and evidence.metrics[ours].of != "set":
-            values = np.stack([found.mean(0) for _, found in rows])
+            values = np.stack([found.mean(0) for _, found, _ in rows])
             finite = np.isfinite(values).all(0)
             if finite.any():
                 photographs = evidence.measured.photographs(at.slot)[finite]
-                yield Column(np.array([number for number, _ in rows]), values[:, finite], photographs)
+                published, _, of_seeds = zip(*rows, strict=True)
+                yield Column(np.array(published), values[:, finite], photographs, np.array(of_seeds))

@@ -78,7 +78,7 @@ class Reader:
 
     def of_pictures(self, key: str, spoken: OfPictures) -> PictureClaim:
         metric = self.metrics[spoken.metric]
-        sign = SIGNS[spoken.direction or metric.direction]
+        sign = SIGNS[spoken.direction or metric.direction] * (-1 if isinstance(spoken, NoGain) else 1)
         holes = dict(zip(spoken.kinds, (-1, 1) if isinstance(spoken, Steadier) else (1,), strict=True))
         pairs = [(run, against) for run in spoken.run for against in spoken.against]
         words = [holes_in_words(kind) for kind in holes]
@@ -92,8 +92,16 @@ class Reader:
             holes=holes,
             pairs=[Pair(*pair, self._gain(spoken, sign, holes, *pair)) for pair in pairs],
             own=self._own(spoken),
-            margin=spoken.margin if isinstance(spoken, NoGain) else None,
+            margin=spoken.margin if isinstance(spoken, NoGain) else 0.0,
+            unlike=self._unlike(spoken),
         )
+
+    def _unlike(self, spoken: OfPictures) -> str:
+        """Why its table does not compare the metric of a claim; "" where it does, or prints no such metric."""
+        layout = self.paper.tables.get(spoken.table)
+        columns = [column for _, column in layout.columns] if isinstance(layout, Comparison) else []
+        asked = [column for column in columns if column.metric == spoken.metric and column.published]
+        return next((column.reason for column in asked if not column.compares), "")
 
     def _gain(self, spoken: OfPictures, sign: int, holes: dict[str, int], run: str, against: str) -> float | None:
         """The published gain of one run over another in the table that a claim of the text speaks of."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palimpsest.metrics.differences import FEWEST, LEVEL, draws
+from palimpsest.metrics.differences import FEWEST, LEVEL, RESAMPLES, SEED, draws
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Column:
     published: np.ndarray  # (M,)
     ours: np.ndarray  # (M, N), means over seeds, all finite
     photographs: np.ndarray  # (N,)
+    of_seeds: np.ndarray  # (M,), the variances that seeds add to the means over pictures
 
     @property
     def tau(self) -> float:
@@ -22,11 +23,12 @@ class Column:
 
     @property
     def drawn(self) -> np.ndarray:
-        """τ of as many drawn sets of photographs."""
+        """τ of as many drawn sets of photographs and seeds."""
         _, group, sizes = np.unique(self.photographs, return_inverse=True, return_counts=True)
         totals = [np.bincount(group, values) for values in self.ours]
         sums = draws(np.stack([sizes, *totals], 1))
-        return kendall(self.published, sums[:, 1:] / sums[:, :1])
+        again = np.sqrt(self.of_seeds) * np.random.default_rng(SEED).standard_normal((RESAMPLES, len(self.of_seeds)))
+        return kendall(self.published, sums[:, 1:] / sums[:, :1] + again)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Agreement:
 
 
 def agreement(columns: list[Column]) -> Agreement | None:
-    """Over the columns that rank their methods, with a percentile interval over photographs; none without any."""
+    """Over the columns that rank their methods, if any, with a percentile interval over photographs and seeds."""
     taus = {number: tau for number, column in enumerate(columns) if not np.isnan(tau := column.tau)}
     if not taus:
         return None

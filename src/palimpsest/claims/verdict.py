@@ -9,7 +9,7 @@ from palimpsest.metrics.differences import Difference
 
 Verdict = Literal["confirmed", "contradicted", "undecided", "not comparable", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-HOLDS_0 = "the interval holds {}"
+HOLDS = "the interval holds {}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def judge(claim: PictureClaim, evidence: Evidence) -> Entry:
     pair, gained = min(found, key=lambda each: _speaks_for(claim, each[1]))
     sign = _sign(claim, gained)
     verdict = "undecided" if sign == 0 else "confirmed" if sign > 0 else "contradicted"
-    why = "" if sign else gained.why or HOLDS_0.format(claim.margin or 0)
+    why = "" if sign else gained.why or HOLDS.format(-claim.margin or 0)
     seeds = tuple(len(evidence.measured.results[run].seeds) for run in (pair.run, pair.against))
     ours = Ours(gained.mean, gained.low, gained.high, gained.pictures, gained.photographs, seeds)
     return _entry(claim, evidence, pair, verdict, why, ours)
@@ -86,8 +86,7 @@ def _entry(
 
 
 def _speaks_for(claim: PictureClaim, gained: Difference) -> tuple[int, float]:
-    """How much: first the sign, then the gain, or the lack of one for a claim of no gain."""
-    return _sign(claim, gained), gained.mean if claim.margin is None else -gained.mean
+    return _sign(claim, gained), gained.mean
 
 
 def _gained(claim: PictureClaim, pair: Pair, evidence: Evidence) -> Difference:
@@ -97,6 +96,6 @@ def _gained(claim: PictureClaim, pair: Pair, evidence: Evidence) -> Difference:
 
 def _sign(claim: PictureClaim, gained: Difference) -> int:
     """1 where the interval speaks for the claim, -1 where it speaks against it, else 0."""
-    if claim.margin is None or gained.low is None:
-        return gained.sign
-    return int(gained.high < claim.margin) - int(gained.low > claim.margin)
+    if gained.low is None:
+        return 0
+    return int(gained.low > -claim.margin) - int(gained.high < -claim.margin)

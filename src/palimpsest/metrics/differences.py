@@ -53,11 +53,13 @@ class Difference:
         return Difference(-self.mean, low, high, self.pictures, self.photographs, self.seeds[::-1], self.why)
 
 
-def of_pictures(first: np.ndarray, second: np.ndarray, photographs: np.ndarray, trained: Trained = BOTH) -> Difference:
+def of_pictures(
+    first: np.ndarray, second: np.ndarray, photographs: np.ndarray, trained: Trained = BOTH, typical: float = 0.0
+) -> Difference:
     """Of values (seeds, N) on the same N pictures; `photographs` (N,) says which picture is cut from which.
 
     A picture on which some value is not finite is left out. `trained` says which of the two would come out otherwise if
-    it were made with another seed.
+    it were made with another seed, `typical` what variance other runs' means have over seeds.
     """
     finite = np.isfinite(first).all(0) & np.isfinite(second).all(0)
     seeds = len(first), len(second)
@@ -71,22 +73,27 @@ def of_pictures(first: np.ndarray, second: np.ndarray, photographs: np.ndarray, 
     counted = len(group), len(sizes), seeds
     if len(sizes) < FEWEST:
         return Difference(mean, None, None, *counted, FEW)
-    half = _half(_photographs(apart, sizes), _seeds(totals, sizes, trained))
+    half = _half(_photographs(apart, sizes), _seeds(totals, sizes, trained, typical))
     if np.isinf(half):
         return Difference(mean, None, None, *counted, ALIKE)
     return Difference(mean, mean - half, mean + half, *counted)
 
 
 def of_sets(
-    first: np.ndarray, second: np.ndarray, pictures: int, photographs: int, trained: Trained = BOTH
+    first: np.ndarray,
+    second: np.ndarray,
+    pictures: int,
+    photographs: int,
+    trained: Trained = BOTH,
+    typical: float = 0.0,
 ) -> Difference:
-    """Of values (seeds,), one for the whole set of pictures each; `trained` as above."""
+    """Of values (seeds,), one for the whole set of pictures each; `trained` and `typical` as above."""
     mean, counted = float(second.mean() - first.mean()), (pictures, photographs, (len(first), len(second)))
     if not np.isfinite(mean):
         return Difference(np.nan, None, None, *counted, UNDEFINED)
     if len(first) == len(second) == 1:
         return Difference(mean, None, None, *counted, ONE_SEED)
-    half = _half(_Part.none(), _seeds([first[:, None], second[:, None]], np.ones(1), trained))
+    half = _half(_Part.none(), _seeds([first[:, None], second[:, None]], np.ones(1), trained, typical))
     return Difference(mean, mean - half, mean + half, *counted)
 
 
@@ -144,23 +151,26 @@ def _counts(photographs: int) -> list[np.ndarray]:
     return [draw.multinomial(photographs, even, BLOCK).astype(np.uint8) for _ in range(RESAMPLES // BLOCK)]
 
 
-def _seeds(totals: list[np.ndarray], sizes: np.ndarray, trained: Trained) -> _Part:
+def _seeds(totals: list[np.ndarray], sizes: np.ndarray, trained: Trained, typical: float) -> _Part:
     """What training again adds, by each run's means over pictures.
 
-    A run that is trained with one seed is taken to vary as the other does, and more where photographs vary. With one
-    seed of both nothing is known of it, and the interval holds for these two networks alone.
+    A run that is trained with one seed is taken to vary as the other does, and more where photographs vary, but no less
+    than is typical.
     """
     several = [run for run in totals if len(run) > 1]
     alike = sum(len(run) == 1 and varies for run, varies in zip(totals, trained, strict=True))
-    draw, found = np.random.default_rng(SEED), _Part.none()
+    draw, found, lent = np.random.default_rng(SEED), _Part.none(), 0.0
+    factor = BORROWED if len(sizes) > 1 else 1
     for run in several:
-        shares = 1 / len(run) + alike * (BORROWED if len(sizes) > 1 else 1)
+        shares = 1 / len(run) + alike * factor
         noise, freedom = _noise(run, sizes), len(run) - 1
         variance = float(_without(noise, (run.sum(1) / sizes.sum()).var(ddof=1)))
         moved = np.sqrt(shares * CAUTION * variance) * draw.standard_normal(RESAMPLES)
         again = (CAUTION * variance + noise) * draw.chisquare(freedom, RESAMPLES) / freedom
         found += _Part(shares * variance, moved, shares * _without(noise, again))
-    return found
+        lent = factor * variance
+    more = alike * max(0.0, typical - lent)
+    return found + _Part(more, np.sqrt(more) * draw.standard_normal(RESAMPLES), np.full(RESAMPLES, more))
 
 
 def _without(noise: float, seen: np.ndarray) -> np.ndarray:

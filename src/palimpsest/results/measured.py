@@ -79,6 +79,11 @@ class Result(Settings):
         found = self.by_seed[hole][metric]
         return stdev(found) if len(found) > 1 and all(map(math.isfinite, found)) else None
 
+    def deviations(self, metric: str) -> list[float]:
+        """Those of a metric with holes of each kind for which there is one."""
+        found = (self.deviation(hole, metric) for hole, means in self.by_seed.items() if metric in means)
+        return [each for each in found if each is not None]
+
 
 class Described(Settings):
     """What resolved/runs.json says of one run, or of external results, under the present settings."""
