@@ -329,8 +329,8 @@ def check_pictures(record: Record, known: Known) -> Iterator[str]:
             try:
                 if path.is_file():
                     found.setdefault(row.slot, {})[path] = _size(path)
-            except UNREADABLE as error:
-                yield f"{path}: asked for a PNG, found none that can be read ({' '.join(str(error).split())})"
+            except UNREADABLE:
+                yield f"{path}: asked for a PNG, found another format, too many pixels, or a file cut short or damaged"
     for slot, sizes in found.items():
         side = min(SIDE, record.about.slots[slot].size)
         accepted = {((side + GAP) * count - GAP, side) for count in range(1, PICTURES + 1)}
