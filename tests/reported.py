@@ -95,7 +95,7 @@ class Fake:
         described |= {"beside": "", "as_published": False}
         (root / "resolved").mkdir()
         Workspace(root).resolved("runs").write_text(
-            json.dumps({run: {**described, "run": {"name": run}} for run in RUNS})
+            json.dumps({run: {**described, "run": {"name": run, "model": "m"}} for run in RUNS})
         )
         for run in RUNS:
             self.write(run)
@@ -182,7 +182,8 @@ class Fake:
         path = Workspace(self.root).resolved("runs")
         described = json.loads(path.read_text())
         described[name] = {**described[RUNS[0]], "parameters": {}, "parameters_at_paper_scale": {}}
-        described[name] |= {"stage": stage, "label": label, "source": source, "run": {"name": name}, **(more or {})}
+        described[name] |= {"stage": stage, "label": label, "source": source, **(more or {})}
+        described[name]["run"] = {"name": name, "model": "m"}
         path.write_text(json.dumps(described))
         self.write(name, **changes)
 

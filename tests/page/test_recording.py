@@ -65,7 +65,7 @@ def test_every_seed_is_kept(made):
 
 def test_curves_of_every_training_are_kept_and_another_part_keeps_those_of_the_first(made, known):
     schedule = {"schedule": {"phases": [{"iterations": 15}, {"iterations": 15}]}}
-    edit(Workspace(made.root).resolved("runs"), "deepfill-v1", "run", to={"name": "deepfill-v1", "settings": schedule})
+    edit(Workspace(made.root).resolved("runs"), "deepfill-v1", "run", to=lambda run: {**run, "settings": schedule})
     log = [{"iteration": i, "phase": "a", LOGGED: i / 3} for i in (10, 20)]
     write_json(Workspace(made.root).run("deepfill-v1").of([1])[1].log, [*log, {"iteration": 30, "phase": "a"}])
     first = read_record(put_on_record(here(made.root), "a"))
@@ -205,7 +205,7 @@ def test_what_is_missing_is_named(made):
     with pytest.raises(InputError, match=r"benchmark\.json: asked for device and versions, found no file; `dvc repro"):
         put_on_record(here(made.root), "a")
     for name in ("../a", "votes", "A b", ""):
-        with pytest.raises(InputError, match=r"^record '.*': (accepted: a name|the folder holds votes)"):
+        with pytest.raises(InputError, match=r"^record(: found '.*'; accepted: a name| '.*': the folder holds)"):
             put_on_record(here(made.root), name)
 
 

@@ -60,8 +60,8 @@ def _lacks(spoken: Cheaper, run: str, measured: Measured) -> str:
         return "" if found.multiply_adds.get(size) else f"run {run}: {size} px was not counted"
     if spoken.device not in found.measured:
         return f"no {DEVICES[spoken.device]} was measured"
-    values = found.measured[spoken.device].get(size, "not measured")
-    return f"run {run} at {size} px: {values}" if isinstance(values, str) else ""
+    passes = found.measured[spoken.device].get(size, "not measured")
+    return f"run {run} at {size} px: {passes}" if isinstance(passes, str) else ""
 
 
 def _cost(spoken: Cheaper, found: Architecture) -> Cost:
@@ -70,7 +70,5 @@ def _cost(spoken: Cheaper, found: Architecture) -> Cost:
         return Cost.counted(found.parameters)
     if spoken.quantity == "multiply_adds":
         return Cost.counted(found.multiply_adds[str(spoken.size)])
-    values = found.measured[spoken.device][str(spoken.size)]
-    if spoken.quantity == "seconds":
-        return Cost(values["seconds"], values["fastest"])
-    return Cost.counted(values[spoken.quantity])
+    passes = found.measured[spoken.device][str(spoken.size)]
+    return Cost(passes.seconds, passes.fastest) if spoken.quantity == "seconds" else Cost.counted(passes.peak_mib)

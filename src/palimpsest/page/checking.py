@@ -16,16 +16,21 @@ from pydantic import BaseModel
 from palimpsest.claims.formats import COLUMNS, to_csv
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config import runs
+from palimpsest.config.runs import Target
 from palimpsest.config.yaml import InputError, Tree, build, choices, read_yaml, section, shown
 from palimpsest.data.catalogue import read_catalogue
 from palimpsest.data.listed import Listed
+from palimpsest.metrics.aggregate import defined_mean
 from palimpsest.page.recording import GAP, LEDGER, PICTURES, SIDE, WIDEST, strip_names
 from palimpsest.papers.metrics import read_metrics
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.headline import Row, rows
+from palimpsest.results.measured import Result
 from palimpsest.results.records import CURVES, STAGES, Errors, Kept, Record, read_once, read_record, weigh
 
 CLOSE = 1e-4  # relative: further than float32, or another machine's last digits, move a number
+NORMAL = 1.96  # standard errors from the mean to each end of a 95 % interval
+MOVED = 0.8  # of this: further than the drawing of pictures, whose order is not on record, moves an end
 INFINITE = "psnr"  # in the names of metrics that a perfect result makes infinite
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # of a picture
 LINES = 5  # about one ledger, at most
@@ -56,7 +61,7 @@ def _expanded(stage: str, described: Tree, params: Tree) -> Iterator[str]:
 
 
 class Phase(BaseModel):
-    """Of the settings of a training, which have much else, and of what follows, only what curves are checked by."""
+    """Of the settings of a training, which have much else, and of what follows, only what is checked."""
 
     iterations: int
 
@@ -72,7 +77,8 @@ class Scheduled(BaseModel):
 class Training(BaseModel):
     """A run, with those that it needs."""
 
-    name: str = ""
+    name: str
+    model: str
     settings: Scheduled = Scheduled()
     start: Self | None = None
     inside: Self | None = None
@@ -95,7 +101,10 @@ def check(folder: Path, known: Known) -> list[str]:
         record = read_record(folder)
     if errors:
         return errors
-    checks = (check_about, check_files, check_runs, check_curves, check_values, check_ledger, check_pictures)
+    checks = (
+        *(check_about, check_files, check_runs, check_curves, check_holes),
+        *(check_values, check_ledger, check_pictures),
+    )
     return [line for each in checks for line in each(record, known)]
 
 
@@ -152,31 +161,64 @@ def check_runs(record: Record, known: Known) -> Iterator[str]:
             yield f"{path}: result.holes.{hole} is not evaluated; accepted: {choices(targets[run].holes, hole)}"
         if result.settings != kept.described.settings:
             yield f"{path}: result.settings is {result.settings!r}; accepted: described.settings"
+        yield from (f"{path}: {line}" for line in _described(kept, targets[run]))
+
+
+def _described(kept: Kept, target: Target) -> Iterator[str]:
+    """What is wrong with how a run is described; nothing where `check_curves` says that it cannot be read."""
+    described, errors = kept.described, Errors()
+    if described.stage != target.stage:
+        yield f"described.stage is {described.stage!r}; accepted: {target.stage}"
+    with errors.caught():
+        training = build(Training, described.run, "")
+        if training.name != target.run:
+            yield f"described.run.name is {shown(training.name)}; accepted: {target.run}"
+        if training.model != kept.result.model:
+            yield f"result.model is {shown(kept.result.model)}; accepted: described.run.model, {shown(training.model)}"
+        if described.stage == "evaluate" and training.iterations and not any(described.parameters.values()):
+            yield "described.parameters has none; accepted: those of what the run trains"
 
 
 def check_curves(record: Record, _: Known) -> Iterator[str]:
     """Whether each is of a training that led to what is on record, and ends with it."""
-    path, errors, known = record.folder / CURVES, Errors(), {}
+    path, errors, trained = record.folder / CURVES, Errors(), {}
     for run, kept in record.kept.items():
         with errors.caught():
             described = build(Training, kept.described.run, "described.run", f"{record.folder}/runs/{run}.json")
-            if kept.described.stage == "evaluate":
-                for training, seeds in described.all(kept.result.seeds):
-                    before, last = known.get(training.name, (set(), 0))
-                    known[training.name] = (before | set(seeds), max(last, training.iterations))
-    yield from errors
+            for training, seeds in described.all(kept.result.seeds) if kept.described.stage == "evaluate" else ():
+                if training.iterations:
+                    before, last = trained.get(training.name, (set(), 0))
+                    trained[training.name] = (before | set(seeds), max(last, training.iterations))
+    if errors:
+        yield from errors
+        return
+    accepted = list(trained) or ["none, as no run on record has one"]
+    for run in dict.fromkeys(run for run, _ in record.curves if run not in trained):
+        yield f"{path}: found run {shown(run)}, which no training on record has; accepted: {choices(accepted, run)}"
     for (run, seed), points in record.curves.items():
-        seeds, last = known.get(run, (set(), 0))
-        if not last:
-            yield f"{path}: found run {shown(run)}, which no training on record has; accepted: {choices(known, run)}"
-        elif seed not in seeds:
+        seeds, last = trained.get(run, ({seed}, math.inf))
+        if seed not in seeds:
             yield f"{path}: {run}: found seed {seed}; accepted: {choices(sorted(seeds), seed)}"
         elif wrong := [iteration for iteration, _ in points if not 0 < iteration <= last]:
             yield f"{path}: {run}: found iteration {wrong[0]}; accepted: 1 to {last}"
 
 
+def check_holes(record: Record, _: Known) -> Iterator[str]:
+    """Whether holes of a kind are as large for every run on the pictures of a slot."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for run, kept in record.kept.items():
+        for hole, ratio in kept.result.hole_ratios.items():
+            at = f"{record.folder}/runs/{run}.json: result.hole_ratios.{hole}"
+            found.setdefault((kept.result.slot, hole.partition("/")[0]), {})[at] = ratio
+    for ratios in found.values():
+        usual = Counter(ratios.values()).most_common(1)[0][0]
+        for at, ratio in ratios.items():
+            if not _alike(ratio, usual):
+                yield f"{at} is {ratio}; accepted: {usual}, as its like"
+
+
 def check_values(record: Record, _: Known) -> Iterator[str]:
-    """Whether every mean is a number, and that of the single values."""
+    """Whether every mean is a number, that of its seeds and of the single values, and within its interval."""
     metrics = read_metrics()
     for run, kept in record.kept.items():
         path = record.folder / "runs" / f"{run}.json"
@@ -187,28 +229,59 @@ def check_values(record: Record, _: Known) -> Iterator[str]:
                     yield f"{at} is not a metric of metrics.yaml"
                 elif math.isnan(mean) and kept.result.aggregate(hole, metric).count:
                     yield f"{at} is no number; accepted: a number, where a picture has a value"
-                elif math.isinf(mean) and INFINITE not in metric:
+                elif _infinite(metric, mean):
                     yield f"{at} is {mean}; accepted: a finite number"
-        yield from _check_means(path, kept, record.measured.per_image(run))
+                else:
+                    yield from (f"{path}: result.{line}" for line in _against_itself(kept.result, hole, metric))
+        for hole, found in record.measured.values(run).items():
+            for metric, values in found.items():
+                if _infinite(metric, values):
+                    yield f"{path.with_suffix('.npz')}: {hole}, {metric}: found infinite values; accepted: finite ones"
+                else:
+                    wrong = _against_values(kept.result, hole, metric, values)
+                    yield from (f"{path}: result.{line} of its values" for line in wrong)
 
 
-def _check_means(path: Path, kept: Kept, single: dict) -> Iterator[str]:
-    for hole, found in single.items():
-        for metric, values in found.items():
-            at, said = f"{path}: result.holes.{hole}.{metric}", kept.result.aggregate(hole, metric)
-            defined = values[~np.isnan(values)]
-            if np.isinf(defined).any() and INFINITE not in metric:
-                yield f"{path.with_suffix('.npz')}: {hole}, {metric}: found infinite values; accepted: finite ones"
-            mean = float(defined.mean()) if len(defined) else math.nan
-            if not _alike(mean, said.mean):
-                yield f"{at} is {said.mean}; accepted: {mean:.6g}, the mean of its values"
-            if len(defined) != said.count:
-                yield f"{path}: result.intervals.{hole}.{metric} counts {said.count} pictures; accepted: {len(defined)}"
+def _infinite(metric: str, numbers: np.ndarray | float) -> bool:
+    """Whether some number is infinite that cannot be."""
+    return bool(np.isneginf(numbers).any() or (INFINITE not in metric and np.isinf(numbers).any()))
+
+
+def _against_itself(result: Result, hole: str, metric: str) -> Iterator[str]:
+    """What is wrong with a mean that can be seen without single values."""
+    said, seeds = result.aggregate(hole, metric), result.by_seed[hole][metric]
+    if not said.undefined and not _alike(sum(seeds) / len(seeds), said.mean):
+        yield f"by_seed.{hole}.{metric} is {shown(seeds)}; accepted: numbers whose mean is {said.mean}"
+    if said.low is not None and not _between(said.low, said.mean, said.high):
+        yield f"intervals.{hole}.{metric} is {said.low} to {said.high}; accepted: about the mean, {said.mean}"
+
+
+def _against_values(result: Result, hole: str, metric: str, values: np.ndarray) -> Iterator[str]:
+    """What is wrong with a mean whose single values, (seeds, N), are kept."""
+    at, said, each = f"{hole}.{metric}", result.aggregate(hole, metric), values.mean(0)
+    defined, mean = each[~np.isnan(each)], defined_mean(each)
+    if not _alike(mean, said.mean):
+        yield f"holes.{at} is {said.mean}; accepted: {mean:.6g}, the mean"
+    for seed, found, wanted in zip(result.seeds, result.by_seed[hole][metric], map(defined_mean, values), strict=True):
+        if not _alike(found, wanted):
+            yield f"by_seed.{at} is {found} with seed {seed}; accepted: {wanted:.6g}, the mean"
+    if said.low is None:
+        yield f"intervals.{at} is missing; accepted: the interval"
+    elif len(defined) != said.count:
+        yield f"intervals.{at} counts {said.count} pictures; accepted: {len(defined)}, the number"
+    elif len(defined) and np.isfinite(defined).all():
+        half = NORMAL * defined.std() / math.sqrt(len(defined))
+        ends = ((said.low, mean - half), (said.high, mean + half))
+        if not all(_alike(*end) or abs(end[0] - end[1]) <= MOVED * half for end in ends):
+            accepted = f"about {mean - half:.4g} to {mean + half:.4g}, the interval"
+            yield f"intervals.{at} is {said.low} to {said.high}; accepted: {accepted}"
 
 
 def check_ledger(record: Record, _: Known) -> Iterator[str]:
     """Whether the ledger follows from the values."""
     path = record.folder / LEDGER
+    if not path.is_file():
+        return  # as `check_files` says
     try:
         said = {row[0]: row for row in read_once(path, "a ledger", COLUMNS, 1)}
     except InputError as error:
@@ -244,6 +317,10 @@ def _alike(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-6) or (math.isnan(one) and math.isnan(other))
 
 
+def _between(low: float, mean: float, high: float) -> bool:
+    return low <= mean <= high or _alike(low, mean) or _alike(mean, high)
+
+
 def check_pictures(record: Record, known: Known) -> Iterator[str]:
     """Whether each strip can be read, and those of a slot are as many pictures of the slot's size."""
     found: dict[str, dict[Path, tuple[int, int]]] = {}
@@ -252,8 +329,8 @@ def check_pictures(record: Record, known: Known) -> Iterator[str]:
             try:
                 if path.is_file():
                     found.setdefault(row.slot, {})[path] = _size(path)
-            except UNREADABLE as error:
-                yield f"{path}: asked for a PNG, found none that can be read ({' '.join(str(error).split())})"
+            except UNREADABLE:
+                yield f"{path}: asked for a PNG, found another format, too many pixels, or a file cut short or damaged"
     for slot, sizes in found.items():
         side = min(SIDE, record.about.slots[slot].size)
         accepted = {((side + GAP) * count - GAP, side) for count in range(1, PICTURES + 1)}

@@ -218,7 +218,8 @@ class Gallery:
             return None
         benchmark = self.measured.benchmark
         devices = {device: benchmark.on(device) for device in benchmark.devices}
-        return {"devices": devices, "rounds": benchmark.rounds, "measured": found.measured, "alike": found.runs}
+        measured = found.model_dump()["measured"]
+        return {"devices": devices, "rounds": benchmark.rounds, "measured": measured, "alike": found.runs}
 
     def _scored(self, run: str, holes: str) -> dict:
         """A run's holes of one kind, and for each metric the mean, a histogram and the first seed's worst pictures."""

@@ -13,12 +13,11 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
 
 from palimpsest.claims.formats import to_csv
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.claims.single_values import compared
-from palimpsest.config.yaml import InputError, Name
+from palimpsest.config.yaml import InputError
 from palimpsest.page.commit import committed
 from palimpsest.papers.paper import read_papers
 from palimpsest.results.curves import Curves, above_constant_fill
@@ -36,6 +35,7 @@ from palimpsest.results.records import (
     Made,
     Record,
     Slot,
+    check_name,
     read_record,
     short,
     weigh,
@@ -99,10 +99,7 @@ def put_on_record(here: Here, name: str) -> Path:
 
 def folder_of(root: Path, name: str) -> Path:
     """That of a record; InputError for what cannot be a name."""
-    try:
-        TypeAdapter(Name).validate_python(name)
-    except ValidationError as error:
-        raise InputError(f"record {name!r}: accepted: a name of small letters, digits and hyphens") from error
+    check_name(name, "record")
     if name == VOTES:
         raise InputError(f"record {name!r}: the folder holds votes; accepted: another name")
     return Workspace(root).records / name

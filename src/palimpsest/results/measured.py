@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import stdev
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, model_validator
 
-from palimpsest.config.numbers import Seed
+from palimpsest.config.numbers import Count, Pixels, Seed
 from palimpsest.config.words import number_of
 from palimpsest.config.yaml import InputError, Name, Settings, Tree, build, each_once
 from palimpsest.data.shards import read_photos
@@ -24,6 +24,7 @@ from palimpsest.workspace import Workspace
 
 SPREAD = 4  # numbers of an interval: low, high, how many values, how many undefined
 PerImage = dict[str, dict[str, np.ndarray]]  # {hole kind: {metric: values}}; `hole_ratio` is what is missing
+Means = Annotated[dict[str, float], Field(min_length=1)]
 
 
 class Result(Settings):
@@ -36,16 +37,16 @@ class Result(Settings):
     profile: str
     slot: Name
     dataset: str
-    size: int  # px
-    images: int
-    photos: int
+    size: Pixels
+    images: Count
+    photos: Count
     settings: str  # fingerprint
     code: str  # hash of the manifest of the source files that measured it; "" where there was none
     features: str  # the network that its perceptual loss read; "" for none
     source: str  # of released weights: whose they are, file and hash; "" for our own
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]  # [0] where we trained nothing
     hole_ratios: dict[str, Annotated[float, Field(ge=0, le=1)]]  # {hole kind: mean}
-    holes: dict[str, dict[str, float]]  # {hole kind: {metric: mean over seeds and pictures}}
+    holes: Annotated[dict[str, Means], Field(min_length=1)]  # {hole kind: {metric: mean over seeds and pictures}}
     by_seed: dict[str, dict[str, list[float]]]  # {hole kind: {metric: mean of each seed}}
     intervals: dict[str, dict[str, list[float]]]  # {hole kind: {metric: Aggregate.spread}}; none for the whole set's
     missing: dict[str, str]  # {metric: why it could not be measured}
@@ -58,11 +59,20 @@ class Result(Settings):
             spreads = self.intervals.get(hole, {})
             if strange := [name for name, spread in spreads.items() if name not in means or len(spread) != SPREAD]:
                 raise ValueError(f"intervals.{hole}.{strange[0]} is not {SPREAD} numbers about a mean")
+            for name, (low, high, count, undefined) in spreads.items():
+                if low > high:
+                    raise ValueError(f"intervals.{hole}.{name} is {low} to {high}; accepted: the lower number first")
+                if min(count, undefined) < 0 or count % 1 or count + undefined != self.images:
+                    found = f"counts {count:g} values and {undefined:g} undefined ones"
+                    raise ValueError(f"intervals.{hole}.{name} {found}; accepted: the {self.images} pictures in all")
             by_seed = self.by_seed.get(hole, {})
             if strange := [name for name in means if len(by_seed.get(name, [])) != len(self.seeds)]:
                 raise ValueError(f"by_seed.{hole}.{strange[0]} is not a mean for each seed")
-        if strange := (self.holes.keys() ^ self.intervals.keys()) | (self.holes.keys() ^ self.hole_ratios.keys()):
-            raise ValueError(f"holes, intervals and hole_ratios differ in {min(strange)!r}")
+            if strange := by_seed.keys() - means.keys():
+                raise ValueError(f"by_seed.{hole}.{min(strange)} has no mean in holes.{hole}")
+        for other in (self.intervals, self.hole_ratios, self.by_seed):
+            if strange := self.holes.keys() ^ other.keys():
+                raise ValueError(f"holes, by_seed, intervals and hole_ratios differ in {min(strange)!r}")
         return self
 
     def aggregate(self, hole: str, metric: str) -> Aggregate | None:
@@ -90,12 +100,12 @@ class Described(Settings):
 
     settings: str  # fingerprint
     code: str  # hash of the manifest of the source files that measure it now
-    stage: str  # that makes its results
+    stage: Literal["evaluate", "transfer", "external"]  # that makes its results
     run: Tree  # its settings, and those of the runs it needs, in full
     measured: Tree  # the settings of its evaluation and of its holes
-    blocks: dict[str, dict[str, int]]  # {network or network.part: {kind of block: count}}
-    parameters: dict[str, int]  # {dotted name of a network or its part: count}
-    parameters_at_paper_scale: dict[str, int]
+    blocks: dict[str, dict[str, NonNegativeInt]]  # {network or network.part: {kind of block: count}}
+    parameters: dict[str, NonNegativeInt]  # {dotted name of a network or its part: count}
+    parameters_at_paper_scale: dict[str, NonNegativeInt]
     label: str  # of the row of external results or a released network; "" for a run, which a table's spec names
     source: str  # where external results come from
     beside: str  # of a released network: the run of ours beneath which its rows stand; "" for none

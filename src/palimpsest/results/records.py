@@ -30,20 +30,21 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from zlib import error as ZlibError
 
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from palimpsest.config.numbers import Count, Pixels
+from palimpsest.config.numbers import Pixels
 from palimpsest.config.runs import LIKE
-from palimpsest.config.yaml import InputError, S, Settings, Tree, build, one_of, spelt
-from palimpsest.results.benchmark import Benchmark
+from palimpsest.config.yaml import InputError, Name, S, Settings, Tree, build, one_of, shown, spelt
+from palimpsest.results.benchmark import Benchmark, Line, Threads
 from palimpsest.results.curves import Curves
 from palimpsest.results.measured import Described, Measured, PerImage, Result
-from palimpsest.storage import read_rows
+from palimpsest.storage import plain, read_rows
 from palimpsest.workspace import Workspace
 
 LARGEST = 5_000_000  # bytes of a record
 UNPACKED = 50_000_000  # bytes of its values
 ARRAY, HEADER = "values.npy", 1_000  # in a .npz; bytes, at most, of what numpy writes before an array
+PACKED = ZIP_STORED, ZIP_DEFLATED
 DIGITS = 7  # significant, of its means: float32 holds no more
 STAGES, STAGE = "stages.csv", ["stage", "seconds"]
 CURVES, POINT = "curves.csv", ["run", "seed", "iteration", "db"]
@@ -71,7 +72,6 @@ def _in_time(date: str) -> str:
 
 
 Date = Annotated[str, AfterValidator(_in_time)]
-Text = spelt(r"\s*\S[\s\S]*", "some text")
 
 
 class Made(Settings):
@@ -79,9 +79,9 @@ class Made(Settings):
 
     commit: spelt("[0-9a-f]{40}", "a commit, 40 hexadecimal digits")  # of code and settings
     date: Date  # on which it was put on record
-    device: Text
-    threads: Count  # of one stage
-    versions: dict[str, str]
+    device: Line
+    threads: Threads  # of one stage
+    versions: dict[Line, Line]
 
 
 class Kept(Settings):
@@ -106,7 +106,7 @@ class Kept(Settings):
 class Slot(Settings):
     """The test pictures of a slot."""
 
-    dataset: Text
+    dataset: Line
     size: Pixels
     sha256: spelt("[0-9a-f]{64}", "a sha256, 64 hexadecimal digits")  # of the shard's index, with every picture's
     photographs: list[Annotated[int, Field(ge=0)]]  # of each picture: alike where cut from the same photograph
@@ -120,9 +120,9 @@ class Slot(Settings):
 class About(Settings):
     """record.json."""
 
-    profile: str
+    profile: Name
     date: Date  # of the last part
-    slots: dict[str, Slot]
+    slots: Annotated[dict[Name, Slot], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -243,11 +243,13 @@ class Errors(list[str]):
 
 def read_record(folder: Path) -> Record:
     """The record in a folder; InputError with a line for each file or key that is wrong."""
-    files, errors = weigh(folder), Errors()
+    check_name(folder.name, f"{folder}")
+    files, errors = [folder / name for name in weigh(folder)], Errors()
     about = _built(About, folder / "record.json")
     kept: dict[str, Kept] = {}
-    for path in (folder / name for name in files if name.startswith("runs/") and name.endswith(".json")):
+    for path in (path for path in files if path.parent == folder / "runs" and path.suffix == ".json"):
         with errors.caught():
+            check_name(path.stem, f"{path}")
             kept[path.stem] = _built(Kept, path)
             _check_pictures(path, kept[path.stem].result, about)
             _check_metrics(path, kept[path.stem])
@@ -298,6 +300,14 @@ def weigh(folder: Path) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def check_name(name: str, at: str) -> None:
+    """InputError unless params.yaml could have a section of this name; `at` says what bears it."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise InputError(f"{at}: found {shown(name)}; accepted: {error.errors()[0]['msg']}") from error
+
+
 def _built(kind: type[S], path: Path) -> S:
     return build(kind, read_tree(path), "", str(path))
 
@@ -308,7 +318,7 @@ def read_tree(path: Path) -> Tree:
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, "JSON", error) from error
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: asked for a mapping of keys to values, found a {type(tree).__name__}")
+        raise InputError(f"{path}: asked for a mapping in JSON, found {shown(tree)}")
     return tree
 
 
@@ -324,18 +334,20 @@ def _check_pictures(path: Path, result: Result, about: About) -> None:
 def _check_metrics(path: Path, kept: Kept) -> None:
     """InputError for single values of what has no mean."""
     for hole, metrics in kept.values.items():
+        one_of(hole, kept.result.holes, f"{path}: values")
         for metric in metrics:
-            one_of(metric, kept.result.holes.get(hole, {}), f"{path}: values.{hole}")
+            one_of(metric, kept.result.holes[hole], f"{path}: values.{hole}")
 
 
 def _read_values(path: Path, kept: Kept) -> PerImage:
     """The single values of a run; InputError, before it is unpacked, for an array of another shape."""
     try:
         with ZipFile(path) as packed:
-            (member,) = packed.infolist()
-            if member.filename != ARRAY or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-                raise ValueError(f"found {member.filename}, accepted: {ARRAY}, deflated")
-            with packed.open(member) as file:
+            members = packed.infolist()
+            if [member.filename for member in members] != [ARRAY] or members[0].compress_type not in PACKED:
+                found = ", ".join(member.filename for member in members) or "nothing"
+                raise ValueError(f"found {found}, accepted: {ARRAY}, deflated")
+            with packed.open(ARRAY) as file:
                 data = BytesIO(file.read(HEADER + kept.unpacked))
         if np.lib.format.read_magic(data) != (1, 0):
             raise ValueError("another version of numpy's format")
@@ -388,7 +400,7 @@ def _unreadable(path: Path, what: str, error: Exception) -> InputError:
 
 def _in_short(error: Exception) -> str:
     """An error on one line, without the bytes that caused it."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join((plain(error) or "").split())[:200] or "a file cut short or damaged"
 
 
 def kept_as(values: np.ndarray) -> np.ndarray:

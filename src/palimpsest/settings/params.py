@@ -32,7 +32,7 @@ class Params(Settings):
 
     profile: str
     slots: Annotated[list[Name], Field(min_length=1), AfterValidator(each_once)]  # which each profile fills
-    profiles: dict[str, Profile]
+    profiles: dict[Name, Profile]
     accepted_terms: Annotated[list[Name], AfterValidator(each_once)]  # of datasets
     holes: Holes
     weights: origins.Config

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from palimpsest.papers.networks import Claim, ClaimTable, CostClaim, TimedRow, TimingTable
-from palimpsest.results.benchmark import Benchmark
+from palimpsest.results.benchmark import Benchmark, Passes
 from palimpsest.results.scaling import power, shared_sizes
 from palimpsest.tables.columns import FilledColumn, fill
 from palimpsest.tables.context import DEVICES, Context
@@ -86,17 +86,17 @@ def cost_cell(context: Context, run: str, device: str, size: int, what: str) -> 
     found = measured.architecture(run)
     if found is None:
         return _unmeasured(context, run)
-    values = found.measured.get(device, {}).get(str(size))
-    if values is None:
+    passes = found.measured.get(device, {}).get(str(size))
+    if passes is None:
         return Cell("missing", "missing", about=f"{size} px was not measured on a {DEVICES[device]} here")
     about = f"{run} at {size} px on {measured.benchmark.on(device)}"
-    if isinstance(values, str):
-        return Cell(values, "missing", about=about)
-    about += f"; fastest pass {values['fastest']:.3f} s"
-    if what != "peak_mib" and not steady(values):
-        about += f", median {values['seconds']:.3f} s"
+    if isinstance(passes, str):
+        return Cell(passes, "missing", about=about)
+    about += f"; fastest pass {passes.fastest:.3f} s"
+    if what != "peak_mib" and not steady(passes):
+        about += f", median {passes.seconds:.3f} s"
         return Cell("unsteady", "missing", about=about, provenance=f"provenance/{run}")
-    number = 1 / values["seconds"] if what == "frames_per_second" else values[what]
+    number = 1 / passes.seconds if what == "frames_per_second" else getattr(passes, what)
     digits = {"seconds": 3, "frames_per_second": 2, "peak_mib": 0}[what]
     return Cell(f"{number:.{digits}f}", "measured", number, about=about, provenance=f"provenance/{run}")
 
@@ -104,9 +104,9 @@ def cost_cell(context: Context, run: str, device: str, size: int, what: str) -> 
 UNSTEADY = 1.5  # times the fastest pass
 
 
-def steady(values: dict[str, float]) -> bool:
+def steady(passes: Passes) -> bool:
     """Whether the median of passes is near the fastest; on a busy machine it is not."""
-    return values["seconds"] <= UNSTEADY * values["fastest"]
+    return passes.seconds <= UNSTEADY * passes.fastest
 
 
 def _unmeasured(context: Context, run: str) -> Cell:
