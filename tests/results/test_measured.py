@@ -34,6 +34,15 @@ def test_a_mean_is_over_seeds_and_has_their_deviation(fake):
     assert measured.results["patchmatch"].deviation("rectangle", "psnr") is None
 
 
+def test_a_transferred_run_varies_with_the_seed_as_the_trained_one_does(fake):
+    measured = fake.measured
+    plain = measured.runs["deepfill-v1"].model_copy(update={"parameters": {}})
+    moved = {"moved": plain.model_copy(update={"run": {"name": "deepfill-v1"}})}
+    released = {"released": plain.model_copy(update={"run": {"name": "released/deepfill-v1"}})}
+    found = replace(measured, runs=measured.runs | moved | released)
+    assert found.varies("deepfill-v1") and found.varies("moved") and not found.varies("released")
+
+
 def test_a_metric_of_the_whole_set_has_no_interval(fake):
     found = fake.measured.aggregate("deepfill-v1", "rectangle", "fd_vgg16")
     assert (found.low, found.high, found.count) == (None, None, 24)

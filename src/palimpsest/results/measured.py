@@ -203,8 +203,8 @@ class Measured:
         return described.run.get("name", run) if described else run
 
     def varies(self, run: str) -> bool:
-        """Whether a run would come out otherwise with another seed: it has something to train."""
-        return bool(self.runs[run].parameters)
+        """Whether a run would come out otherwise with another seed: it, or that whose weights it uses, is trained."""
+        return any(self.runs[name].parameters for name in (run, self.trained(run)) if name in self.runs)
 
     def has(self, run: str) -> bool:
         """Whether anything of a run was measured."""
