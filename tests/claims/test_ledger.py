@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,11 @@ import pytest
 from claims.claimed import claim
 from palimpsest.claims.claim import Pair
 from palimpsest.claims.ledger import counted, counts, distinct, read_ledger, repeated, tallied
-from palimpsest.claims.verdict import VERDICTS
+from palimpsest.claims.verdict import VERDICTS, Entry
 from palimpsest.papers.paper import read_papers
 from reported import RUNS
+
+ENTRY = Entry(claim(), "undecided", "", "a", "b", None, None, "", 0, "", False)
 
 
 @pytest.fixture
@@ -52,6 +55,13 @@ def test_a_claim_and_its_reverse_are_one_comparison_and_other_holes_or_pictures_
     one = claim()
     (pair,) = one.pairs
     assert one.compared == claim(pairs=[Pair(pair.against, pair.run)], better=-1).compared
+    reverse = claim(pairs=[Pair(pair.against, pair.run)])
+    verdicts = [replace(ENTRY, claim=one, verdict="confirmed"), replace(ENTRY, claim=reverse, verdict="contradicted")]
+    assert repeated(verdicts).startswith("They are 1 distinct comparisons: ")
+    assert repeated(verdicts).endswith(
+        " Counted under each of its verdicts, since claims about it disagree: 1 of them."
+    )
+    assert "Counted under" not in repeated(verdicts[:1] * 2)
     for changes in ({"slot": "unseen"}, {"holes": {"square": 1}}, {"metric": "l1"}):
         assert one.compared != claim(**changes).compared
 

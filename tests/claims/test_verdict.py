@@ -48,6 +48,8 @@ def test_few_photographs_and_one_seed_decide_nothing(fake):
 def test_what_was_not_run_says_which_and_why(fake):
     entry = judge(claim(pairs=[Pair("tmad", "deepfill-v1")]), evidence(fake))
     assert (entry.verdict, entry.why, entry.ours) == ("not run", "run tmad: not in params.yaml", None)
+    foreseen = judge(claim(pairs=[Pair("deepfill-v1-perceptual", "deepfill-v1")]), evidence(fake))
+    assert foreseen.why == "run deepfill-v1-perceptual: no settings define such a run yet"
     other = judge(claim(holes={"brush": 1}), evidence(fake))
     assert other.why == "run deepfill-v1, brush holes: not measured with holes of this kind"
     missing = judge(claim(metric="fid"), evidence(fake))

@@ -8,10 +8,11 @@ import pytest
 from on_record import edit
 from palimpsest.claims.ledger import read_ledger
 from palimpsest.config.yaml import InputError
+from palimpsest.markdown import plain
 from palimpsest.page import curves, findings
 from palimpsest.page.blocks import fill
 from palimpsest.papers.paper import read_papers
-from palimpsest.results.records import read_record
+from palimpsest.results.records import best, read_record, read_records
 from reported import value
 
 ROOT = Path(__file__).parents[2]
@@ -35,11 +36,12 @@ def test_methods_stand_beside_the_constant_fill_the_best_first(folder):
     rows = cells(lines)
     runs = ["constant-fill", "deepfill-v1", "deepfill-v1-baseline", "patchmatch"]
     expected = [f"{value(run, 'psnr_hole'):.2f}" for run in runs]
-    assert [row[1] for row in rows] == expected and lines[0] == "### Rectangle holes"
+    assert [row[2] for row in rows] == expected and {row[0] for row in rows} == {"rectangle holes"}
     reference = value("constant-fill", "psnr_hole")
     above = [f"{value(run, 'psnr_hole') - reference:+.2f}" for run in runs[1:]]
-    assert rows[0][2] == "–" and [row[2] for row in rows[1:]] == above
-    assert [row[5] for row in rows] == ["–", "60.0", "–", "–"]  # minutes, where they are known
+    assert rows[0][3] == "–" and [row[3] for row in rows[1:]] == above
+    assert [row[7] for row in rows] == ["–", "60.0", "–", "–"]  # minutes, where they are known
+    assert {row[6] for row in rows} == {"–"}  # no curve says for how many iterations
 
 
 def test_a_record_without_the_reference_has_no_gain(folder):
@@ -47,16 +49,41 @@ def test_a_record_without_the_reference_has_no_gain(folder):
         (folder / "runs" / f"constant-fill.{end}").unlink()
     lines = findings.blocks(read_record(folder))["methods"].splitlines()
     rows = cells(lines)
-    assert len(rows) == 3 and {row[2] for row in rows} == {"–"}
+    assert len(rows) == 3 and {row[3] for row in rows} == {"–"}
 
 
-def test_every_claim_is_counted_once(folder):
-    record = read_record(folder)
-    lines = [line.strip("| ").split(" | ") for line in findings.blocks(record)["claims"].splitlines()]
-    spoken = [row for row in lines if len(row) == 5 and row[0].endswith(".")]
-    orders = [int(cell) for row in lines if len(row) == 6 for cell in row[1:] if cell.isdigit()]
+@pytest.fixture(params=["fake", "shipped"])
+def record(request, folder):
+    return read_record(folder) if request.param == "fake" else best(read_records(ROOT))
+
+
+def test_every_claim_is_shown_or_counted_once(record):
+    said = findings.blocks(record)["claims"]
+    rows = [line.strip("| ").split(" | ") for line in said.splitlines()]
+    spoken = [row[5].strip("*") for row in rows if len(row) == 6 and row[1].endswith(".")]
+    orders = [int(cell) for row in rows if len(row) == 7 for cell in row[2:] if cell.isdigit()]
     entries = read_ledger(record.measured, read_papers()).entries
-    assert spoken and orders and len(spoken) + sum(orders) == len(entries)
+    texts = [entry for entry in entries if not entry.claim.table]
+    assert spoken == [entry.verdict for entry in texts if entry.verdict in findings.DECIDED]
+    assert sum(orders) == len(entries) - len(texts) > 0
+    assert all(plain(entry.claim.text.rstrip(".")) in said for entry in texts)
+
+
+def test_orders_of_which_none_is_decided_are_one_line(folder):
+    said = findings.blocks(read_record(folder))["claims"]
+    assert "| DeepFill v1 | 3 other orders | – | – | 9 | – | – |" in said
+    assert "- **DeepFill v1**: 12 undecided" in said and "Of its text not run: " in said
+
+
+def test_runs_that_no_settings_define_are_not_among_the_missing(folder):
+    (folder / "runs" / "patchmatch.json").unlink()
+    (folder / "runs" / "patchmatch.npz").unlink()
+    said = findings.blocks(read_record(folder))["missing"]
+    missing, undefined = said.removesuffix(".").split(". ")
+    listed = missing.removeprefix("Claims ask for runs that are not on record: ").split(", ")
+    assert {"patchmatch", "deepfill-v1-lsgan"} <= {*listed} and listed == sorted(listed)
+    assert not {"deepfill-v1", "deepfill-v1-perceptual"} & {*listed}
+    assert undefined == "No settings define deepfill-v1-perceptual yet"
 
 
 def test_the_commands_name_each_part(folder):
@@ -74,7 +101,7 @@ def test_the_commands_name_each_part(folder):
 def test_the_cost_says_what_it_leaves_out(folder):
     (folder / "stages.csv").write_text("stage,seconds\nbenchmark,9000\nsplit@scenes,9000\nevaluate@deepfill-v1,1800\n")
     said = findings.blocks(read_record(folder))["cost"]
-    assert said.startswith("1.0 core-hours. Counted are training and measuring; not ") and "| evaluate | 1.00 |" in said
+    assert said.startswith("1.0 core-hours: evaluate 1.00. Counted are training and measuring; not ")
 
 
 def test_a_page_without_a_block_is_refused():
@@ -93,6 +120,8 @@ def test_curves_say_what_is_below_and_what_still_rises(folder, tmp_path):
     (folder / "curves.csv").write_text("\n".join(["run,seed,iteration,db", *points]))
     record = read_record(folder)
     assert record.curves["gl", 1] == [(10, -2), (20, -1), (30, -1), (40, -1)]
+    (trained,) = [row for row in cells(findings.blocks(record)["methods"].splitlines()) if row[1] == "DeepFill v1"]
+    assert trained[6] == "40"
     said = findings.blocks(record)["curves"]
     assert "end: gl.\n" in said and said.endswith("of the training: DeepFill v1.")
     for name in ("a.svg", "b.svg"):

@@ -7,7 +7,10 @@ import numpy as np
 
 from palimpsest.metrics.differences import Difference, of_pictures, of_sets
 from palimpsest.papers.metrics import Metrics, read_metrics
+from palimpsest.papers.paper import foreseen
 from palimpsest.results.measured import Measured
+
+UNDEFINED = "no settings define such a run yet"
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Evidence:
         """Why a run has no value; "" where it has."""
         measured = self.measured
         if run not in measured.results:
-            return f"run {run}: {measured.why_absent(run)}"
+            undefined = run in foreseen() and run not in measured.runs
+            return f"run {run}: {UNDEFINED if undefined else measured.why_absent(run)}"
         if measured.results[run].slot != slot:
             return f"run {run} was not measured on {slot}"
         if metric not in measured.results[run].holes.get(hole, {}):

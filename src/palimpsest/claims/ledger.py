@@ -1,7 +1,7 @@
 """The ledger: the verdict on every claim of every paper. docs/claims.md says how each comes about."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,12 @@ def counts(entries: Iterable[Entry]) -> dict[str, int]:
 
 def distinct(entries: Iterable[Entry]) -> dict[str, int]:
     """{verdict: number of comparisons}, as `counts`: claims that are tested by the same numbers are one."""
-    return _in_order(verdict for verdict, _ in {(entry.verdict, entry.claim.compared) for entry in entries})
+    return _in_order(verdict for verdict, _ in _comparisons(entries))
+
+
+def _comparisons(entries: Iterable[Entry]) -> set[tuple[str, Hashable]]:
+    """Each comparison with each verdict that a claim about it has."""
+    return {(entry.verdict, entry.claim.compared) for entry in entries}
 
 
 def _in_order(verdicts: Iterable[str]) -> dict[str, int]:
@@ -74,11 +79,13 @@ def _tally(entries: list[Entry]) -> Iterator[tuple[str, int, str]]:
 
 
 def repeated(entries: list[Entry]) -> str:
-    """How many comparisons the claims are, in a sentence."""
-    comparisons = len({entry.claim.compared for entry in entries})
+    """How many comparisons the claims are, in a sentence; in one more, how many have several verdicts, if any."""
+    verdicts = Counter(comparison for _, comparison in _comparisons(entries))
+    several = sum(count > 1 for count in verdicts.values())
+    disagreeing = f" Counted under each of its verdicts, since claims about it disagree: {several} of them."
     return (
-        f"They are {comparisons} distinct comparisons: where one set of pictures stands in for several datasets, the "
-        "same runs, metric and holes test several claims."
+        f"They are {len(verdicts)} distinct comparisons: where one set of pictures stands in for several datasets, the "
+        f"same runs, metric and holes test several claims.{disagreeing if several else ''}"
     )
 
 

@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from palimpsest.claims.claim import CostClaim, PictureClaim
 from palimpsest.claims.evidence import Evidence
 from palimpsest.claims.formats import grouped, shown
 from palimpsest.claims.ledger import Ledger, counted, read_ledger, repeated
 from palimpsest.claims.verdict import VERDICTS, Entry
+from palimpsest.config.words import number_of
 from palimpsest.markdown import plain, table
 from palimpsest.metrics.differences import Difference
 from palimpsest.page import curves
 from palimpsest.papers.metrics import read_metrics
-from palimpsest.papers.paper import read_papers
+from palimpsest.papers.paper import foreseen, read_papers
 from palimpsest.results.headline import BEATEN, REFERENCE, rows
 from palimpsest.results.names import holes_in_words, method_names
 from palimpsest.results.records import COUNTED, Record
@@ -19,28 +21,33 @@ from palimpsest.results.records import COUNTED, Record
 PERCEIVED = "lpips_alex"
 NONE = "No results are on record yet."
 METHODS = [
+    "holes",
     "method",
     "PSNR in the hole (dB)",
     "above the constant fill (dB), 95 %",
     "LPIPS",
     "seeds",
+    "iterations",
     "training, minutes a seed",
 ]
-SPOKEN = ["claim of the text", "measured", "published", "ours, positive as claimed, 95 %", "verdict"]
+ORDERS = ["paper", "order", *VERDICTS]
+DECIDED = ("confirmed", "contradicted")
+SPOKEN = ["paper", "claim of the text", "measured", "published", "ours, positive as claimed, 95 %", "verdict"]
 
 
 def blocks(record: Record | None) -> dict[str, str]:
     """Those of docs/findings.md."""
     if record is None:
-        return dict.fromkeys(("about", "methods", "curves", "claims", "reasons", "cost", "again"), NONE)
+        return dict.fromkeys(("about", "methods", "curves", "claims", "reasons", "cost", "missing", "again"), NONE)
     ledger = read_ledger(record.measured, read_papers())
     return {
         "about": about(record, ledger),
         "methods": methods(record),
         "curves": curves.block(record),
-        "claims": claims(ledger),
+        "claims": claims(record, ledger),
         "reasons": reasons(ledger),
         "cost": cost(record),
+        "missing": missing(record, ledger),
         "again": again(record),
     }
 
@@ -65,14 +72,12 @@ def about(record: Record, ledger: Ledger) -> str:
 
 def methods(record: Record) -> str:
     """For each kind of holes of README's table, every method beside the constant fill, the best first."""
-    tables = []
-    for slot, hole in dict.fromkeys((row.slot, row.hole) for row in rows()):
-        if gains := _gains(record, slot, hole):
-            rules = ["---", *["---:"] * (len(METHODS) - 1)]
-            compared = grid(METHODS, rules, (_method(record, hole, run, gain) for run, gain in gains.items()))
-            heading = holes_in_words(hole)
-            tables.append(f"### {heading[0].upper()}{heading[1:]}\n\n{compared}")
-    return "\n\n".join(tables) or NONE
+    compared = [
+        _method(record, hole, run, gain)
+        for slot, hole in dict.fromkeys((row.slot, row.hole) for row in rows())
+        for run, gain in _gains(record, slot, hole).items()
+    ]
+    return grid(METHODS, ["---", "---", *["---:"] * (len(METHODS) - 2)], compared) if compared else NONE
 
 
 def _gains(record: Record, slot: str, hole: str) -> dict[str, Difference | None]:
@@ -98,44 +103,92 @@ def _method(record: Record, hole: str, run: str, gain: Difference | None) -> lis
         above += f" [{gain.low:+.2f}, {gain.high:+.2f}]"
     trained = record.seconds.get(f"train@{run}")
     minutes = "–" if trained is None else f"{trained / 60:.1f}"
-    return [plain(method_names(record.measured)[run]), printed[0], above, printed[1], str(len(result.seeds)), minutes]
+    iterations = max((points[-1][0] for (each, _), points in record.curves.items() if each == run), default="–")
+    name, seeds = plain(method_names(record.measured)[run]), str(len(result.seeds))
+    return [holes_in_words(hole), name, printed[0], above, printed[1], seeds, str(iterations), minutes]
 
 
-def claims(ledger: Ledger) -> str:
-    """Of each paper, the claims of its text one by one, and those of its tables counted for each pair of methods."""
-    return "\n\n".join(
-        f"### {read_papers()[paper].label}\n\n{counted(ledger.of(paper))}.\n\n"
-        f"{grid(SPOKEN, ['---'] * len(SPOKEN), map(_spoken, tables.pop('')))}\n\n"
-        f"{grid(['order in its tables', *VERDICTS], ['---', *['---:'] * len(VERDICTS)], _orders(tables))}"
-        for paper, tables in grouped(ledger).items()
+def claims(record: Record, ledger: Ledger) -> str:
+    """How each paper's claims fare; the decided ones of the texts one by one, the orders of the tables counted."""
+    papers = grouped(ledger)
+    spoken = [entry for tables in papers.values() for entry in tables[""] if _decided(entry)]
+    counts = ["---", "---", *["---:"] * len(VERDICTS)]
+    parts = (
+        "\n".join(_paper(paper, ledger) for paper in papers),
+        f"[claims.csv](../records/{record.name}/claims.csv) has every claim with its numbers and reasons. Of the texts "
+        "are decided:",
+        grid(SPOKEN, ["---"] * len(SPOKEN), map(_spoken, spoken)),
+        "Orders in the tables, one by one where any of their claims is decided:",
+        grid(ORDERS, counts, (row for paper, tables in papers.items() for row in _orders(paper, tables))),
     )
+    return "\n\n".join(parts)
+
+
+def _decided(entry: Entry) -> bool:
+    return entry.verdict in DECIDED
+
+
+def _label(paper: str) -> str:
+    return plain(read_papers()[paper].label)
+
+
+def _paper(paper: str, ledger: Ledger) -> str:
+    """The verdicts on its claims, and those of its text that are not decided; of costs with what is compared."""
+    found: dict[str, list[str]] = {}
+    for entry in ledger.of(paper, ""):
+        if not _decided(entry):
+            measure = f" ({entry.claim.measure})" if isinstance(entry.claim, CostClaim) else ""
+            found.setdefault(entry.verdict, []).append(f"{entry.claim.text.rstrip('.')}{measure}")
+    texts = "".join(f" Of its text {verdict}: {plain('; '.join(each))}." for verdict, each in found.items())
+    return f"- **{_label(paper)}**: {counted(ledger.of(paper))}.{texts}"
 
 
 def _spoken(entry: Entry) -> list[str]:
     found = shown(entry)
-    verdict = f"**{entry.verdict}**" if entry.verdict in ("confirmed", "contradicted") else entry.verdict
     ours = f"{found['ours']} {found['interval']}".strip()
     numbers = (f"{number} {entry.unit}".strip() if number else "–" for number in (found["published"], ours))
     measured = "; ".join(filter(None, (found["measure"], found["tested"])))
-    return [plain(found["claim"]), plain(measured), *numbers, verdict]
+    return [_label(entry.claim.paper), plain(found["claim"]), plain(measured), *numbers, f"**{entry.verdict}**"]
 
 
-def _orders(tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
+def _orders(paper: str, tables: dict[str, list[Entry]]) -> Iterator[list[str]]:
+    """A row for each with a decided claim, and one for all others."""
     found: dict[str, Counter[str]] = {}
-    for entry in (entry for entries in tables.values() for entry in entries):
+    for entry in (entry for key, entries in tables.items() if key for entry in entries):
         found.setdefault(entry.claim.text, Counter())[entry.verdict] += 1
-    for claim, verdicts in found.items():
-        yield [plain(claim), *(str(verdicts[verdict] or "–") for verdict in VERDICTS)]
+    decided = {text: verdicts for text, verdicts in found.items() if not verdicts.keys().isdisjoint(DECIDED)}
+    others = [verdicts for text, verdicts in found.items() if text not in decided]
+    rows = {**decided, number_of(len(others), "other order"): sum(others, Counter())} if others else decided
+    for text, verdicts in rows.items():
+        yield [_label(paper), plain(text), *(str(verdicts[verdict] or "–") for verdict in VERDICTS)]
 
 
 def reasons(ledger: Ledger) -> str:
-    """Why claims have no verdict of confirmed or contradicted."""
-    found = Counter((entry.verdict, entry.why) for entry in ledger.entries if entry.verdict not in VERDICTS[:2])
-    return grid(
-        ["verdict", "why", "claims"],
-        ["---", "---", "---:"],
-        ([verdict, plain(why), str(count)] for (verdict, why), count in found.most_common()),
+    """Why claims have no verdict of confirmed or contradicted, with the number of each reason."""
+    found: dict[str, Counter[str]] = {}
+    for entry in ledger.entries:
+        if not _decided(entry):
+            found.setdefault(entry.verdict, Counter())[entry.why] += 1
+    rows = (
+        [verdict, plain("; ".join(f"{why} ({count})" for why, count in whys.most_common()))]
+        for verdict, whys in found.items()
     )
+    return grid(["verdict", "why, and for how many claims"], ["---", "---"], rows)
+
+
+def missing(record: Record, ledger: Ledger) -> str:
+    """The runs that a claim about pictures asks for and that are not on record, those that no settings define apart."""
+    asked = {
+        run
+        for entry in ledger.entries
+        if isinstance(entry.claim, PictureClaim)
+        for pair in entry.claim.pairs
+        for run in (pair.run, pair.against)
+    }
+    lacking = asked - record.measured.runs.keys()
+    undefined = sorted(lacking & foreseen())
+    later = f" No settings define {', '.join(undefined)} yet." if undefined else ""
+    return f"Claims ask for runs that are not on record: {', '.join(sorted(lacking - foreseen())) or 'none'}.{later}"
 
 
 def cost(record: Record) -> str:
@@ -143,12 +196,11 @@ def cost(record: Record) -> str:
     kinds = Counter()
     for stage, hours in record.core_hours.items():
         kinds[stage.partition("@")[0]] += hours
-    listed = grid(
-        ["stages", "core-hours"], ["---", "---:"], ([kind, f"{hours:.2f}"] for kind, hours in kinds.most_common())
-    )
-    return f"{sum(kinds.values()):.1f} core-hours. {COUNTED}\n\n{listed}"
+    parts = ", ".join(f"{kind} {hours:.2f}" for kind, hours in kinds.most_common())
+    return f"{sum(kinds.values()):.1f} core-hours: {parts or 'none'}. {COUNTED}"
 
 
 def again(record: Record) -> str:
     """The commands, as on the page."""
-    return "\n\n".join([record.before_again, *(f"```\n{commands}\n```" for commands in record.again)])
+    commands = "\n".join(record.again)
+    return f"{record.before_again}\n\n```\n{commands}\n```"

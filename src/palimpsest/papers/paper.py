@@ -30,7 +30,7 @@ class Paper(Settings):
     title: str
     authors: str
     venue: str
-    foreseen: list[str] = Field(default_factory=list)  # runs that its rows name and params.yaml may lack
+    foreseen: list[str] = Field(default_factory=list)  # runs that its rows or claims name and params.yaml may lack
     tables: dict[str, TableSpec]
     claims: dict[str, Claim] = Field(default_factory=dict)  # of its text; those of its tables are read from them
     figures: dict[str, FigureSpec]
@@ -103,6 +103,11 @@ def read_papers() -> dict[str, Paper]:
     """Every paper, in the order of a report; read once, as YAML takes its time."""
     metrics, values = read_metrics(), read_values()
     return {name: read_paper(name, metrics, values) for name in names()}
+
+
+def foreseen() -> set[str]:
+    """The runs that some paper foresees."""
+    return {run for paper in read_papers().values() for run in paper.foreseen}
 
 
 def benchmarked() -> list[str]:
