@@ -72,7 +72,7 @@ def test_every_claim_is_shown_or_counted_once(record):
 def test_orders_of_which_none_is_decided_are_one_line(folder):
     said = findings.blocks(read_record(folder))["claims"]
     assert "| DeepFill v1 | 3 other orders | – | – | 9 | – | – |" in said
-    assert "- **DeepFill v1**: 12 undecided" in said and "Of its text not run: " in said
+    assert "- **DeepFill v1**: 11 undecided" in said and "Of its text not run: " in said
 
 
 def test_runs_that_no_settings_define_are_not_among_the_missing(folder):
@@ -80,10 +80,15 @@ def test_runs_that_no_settings_define_are_not_among_the_missing(folder):
     (folder / "runs" / "patchmatch.npz").unlink()
     said = findings.blocks(read_record(folder))["missing"]
     missing, undefined = said.removesuffix(".").split(". ")
-    listed = missing.removeprefix("Claims ask for runs that are not on record: ").split(", ")
+    listed = missing.removeprefix("Two cores are enough for these runs, which claims ask for: ").split(", ")
     assert {"patchmatch", "deepfill-v1-lsgan"} <= {*listed} and listed == sorted(listed)
     assert not {"deepfill-v1", "deepfill-v1-perceptual"} & {*listed}
     assert undefined == "No settings define deepfill-v1-perceptual yet"
+
+
+def test_runs_of_one_name_are_told_apart():
+    names = curves.told_apart({"deepfill-v1": "DeepFill", "other": "DeepFill", "gl": "GL"})
+    assert names == {"deepfill-v1": "DeepFill (deepfill-v1)", "other": "DeepFill (other)", "gl": "GL"}
 
 
 def test_the_commands_name_each_part(folder):

@@ -1,5 +1,6 @@
 """docs/curves.svg: how each training of a record rose above the constant fill, or did not."""
 
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
@@ -20,18 +21,30 @@ def block(record: Record) -> str:
     """The block `curves` of docs/findings.md."""
     if not record.curves:
         return "No curves are on record."
-    names, ends, rises = method_names(record.measured), {}, {}
+    names, ends, rises = _names(record), {}, {}
     for run, seeds in _by_run(record.curves).items():
         gains = [[gain for _, gain in points] for points in seeds]
         ends[run] = fmean(each[-1] for each in gains)
         rises[run] = fmean(each[-1] - each[-1 - len(each) // 4] for each in gains)
-    below = [names.get(run, run) for run, end in ends.items() if end < 0]
-    rising = [names.get(run, run) for run, rise in rises.items() if rise > RISE]
+    below = [names[run] for run, end in ends.items() if end < 0]
+    rising = [names[run] for run, rise in rises.items() if rise > RISE]
     return (
         f"![PSNR in the hole less that of the constant fill, against the iteration, a panel a method]({FIGURE})\n\n"
         f"Below the constant fill at the end: {'; '.join(below) or 'none'}.\n\n"
         f"Rose by more than {RISE} dB in the last quarter of the training: {'; '.join(rising) or 'none'}."
     )
+
+
+def _names(record: Record) -> dict[str, str]:
+    """What each run with a curve is called."""
+    known = method_names(record.measured)
+    return told_apart({run: known.get(run, run) for run in _by_run(record.curves)})
+
+
+def told_apart(names: dict[str, str]) -> dict[str, str]:
+    """{run: its name}, with the run in brackets where several have the same name."""
+    often = Counter(names.values())
+    return {run: f"{name} ({run})" if often[name] > 1 else name for run, name in names.items()}
 
 
 def _by_run(curves: Curves) -> dict[str, list[list[tuple[int, float]]]]:
@@ -44,7 +57,7 @@ def _by_run(curves: Curves) -> dict[str, list[list[tuple[int, float]]]]:
 
 def draw(record: Record, path: Path) -> None:
     """A panel a run, with a line for each seed; 0 is the constant fill."""
-    runs, names = _by_run(record.curves), method_names(record.measured)
+    runs, names = _by_run(record.curves), _names(record)
     down = -(-len(runs) // ACROSS)
     figure = Figure(figsize=(2.3 * ACROSS, 1.5 * down + 0.3), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False, sharey=True).flat
@@ -53,7 +66,7 @@ def draw(record: Record, path: Path) -> None:
             axes.plot(*zip(*points, strict=True), color="#2b6cb0", linewidth=1)
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.set(ylim=(LOWEST, HIGHEST))
-        axes.set_title(names.get(run, run), fontsize=8)
+        axes.set_title(names[run], fontsize=8)
         axes.tick_params(labelsize=7)
     for axes in list(figure.axes)[len(runs) :]:
         axes.remove()

@@ -186,9 +186,11 @@ def missing(record: Record, ledger: Ledger) -> str:
         for run in (pair.run, pair.against)
     }
     lacking = asked - record.measured.runs.keys()
-    undefined = sorted(lacking & foreseen())
-    later = f" No settings define {', '.join(undefined)} yet." if undefined else ""
-    return f"Claims ask for runs that are not on record: {', '.join(sorted(lacking - foreseen())) or 'none'}.{later}"
+    undefined, runnable = sorted(lacking & foreseen()), sorted(lacking - foreseen())
+    said = "Every run that a claim asks for is on record."
+    if runnable:
+        said = f"Two cores are enough for these runs, which claims ask for: {', '.join(runnable)}."
+    return f"{said} No settings define {', '.join(undefined)} yet." if undefined else said
 
 
 def cost(record: Record) -> str:
