@@ -41,10 +41,11 @@ class Finder(PathFinder):
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 sys.meta_path.insert(0, Finder)
 
-from palimpsest.config.entry import in_one_line, watch  # noqa: E402
+from palimpsest.config.stopping import watch  # noqa: E402
 
 watch()  # what a stage imports takes seconds
 
+from palimpsest.config.entry import in_one_line  # noqa: E402
 from palimpsest.config.yaml import InputError  # noqa: E402
 from palimpsest.manifests import Manifest, published_hash, refuse_changes  # noqa: E402
 from palimpsest.resolved import Resolved  # noqa: E402

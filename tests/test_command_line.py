@@ -83,6 +83,12 @@ def test_inpaint_fills_the_hole_and_nothing_else(project, palimpsest, name):
             lambda folder: "gm-srm-memory",
             "--run: found 'gm-srm-memory'; accepted: gm-srm-base, gm-srm, ",
         ),
+        (
+            "run",
+            lambda folder: "lama",
+            "found 'lama'; accepted: released/lama, the released network of this name",
+        ),
+        ("run", lambda folder: "runs/gl", "found a path, runs/gl; accepted: --run gl\n"),
         ("run", lambda folder: "patchmatch", "no such checkpoint; `dvc repro train@patchmatch` makes it"),
         ("run", lambda folder: "tmad-coarse", "no such checkpoint; `dvc repro pretrain@tmad-coarse` makes it"),
         ("run", lambda folder: "released/crfill", "keep to the licence; `dvc exp run -S profile=photos -S released"),

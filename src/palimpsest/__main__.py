@@ -3,6 +3,11 @@
 import argparse
 from pathlib import Path
 
+from palimpsest.config.stopping import watch
+
+if __name__ == "__main__":
+    watch()  # what the commands import takes a moment
+
 from palimpsest.commands import filling, networks, publishing, reproducing, scoring, studying
 from palimpsest.config.entry import in_one_line
 from palimpsest.config.yaml import InputError

@@ -26,9 +26,9 @@ class Resolved:
         """InputError if there is no such stage or name, or if `check` has not run."""
         path = Workspace(root).resolved(stage, name)
         if not path.is_file() and path.parent.is_dir():
-            known = sorted(file.stem for file in path.with_suffix("").parent.glob("*.json")) or ["no name"]
+            known = sorted(file.stem for file in Workspace(root).resolved(stage).with_suffix("").glob("*.json"))
             asked = f"stage {stage}: asked for {name or 'no name'}, found no {path}"
-            raise InputError(f"{asked}; accepted: {choices(known, name)}")
+            raise InputError(f"{asked}; accepted: {choices(known or ['no name'], name)}")
         return cls.at(path, name)
 
     @classmethod

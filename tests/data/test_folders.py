@@ -116,6 +116,19 @@ def test_the_pattern_that_is_offered_fits_the_most_pictures(tmp_path):
         pair({"results": (results, NAME), "images": (images, NAME)})
 
 
+@pytest.mark.parametrize("given", ["{name}_fake", "latest/{name}", "{name}"])
+def test_a_pattern_is_offered_whole_whatever_part_of_it_was_given(tmp_path, given):
+    results, images = fill(tmp_path / "results", "latest/1_fake.png"), fill(tmp_path / "images", "1.png")
+    with pytest.raises(InputError, match=r"accepted: --pattern results='latest/\{name\}_fake'$"):
+        pair({"results": (results, Pattern(given)), "images": (images, NAME)})
+
+
+def test_a_pattern_is_offered_for_images_whose_names_are_longer(tmp_path):
+    images, holes = fill(tmp_path / "images", "1_real.png", "1_fake.png"), fill(tmp_path / "holes", "1.png")
+    with pytest.raises(InputError, match=r"accepted: --pattern images='\{name\}_(fake|real)'$"):
+        pair({"holes": (holes, NAME), "images": (images, NAME)})
+
+
 def test_a_name_in_no_encoding_is_found(tmp_path):
     (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"")
     assert len(pictures_below(tmp_path, NAME).files) == 1

@@ -289,7 +289,7 @@ def test_edges_are_shown(params, four):
 
 def test_a_phase_of_another_name_is_refused(params):
     phases = [{"name": "tuning", "iterations": 1, "learning_rate": 0.1}]
-    with pytest.raises(InputError, match="has a phase 'tuning'; accepted: training, fine-tuning"):
+    with pytest.raises(InputError, match=r"schedule\.phases\.0\.name: found 'tuning'; accepted: training, fine-tuning"):
         tiny(params, schedule={"phases": phases})
 
 

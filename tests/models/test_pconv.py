@@ -168,5 +168,5 @@ def test_pictures_that_the_levels_cannot_halve_are_refused(params, size):
 
 def test_a_phase_of_another_name_is_refused(params):
     phases = [{"name": "tuning", "iterations": 1, "learning_rate": 0.1}]
-    with pytest.raises(InputError, match="has a phase 'tuning'; accepted: training, fine-tuning"):
+    with pytest.raises(InputError, match=r"schedule\.phases\.0\.name: found 'tuning'; accepted: training, fine-tuning"):
         changed(params, "tiny", 64, schedule={"phases": phases})

@@ -170,6 +170,15 @@ def test_stopped_it_ends_in_seconds_and_goes_on_from_there(tmp_path, expected, n
     assert all(toy.starts(name)[1] == steps for name, steps in left.items() if steps)
 
 
+def test_stopped_while_its_workers_start_it_ends_in_one_line(toy):
+    started = toy.start(*toy.command())
+    wait_for(lambda: any("multiprocessing.spawn" in " ".join(each.cmdline()) for each in processes(toy)))
+    os.killpg(started.pid, signal.SIGINT)
+    output, _ = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert output.splitlines()[-1].startswith("stopped; ") and "Traceback" not in output and "Exception" not in output
+
+
 def test_two_commands_in_one_folder_do_not_disturb_each_other(toy, expected):
     started = begun(toy)
     run = toy.parallel(check=False)

@@ -34,10 +34,15 @@ def runs_that_fill(params: Tree) -> list[str]:
 
 def check_run(params: Tree, asked: str) -> None:
     """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
+    from palimpsest.config.runs import RELEASED
+
     known, path = runs_that_fill(params), Path(asked)
-    if asked in known or not (path.suffix or path.exists()):
-        one_of(asked, known, "--run")
+    if asked in known:
         return
+    if (released := f"{RELEASED}{asked}") in known:
+        raise InputError(f"--run: found {asked!r}; accepted: {released}, the released network of this name")
+    if not (path.suffix or path.exists() or (len(path.parts) > 1 and not asked.startswith(RELEASED))):
+        one_of(asked, known, "--run")
     folders = {path.resolve(), *path.resolve().parents}
     own = next((name for name in known if Workspace().run(name).folder.resolve() in folders), None)
     raise InputError(f"--run: found a path, {asked}; accepted: " + (f"--run {own}" if own else A_FILE))

@@ -225,7 +225,8 @@ def resolve(params: Tree, name: str, profile: str | None = None, above: tuple[st
     `above` are the runs that need this one.
     """
     if name in above:
-        raise InputError(f"params.yaml: {' needs '.join([*above, name])}; accepted: needs without a circle")
+        circle = " needs ".join([*above, name])
+        raise InputError(f"params.yaml: runs.{above[-1]}.needs: {circle}; accepted: needs without a circle")
     profile = profile or section(params, "profile")
     section(params, "profiles", profile)
     entry, where, base = _entry(params, name), _part(params, name), base_of(params, name)

@@ -205,8 +205,11 @@ def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> st
             alike = get_close_matches(str(name), _settings_at(kind, place), 1)
             advice = f"did you mean {alike[0]}?" if alike else "remove it"
             return f"{key} is not a setting (found {shown(found)}); {advice}"
-        case "missing" | "union_tag_not_found":
+        case "missing":
             return f"{key} is missing"
+        case "union_tag_not_found":
+            alike = get_close_matches(key.rpartition(".")[2], found, 1) if isinstance(found, Mapping) else []
+            return f"{key} is missing" + (f"; found {alike[0]} in its place" if alike else "")
         case "union_tag_invalid":
             accepted = known["expected_tags"].replace("'", "").split(", ")
             written = found[known["discriminator"].strip("'")]
@@ -214,7 +217,10 @@ def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> st
         case "value_error":
             said = [key] * bool(key) if isinstance(found, Mapping) else [value]
             return ": ".join([*said, str(known["error"])])
-    return f"{value}; accepted: {' or '.join(dict.fromkeys(map(_accepted, alike)))}"
+    accepted = dict.fromkeys(map(_accepted, alike))
+    if PLAIN["float_type"] in accepted:
+        accepted.pop(PLAIN["int_type"], None)
+    return f"{value}; accepted: {' or '.join(accepted)}"
 
 
 def _settings_at(kind: type[BaseModel], place: Iterable[str | int]) -> set[str]:
@@ -243,7 +249,8 @@ def _accepted(problem: Mapping[str, Any]) -> str:
         case "too_long":
             return f"{number_of(known['max_length'], 'value')} or fewer"
     if problem["type"] in PLAIN:
-        return PLAIN[problem["type"]].format(**known)
+        whole = {name: int(value) for name, value in known.items() if isinstance(value, float) and value.is_integer()}
+        return PLAIN[problem["type"]].format(**{**known, **whole})
     return problem["msg"].removeprefix("Input should be ")
 
 

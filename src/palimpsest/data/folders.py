@@ -143,13 +143,15 @@ def better_pattern(found: dict[str, Pictures]) -> str:
     """The option that pairs most of the names that are not in all folders; "" where none pairs any."""
     paired = set.intersection(*(set(pictures.files) for pictures in found.values()))
     names = {part: sorted(pictures.files.keys() - paired)[:FEW] for part, pictures in found.items()}
+    others = [part for part in names if part != "images"]
     fitting = {
-        f"--pattern {part}={pattern!r}": sum(pattern.replace("{name}", each) in theirs for each in names["images"])
-        for name in sorted(names["images"], key=len, reverse=True)
-        for part, theirs in names.items()
-        for longer in theirs
+        f"--pattern {part}={found[part].pattern.text.replace('{name}', pattern)!r}": sum(
+            pattern.replace("{name}", each) in names[part] for each in names[shorter]
+        )
+        for shorter, part in [*(("images", other) for other in others), *((other, "images") for other in others)]
+        for name in sorted(names[shorter], key=len, reverse=True)
+        for longer in names[part]
         for pattern in _patterns(longer, name)
-        if part != "images"
     }
     return max(fitting, key=fitting.get, default="")
 

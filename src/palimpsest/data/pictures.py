@@ -1,6 +1,7 @@
 """Single picture files of every kind that Pillow decodes: read as upright 8-bit RGB, and resized."""
 
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ MODES = {
 }
 DEEPEST = 65535  # level, of 16 bits
 ORIENTATION = 0x0112  # EXIF tag
-# EXIF tags of a TIFF's own layout, and of its profile
 FINEST = 65535  # dpi that every format can hold
+# EXIF tags of a TIFF's own layout, and of its profile
 LAYOUT = {*range(0x00FE, 0x010B), *range(0x0111, 0x011A), 0x011C, *range(0x013D, 0x0155), 0x015B, 0x8773}
 TURNS = {  # EXIF orientation → what turns a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,6 +48,9 @@ DAMAGE = (  # what decoders raise
     *(OSError, SyntaxError, ValueError, EOFError, struct.error),
     *(RuntimeError, AssertionError, LookupError, TypeError, OverflowError),
 )
+
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half as many pixels as are refused
 
 
 class UnfitError(Exception):
@@ -114,7 +118,7 @@ def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UnfitError("no readable picture") from error
     except Image.DecompressionBombError as error:
-        raise UnfitError("too many pixels") from error
+        raise UnfitError(f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels") from error
     except DAMAGE as error:
         raise UnfitError("a file cut short or damaged") from error
 

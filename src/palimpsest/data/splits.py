@@ -152,6 +152,8 @@ class Drawn(Settings):
 
     def _draw(self, pattern: str, names: list[str]) -> Draw:
         test, val = (_number(amount, len(names)) for amount in (self.test, self.val))
+        if not names and pattern != "*":
+            raise InputError(f"split: found no picture with a name like {pattern}; accepted: a pattern that fits some")
         if len(names) <= test + val:
             found = number_of(len(names), "picture") + ("" if pattern == "*" else f" with names like {pattern}")
             raise InputError(

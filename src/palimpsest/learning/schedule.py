@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from palimpsest.config.numbers import Count, Iterations, Rate
-from palimpsest.config.yaml import InputError, Settings, choices
+from palimpsest.config.yaml import Namer, Settings, one_of
 
 
 class Linear(Settings):
@@ -81,10 +81,10 @@ class Schedule(Settings):
     augment: list[Literal["flip", "resize", "recolour"]]  # of the training crops, see data.crops.random_crop
     phases: Annotated[list[Phase], Field(min_length=1)]
 
-    def check_phases(self, accepted: Sequence[str]) -> None:
-        """InputError where a phase is none of the method's own."""
-        if strange := [phase.name for phase in self.phases if phase.name not in accepted]:
-            raise InputError(f"schedule.phases has a phase {strange[0]!r}; accepted: {choices(accepted, strange[0])}")
+    def check_phases(self, accepted: Sequence[str], named: Namer) -> None:
+        """InputError where a phase is none of the method's own; `named` says where the schedule is written."""
+        for number, phase in enumerate(self.phases):
+            one_of(phase.name, accepted, f"params.yaml: {named(('schedule', 'phases', number, 'name'))}")
 
     @property
     def holes(self) -> list[str]:

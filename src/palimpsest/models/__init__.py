@@ -47,6 +47,7 @@ and may have
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -56,7 +57,7 @@ import torch
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from palimpsest.config.runs import Run
-from palimpsest.config.yaml import InputError, Namer, Settings, build, choices
+from palimpsest.config.yaml import InputError, Namer, Settings, build, choices, dotted
 from palimpsest.losses.weights import Weights
 
 
@@ -82,17 +83,19 @@ def is_prior(model: str) -> bool:
 def configure(run: Run, named: Namer | None = None) -> Settings:
     """A run's settings as its method's Config; InputError names every setting that it refuses, as `named` does."""
     try:
-        kind = find(run.model).Config
+        module = find(run.model)
     except InputError as error:
         raise InputError(f"params.yaml: runs.{run.name}.model: {error}") from error
-    return build(kind, run.settings, named or run.at)
+    named = named or partial(dotted, run.at)
+    config = build(module.Config, run.settings, named)
+    if hasattr(module, "PHASES"):
+        config.schedule.check_phases(module.PHASES, named)
+    return config
 
 
 def create(run: Run, size: int):
     """A run's Model for training pictures of `size` px, with its inner model; InputError if its needs do not fit."""
     module, config = find(run.model), configure(run)
-    if hasattr(module, "PHASES"):
-        config.schedule.check_phases(module.PHASES)
     kind = module.Model
     inside = inspect.signature(kind).parameters.get("inside")
     if run.inside is None and inside is not None and inside.default is inside.empty:

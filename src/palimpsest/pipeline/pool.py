@@ -143,7 +143,8 @@ def _local(environments: list[Mapping[str, str]], gpus: int) -> SpecCluster:
         workers[number] = {"cls": Nanny, "options": options | {"resources": {GPU: 1} if number < gpus else {}}}
     options = {**HERE, "port": 0, "dashboard": False, "dashboard_address": f"{HERE['host']}:0"}  # any port is free
     scheduler = {"cls": Scheduler, "options": options}
-    return SpecCluster(workers=workers, scheduler=scheduler, **QUIET)
+    # `with` closes it; at exit Dask would fail to close one that was stopped while it started
+    return SpecCluster(workers=workers, scheduler=scheduler, shutdown_on_close=False, **QUIET)
 
 
 def _started(file: ClusterFile, scratch: Path) -> Cluster:

@@ -17,9 +17,9 @@ import torch
 from pydantic import Field
 from torch.utils.data import DataLoader
 
-from palimpsest.config.entry import Postponed, Stopped
 from palimpsest.config.numbers import Count, Iterations
 from palimpsest.config.runtime import Runtime
+from palimpsest.config.stopping import Postponed, Stopped
 from palimpsest.config.yaml import InputError, Settings
 from palimpsest.learning.schedule import Phase
 from palimpsest.training.averaging import average, average_gradients, greatest

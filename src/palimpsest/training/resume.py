@@ -20,6 +20,10 @@ from palimpsest.training.checkpoints import misfit, not_finite
 DIGEST = 32  # bytes
 
 
+class UnfitError(ValueError):
+    """A resume point that holds something else than this training's state; the text says what."""
+
+
 @dataclass
 class Progress:
     """How far training is; together with the networks and optimisers, all that a resume point holds."""
@@ -39,13 +43,15 @@ class OptimiserState(Settings):
     param_groups: list[dict[str, Any]]
 
     def fits(self, optimiser: torch.optim.Optimizer) -> bool:
-        """Whether the optimiser can go on from it: its own settings but for the rate, and tensors as it makes them."""
+        """Whether the optimiser can go on from it: its own settings but for the rate, and finite tensors as its own."""
         own = optimiser.state_dict()["param_groups"]
         if [group | {"lr": 0.0} for group in self.param_groups] != [group | {"lr": 0.0} for group in own]:
             return False
         parameters = [value for group in optimiser.param_groups for value in group["params"]]
         return all(
-            place in range(len(parameters)) and _alike(tensors, _after_a_step(optimiser, parameters[place]))
+            place in range(len(parameters))
+            and not not_finite(tensors)
+            and _alike(tensors, _after_a_step(optimiser, parameters[place]))
             for place, tensors in self.state.items()
         )
 
@@ -117,22 +123,23 @@ class ResumePoint:
         try:
             return self._restore(self.path.read_bytes(), iterations)
         except (RuntimeError, LookupError, TypeError, EOFError, ValueError, UnpicklingError) as error:
+            why = f" ({error})" if isinstance(error, UnfitError) else ""
             raise InputError(
-                f"{self.path}: the resume point is damaged; remove its folder to train from the start"
+                f"{self.path}: the resume point is damaged{why}; remove its folder to train from the start"
             ) from error
 
     def _restore(self, written: bytes, iterations: int) -> Progress:
         digest, content = written[:DIGEST], memoryview(written)[DIGEST:]
         if sha256(content).digest() != digest:
-            raise ValueError("its bytes have changed since it was written")
+            raise UnfitError("its bytes have changed since it was written")
         state = State.model_validate(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
         own = self.model.optimisers
         if state.iteration > iterations or misfit(state.networks, self.model.networks):
-            raise ValueError("it is of another training")
+            raise UnfitError("it is of another training")
         if state.optimisers.keys() != own.keys() or not all(state.optimisers[name].fits(own[name]) for name in own):
-            raise ValueError("its optimisers are those of another training")
+            raise UnfitError("its optimisers are those of another training")
         if any((grid.dtype, grid.ndim, grid.shape[3:]) != (torch.uint8, 4, (3,)) for grid in state.grids.values()):
-            raise ValueError("its sample grids are no pictures")
+            raise UnfitError("its sample grids are no pictures")
         self.model.networks.load_state_dict(state.networks)
         for name, optimiser in own.items():
             optimiser.load_state_dict(state.optimisers[name].model_dump())
