@@ -99,7 +99,7 @@ def _gained(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> str:
 
 
 def to_csv(scores: Scores, left_out: dict[str, str]) -> str:
-    """A row for each picture, then mean, low, high, count and infinite values, which are in the mean only if all are."""
+    """A row for each picture, then mean, low, high, count and infinite values, in the mean only if all are."""
     found, names = scores.aggregates(of_finite), [*scores.values, *scores.sets]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
