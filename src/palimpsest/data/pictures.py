@@ -118,7 +118,7 @@ def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UnfitError("no readable picture") from error
     except Image.DecompressionBombError as error:
-        raise UnfitError(f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels") from error
+        raise UnfitError(f"more than {2 * Image.MAX_IMAGE_PIXELS} pixels") from error
     except DAMAGE as error:
         raise UnfitError("a file cut short or damaged") from error
 
