@@ -12,6 +12,7 @@ from palimpsest.claims.evidence import Evidence
 from palimpsest.claims.orders import Reader, column_for
 from palimpsest.claims.ranks import Agreement, Column, agreement
 from palimpsest.claims.verdict import VERDICTS, Entry, judge
+from palimpsest.config.words import number_of
 from palimpsest.papers.paper import Paper
 from palimpsest.papers.tables import Comparison, Condition
 from palimpsest.papers.values import Place, read_values
@@ -82,7 +83,7 @@ def repeated(entries: list[Entry]) -> str:
     """How many comparisons the claims are, in a sentence; in one more, how many have several verdicts, if any."""
     verdicts = Counter(comparison for _, comparison in _comparisons(entries))
     several = sum(count > 1 for count in verdicts.values())
-    disagreeing = f" Counted under each of its verdicts, since claims about it disagree: {several} of them."
+    disagreeing = f" {number_of(several, 'comparison')} got two verdicts, as published orders contradict each other."
     return (
         f"They are {len(verdicts)} distinct comparisons: where one set of pictures stands in for several datasets, the "
         f"same runs, metric and holes test several claims.{disagreeing if several else ''}"

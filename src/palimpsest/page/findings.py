@@ -187,10 +187,11 @@ def missing(record: Record, ledger: Ledger) -> str:
     }
     lacking = asked - record.measured.runs.keys()
     undefined, runnable = sorted(lacking & foreseen()), sorted(lacking - foreseen())
-    said = "Every run that a claim asks for is on record."
+    later = f"{', '.join(undefined)}, which no settings define yet" if undefined else ""
     if runnable:
-        said = f"Two cores are enough for these runs, which claims ask for: {', '.join(runnable)}."
-    return f"{said} No settings define {', '.join(undefined)} yet." if undefined else said
+        asked_for = f"Two cores are enough for these runs, which claims ask for: {', '.join(runnable)}."
+        return f"{asked_for} Claims also ask for {later}." if later else asked_for
+    return f"Every run that a claim asks for is on record{later and f', but {later}'}."
 
 
 def cost(record: Record) -> str:
