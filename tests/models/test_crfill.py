@@ -249,7 +249,7 @@ def test_phases_that_cannot_be_are_refused(params):
     with pytest.raises(InputError, match=r"has a weight and schedule\.phases no phase 'reconstruction'"):
         tiny(params)
     phases[1]["name"] = "warm-up"
-    with pytest.raises(InputError, match="phase 'warm-up'; accepted: coarse, refinement, all, reconstruction"):
+    with pytest.raises(InputError, match="found 'warm-up'; accepted: coarse, refinement, all, reconstruction"):
         tiny(params)
 
 

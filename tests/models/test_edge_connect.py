@@ -201,5 +201,5 @@ def test_edges_are_shown(params, four):
 
 def test_an_unknown_phase_is_refused(params):
     phases = [{"name": "edge", "iterations": 1, "learning_rate": 1e-3}]
-    with pytest.raises(InputError, match="phase 'edge'; accepted: edges, painting, prediction, joint"):
+    with pytest.raises(InputError, match="found 'edge'; accepted: edges, painting, prediction, joint"):
         tiny(params, schedule={"phases": phases})

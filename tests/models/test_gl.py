@@ -216,5 +216,5 @@ def test_settings_that_cannot_be_are_refused(params):
     with pytest.raises(InputError, match="patch_size is 96 px; accepted: at most the pictures' 64 px"):
         tiny(params)
     settings["schedule"]["phases"]["tiny"][0]["name"] = "joint"
-    with pytest.raises(InputError, match="phase 'joint'; accepted: completion, critic, both"):
+    with pytest.raises(InputError, match="found 'joint'; accepted: completion, critic, both"):
         tiny(params)

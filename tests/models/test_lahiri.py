@@ -185,7 +185,7 @@ def test_training_starts_from_the_priors_own_networks(params, tmp_path):
         (
             {},
             {"schedule": {"phases": [{"name": "joint", "iterations": 1, "learning_rate": 0.1}]}},
-            "phase 'joint'; accepted: latent, fine-tuning",
+            "found 'joint'; accepted: latent, fine-tuning",
         ),
     ],
 )

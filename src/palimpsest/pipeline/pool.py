@@ -5,10 +5,12 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from distributed.deploy.cluster import Cluster
 from pydantic import PositiveInt
 
 from palimpsest.config.runtime import Runtime
+from palimpsest.config.stopping import Postponed
 from palimpsest.config.yaml import InputError, Settings, build, read_yaml
 from palimpsest.pipeline.worker import Origin, Workplace
 
@@ -85,8 +88,22 @@ def on_this_machine(root: Path, scratch: Path, count: int, devices: Sequence[str
     seen = [*devices, *[""] * count][:count]
     environments = [{VISIBLE: each} if devices else {} for each in seen]
     memory = psutil.virtual_memory().total / GIB
-    with _local(environments, sum(map(bool, seen))) as cluster, _connected(cluster, root, scratch, None) as client:
+    with ExitStack() as opened:
+        with Postponed("stopping once the workers have started"), _not_in_children():
+            cluster = opened.enter_context(_local(environments, sum(map(bool, seen))))
+        client = opened.enter_context(_connected(cluster, root, scratch, None))
         yield Pool(client, None, bool(devices), memory)
+
+
+@contextmanager
+def _not_in_children() -> Iterator[None]:
+    """Processes that are started here never get Ctrl-C, which a terminal sends to every process of a command."""
+    resource_tracker.ensure_running()  # which lets signals through again where it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
