@@ -100,16 +100,14 @@ def plain(error: Exception) -> str:
     return str(error)
 
 
-def read_json(path: Path | str, kind: type) -> Any:
-    """The `kind` (dict or list) in a JSON file; InputError if there is none."""
+def read_json(path: Path | str, kind: type, advice: str = "; `dvc repro` makes it") -> Any:
+    """The `kind` (dict or list) in a JSON file; InputError, which ends in the advice, if there is none."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: asked for JSON, found none that can be read ({plain(error)}); `dvc repro` makes it"
-        ) from error
+        raise InputError(f"{path}: asked for JSON, found none that can be read ({plain(error)}){advice}") from error
     if not isinstance(value, kind):
-        raise InputError(f"{path}: asked for a {JSON_KINDS[kind]} in JSON, found {shown(value)}; `dvc repro` makes it")
+        raise InputError(f"{path}: asked for a {JSON_KINDS[kind]} in JSON, found {shown(value)}{advice}")
     return value
 
 

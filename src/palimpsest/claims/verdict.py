@@ -96,6 +96,4 @@ def _gained(claim: PictureClaim, pair: Pair, evidence: Evidence) -> Difference:
 
 def _sign(claim: PictureClaim, gained: Difference) -> int:
     """1 where the interval speaks for the claim, -1 where it speaks against it, else 0."""
-    if gained.low is None:
-        return 0
-    return int(gained.low > -claim.margin) - int(gained.high < -claim.margin)
+    return gained.beyond(-claim.margin)

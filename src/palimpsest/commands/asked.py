@@ -35,11 +35,12 @@ def runs_that_fill(params: Tree) -> list[str]:
 def check_run(params: Tree, asked: str) -> None:
     """InputError unless `asked` is a run that fills holes; it says what to do with a file instead."""
     from palimpsest.config.runs import RELEASED
+    from palimpsest.released.catalogue import run_name
 
     known, path = runs_that_fill(params), Path(asked)
     if asked in known:
         return
-    if (released := f"{RELEASED}{asked}") in known:
+    if (released := run_name(asked)) in known:
         raise InputError(f"--run: found {asked!r}; accepted: {released}, the released network of this name")
     if not (path.suffix or path.exists() or (len(path.parts) > 1 and not asked.startswith(RELEASED))):
         one_of(asked, known, "--run")

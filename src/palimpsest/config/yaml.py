@@ -208,7 +208,7 @@ def _line(key: str, alike: list[Mapping[str, Any]], kind: type[BaseModel]) -> st
         case "missing":
             return f"{key} is missing"
         case "union_tag_not_found":
-            alike = get_close_matches(key.rpartition(".")[2], found, 1) if isinstance(found, Mapping) else []
+            alike = get_close_matches(key.rpartition(".")[2], map(str, found), 1) if isinstance(found, Mapping) else []
             return f"{key} is missing" + (f"; found {alike[0]} in its place" if alike else "")
         case "union_tag_invalid":
             accepted = known["expected_tags"].replace("'", "").split(", ")

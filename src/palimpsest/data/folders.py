@@ -144,11 +144,12 @@ def better_pattern(found: dict[str, Pictures]) -> str:
     paired = set.intersection(*(set(pictures.files) for pictures in found.values()))
     names = {part: sorted(pictures.files.keys() - paired)[:FEW] for part, pictures in found.items()}
     others = [part for part in names if part != "images"]
+    pairs = [("images", other) for other in others] + [(other, "images") for other in others]
     fitting = {
         f"--pattern {part}={found[part].pattern.text.replace('{name}', pattern)!r}": sum(
             pattern.replace("{name}", each) in names[part] for each in names[shorter]
         )
-        for shorter, part in [*(("images", other) for other in others), *((other, "images") for other in others)]
+        for shorter, part in pairs
         for name in sorted(names[shorter], key=len, reverse=True)
         for longer in names[part]
         for pattern in _patterns(longer, name)

@@ -44,7 +44,11 @@ class Difference:
     @property
     def sign(self) -> int:
         """1 or -1 where the interval leaves out 0, else 0."""
-        return 0 if self.low is None else int(self.low > 0) - int(self.high < 0)
+        return self.beyond(0)
+
+    def beyond(self, bound: float) -> int:
+        """1 or -1 where the whole interval is above or below a bound, else 0."""
+        return 0 if self.low is None else int(self.low > bound) - int(self.high < bound)
 
     @property
     def reversed(self) -> "Difference":

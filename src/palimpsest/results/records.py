@@ -12,7 +12,6 @@ pictures/*.png        a dozen test pictures, their holes, and what the papers' o
 A record may come from anywhere. So nothing is unpacked before its size is known, and what is wrong is one line.
 """
 
-import json
 import math
 import os
 import stat
@@ -34,11 +33,11 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from palimpsest.config.numbers import Pixels
 from palimpsest.config.runs import LIKE
-from palimpsest.config.yaml import InputError, Name, S, Settings, Tree, build, one_of, shown, spelt
+from palimpsest.config.yaml import InputError, Name, S, Settings, build, one_of, shown, spelt
 from palimpsest.results.benchmark import Benchmark, Line, Threads
 from palimpsest.results.curves import Curves
 from palimpsest.results.measured import Described, Measured, PerImage, Result
-from palimpsest.storage import plain, read_rows
+from palimpsest.storage import plain, read_json, read_rows
 from palimpsest.workspace import Workspace
 
 LARGEST = 5_000_000  # bytes of a record
@@ -309,17 +308,7 @@ def check_name(name: str, at: str) -> None:
 
 
 def _built(kind: type[S], path: Path) -> S:
-    return build(kind, read_tree(path), "", str(path))
-
-
-def read_tree(path: Path) -> Tree:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, "JSON", error) from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: asked for a mapping in JSON, found {shown(tree)}")
-    return tree
+    return build(kind, read_json(path, dict, advice=""), "", str(path))
 
 
 def _check_pictures(path: Path, result: Result, about: About) -> None:

@@ -11,7 +11,7 @@ from palimpsest.results.measured import Measured, runs_shown
 from palimpsest.study.tally import Tally, tally
 from palimpsest.study.tally import Vote as Cast
 from palimpsest.study.trials import Key, read_key
-from palimpsest.study.votes import read_rows, votes_on
+from palimpsest.study.votes import read_votes, votes_on
 from palimpsest.workspace import Workspace
 
 of_votes = partial(Metric, direction="higher", of="set", raw=False)
@@ -87,7 +87,7 @@ def read_polls(measured: Measured) -> dict[str, Poll]:
 
 def read_poll(measured: Measured, name: str, study: Study) -> Poll:
     """A study, its key and its votes; InputError where the votes cannot be read."""
-    key, rows = read_key(measured.root, name), read_rows(measured.root, name)
+    key, rows = read_key(measured.root, name), read_votes(measured.root, name)
     made = {run: result.settings for run, result in measured.results.items()}
     if key and not key.methods.items() <= made.items():
         return Poll(name, study, measured, None, {}, len(rows), outdated=True)

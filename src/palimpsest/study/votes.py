@@ -14,9 +14,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, NonNegativeInt
 
-from palimpsest import storage
 from palimpsest.config.yaml import InputError, Settings, build, choices, spelt
-from palimpsest.storage import plain, write_text
+from palimpsest.storage import plain, read_rows, write_text
 from palimpsest.study.tally import Vote
 from palimpsest.study.trials import Key
 from palimpsest.workspace import Workspace
@@ -116,12 +115,12 @@ def rows_of(ballot: Ballot, key: Key, source: str) -> list[Row]:
     return rows
 
 
-def read_rows(root: Path, study: str) -> list[Row]:
+def read_votes(root: Path, study: str) -> list[Row]:
     """The recorded votes on a study; [] where there are none yet."""
     path = Workspace(root).votes(study)
     if not path.is_file():
         return []
-    _, *lines = storage.read_rows(path, "votes", Row._fields)
+    _, *lines = read_rows(path, "votes", Row._fields)
     return list(merged([(Row(*line), str(path)) for line in lines]))
 
 
@@ -148,7 +147,7 @@ def add(root: Path, keys: dict[str, Key], paths: Iterable[Path]) -> list[str]:
     rows = {}
     for study, found in new.items():
         path = Workspace(root).votes(study)
-        rows[study] = merged([*((row, str(path)) for row in read_rows(root, study)), *found])
+        rows[study] = merged([*((row, str(path)) for row in read_votes(root, study)), *found])
     for study, lines in rows.items():
         write_text(Workspace(root).votes(study), to_csv(lines))
     return sorted(rows)
